@@ -1,0 +1,14 @@
+//! The protocol of telephone and plugboard: pure state machines without sockets, clocks or tasks.
+#![no_std]
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod limits;
+pub mod message;
+pub mod time;

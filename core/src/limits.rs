@@ -1,0 +1,127 @@
+//! Every limit with its default, its unit and its precedent (faults.md rows L1 to L18 in brackets).
+
+use core::time::Duration;
+
+/// A mebibyte.
+const MIB: u64 = 1024 * 1024;
+
+/// Limits of one HTTP/1.1 connection. [L1–L4]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Octets of a request head, request line included (nginx: 32 KiB in 4 buffers). [L1]
+    pub request_head_bytes: usize,
+    /// Fields in a request head (hyper: 100). [L1]
+    pub request_headers: usize,
+    /// Octets of one header line. [L1]
+    pub header_line_bytes: usize,
+    /// Octets of a request target (nginx: 8 KiB). [L1]
+    pub target_bytes: usize,
+    /// Octets of a response head. 56 KiB and not 64, so that it fits one message. [L2]
+    pub response_head_bytes: usize,
+    /// Fields in a response head. [L2]
+    pub response_headers: usize,
+    /// From the first moment of waiting for a head until it is whole. [L3]
+    pub head_timeout: Duration,
+    /// An idle kept-alive client connection. [L3]
+    pub keep_alive_timeout: Duration,
+    /// The window over which a request body must progress. [L3]
+    pub body_window: Duration,
+    /// The octets of a request body that must come within `body_window` (Apache: 240 B/s). [L3]
+    pub body_bytes_min: u64,
+    /// Octets of chunk extensions in one body (hyper: 16 KiB). [L4]
+    pub chunk_extension_bytes: usize,
+    /// Octets of a trailer section. [L4]
+    pub trailer_bytes: usize,
+    /// Fields in a trailer section. [L4]
+    pub trailers: usize,
+    /// Octets of a request body that are read and thrown away to keep a connection. [B-11, H-10]
+    pub drain_bytes: u64,
+    /// How long a lingering close waits for the client. [RFC 9112 §9.6]
+    pub linger: Duration,
+    /// Interim responses that are passed on for one request. [H-20]
+    pub interim_responses: usize,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            request_head_bytes: 32 * 1024,
+            request_headers: 100,
+            header_line_bytes: 16 * 1024,
+            target_bytes: 8 * 1024,
+            response_head_bytes: 56 * 1024,
+            response_headers: 200,
+            head_timeout: Duration::from_secs(10),
+            keep_alive_timeout: Duration::from_secs(60),
+            body_window: Duration::from_secs(30),
+            body_bytes_min: 240 * 30,
+            chunk_extension_bytes: 4 * 1024,
+            trailer_bytes: 8 * 1024,
+            trailers: 32,
+            drain_bytes: 64 * 1024,
+            linger: Duration::from_secs(2),
+            interim_responses: 8,
+        }
+    }
+}
+
+/// Octets of a method token. [H-18]
+pub const METHOD_BYTES_MAX: usize = 32;
+/// Octets of one WebSocket message on a link.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Octets of one stream's data in one scheduler turn, and of one data frame. [L5]
+pub const DATA_BYTES_MAX: usize = 16 * 1024;
+/// Octets of a send buffer of one stream.
+pub const SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// Octets of a token. [L18]
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// Mounts in one registration, and in one token. [L18]
+pub const MOUNTS_MAX: usize = 64;
+
+/// Limits of one session. [L5–L9]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// A stream's credit that is always there, outside the session window: octets.
+    pub stream_floor: u64,
+    /// The window that a stream starts with, octets. [L6]
+    pub stream_window: u64,
+    /// The window that a stream may grow to, octets. [L6]
+    pub stream_window_max: u64,
+    /// The window that a session starts with, octets. [L6]
+    pub session_window: u64,
+    /// The window that a session may grow to, octets. [L6]
+    pub session_window_max: u64,
+    /// Streams that the peer may have open at once. [L7]
+    pub streams: u64,
+    /// Streams that the peer opened and the application has not accepted. [L7]
+    pub unaccepted: usize,
+    /// Tokens in the bucket for frames that move nothing. [L8]
+    pub free_frames_burst: u32,
+    /// Tokens that come back each second. [L8]
+    pub free_frames_per_second: u32,
+    /// Between pings on an idle link, before jitter. [L9]
+    pub ping_interval: Duration,
+    /// Silence after which an idle link is dead. [L9]
+    pub idle_timeout: Duration,
+    /// Silence after a ping while bytes are owed, after which a link is dead. [L9]
+    pub ping_timeout: Duration,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self {
+            stream_floor: 16 * 1024,
+            stream_window: 256 * 1024,
+            stream_window_max: 16 * MIB,
+            session_window: 4 * MIB,
+            session_window_max: 32 * MIB,
+            streams: 1024,
+            unaccepted: 256,
+            free_frames_burst: 200,
+            free_frames_per_second: 20,
+            ping_interval: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(30),
+            ping_timeout: Duration::from_secs(10),
+        }
+    }
+}
