@@ -3,6 +3,13 @@
 
 pub use telephone_core as core;
 
+mod accept;
+mod happy_eyeballs;
 mod runtime;
+mod socket;
+#[cfg(feature = "tls")]
+pub mod tls;
 
-pub use runtime::{Endpoint, Runtime};
+pub use accept::{WhenFull, accept_loop};
+pub use runtime::{Endpoint, Listener, Runtime};
+pub use socket::{Socket, TcpOrUnix};
