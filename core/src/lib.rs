@@ -11,4 +11,5 @@ extern crate std;
 
 pub mod limits;
 pub mod message;
+pub mod target;
 pub mod time;
