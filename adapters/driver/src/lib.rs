@@ -6,13 +6,16 @@ pub use telephone_core as core;
 mod accept;
 mod authority;
 mod happy_eyeballs;
+mod link;
 mod observe;
 mod plugboard_url;
 mod runtime;
+mod shared;
 mod socket;
 mod status;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod stream;
 mod token;
 
 pub use accept::{WhenFull, accept_loop};
