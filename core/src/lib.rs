@@ -11,6 +11,7 @@ extern crate std;
 
 pub mod error;
 pub mod handshake;
+pub mod http1;
 pub mod limits;
 pub mod message;
 pub mod queue;
