@@ -11,5 +11,7 @@ extern crate std;
 
 pub mod limits;
 pub mod message;
+pub mod mount;
+pub mod router;
 pub mod target;
 pub mod time;
