@@ -9,9 +9,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod dialer;
 pub mod limits;
 pub mod message;
 pub mod mount;
+pub mod random;
 pub mod router;
 pub mod target;
 pub mod time;

@@ -163,3 +163,21 @@ impl Default for RouterLimits {
         }
     }
 }
+
+/// The bounds of the spread over which a lost link is redialled, whatever a relay says. [L12]
+pub const REDIAL_SPREAD: core::ops::RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(5 * 60);
+/// How long a lost session is redialled at the quick pace where the resume window is not known. [L12]
+pub const REDIAL_QUICK_TIME: Duration = Duration::from_secs(30);
+/// The longest delay between quick redials, unless the spread is longer. [L12]
+pub const REDIAL_QUICK_MAX: Duration = Duration::from_secs(1);
+/// How long a session must be up for its link to count as good though nothing went through it. [L12]
+pub const REDIAL_GOOD_AFTER: Duration = Duration::from_secs(60);
+/// The least delay after a token was refused which the telephone may yet replace. [L12]
+pub const REDIAL_FORBIDDEN_DELAY: Duration = Duration::from_secs(60);
+/// The longest `Retry-After` of a relay that is believed. [L12]
+pub const REDIAL_RETRY_AFTER_MAX: Duration = Duration::from_secs(5 * 60);
+/// The mean gap that attempts may not go below, and how many may come at once: 59 in 30 s. [I41]
+pub const REDIAL_GAP: Duration = Duration::from_millis(600);
+/// See [`REDIAL_GAP`].
+pub const REDIAL_BURST: u32 = 9;
