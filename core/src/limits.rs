@@ -84,6 +84,9 @@ pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Mounts in one registration, and in one token. [L18]
 pub const MOUNTS_MAX: usize = 64;
 
+/// Octets of a mount as text: a host name of 253 octets and a path of about as many.
+pub const MOUNT_BYTES_MAX: usize = 512;
+
 /// Limits of one session. [L5–L9]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionLimits {
@@ -138,3 +141,56 @@ pub const TOKEN_GRACE: Duration = Duration::from_secs(60);
 pub const HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
 /// From the link's upgrade to the end of its handshake. [L10]
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Limits of the relay's routing. [L17]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouterLimits {
+    /// How long a request waits for a session of its mount. [L17]
+    pub park_time: Duration,
+    /// Requests that wait for one mount. [L17]
+    pub parked_per_mount: usize,
+    /// Requests that wait in all: each holds a request head, so about 32 MiB at the worst.
+    pub parked: usize,
+    /// How long after its start a relay parks requests for mounts that it does not know: the telephones
+    /// of a relay that was restarted are back within that time.
+    pub start_grace: Duration,
+    /// What `Retry-After` says. Whoever is refused has waited for `park_time` already, or nobody is there.
+    pub retry_after: Duration,
+    /// Mounts without a session that are remembered (503 and not 404), the latest ones.
+    pub remembered: usize,
+    /// How long a mount without a session is remembered. Until then its requests go to no shorter mount,
+    /// so a restart never hands them to another application; then the mount was taken away on purpose.
+    pub remember_time: Duration,
+}
+
+impl Default for RouterLimits {
+    fn default() -> Self {
+        Self {
+            park_time: Duration::from_secs(5),
+            parked_per_mount: 100,
+            parked: 1_000,
+            start_grace: Duration::from_secs(5),
+            retry_after: Duration::from_secs(1),
+            remembered: 10_000,
+            remember_time: Duration::from_secs(10 * 60),
+        }
+    }
+}
+
+/// The bounds of the spread over which a lost link is redialled, whatever a relay says. [L12]
+pub const REDIAL_SPREAD: core::ops::RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(5 * 60);
+/// How long a lost session is redialled at the quick pace where the resume window is not known. [L12]
+pub const REDIAL_QUICK_TIME: Duration = Duration::from_secs(30);
+/// The longest delay between quick redials, unless the spread is longer. [L12]
+pub const REDIAL_QUICK_MAX: Duration = Duration::from_secs(1);
+/// How long a session must be up for its link to count as good though nothing went through it. [L12]
+pub const REDIAL_GOOD_AFTER: Duration = Duration::from_secs(60);
+/// The least delay after a token was refused which the telephone may yet replace. [L12]
+pub const REDIAL_FORBIDDEN_DELAY: Duration = Duration::from_secs(60);
+/// The longest `Retry-After` of a relay that is believed. [L12]
+pub const REDIAL_RETRY_AFTER_MAX: Duration = Duration::from_secs(5 * 60);
+/// The mean gap that attempts may not go below, and how many may come at once: 59 in 30 s. [I41]
+pub const REDIAL_GAP: Duration = Duration::from_millis(600);
+/// See [`REDIAL_GAP`].
+pub const REDIAL_BURST: u32 = 9;
