@@ -194,3 +194,32 @@ pub const REDIAL_RETRY_AFTER_MAX: Duration = Duration::from_secs(5 * 60);
 pub const REDIAL_GAP: Duration = Duration::from_millis(600);
 /// See [`REDIAL_GAP`].
 pub const REDIAL_BURST: u32 = 9;
+
+/// Limits of the telephone's connections to its backend. [L11]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendLimits {
+    /// To connect. [B-02]
+    pub connect_timeout: Duration,
+    /// From the last octet of progress to the head of the response. [B-03]
+    pub first_byte_timeout: Duration,
+    /// Between two octets of a body of declared length. A body of unknown length, as of server-sent
+    /// events, may pause for ever. [B-04]
+    pub idle_timeout: Duration,
+    /// Idle connections that are kept for reuse.
+    pub pooled: usize,
+    /// How long each is kept: below the 5 s after which the common servers with the shortest patience
+    /// (Node) close theirs, so that a request seldom meets a connection that is being closed. [B-12]
+    pub pool_time: Duration,
+}
+
+impl Default for BackendLimits {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            first_byte_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(300),
+            pooled: 64,
+            pool_time: Duration::from_secs(4),
+        }
+    }
+}

@@ -55,7 +55,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn poll_drain(&mut self, output: &mut Output, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !output.is_empty() {
             let written = {
-                let mut slices = [const { IoSlice::new(&[]) }; SLICES_MAX];
+                let mut slices = [IoSlice::new(&[]); SLICES_MAX];
                 let mut count = 0;
                 for (slot, piece) in slices.iter_mut().zip(output.slices()) {
                     *slot = IoSlice::new(piece);
