@@ -10,6 +10,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod error;
+pub mod forward;
 pub mod handshake;
 pub mod http1;
 pub mod limits;
