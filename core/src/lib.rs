@@ -11,6 +11,7 @@ extern crate std;
 
 pub mod dialer;
 pub mod error;
+pub mod forward;
 pub mod handshake;
 pub mod http1;
 pub mod limits;
