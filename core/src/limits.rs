@@ -34,6 +34,9 @@ pub struct HttpLimits {
     pub trailer_bytes: usize,
     /// Fields in a trailer section. [L4]
     pub trailers: usize,
+    /// Octets of a request body; more is answered with 413. No limit by default: bodies stream through, and
+    /// how large one may be is the backend's to say.
+    pub request_body_bytes: u64,
     /// Octets of a request body that are read and thrown away to keep a connection. [B-11, H-10]
     pub drain_bytes: u64,
     /// How long a lingering close waits for the client. [RFC 9112 §9.6]
@@ -58,15 +61,18 @@ impl Default for HttpLimits {
             chunk_extension_bytes: 4 * 1024,
             trailer_bytes: 8 * 1024,
             trailers: 32,
+            request_body_bytes: u64::MAX,
             drain_bytes: 64 * 1024,
             linger: Duration::from_secs(2),
-            interim_responses: 8,
+            interim_responses: INTERIM_RESPONSES_MAX,
         }
     }
 }
 
 /// Octets of a method token. [H-18]
 pub const METHOD_BYTES_MAX: usize = 32;
+/// Interim responses (1xx but not 101) of one request. [H-20]
+pub const INTERIM_RESPONSES_MAX: usize = 8;
 /// Octets of one WebSocket message on a link.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// Octets of one stream's data in one scheduler turn, and of one data frame. [L5]
@@ -128,6 +134,13 @@ impl Default for SessionLimits {
         }
     }
 }
+
+/// How long a session outlives its token, so that what is in flight can finish.
+pub const TOKEN_GRACE: Duration = Duration::from_secs(60);
+/// Octets of a handshake message: a token of 8 KiB and 64 mounts fit. [L10]
+pub const HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
+/// From the link's upgrade to the end of its handshake. [L10]
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Limits of the relay's routing. (L17)
 #[derive(Debug, Clone, PartialEq, Eq)]
