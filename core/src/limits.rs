@@ -142,12 +142,12 @@ pub const HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
 /// From the link's upgrade to the end of its handshake. [L10]
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Limits of the relay's routing. [L17]
+/// Limits of the relay's routing. (L17)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouterLimits {
-    /// How long a request waits for a session of its mount. [L17]
+    /// How long a request waits for a session of its mount. (L17)
     pub park_time: Duration,
-    /// Requests that wait for one mount. [L17]
+    /// Requests that wait for one mount. (L17)
     pub parked_per_mount: usize,
     /// Requests that wait in all: each holds a request head, so about 32 MiB at the worst.
     pub parked: usize,
@@ -177,22 +177,22 @@ impl Default for RouterLimits {
     }
 }
 
-/// The bounds of the spread over which a lost link is redialled, whatever a relay says. [L12]
+/// The bounds of the spread over which a lost link is redialled, whatever a relay says. (L12)
 pub const REDIAL_SPREAD: core::ops::RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(5 * 60);
-/// How long a lost session is redialled at the quick pace where the resume window is not known. [L12]
+/// How long a lost session is redialled at the quick pace where the resume window is not known. (L12)
 pub const REDIAL_QUICK_TIME: Duration = Duration::from_secs(30);
-/// The longest delay between quick redials, unless the spread is longer. [L12]
+/// The longest delay between quick redials, unless the spread is longer. (L12)
 pub const REDIAL_QUICK_MAX: Duration = Duration::from_secs(1);
-/// How long a session must be up for its link to count as good though nothing went through it. [L12]
+/// How long a session must be up for its link to count as good though nothing went through it. (L12)
 pub const REDIAL_GOOD_AFTER: Duration = Duration::from_secs(60);
-/// The least delay after a token was refused which the telephone may yet replace. [L12]
+/// The least delay after a token was refused which the telephone may yet replace. (L12)
 pub const REDIAL_FORBIDDEN_DELAY: Duration = Duration::from_secs(60);
-/// The longest `Retry-After` of a relay that is believed. [L12]
+/// The longest `Retry-After` of a relay that is believed. (L12)
 pub const REDIAL_RETRY_AFTER_MAX: Duration = Duration::from_secs(5 * 60);
-/// The mean gap that attempts may not go below, and how many may come at once: 59 in 30 s. [I41]
+/// The mean gap between attempts that come without end. (I41)
 pub const REDIAL_GAP: Duration = Duration::from_millis(600);
-/// See [`REDIAL_GAP`].
+/// Attempts that may come closer than [`REDIAL_GAP`]: with it, 59 in any 30 s at the most. (I41)
 pub const REDIAL_BURST: u32 = 9;
 
 /// Limits of the telephone's connections to its backend. [L11]

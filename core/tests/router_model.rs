@@ -185,9 +185,9 @@ impl Pair {
             Op::LinkUp(pick) | Op::LinkDown(pick) => {
                 let (key, is_up) = (self.key(*pick), matches!(op, Op::LinkUp(_)));
                 if is_up {
-                    self.router.handle_link_up(key, now)
+                    self.router.handle_link_up(key, now);
                 } else {
-                    self.router.handle_link_down(key, now)
+                    self.router.handle_link_down(key, now);
                 }
                 let mut members = self.model.members.iter_mut();
                 if let Some(member) = members.find(|member| member.key == key && !member.is_suspended) {
