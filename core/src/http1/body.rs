@@ -38,7 +38,7 @@ enum State {
     ChunkData(u64),
     Trailers(Scanner),
     UntilClose,
-    /// The end was told, or a rule was broken: no part ever follows. [I4]
+    /// The end was told, or a rule was broken: no part ever follows. (I4)
     Over,
 }
 

@@ -130,7 +130,18 @@ fn nearly_http() -> impl Strategy<Value = Vec<u8>> {
         b"G",
     ];
     let piece = prop_oneof![9 => proptest::sample::select(pieces).prop_map(<[u8]>::to_vec), 1 => vec(any::<u8>(), 0..4)];
-    vec(piece, 0..14).prop_map(|pieces| pieces.concat())
+    // Most noise would be refused at its first line.
+    let starts: Vec<&'static [u8]> = vec![
+        b"",
+        b"GET / HTTP/1.1\r\nHost: a\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: x\r\n",
+    ];
+    (proptest::sample::select(starts), vec(piece, 0..14))
+        .prop_map(|(start, pieces)| [start, &pieces.concat()[..]].concat())
 }
 
 fn cut<'a>(input: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {

@@ -4,6 +4,8 @@ mod accepted;
 mod backend;
 mod exchange;
 mod laws;
+mod refusal_framing;
+mod refusal_rows;
 mod refusals;
 mod responses;
 mod support;

@@ -137,7 +137,8 @@ fn octets_behind_a_whole_response_make_the_connection_useless() {
 #[test]
 fn responses_that_have_no_body_end_with_their_head() {
     let head = RequestHead { method: Bytes::from_static(b"HEAD"), ..get("/") };
-    let rows: [(&RequestHead, &[u8], u16, Option<u64>, bool); 9] = [
+    type Row<'a> = (&'a RequestHead, &'a [u8], u16, Option<u64>, bool);
+    let rows: [Row<'_>; 9] = [
         (&head, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 200, Some(5), true),
         (&head, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 200, None, true),
         (&head, b"HTTP/1.1 200 OK\r\n\r\n", 200, None, true),

@@ -6,10 +6,10 @@ use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::time::Timestamp;
 
-pub const NOW: Timestamp = Timestamp::from_micros(1_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_000_000);
 
 /// Limits small enough that a table can reach them.
-pub fn limits() -> HttpLimits {
+pub(crate) fn limits() -> HttpLimits {
     HttpLimits {
         request_head_bytes: 4096,
         request_headers: 20,
@@ -29,15 +29,15 @@ pub fn limits() -> HttpLimits {
 
 /// What a run over some input showed.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Served {
+pub(crate) struct Served {
     /// Events, with neighbouring body pieces joined.
-    pub events: Vec<ServerEvent>,
-    pub output: Vec<u8>,
-    pub closing: Closing,
+    pub(crate) events: Vec<ServerEvent>,
+    pub(crate) output: Vec<u8>,
+    pub(crate) closing: Closing,
 }
 
 /// Serves `pieces` as one connection. Each request is answered with `200` and `ok` once it is whole.
-pub fn serve<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Served {
+pub(crate) fn serve<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Served {
     let mut server = Server::new(limits(), NOW);
     let mut input = BytesMut::new();
     let mut events = Vec::new();
@@ -68,15 +68,19 @@ fn join(events: &mut Vec<ServerEvent>, event: ServerEvent) {
 
 /// What a run over a response showed.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Fetched {
+pub(crate) struct Fetched {
     /// Events, with neighbouring body pieces joined.
-    pub events: Vec<ClientEvent>,
-    pub error: Option<ResponseError>,
-    pub is_reusable: bool,
+    pub(crate) events: Vec<ClientEvent>,
+    pub(crate) error: Option<ResponseError>,
+    pub(crate) is_reusable: bool,
 }
 
 /// Asks with `head` and reads `pieces`, then the end of the connection if `has_eof`.
-pub fn fetch<'a>(head: &RequestHead, pieces: impl IntoIterator<Item = &'a [u8]>, has_eof: bool) -> Fetched {
+pub(crate) fn fetch<'a>(
+    head: &RequestHead,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    has_eof: bool,
+) -> Fetched {
     let mut client = Client::new(limits());
     client.request(head, true).expect("a plain request");
     let sent = client.output().remaining();
@@ -98,11 +102,7 @@ fn drain_events(fetched: &mut Fetched, mut next: impl FnMut() -> Result<Option<C
     loop {
         match next() {
             Ok(None) => return,
-            Ok(Some(ClientEvent::Body(more))) => match fetched.events.last_mut() {
-                Some(ClientEvent::Body(so_far)) => *so_far = [&so_far[..], &more[..]].concat().into(),
-                _ => fetched.events.push(ClientEvent::Body(more)),
-            },
-            Ok(Some(event)) => fetched.events.push(event),
+            Ok(Some(event)) => join_response(&mut fetched.events, event),
             Err(error) => {
                 fetched.error = Some(error);
                 return;
@@ -111,13 +111,23 @@ fn drain_events(fetched: &mut Fetched, mut next: impl FnMut() -> Result<Option<C
     }
 }
 
+fn join_response(events: &mut Vec<ClientEvent>, event: ClientEvent) {
+    match (events.last_mut(), event) {
+        (Some(ClientEvent::Body(so_far)), ClientEvent::Body(more))
+        | (Some(ClientEvent::Opaque(so_far)), ClientEvent::Opaque(more)) => {
+            *so_far = [&so_far[..], &more[..]].concat().into();
+        }
+        (_, event) => events.push(event),
+    }
+}
+
 /// Each octet of `input` by itself.
-pub fn octets(input: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn octets(input: &[u8]) -> impl Iterator<Item = &[u8]> {
     input.chunks(1)
 }
 
 /// All that waits in an output.
-pub fn taken(output: &mut telephone_core::http1::Output) -> Vec<u8> {
+pub(crate) fn taken(output: &mut telephone_core::http1::Output) -> Vec<u8> {
     let sliced: Vec<u8> = output.slices().flatten().copied().collect();
     let mut all = vec![0; output.remaining()];
     output.copy_to_slice(&mut all);
@@ -127,7 +137,7 @@ pub fn taken(output: &mut telephone_core::http1::Output) -> Vec<u8> {
 }
 
 /// A GET without anything special.
-pub fn get(target: &'static str) -> RequestHead {
+pub(crate) fn get(target: &'static str) -> RequestHead {
     RequestHead {
         method: Bytes::from_static(b"GET"),
         target: Bytes::from_static(target.as_bytes()),
@@ -139,11 +149,11 @@ pub fn get(target: &'static str) -> RequestHead {
 }
 
 /// A response head without anything special.
-pub fn response(status: u16) -> ResponseHead {
+pub(crate) fn response(status: u16) -> ResponseHead {
     ResponseHead { status, reason: Bytes::new(), headers: Headers::new(), length: None, upgrade: None }
 }
 
-pub fn fields(fields: &[(&'static str, &'static str)]) -> Headers {
+pub(crate) fn fields(fields: &[(&'static str, &'static str)]) -> Headers {
     let field = |(name, value): &(&'static str, &'static str)| {
         (Bytes::from_static(name.as_bytes()), Bytes::from_static(value.as_bytes()))
     };
@@ -151,6 +161,6 @@ pub fn fields(fields: &[(&'static str, &'static str)]) -> Headers {
 }
 
 /// Bytes for a failure message.
-pub fn shown(bytes: &[u8]) -> String {
+pub(crate) fn shown(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string().chars().take(200).collect()
 }
