@@ -146,3 +146,19 @@ fn take(input: &mut BytesMut, left: &mut u64) -> Option<Bytes> {
     *left = left.saturating_sub(count as u64);
     Some(input.split_to(count).freeze())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoder_that_broke_a_rule_or_ended_says_nothing_more() {
+        for first in [&b"x\r\n"[..], b"0\r\n\r\n"] {
+            let mut decoder = BodyDecoder::new(Framing::Chunked, &HttpLimits::default());
+            assert!(!matches!(decoder.poll(&mut BytesMut::from(first)), Ok(None)));
+            let mut more = BytesMut::from(&b"5\r\nhello\r\n0\r\n\r\n"[..]);
+            assert_eq!(decoder.poll(&mut more), Ok(None));
+            assert_eq!(decoder.poll(&mut more), Ok(None));
+        }
+    }
+}

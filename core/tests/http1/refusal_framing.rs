@@ -122,7 +122,11 @@ fn chunked_body(frame: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn chunks() -> Vec<Row> {
-    let frames: [&[u8]; 30] = [
+    let frames: [&[u8]; 34] = [
+        b"5\rXhello\r\n",
+        b"5\r\nhello\rX1\r\nx",
+        b"5\r\nhelloX\n1\r\nx",
+        b"5\r\nhello\r\nX1\r\nx",
         b"\r\n",
         b"\r\n\r\n",
         b"0x5\r\nhello\r\n",

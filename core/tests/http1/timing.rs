@@ -117,6 +117,18 @@ fn a_client_that_waits_for_100_is_not_late() {
 }
 
 #[test]
+fn a_client_that_began_its_body_unasked_waits_for_nothing() {
+    let (mut server, mut input) = server();
+    input.extend_from_slice(
+        b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\nx",
+    );
+    assert!(server.poll_event(&mut input, NOW).is_some());
+    assert!(matches!(server.poll_event(&mut input, NOW), Some(ServerEvent::Body(_))));
+    assert_eq!(server.poll_event(&mut input, NOW), None);
+    assert_eq!(server.poll_timeout(), Some(NOW + 30 * SECOND));
+}
+
+#[test]
 fn a_late_body_under_a_running_response_resets_it() {
     let (mut server, mut input) = server();
     input.extend_from_slice(HEAD);
