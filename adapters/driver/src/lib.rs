@@ -4,12 +4,29 @@
 pub use telephone_core as core;
 
 mod accept;
+mod alarm;
+mod authority;
+mod backend;
+mod connection;
 mod happy_eyeballs;
+mod link;
+mod observe;
+mod plugboard_url;
+mod pump;
 mod runtime;
+mod shared;
 mod socket;
+mod status;
+mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod token;
 
 pub use accept::{WhenFull, accept_loop};
+pub use authority::{AuthError, Authority, Grant, LEEWAY};
+pub use observe::{AccessRecord, Observer, Unobserved};
+pub use plugboard_url::{BadUrl, PlugboardUrl};
 pub use runtime::{Endpoint, Listener, Runtime};
 pub use socket::{Socket, TcpOrUnix};
+pub use status::{LineStatus, State, Status};
+pub use token::{Token, TokenSource};
