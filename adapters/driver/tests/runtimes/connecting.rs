@@ -25,8 +25,19 @@ on_every_runtime!(
     a_dropped_attempt_leaves_no_socket,
 );
 
-fn unused_address() -> SocketAddr {
-    TcpListener::bind(ANY_PORT).unwrap().local_addr().unwrap()
+/// A port that refuses until it listens, and that nobody else can take in the meantime.
+struct BoundPort(socket2::Socket);
+
+impl BoundPort {
+    fn new() -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&ANY_PORT.into()).unwrap();
+        Self(socket)
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap().as_socket().unwrap()
+    }
 }
 
 fn some_name() -> Endpoint {
@@ -34,7 +45,8 @@ fn some_name() -> Endpoint {
 }
 
 async fn a_closed_port_is_refused<R: Runtime>(runtime: R) {
-    let error = runtime.connect(&endpoint(unused_address())).await.err().unwrap();
+    let closed = BoundPort::new();
+    let error = runtime.connect(&endpoint(closed.address())).await.err().unwrap();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
 }
 
@@ -63,7 +75,8 @@ async fn a_missing_unix_socket_is_not_found<R: Runtime>(runtime: R) {
 
 async fn a_refusing_address_is_followed_by_the_next_at_once<R: Runtime>(runtime: R) {
     let listener = TcpListener::bind(ANY_PORT).unwrap();
-    let addresses = [(unused_address(), Fate::Real), (listener.local_addr().unwrap(), Fate::Real)];
+    let closed = BoundPort::new();
+    let addresses = [(closed.address(), Fate::Real), (listener.local_addr().unwrap(), Fate::Real)];
     let runtime = Scripted::new(runtime).resolving(addresses);
     runtime.connect(&some_name()).await.unwrap();
     assert_eq!(runtime.tried(), addresses.map(|(address, _)| address));
@@ -71,9 +84,9 @@ async fn a_refusing_address_is_followed_by_the_next_at_once<R: Runtime>(runtime:
 
 async fn a_silent_address_is_followed_after_its_head_start<R: Runtime>(runtime: R) {
     let listener = TcpListener::bind(ANY_PORT).unwrap();
-    let silent = unused_address();
+    let silent = BoundPort::new();
     let runtime = Scripted::new(runtime)
-        .resolving([(silent, Fate::BlackHole), (listener.local_addr().unwrap(), Fate::Real)]);
+        .resolving([(silent.address(), Fate::BlackHole), (listener.local_addr().unwrap(), Fate::Real)]);
     let start = runtime.now();
     runtime.connect(&some_name()).await.unwrap();
     assert!(runtime.now().since(start) >= Duration::from_millis(250));
@@ -82,8 +95,9 @@ async fn a_silent_address_is_followed_after_its_head_start<R: Runtime>(runtime: 
 async fn an_attempt_that_had_its_head_start_can_still_win<R: Runtime>(runtime: R) {
     let listener = TcpListener::bind(ANY_PORT).unwrap();
     let slow = listener.local_addr().unwrap();
+    let silent = BoundPort::new();
     let runtime =
-        Scripted::new(runtime).resolving([(slow, Fate::RealButSlow), (unused_address(), Fate::BlackHole)]);
+        Scripted::new(runtime).resolving([(slow, Fate::RealButSlow), (silent.address(), Fate::BlackHole)]);
     runtime.connect(&some_name()).await.unwrap();
     assert_eq!(runtime.tried().len(), 2);
 }
@@ -105,24 +119,20 @@ async fn a_name_without_addresses_is_an_error<R: Runtime>(runtime: R) {
 
 /// The attempt is left waiting by a listener whose queue is full, which answers nothing.
 async fn a_dropped_attempt_leaves_no_socket<R: Runtime>(runtime: R) {
-    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    listener.bind(&ANY_PORT.into()).unwrap();
-    listener.listen(0).unwrap();
-    let address = listener.local_addr().unwrap().as_socket().unwrap();
-    let mut queue = Vec::new();
-    while let Ok(queued) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
-        queue.push(queued);
-    }
-    let until_under_way = async {
+    let listener = BoundPort::new();
+    listener.0.listen(0).unwrap();
+    let address = listener.address();
+    let until_under_way = || async {
         while dialling(address.port()) == 0 {
             sleep(&runtime, Duration::from_millis(5)).await;
         }
+        None
     };
-    let connecting = async {
-        runtime.connect(&endpoint(address)).await.map(drop).unwrap();
-        panic!("a full queue let a connection in");
-    };
-    future::or(connecting, until_under_way).await;
+    let connecting = || async { Some(runtime.connect(&endpoint(address)).await.unwrap()) };
+    let mut queue = Vec::new();
+    while let Some(queued) = future::or(connecting(), until_under_way()).await {
+        queue.push(queued);
+    }
     assert_eq!(dialling(address.port()), 0, "the socket outlives the attempt");
 }
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use futures_lite::future;
@@ -45,6 +46,12 @@ mod tasks;
 mod tls;
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// For a test that gives its port up: no other may then take it.
+fn any_port_of_an_own_address() -> SocketAddr {
+    static TAKEN: AtomicU8 = AtomicU8::new(1);
+    (Ipv4Addr::new(127, 1, 0, TAKEN.fetch_add(1, Ordering::Relaxed)), 0).into()
+}
 
 /// Fails a test that hangs.
 async fn bounded<R: Runtime>(runtime: R, test: impl Future<Output = ()>) {

@@ -50,9 +50,14 @@ impl<R: Runtime> Scripted<R> {
         self
     }
 
-    /// How many accepts the script still has.
-    pub(crate) fn accepts_left(&self) -> usize {
-        self.accept_errors.lock().unwrap().len()
+    /// Whether accepts still follow the script.
+    pub(crate) fn is_failing(&self) -> bool {
+        !self.accept_errors.lock().unwrap().is_empty()
+    }
+
+    /// Ends the script of the accepts.
+    pub(crate) fn recover(&self) {
+        self.accept_errors.lock().unwrap().clear();
     }
 
     /// The addresses that were tried, in order.

@@ -1,5 +1,7 @@
 //! Timers and tasks.
 
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_lite::future;
@@ -17,21 +19,28 @@ on_every_runtime!(
     a_panic_ends_its_own_task_alone,
 );
 
+/// Whenever a timer is found to have ended, so have all with earlier deadlines.
 async fn timers_end_in_the_order_of_their_deadlines<R: Runtime>(runtime: R) {
-    let (ended, order) = channel::unbounded();
     let start = runtime.now();
-    for millis in [60, 20, 40] {
-        let (runtime, ended) = (runtime.clone(), ended.clone());
+    let timer = |millis| {
         let deadline = start + Duration::from_millis(millis);
-        runtime.clone().spawn(async move {
-            runtime.sleep_until(deadline).await;
-            assert!(runtime.now() >= deadline, "a timer ended early");
-            ended.send(millis).await.unwrap();
-        });
-    }
-    for expected in [20, 40, 60] {
-        assert_eq!(order.recv().await.unwrap(), expected);
-    }
+        (deadline, Some(Box::pin(runtime.sleep_until(deadline))))
+    };
+    // The latest is made first, and asked first.
+    let mut timers = [60, 40, 20, 10].map(timer);
+    poll_fn(|cx| {
+        let mut is_later_over = false;
+        for (deadline, waiting) in &mut timers {
+            if waiting.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready()) {
+                assert!(runtime.now() >= *deadline, "a timer ended early");
+                *waiting = None;
+            }
+            assert!(waiting.is_none() || !is_later_over, "a later timer ended first");
+            is_later_over |= waiting.is_none();
+        }
+        if timers.iter().all(|(_, waiting)| waiting.is_none()) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 async fn a_deadline_in_the_past_is_ready_at_once<R: Runtime>(runtime: R) {
