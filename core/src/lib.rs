@@ -16,5 +16,6 @@ pub mod message;
 pub mod queue;
 pub mod random;
 pub mod session;
+pub mod target;
 pub mod time;
 pub mod wire;
