@@ -12,6 +12,8 @@ use crate::time::Timestamp;
 
 /// A round trip until one was measured: slow start is then neither too eager nor too shy.
 const ROUND_TRIP_UNKNOWN: Duration = Duration::from_millis(20);
+/// Schedulers and timers are no finer than this: a shorter round trip says nothing about a window.
+const ROUND_TRIP_MIN: Duration = Duration::from_millis(1);
 /// A window that was not used up for this long falls back to where it started.
 const WINDOW_IDLE: Duration = Duration::from_secs(10);
 
@@ -82,7 +84,7 @@ pub(super) struct Tuning<'a> {
 
 impl Tuning<'_> {
     fn round_trip(&self) -> Duration {
-        self.round_trip.unwrap_or(ROUND_TRIP_UNKNOWN)
+        self.round_trip.unwrap_or(ROUND_TRIP_UNKNOWN).max(ROUND_TRIP_MIN)
     }
 }
 
@@ -106,6 +108,11 @@ impl Grant {
 
     pub(super) const fn received(&self) -> u64 {
         self.received
+    }
+
+    #[cfg(test)]
+    pub(super) const fn window(&self) -> u64 {
+        self.window
     }
 
     pub(super) const fn declared(&self) -> Option<u64> {
@@ -193,7 +200,6 @@ impl Grant {
             self.window = self.window.max(doubled);
         } else if taken > WINDOW_IDLE {
             self.window = tuning.limits.stream_window;
-            ledger.shrink(tuning.limits, tuning.now);
         }
     }
 

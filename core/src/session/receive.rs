@@ -20,6 +20,7 @@ impl Session {
             return;
         }
         self.stats.bytes_received += message.len() as u64;
+        self.ledger.shrink(&self.config.limits, now);
         if let Err(misbehaviour) = self.on_message(message, now) {
             self.misbehave(misbehaviour);
         }
