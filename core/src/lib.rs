@@ -10,7 +10,9 @@ extern crate alloc;
 extern crate std;
 
 pub mod error;
+pub mod forward;
 pub mod handshake;
+pub mod http1;
 pub mod limits;
 pub mod message;
 pub mod queue;

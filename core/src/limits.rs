@@ -34,6 +34,9 @@ pub struct HttpLimits {
     pub trailer_bytes: usize,
     /// Fields in a trailer section. [L4]
     pub trailers: usize,
+    /// Octets of a request body; more is answered with 413. No limit by default: bodies stream through, and
+    /// how large one may be is the backend's to say.
+    pub request_body_bytes: u64,
     /// Octets of a request body that are read and thrown away to keep a connection. [B-11, H-10]
     pub drain_bytes: u64,
     /// How long a lingering close waits for the client. [RFC 9112 §9.6]
@@ -58,6 +61,7 @@ impl Default for HttpLimits {
             chunk_extension_bytes: 4 * 1024,
             trailer_bytes: 8 * 1024,
             trailers: 32,
+            request_body_bytes: u64::MAX,
             drain_bytes: 64 * 1024,
             linger: Duration::from_secs(2),
             interim_responses: INTERIM_RESPONSES_MAX,
