@@ -3,7 +3,6 @@
 //! One task reads and writes, so that neither waits for the other: while a message is on its way out
 //! the loop goes on reading, and the next message is built only when the last one has gone.
 
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,8 +22,8 @@ use futures_util::Sink as _;
 use telephone_core::error::{CloseReason, Misbehaviour};
 use telephone_core::limits::MESSAGE_BYTES_MAX;
 use telephone_core::session::Event;
-use telephone_core::time::Timestamp;
 
+use crate::alarm::Alarm;
 use crate::runtime::Runtime;
 use crate::shared::SharedSession;
 
@@ -145,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Link<S> {
             octets_read,
             octets_seen: 0,
             is_sending: false,
-            alarm: None,
+            alarm: Alarm::new(runtime.clone()),
         };
         let reason = future::poll_fn(|cx| link.poll(cx)).await;
         Link::new(link.socket).close(runtime, close_code(reason)).await;
@@ -171,9 +170,7 @@ struct Loop<'a, R: Runtime, S, F> {
     octets_seen: u64,
     /// A message is on its way out.
     is_sending: bool,
-    /// The timer that is set, and for when. It is left standing when the deadline moves back, so that
-    /// traffic costs no timer operations.
-    alarm: Option<(Timestamp, Pin<Box<R::Sleep>>)>,
+    alarm: Alarm<R>,
 }
 
 impl<R, S, F> Loop<'_, R, S, F>
@@ -240,20 +237,7 @@ where
     }
 
     fn poll_alarm(&mut self, cx: &mut Context<'_>) {
-        loop {
-            let Some(deadline) = self.session.with_link(|session| session.poll_timeout()) else {
-                self.alarm = None;
-                return;
-            };
-            let is_set_later = self.alarm.as_ref().is_none_or(|(at, _)| *at > deadline);
-            if is_set_later {
-                self.alarm = Some((deadline, Box::pin(self.runtime.sleep_until(deadline))));
-            }
-            let Some((_, sleep)) = &mut self.alarm else { return };
-            if sleep.as_mut().poll(cx).is_pending() {
-                return;
-            }
-            self.alarm = None;
+        while self.alarm.poll(self.session.with_link(|session| session.poll_timeout()), cx) {
             let now = self.runtime.now();
             self.session.with_link(|session| session.handle_timeout(now));
         }

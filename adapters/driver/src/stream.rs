@@ -21,14 +21,15 @@ impl StreamHandle {
         Self { session, id }
     }
 
-    /// What stands next in the peer's direction; never [`Incoming::Pending`].
-    pub(crate) fn poll_incoming(&self, cx: &mut Context<'_>) -> Poll<Incoming> {
-        let peek = || self.session.with_link(|session| session.recv(self.id).peek());
-        match peek() {
+    /// Takes what stands next in the peer's direction; never [`Incoming::Pending`]. Return the credit of
+    /// octets with [`StreamHandle::credit`] once their socket took them.
+    pub(crate) fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Incoming> {
+        let read = || self.session.with_link(|session| session.recv(self.id).read());
+        match read() {
             Incoming::Pending => {
                 self.session.wait_read(self.id, cx);
                 // It may have come between the look and the wait.
-                match peek() {
+                match read() {
                     Incoming::Pending => Poll::Pending,
                     other => Poll::Ready(other),
                 }
@@ -47,9 +48,9 @@ impl StreamHandle {
         self.session.with_link(|session| session.recv(self.id).is_at_end())
     }
 
-    /// Returns the credit of `count` octets.
-    pub(crate) fn consume(&self, count: usize) {
-        self.session.with(|session, now| session.recv(self.id).consume(count, now));
+    /// Returns the credit of `count` octets that were read.
+    pub(crate) fn credit(&self, count: usize) {
+        self.session.with(|session, now| session.recv(self.id).credit(count, now));
     }
 
     /// Octets that can be written now, at least one.
