@@ -122,7 +122,7 @@ impl SendStream<'_> {
             return;
         }
         let can_cross =
-            wire::trailers_size(&trailers) <= HEAD_BYTES_MAX && wire::check_trailers(&trailers).is_ok();
+            wire::trailers_size(&trailers) <= HEAD_BYTES_MAX && wire::check_fields(&trailers).is_ok();
         stream.send.state = SendState::Ending(if can_cross { trailers } else { Headers::new() });
         self.session.list_to_send(self.id);
     }
@@ -184,7 +184,8 @@ impl RecvStream<'_> {
     /// [`RecvStream::peek`].
     pub fn read(&mut self) -> Incoming {
         let incoming = self.peek();
-        if let (Incoming::Octets(octets), Some(stream)) = (&incoming, self.session.streams.get_mut(&self.id)) {
+        if let (Incoming::Octets(octets), Some(stream)) = (&incoming, self.session.streams.get_mut(&self.id))
+        {
             stream.recv.buffer.advance(octets.len());
         }
         incoming

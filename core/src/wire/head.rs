@@ -211,7 +211,7 @@ pub(crate) fn put_trailers(out: &mut BytesMut, trailers: &Headers) {
 pub(crate) fn take_trailers(from: &Bytes) -> Result<Headers, Misbehaviour> {
     let wire: Fields<'_> = take(from)?;
     let trailers = wire.to_headers(from);
-    rules::check_trailers(&trailers).map_err(|_| Misbehaviour::FrameMalformed)?;
+    rules::check_fields(&trailers).map_err(|_| Misbehaviour::FrameMalformed)?;
     let size = trailers_size(&trailers);
     canonical(trailers, size, from)
 }

@@ -20,7 +20,7 @@ pub use hello::{Hello, Refused, RefusedCode, Resume, Setting, Settings, Welcome}
 
 pub(crate) use frame::opening_size;
 pub(crate) use head::{response_size, trailers_size};
-pub(crate) use rules::{check_opening, check_response, check_trailers};
+pub(crate) use rules::{check_fields, check_opening, check_response};
 
 /// The WebSocket subprotocol that names this profile.
 pub const SUBPROTOCOL: &str = "telephone.v1";

@@ -7,7 +7,7 @@
 use super::Opening;
 use super::head::FIELDS_MAX;
 use crate::error::HeadRefused;
-use crate::limits::METHOD_BYTES_MAX;
+use crate::http1::{self, is_text, is_token, is_upgrade};
 use crate::message::{Headers, RequestHead, ResponseHead};
 
 /// Fields that frame a message on one connection; a length crosses as a number (RFC 9112 §6, §9.6).
@@ -18,38 +18,35 @@ const LENGTH_MAX: u64 = i64::MAX as u64;
 
 /// Checks what a stream is opened for.
 pub(crate) fn check_opening(opening: &Opening) -> Result<(), HeadRefused> {
-    let (Opening::Http { mount, .. } | Opening::Tcp { mount }) = opening;
-    check(is_text(mount))?;
     match opening {
-        Opening::Http { head, .. } => check_request(head),
-        Opening::Tcp { .. } => Ok(()),
+        Opening::Http { mount, head } => check(is_text(mount)).and_then(|()| check_request(head)),
+        Opening::Tcp { mount } => check(is_text(mount)),
     }
 }
 
 fn check_request(head: &RequestHead) -> Result<(), HeadRefused> {
-    check(is_token(&head.method) && head.method.len() <= METHOD_BYTES_MAX)?;
-    check(is_target(&head.target))?;
+    // A fragment never travels (RFC 9112 §3.2).
+    check(http1::check_request(head).is_ok() && !head.target.contains(&b'#'))?;
     check_rest(&head.headers, head.length, head.upgrade.as_deref())
 }
 
 /// Checks a response's head.
 pub(crate) fn check_response(head: &ResponseHead) -> Result<(), HeadRefused> {
-    check((100..=599).contains(&head.status) && is_text(&head.reason))?;
+    check(http1::check_response(head).is_ok())?;
     check_rest(&head.headers, head.length, head.upgrade.as_deref())
 }
 
-/// Checks a trailer section.
-pub(crate) fn check_trailers(trailers: &Headers) -> Result<(), HeadRefused> {
-    if trailers.len() > FIELDS_MAX {
-        return Err(HeadRefused::TooLarge);
-    }
-    check(trailers.iter().all(|(name, value)| is_token(name) && is_text(value) && !is_framing(name)))
+fn check_rest(headers: &Headers, length: Option<u64>, upgrade: Option<&[u8]>) -> Result<(), HeadRefused> {
+    check(length.is_none_or(|length| length <= LENGTH_MAX) && upgrade.is_none_or(is_upgrade))?;
+    check_fields(headers)
 }
 
-fn check_rest(headers: &Headers, length: Option<u64>, upgrade: Option<&[u8]>) -> Result<(), HeadRefused> {
-    check(length.is_none_or(|length| length <= LENGTH_MAX))?;
-    check(upgrade.is_none_or(is_protocol))?;
-    check_trailers(headers)
+/// Checks a trailer section, or the fields of a head.
+pub(crate) fn check_fields(fields: &Headers) -> Result<(), HeadRefused> {
+    if fields.len() > FIELDS_MAX {
+        return Err(HeadRefused::TooLarge);
+    }
+    check(fields.iter().all(|(name, value)| is_token(name) && is_text(value) && !is_framing(name)))
 }
 
 const fn check(is_sound: bool) -> Result<(), HeadRefused> {
@@ -58,27 +55,4 @@ const fn check(is_sound: bool) -> Result<(), HeadRefused> {
 
 fn is_framing(name: &[u8]) -> bool {
     FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing))
-}
-
-/// A path and query, or `*`: visible ASCII without a fragment (RFC 9112 §3.2).
-fn is_target(target: &[u8]) -> bool {
-    let is_form = target == b"*" || target.starts_with(b"/");
-    is_form && target.iter().all(|octet| octet.is_ascii_graphic() && *octet != b'#')
-}
-
-/// One protocol of an upgrade: a name, and perhaps a version behind a slash (RFC 9110 §7.8).
-fn is_protocol(protocol: &[u8]) -> bool {
-    let mut parts = protocol.splitn(2, |octet| *octet == b'/');
-    parts.all(is_token)
-}
-
-/// RFC 9110 §5.6.2.
-fn is_token(text: &[u8]) -> bool {
-    let is_token_octet = |octet: &u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(octet);
-    !text.is_empty() && text.iter().all(is_token_octet)
-}
-
-/// No control but HTAB; obs-text is passed on as it came (RFC 9110 §5.5).
-fn is_text(text: &[u8]) -> bool {
-    text.iter().all(|octet| *octet == b'\t' || (*octet >= b' ' && *octet != 0x7f))
 }

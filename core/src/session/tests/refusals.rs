@@ -145,7 +145,7 @@ fn unsound_requests() -> Vec<RequestHead> {
         (b"transfer-ENCODING", b"chunked"),
         (b"Connection", b"close"),
     ];
-    let upgrades: [&[u8]; 4] = [b"", b"a, b", b"a\r\n", b"a/"];
+    let upgrades: [&[u8]; 5] = [b"", b"a, b", b"a\r\n", b"a/", b"h2c"];
     let mut heads = Vec::new();
     heads.extend(targets.map(|target| odd(|head| head.target = Bytes::from_static(target))));
     heads.extend(methods.map(|method| odd(|head| head.method = Bytes::from_static(method))));
@@ -177,7 +177,7 @@ fn sound_but_odd_heads_cross_as_they_are() {
         odd(|head| head.target = Bytes::from_static(b"*")),
         odd(|head| head.method = Bytes::from_static(b"!#$%&'*+-.^_`|~09azAZ")),
         odd(|head| head.length = Some((1 << 63) - 1)),
-        odd(|head| head.upgrade = Some(Bytes::from_static(b"HTTP/2.0"))),
+        odd(|head| head.upgrade = Some(Bytes::from_static(b"websocket/13"))),
         field(b"x", b""),
         field(b"x", b"\t \x80\xff "),
     ];
