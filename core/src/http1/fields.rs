@@ -308,7 +308,7 @@ fn chunked(value: &[u8]) -> Result<(), Malformed> {
 
 /// Whether `protocol` may be passed on: a token with an optional version, and not HTTP/2 or TLS inside of
 /// the connection. [H-19]
-pub(super) fn is_upgrade(protocol: &[u8]) -> bool {
+pub(crate) fn is_upgrade(protocol: &[u8]) -> bool {
     let mut parts = protocol.splitn(2, |&octet| octet == b'/');
     let name = parts.next().unwrap_or_default();
     let is_http = ["h2c", "h2", "tls", "http"].iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()));
