@@ -89,6 +89,11 @@ impl Client {
         self.stream.set_read_timeout(Some(timeout)).expect("not zero");
     }
 
+    /// Gives up sooner, or later, on a peer that takes nothing.
+    pub fn write_at_most(&self, timeout: Duration) {
+        self.stream.set_write_timeout(Some(timeout)).expect("not zero");
+    }
+
     /// Sends octets.
     ///
     /// # Errors

@@ -42,12 +42,9 @@ impl Exchange {
         self.is_body_read = true;
         let ending = self.reader.body(framing, sink)?;
         let ledger = &self.shared.ledger;
-        match (&ending, framing) {
-            (_, Framing::None) => {}
-            (Ending::Complete(_), _) => _ = ledger.uploads_complete.fetch_add(1, Ordering::SeqCst),
-            (Ending::Truncated | Ending::Reset, _) => {
-                _ = ledger.uploads_broken.fetch_add(1, Ordering::SeqCst)
-            }
+        let count = if ending.is_complete() { &ledger.uploads_complete } else { &ledger.uploads_broken };
+        if framing != Framing::None {
+            count.fetch_add(1, Ordering::SeqCst);
         }
         Ok(ending)
     }
