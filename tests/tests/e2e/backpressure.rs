@@ -126,7 +126,10 @@ fn a_stalled_download_slows_others_by_less_than_a_factor_of_two() {
         assert_eq!(stalled.head().status(), 200);
         wait_stalled(line);
         let beside = median_of_five(line);
-        assert!(beside < alone * 2, "50 requests took {alone:?} alone and {beside:?} beside a stalled download");
+        assert!(
+            beside < alone * 2,
+            "50 requests took {alone:?} alone and {beside:?} beside a stalled download"
+        );
     });
 }
 
@@ -171,7 +174,9 @@ fn events(origin: &Origin) -> (Sender<()>, Receiver<Instant>) {
     let (written, times) = mpsc::channel();
     let triggered = Arc::new(Mutex::new(triggered));
     origin.on("/m/events", move |exchange| {
-        exchange.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+        exchange.send(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+        )?;
         while triggered.lock().expect("one reader").recv_timeout(PATIENCE).is_ok() {
             written.send(Instant::now()).map_err(io::Error::other)?;
             exchange.send(chunk(b"data: tick\n\n"))?;

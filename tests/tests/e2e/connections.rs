@@ -81,7 +81,8 @@ fn backend_connections_are_pooled_and_reused() {
 #[test]
 fn a_backend_connection_with_a_surplus_is_not_used_again() {
     both(|line| {
-        let raw = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+        let raw =
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
         line.origin.on_raw("/m/surplus", raw, After::KeepAlive);
         let mut client = line.connect();
         for _ in 0..5 {

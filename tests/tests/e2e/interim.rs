@@ -63,7 +63,9 @@ fn a_body_that_the_origin_refuses_never_reaches_it() {
     everywhere(|line| {
         let (seen, octets) = mpsc::channel();
         line.origin.on("/m/refuse", move |exchange| {
-            exchange.send("HTTP/1.1 417 Expectation Failed\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")?;
+            exchange.send(
+                "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno",
+            )?;
             exchange.finish_sending();
             let mut body = Vec::new();
             // A reset is as good an end as any: what counts is what came before it.

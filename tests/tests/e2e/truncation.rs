@@ -19,9 +19,21 @@ const CUTS: &[(&str, &str, After)] = &[
     ("reset before its length", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", After::Reset),
     ("no last chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", After::Close),
     ("within a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc", After::Close),
-    ("within the trailers", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n", After::Close),
-    ("reset between chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", After::Reset),
-    ("no chunk size", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nxyz\r\n", After::Close),
+    (
+        "within the trailers",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n",
+        After::Close,
+    ),
+    (
+        "reset between chunks",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        After::Reset,
+    ),
+    (
+        "no chunk size",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nxyz\r\n",
+        After::Close,
+    ),
 ];
 
 #[test]
@@ -146,7 +158,9 @@ fn an_early_answer_arrives_while_the_upload_runs() {
     everywhere(|line| {
         line.origin.on("/m/early", |exchange| {
             exchange.receive(1)?;
-            exchange.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig")?;
+            exchange.send(
+                "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig",
+            )?;
             exchange.finish_sending();
             // Closing with unread octets would reset the connection and may destroy the answer on its way.
             while exchange.receive(65536).is_ok_and(|piece| !piece.is_empty()) {}

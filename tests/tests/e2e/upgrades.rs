@@ -33,14 +33,16 @@ fn a_websocket_echoes_text_binary_and_fragments_and_keeps_code_and_reason() {
             socket.send(message.clone()).expect("an open socket");
             assert!(socket.read().expect("an echo") == message);
         }
-        let fragments = [(OpCode::Data(Data::Text), "one ", false), (OpCode::Data(Data::Continue), "two", true)];
+        let fragments =
+            [(OpCode::Data(Data::Text), "one ", false), (OpCode::Data(Data::Continue), "two", true)];
         for (opcode, text, is_last) in fragments {
             socket.send(Message::Frame(Frame::message(text, opcode, is_last))).expect("an open socket");
         }
         assert_eq!(socket.read().expect("an echo"), Message::text("one two"));
         socket.send(Message::Ping("p".into())).expect("an open socket");
         assert_eq!(socket.read().expect("a pong"), Message::Pong("p".into()));
-        let goodbye = CloseFrame { code: CloseCode::Library(4321), reason: Utf8Bytes::from_static("so long") };
+        let goodbye =
+            CloseFrame { code: CloseCode::Library(4321), reason: Utf8Bytes::from_static("so long") };
         socket.close(Some(goodbye.clone())).expect("an open socket");
         assert_eq!(socket.read().expect("the echo of the close"), Message::Close(Some(goodbye)));
         assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)));
