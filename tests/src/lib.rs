@@ -17,6 +17,7 @@ pub mod certs;
 pub mod client;
 pub mod curl;
 pub mod gate;
+pub mod hop;
 pub mod line;
 pub mod net;
 pub mod nginx;

@@ -7,7 +7,7 @@ use std::thread;
 use crate::client::{Answer, Client, ask};
 use crate::gate;
 use crate::origin::Origin;
-use crate::relay::Relay;
+use crate::relay::{NO_GRACE, Relay};
 use crate::request::Request;
 use crate::sidecar::{Program, Sidecar};
 
@@ -30,10 +30,10 @@ impl Line {
 
     /// Through a relay of its own and that sidecar.
     pub fn through(program: Program) -> Self {
-        Self::with(program, &[], &[])
+        Self::with(program, NO_GRACE, &[])
     }
 
-    /// The same with more options for the relay and for the sidecar.
+    /// Through a relay and a sidecar with these options beside the necessary ones.
     pub fn with(program: Program, relay: &[&str], sidecar: &[&str]) -> Self {
         let origin = Origin::start();
         let relay = Relay::with(relay);
@@ -129,13 +129,13 @@ pub fn both_alone(test: impl Fn(&Line)) {
     through_both(|program| on(&Line::through(program), &test));
 }
 
-/// Proves a sentence through both sidecars at the same time: for what waits long and does little.
-pub fn both_at_once(test: impl Fn(&mut Line) + Sync) {
+/// Proves a sentence about a sidecar for both of them at the same time: for what waits long and does little.
+pub fn both_at_once(test: impl Fn(Program) + Sync) {
     let _turn = gate::shared();
     thread::scope(|scope| {
         let chosen = Program::BOTH.into_iter().filter(|program| is_chosen(program.name()));
         let test = &test;
-        let start = |program| scope.spawn(move || run(Line::through(program), test));
+        let start = |program| scope.spawn(move || test(program));
         let runs: Vec<_> = chosen.map(start).collect();
         for run in runs {
             run.join().unwrap_or_else(|panic| resume_unwind(panic));
@@ -163,10 +163,6 @@ fn on(line: &Line, test: &impl Fn(&Line)) {
         eprintln!("... on {}: {:?}", line.name(), line.origin.counts());
         resume_unwind(panic);
     }
-}
-
-fn run(mut line: Line, test: &(impl Fn(&mut Line) + Sync)) {
-    test(&mut line);
 }
 
 /// `E2E_LINES=straight,telephone,telephone-smol` narrows the ways down while one looks for a fault.

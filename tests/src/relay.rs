@@ -15,6 +15,10 @@ use crate::process::{Plan, Process};
 use crate::request::Request;
 use crate::{bins, wait};
 
+/// A fresh relay holds requests for mounts that it does not know yet, since their telephones may be on their way
+/// back. A test that is not about restarts wants its 404 at once.
+pub const NO_GRACE: &[&str] = &["--limit", "start-grace=0s"];
+
 /// A running relay; it ends when it is dropped.
 #[derive(Debug)]
 pub struct Relay {
@@ -29,16 +33,24 @@ pub struct Relay {
 impl Relay {
     /// Serves on free ports of loopback with a fresh secret, and is ready.
     pub fn start() -> Self {
-        Self::with(&[])
+        Self::with(NO_GRACE)
     }
 
-    /// The same with more options.
+    /// Serves with these options alone beside the addresses and the secret.
     ///
     /// # Panics
     /// If it does not get ready.
     pub fn with(options: &[&str]) -> Self {
+        Self::with_secret(&fresh_secret(), options)
+    }
+
+    /// The same with that secret: several relays may share one.
+    ///
+    /// # Panics
+    /// If it does not get ready.
+    pub fn with_secret(secret: &str, options: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let secret = fresh_secret();
+        let secret = secret.to_owned();
         write_private(&directory.path().join("secret"), &format!("{secret}\n"));
         let (public, admin) = (free_addr(), free_addr());
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
@@ -106,9 +118,13 @@ impl Relay {
         self.process.kill();
     }
 
-    /// Ends it in an orderly way (SIGTERM) and returns its exit code.
-    pub fn stop(&mut self) -> Option<i32> {
+    /// Asks it to end (SIGTERM).
+    pub fn terminate(&self) {
         self.process.signal(Signal::TERM);
+    }
+
+    /// Waits for its end and returns its exit code.
+    pub fn wait_exit(&mut self) -> Option<i32> {
         self.process.wait_exit(wait::PATIENCE).code()
     }
 
