@@ -125,6 +125,11 @@ impl Process {
         self.child.try_wait().expect("our own child")
     }
 
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.exit_status().is_none()
+    }
+
     /// Standard output so far.
     pub fn stdout(&self) -> String {
         self.stdout.all()

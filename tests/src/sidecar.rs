@@ -121,6 +121,11 @@ impl Sidecar {
         &self.process
     }
 
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.process.is_running()
+    }
+
     /// Its answer to GET on the health address, if it has one.
     pub fn health(&self, path: &str) -> Option<Answer> {
         try_get(self.health, path)
