@@ -9,6 +9,18 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod dialer;
+pub mod error;
+pub mod forward;
+pub mod handshake;
+pub mod http1;
 pub mod limits;
 pub mod message;
+pub mod mount;
+pub mod queue;
+pub mod random;
+pub mod router;
+pub mod session;
+pub mod target;
 pub mod time;
+pub mod wire;

@@ -3,6 +3,36 @@
 
 pub use telephone_core as core;
 
+mod accept;
+mod alarm;
+mod authority;
+mod backend;
+mod connection;
+mod flag;
+mod happy_eyeballs;
+mod link;
+mod observe;
+mod plugboard_url;
+mod pump;
+mod relay;
 mod runtime;
+mod shared;
+mod socket;
+mod status;
+mod stream;
+mod telephone;
+#[cfg(feature = "tls")]
+pub mod tls;
+mod token;
 
-pub use runtime::{Endpoint, Runtime};
+pub use accept::{WhenFull, accept_loop};
+pub use authority::{AuthError, Authority, Grant, LEEWAY};
+pub use backend::{BackendUrl, BadBackendUrl};
+pub use observe::{AccessRecord, Observer, Unobserved};
+pub use plugboard_url::{BadUrl, PlugboardUrl};
+pub use relay::{Plugboard, RelayConfig, Trust};
+pub use runtime::{Endpoint, Listener, Runtime};
+pub use socket::{Socket, TcpOrUnix};
+pub use status::{LineStatus, State, Status};
+pub use telephone::{BuildError, Handle, ServeError, Telephone, TelephoneBuilder};
+pub use token::{Token, TokenSource};

@@ -1,0 +1,98 @@
+//! The seam to whoever knows which tokens are good.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How far a wall clock may be wrong: a token is good from this long before its `nbf` until this long
+/// after its `exp` (faults A-06).
+pub const LEEWAY: Duration = Duration::from_secs(60);
+
+/// Judges tokens. Asked at each registration, each resume and each renewal; it never blocks.
+pub trait Authority: Send + Sync + 'static {
+    /// What `token` allows at this moment.
+    ///
+    /// # Errors
+    /// Why it allows nothing.
+    fn verify(&self, token: &str) -> Result<Grant, AuthError>;
+}
+
+/// What a good token allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Whose token it is: never empty.
+    pub subject: String,
+    /// The token's own name (`jti`), by which it can be revoked.
+    pub token_id: Option<String>,
+    /// The mounts that may be claimed, as the token spells them: 1 to `MOUNTS_MAX`.
+    pub mounts: Vec<String>,
+    /// The time left until `exp`: zero for a token that lives on [`LEEWAY`] alone, `None` for one that
+    /// does not end.
+    pub expires_in: Option<Duration>,
+}
+
+/// Why a token allows nothing. The texts are for the telephone's operator and repeat nothing of the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AuthError {
+    /// No token was given.
+    Missing,
+    /// The token is longer than `TOKEN_BYTES_MAX`.
+    TooLong,
+    /// The token is not a JWT of the shape that is asked for; the text says what is wrong with it.
+    Malformed(&'static str),
+    /// No key of this plugboard made the signature.
+    BadSignature,
+    /// `exp` is over, leeway included.
+    Expired,
+    /// `nbf` is ahead, leeway included.
+    NotYetValid,
+    /// `aud` names someone else, or nobody where an audience is asked for.
+    WrongAudience,
+    /// `iss` is not the issuer that this plugboard trusts.
+    WrongIssuer,
+    /// The token or its subject was revoked.
+    Revoked,
+}
+
+impl AuthError {
+    /// Whether the same token can be good later, without anybody doing anything.
+    #[must_use]
+    pub const fn is_temporary(self) -> bool {
+        matches!(self, Self::NotYetValid)
+    }
+
+    /// A word for metrics and logs.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::TooLong => "too_long",
+            Self::Malformed(_) => "malformed",
+            Self::BadSignature => "bad_signature",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::WrongAudience => "wrong_audience",
+            Self::WrongIssuer => "wrong_issuer",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+impl fmt::Display for AuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("no token was given"),
+            Self::TooLong => {
+                write!(f, "the token is longer than {} bytes", telephone_core::limits::TOKEN_BYTES_MAX)
+            }
+            Self::Malformed(what) => write!(f, "the token is malformed: {what}"),
+            Self::BadSignature => f.write_str("the token is not signed by a key of this plugboard"),
+            Self::Expired => f.write_str("the token has expired"),
+            Self::NotYetValid => f.write_str("the token is not valid yet"),
+            Self::WrongAudience => f.write_str("the token is for another audience"),
+            Self::WrongIssuer => f.write_str("the token is from another issuer"),
+            Self::Revoked => f.write_str("the token was revoked"),
+        }
+    }
+}
+
+impl std::error::Error for AuthError {}

@@ -1,0 +1,72 @@
+//! The seam to whoever counts and logs what a plugboard does.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::authority::AuthError;
+
+/// One request that was let in and has ended, as the access log tells it.
+#[derive(Debug, Clone)]
+pub struct AccessRecord<'a> {
+    /// The method token.
+    pub method: &'a [u8],
+    /// The `Host` field, if one came.
+    pub host: Option<&'a [u8]>,
+    /// The target as the plugboard understood it.
+    pub target: &'a [u8],
+    /// The final status that the client got; `None` if it got none.
+    pub status: Option<u16>,
+    /// Octets of the request body that came in.
+    pub bytes_in: u64,
+    /// Octets of the response body that went out.
+    pub bytes_out: u64,
+    /// From the head's first octet to the end.
+    pub duration: Duration,
+    /// The client's socket.
+    pub peer: SocketAddr,
+    /// The mount that was chosen, if one was.
+    pub mount: Option<&'a str>,
+    /// Who serves that mount.
+    pub subject: Option<&'a str>,
+    /// How it ended: `complete`, or the word of RFC 9209 that `Proxy-Status` carries. One of a fixed,
+    /// small set, since metrics use it as a label.
+    pub cause: &'static str,
+}
+
+/// Is told what happens, on the event loop: it must neither block nor fail. What it does not ask for, it
+/// ignores.
+pub trait Observer: Send + Sync + 'static {
+    /// A request ended. Each request that was let in comes here exactly once.
+    fn request_ended(&self, record: &AccessRecord<'_>);
+
+    /// A session was registered.
+    fn session_started(&self, subject: &str) {
+        let _ = subject;
+    }
+
+    /// A session ended; `reason` is one of a fixed, small set. Each one that started comes here once.
+    fn session_ended(&self, subject: &str, reason: &'static str) {
+        let _ = (subject, reason);
+    }
+
+    /// A link belongs to a session from now on, new or resumed.
+    fn link_up(&self, is_resume: bool) {
+        let _ = is_resume;
+    }
+
+    /// A link that was up is gone.
+    fn link_down(&self) {}
+
+    /// A registration, a resume or a renewal was refused for its token.
+    fn token_refused(&self, error: AuthError) {
+        let _ = error;
+    }
+}
+
+/// Ignores everything.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn request_ended(&self, _: &AccessRecord<'_>) {}
+}

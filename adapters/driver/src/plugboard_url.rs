@@ -1,0 +1,123 @@
+//! Where a telephone dials.
+
+use std::fmt;
+use std::str::FromStr;
+
+use url::Url;
+
+/// The path that an empty one stands for.
+const DEFAULT_PATH: &str = "/.well-known/telephone";
+
+/// A plugboard's URL: `ws://` or `wss://`, a host, no credentials. An empty path is `/.well-known/telephone`.
+///
+/// ```
+/// use telephone_driver::PlugboardUrl;
+///
+/// let url: PlugboardUrl = "wss://example.com".parse()?;
+/// assert_eq!(url.as_url().as_str(), "wss://example.com/.well-known/telephone");
+/// # Ok::<(), telephone_driver::BadUrl>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PlugboardUrl(Url);
+
+/// Why a text is no plugboard URL. The text itself is not repeated: it may hold a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadUrl {
+    /// Another scheme, or none.
+    #[error("it must begin with ws:// or wss://")]
+    Scheme,
+    /// Not a URL at all.
+    #[error("it is not a URL of the form ws://HOST[:PORT][/PATH]")]
+    Syntax,
+    /// A user name or password before the host.
+    #[error("it must not hold a user name or password; the token says who you are")]
+    Credentials,
+    /// A `?query`: tokens in it would end in logs (faults A-11).
+    #[error("it must not hold a query; the token goes into a header")]
+    Query,
+    /// A `#fragment`.
+    #[error("it must not hold a fragment")]
+    Fragment,
+}
+
+impl PlugboardUrl {
+    /// The whole URL, path included.
+    #[must_use]
+    pub const fn as_url(&self) -> &Url {
+        &self.0
+    }
+
+    /// Whether the link is encrypted.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.0.scheme() == "wss"
+    }
+}
+
+impl FromStr for PlugboardUrl {
+    type Err = BadUrl;
+
+    fn from_str(text: &str) -> Result<Self, BadUrl> {
+        let mut url = Url::parse(text).map_err(|error| match error {
+            url::ParseError::RelativeUrlWithoutBase => BadUrl::Scheme,
+            _ => BadUrl::Syntax,
+        })?;
+        if !matches!(url.scheme(), "ws" | "wss") {
+            return Err(BadUrl::Scheme);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(BadUrl::Credentials);
+        }
+        if url.query().is_some() {
+            return Err(BadUrl::Query);
+        }
+        if url.fragment().is_some() {
+            return Err(BadUrl::Fragment);
+        }
+        if matches!(url.path(), "" | "/") {
+            url.set_path(DEFAULT_PATH);
+        }
+        Ok(Self(url))
+    }
+}
+
+impl fmt::Display for PlugboardUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_path_means_the_well_known_one() {
+        for (text, whole) in [
+            ("ws://127.0.0.1:4000", "ws://127.0.0.1:4000/.well-known/telephone"),
+            ("ws://127.0.0.1:4000/", "ws://127.0.0.1:4000/.well-known/telephone"),
+            ("wss://Example.com/x", "wss://example.com/x"),
+            ("ws://[::1]:4000", "ws://[::1]:4000/.well-known/telephone"),
+        ] {
+            assert_eq!(text.parse::<PlugboardUrl>().unwrap().to_string(), whole, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_plugboard_url_is_refused_with_its_reason() {
+        for (text, error) in [
+            ("", BadUrl::Scheme),
+            ("example.com", BadUrl::Scheme),
+            ("http://example.com", BadUrl::Scheme),
+            ("ws://", BadUrl::Syntax),
+            ("ws://a:99999", BadUrl::Syntax),
+            ("ws://me:canary@example.com", BadUrl::Credentials),
+            ("ws://me@example.com", BadUrl::Credentials),
+            ("ws://example.com/?token=canary", BadUrl::Query),
+            ("ws://example.com/#x", BadUrl::Fragment),
+        ] {
+            assert_eq!(text.parse::<PlugboardUrl>(), Err(error), "{text}");
+            assert!(!error.to_string().contains("canary"));
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What a telephone says about itself.
+
+use std::time::SystemTime;
+
+/// What one line to one plugboard is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Dialling, or waiting to dial again.
+    Connecting,
+    /// A session has a link.
+    Connected,
+    /// Finishing what is in flight, taking nothing new.
+    Draining,
+    /// Ended for good.
+    Stopped,
+}
+
+impl State {
+    /// The word for logs and the health page.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Draining => "draining",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// One line: the session to one plugboard URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineStatus {
+    /// The plugboard's URL.
+    pub plugboard: String,
+    /// What the line is doing.
+    pub state: State,
+    /// The session's public name, while there is a session. Never its resume secret.
+    pub session: Option<String>,
+    /// When `state` was entered.
+    pub since: SystemTime,
+    /// Dials in a row that failed.
+    pub attempts: u32,
+    /// Why the last one failed, as said to the log.
+    pub last_error: Option<String>,
+}
+
+/// A telephone's state at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// One entry a plugboard URL, in the order given.
+    pub lines: Vec<LineStatus>,
+    /// When the token that was last presented expires, as far as the plugboard said.
+    pub token_expires: Option<SystemTime>,
+    /// Streams open now.
+    pub streams: u64,
+    /// Streams that were accepted since the start.
+    pub requests: u64,
+}
+
+impl Status {
+    /// Whether requests can reach the application: a session has a link, and nothing is draining.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.lines.iter().any(|line| line.state == State::Connected)
+    }
+}
