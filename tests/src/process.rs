@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -229,24 +229,28 @@ impl Capture {
     }
 
     fn change(&self, change: impl FnOnce(&mut Text)) {
-        change(&mut self.0.0.lock().expect("no panic while it is held"));
+        change(&mut self.lock());
         self.0.1.notify_all();
     }
 
+    /// A test that failed while it waited still wants to see what there is.
+    fn lock(&self) -> MutexGuard<'_, Text> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn all(&self) -> String {
-        let text = self.0.0.lock().expect("no panic while it is held");
-        String::from_utf8_lossy(&text.octets).into_owned()
+        String::from_utf8_lossy(&self.lock().octets).into_owned()
     }
 
     /// The pipe closes with the last process that holds it, soon after the child's end.
     fn wait_closed(&self) {
-        let text = self.0.0.lock().expect("no panic while it is held");
+        let text = self.lock();
         let _either_way = self.0.1.wait_timeout_while(text, Duration::from_secs(2), |text| !text.is_closed);
     }
 
     fn wait_line(&self, name: &str, needle: &str, within: Duration) -> String {
         let deadline = Instant::now() + within;
-        let mut text = self.0.0.lock().expect("no panic while it is held");
+        let mut text = self.lock();
         loop {
             let said = String::from_utf8_lossy(&text.octets).into_owned();
             if let Some(line) = said.lines().find(|line| line.contains(needle)) {
@@ -254,7 +258,7 @@ impl Capture {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero() && !text.is_closed, "{name} never said {needle:?}, but:\n{said}");
-            text = self.0.1.wait_timeout(text, left).expect("no panic while it is held").0;
+            text = self.0.1.wait_timeout(text, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
