@@ -177,7 +177,7 @@ async fn carry<R: Runtime>(
         Err(OpenError::TooManyStreams) => {
             return Attempt::Over(refuse(client, Refused::too_many_streams(), account));
         }
-        Err(OpenError::HeadTooLarge) => {
+        Err(OpenError::Head(_)) => {
             return Attempt::Over(refuse(client, Refused::head_too_large(), account));
         }
     };
