@@ -1,1 +1,19 @@
-//! Placeholder until its first commit.
+//! What both sidecar programs share, and the relay in part: options, logging, the health page, exit
+//! codes. No runtime, no sockets.
+
+mod exit;
+mod health;
+mod logging;
+mod options;
+mod settings;
+mod token_file;
+mod usage;
+pub mod values;
+
+pub use exit::Exit;
+pub use health::{Answer, answer};
+pub use logging::{LogFormat, init as init_logging};
+pub use options::parse;
+pub use settings::{Settings, TokenOrigin};
+pub use token_file::TokenFile;
+pub use usage::{Stop, Usage};
