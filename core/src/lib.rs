@@ -9,6 +9,13 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod error;
+pub mod handshake;
 pub mod limits;
 pub mod message;
+pub mod queue;
+pub mod random;
+pub mod session;
+pub mod target;
 pub mod time;
+pub mod wire;

@@ -60,13 +60,15 @@ impl Default for HttpLimits {
             trailers: 32,
             drain_bytes: 64 * 1024,
             linger: Duration::from_secs(2),
-            interim_responses: 8,
+            interim_responses: INTERIM_RESPONSES_MAX,
         }
     }
 }
 
 /// Octets of a method token. [H-18]
 pub const METHOD_BYTES_MAX: usize = 32;
+/// Interim responses (1xx but not 101) of one request. [H-20]
+pub const INTERIM_RESPONSES_MAX: usize = 8;
 /// Octets of one WebSocket message on a link.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// Octets of one stream's data in one scheduler turn, and of one data frame. [L5]
@@ -125,3 +127,10 @@ impl Default for SessionLimits {
         }
     }
 }
+
+/// How long a session outlives its token, so that what is in flight can finish.
+pub const TOKEN_GRACE: Duration = Duration::from_secs(60);
+/// Octets of a handshake message: a token of 8 KiB and 64 mounts fit. [L10]
+pub const HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
+/// From the link's upgrade to the end of its handshake. [L10]
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,11 +1,14 @@
-//! What a runtime must give: a clock, timers, tasks and outgoing sockets.
+//! What a runtime must give: a clock, timers, tasks and sockets.
 
 use std::future::Future;
 use std::io;
-use std::path::PathBuf;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 
-use futures_io::{AsyncRead, AsyncWrite};
 use telephone_core::time::Timestamp;
+
+use crate::happy_eyeballs;
+use crate::socket::{self, Socket};
 
 /// Where an outgoing connection goes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -24,15 +27,19 @@ pub enum Endpoint {
 
 /// A runtime binding: about a hundred lines each for tokio and smol.
 ///
-/// Every socket that comes from here or is accepted by an adapter has `TCP_NODELAY` set; a link's
-/// socket also has `TCP_NOTSENT_LOWAT` and `TCP_USER_TIMEOUT` set where the platform has them.
+/// A binding gives single system operations; what is made of them, such as trying several addresses
+/// or surviving a full file table, lives once in this crate.
+///
+/// Every socket that comes from here, dialled or accepted, has `TCP_NODELAY` set.
 pub trait Runtime: Clone + Send + Sync + 'static {
     /// A connected socket. Dropping it closes it.
-    type Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+    type Socket: Socket;
+    /// A listening socket. Dropping it closes it.
+    type Listener: Listener<Socket = Self::Socket>;
     /// A timer that is ready once, at its deadline or soon after.
     type Sleep: Future<Output = ()> + Send + 'static;
 
-    /// The time since this runtime value was made, on a monotonic clock.
+    /// The time since this runtime value was made, on a monotonic clock. Clones share the epoch.
     fn now(&self) -> Timestamp;
 
     /// A timer for `deadline`; a deadline in the past is ready at once.
@@ -41,9 +48,67 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// Runs `task` until it ends; a panic in it ends that task alone.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
 
-    /// Connects to `endpoint`. Dropping the future gives up and leaves nothing behind.
+    /// The addresses of `host` (IPv6 without brackets), in the system's order of preference. Nothing
+    /// is kept from one call to the next.
     ///
     /// # Errors
-    /// What the operating system said of the last address tried.
-    fn connect(&self, endpoint: &Endpoint) -> impl Future<Output = io::Result<Self::Socket>> + Send;
+    /// What the system's resolver said.
+    fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+
+    /// Connects to one address. Dropping the future closes what it opened.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    fn connect_tcp(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Socket>> + Send;
+
+    /// Connects to a Unix socket. Dropping the future closes what it opened.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    fn connect_unix(&self, path: &Path) -> impl Future<Output = io::Result<Self::Socket>> + Send;
+
+    /// Takes over a listening socket that is in non-blocking mode.
+    ///
+    /// # Errors
+    /// What the operating system said, such as that no more descriptors can be watched.
+    fn listen(&self, listener: TcpListener) -> io::Result<Self::Listener>;
+
+    /// Connects to `endpoint`, looking its name up afresh and trying its addresses as RFC 8305 does.
+    /// Dropping the future gives up and leaves nothing behind. There is no time limit in here.
+    ///
+    /// # Errors
+    /// What the operating system said of the last address that failed.
+    fn connect(&self, endpoint: &Endpoint) -> impl Future<Output = io::Result<Self::Socket>> + Send {
+        happy_eyeballs::connect(self, endpoint)
+    }
+
+    /// Listens on `address` (port 0 for any free port), also when connections of an earlier process
+    /// on it still linger.
+    ///
+    /// # Errors
+    /// What the operating system said, such as that the address is in use.
+    fn bind(&self, address: SocketAddr) -> io::Result<Self::Listener> {
+        self.listen(socket::bind(address)?)
+    }
+}
+
+/// A listening socket.
+pub trait Listener: Send + Sync + 'static {
+    /// What is accepted.
+    type Socket: Socket;
+
+    /// The next connection and its peer. Dropping the future loses none. [`accept_loop`] is for
+    /// servers, since some errors go on for as long as the process is short of something.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    ///
+    /// [`accept_loop`]: crate::accept_loop
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Socket, SocketAddr)>> + Send;
+
+    /// The address that is listened on, with the port that was chosen for port 0.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
 }

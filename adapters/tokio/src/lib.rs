@@ -1,1 +1,6 @@
-//! Placeholder until its first commit.
+//! Telephone on tokio: sockets, timers and tasks.
+
+mod runtime;
+mod socket;
+
+pub use runtime::{Listener, Socket, TokioRuntime};

@@ -1,0 +1,187 @@
+//! Sockets: the one home of their options, for both runtimes, dialled and accepted.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_io::{AsyncRead, AsyncWrite};
+use socket2::SockRef;
+
+/// Octets that a link leaves unsent in the kernel: two whole messages. What lies there can no longer
+/// be overtaken by control frames; what does not is picked by the scheduler at the last moment.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const LINK_UNSENT_BYTES: u32 = 128 * 1024;
+/// How long a link's bytes may stay unacknowledged. Below the 30 s after which silence is death, so
+/// that a link that only sends learns of a vanished peer in time. [L9, T-02]
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const LINK_UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
+/// Connections that wait to be accepted; the kernel's own bound (`somaxconn`) may be lower.
+const BACKLOG: i32 = 1024;
+
+/// A connected byte stream. Dropping it closes it; closing it through [`AsyncWrite`] ends the sending
+/// direction alone and leaves the other open.
+pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+    /// Bounds the kernel's backlog of unsent bytes, and the time that bytes may stay unacknowledged,
+    /// where the platform can. For the socket below a link, on both ends.
+    fn tune_for_link(&self);
+
+    /// Makes the coming drop a reset, where the transport has one, so that a peer whose message ends
+    /// with the connection can tell an abort from an end.
+    fn reset_on_drop(&self);
+}
+
+/// A TCP or a Unix socket of one runtime.
+#[derive(Debug)]
+pub struct TcpOrUnix<T, U>(Transport<T, U>);
+
+#[derive(Debug)]
+enum Transport<T, U> {
+    Tcp(T),
+    Unix(U),
+}
+
+impl<T: AsFd, U> TcpOrUnix<T, U> {
+    /// Takes a connected TCP socket and turns Nagle's algorithm off.
+    #[must_use]
+    pub fn tcp(socket: T) -> Self {
+        // Fails only on a connection that is already dead, which its first read will tell better.
+        if let Err(error) = SockRef::from(&socket).set_tcp_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY was refused");
+        }
+        Self(Transport::Tcp(socket))
+    }
+}
+
+impl<T, U> TcpOrUnix<T, U> {
+    /// Takes a connected Unix socket.
+    #[must_use]
+    pub const fn unix(socket: U) -> Self {
+        Self(Transport::Unix(socket))
+    }
+}
+
+impl<T, U> Socket for TcpOrUnix<T, U>
+where
+    T: AsFd + AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    U: AsFd + AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    fn tune_for_link(&self) {
+        match &self.0 {
+            Transport::Tcp(socket) => tune_for_link(&SockRef::from(socket)),
+            Transport::Unix(_) => {}
+        }
+    }
+
+    fn reset_on_drop(&self) {
+        match &self.0 {
+            Transport::Tcp(socket) => {
+                if let Err(error) = SockRef::from(socket).set_linger(Some(Duration::ZERO)) {
+                    tracing::debug!(%error, "SO_LINGER was refused");
+                }
+            }
+            Transport::Unix(_) => {}
+        }
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn tune_for_link(socket: &SockRef<'_>) {
+    // Some sandboxes know neither option. A link works without, only less well.
+    if let Err(error) = socket.set_tcp_notsent_lowat(LINK_UNSENT_BYTES) {
+        tracing::debug!(%error, "TCP_NOTSENT_LOWAT was refused");
+    }
+    if let Err(error) = socket.set_tcp_user_timeout(Some(LINK_UNACKNOWLEDGED_MAX)) {
+        tracing::debug!(%error, "TCP_USER_TIMEOUT was refused");
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn tune_for_link(_socket: &SockRef<'_>) {}
+
+impl<T: AsFd, U: AsFd> AsFd for TcpOrUnix<T, U> {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        match &self.0 {
+            Transport::Tcp(socket) => socket.as_fd(),
+            Transport::Unix(socket) => socket.as_fd(),
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin, U: AsyncRead + Unpin> AsyncRead for TcpOrUnix<T, U> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            Transport::Tcp(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Transport::Unix(socket) => Pin::new(socket).poll_read(cx, buffer),
+        }
+    }
+
+    fn poll_read_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            Transport::Tcp(socket) => Pin::new(socket).poll_read_vectored(cx, buffers),
+            Transport::Unix(socket) => Pin::new(socket).poll_read_vectored(cx, buffers),
+        }
+    }
+}
+
+impl<T: AsFd + AsyncWrite + Unpin, U: AsFd + AsyncWrite + Unpin> AsyncWrite for TcpOrUnix<T, U> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            Transport::Tcp(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Transport::Unix(socket) => Pin::new(socket).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            Transport::Tcp(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+            Transport::Unix(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.0 {
+            Transport::Tcp(socket) => Pin::new(socket).poll_flush(cx),
+            Transport::Unix(socket) => Pin::new(socket).poll_flush(cx),
+        }
+    }
+
+    /// Ends the sending direction. Here and not in the runtimes, since smol's sockets only flush.
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_flush(cx))?;
+        match SockRef::from(&*self).shutdown(Shutdown::Write) {
+            // The peer has left already: there is nothing to end any more.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
+            result => Poll::Ready(result),
+        }
+    }
+}
+
+/// A non-blocking listening socket on `address`.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(
+        socket2::Domain::for_address(address),
+        socket2::Type::STREAM,
+        Some(socket2::Protocol::TCP),
+    )?;
+    // Or a restarted relay could not listen for a minute, while its old connections are in TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}

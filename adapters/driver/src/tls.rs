@@ -1,0 +1,170 @@
+//! TLS towards a plugboard, once for both runtimes.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_rustls::client;
+use rustls::crypto::ring;
+use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_platform_verifier::BuilderVerifierExt;
+
+use crate::socket::Socket;
+
+/// Why there is no TLS configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum RootsError {
+    /// The file of roots cannot be read, or is not PEM.
+    #[error("cannot read certificates from {path}: {reason}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What was wrong with it.
+        reason: rustls_pki_types::pem::Error,
+    },
+    /// The file holds no certificate.
+    #[error("no certificate in {0}")]
+    Empty(PathBuf),
+    /// A root cannot be used, or the platform has none.
+    #[error("cannot use the root certificates: {0}")]
+    Unusable(rustls::Error),
+}
+
+/// Why a TLS connection was not made. All but [`Broken`](Self::Broken) say that trying again soon will
+/// end in the same way.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The host is neither a DNS name nor an IP address.
+    #[error("{0:?} is not a host name that a certificate can be for")]
+    InvalidName(String),
+    /// The certificate is valid, for another host.
+    #[error("the server's certificate is not for this host: {0}")]
+    WrongHost(rustls::Error),
+    /// The certificate is expired, of an unknown issuer, or otherwise not to be trusted.
+    #[error("the server's certificate is not trusted: {0}")]
+    BadCertificate(rustls::Error),
+    /// The peer's first bytes are not TLS: a plain HTTP port, or a proxy in between.
+    #[error("the server does not speak TLS: {0}")]
+    NotTls(rustls::Error),
+    /// It speaks TLS, and the two have no version or cipher in common, or one of them broke the rules.
+    #[error("the TLS handshake failed: {0}")]
+    Refused(rustls::Error),
+    /// The connection broke during the handshake.
+    #[error("the connection broke during the TLS handshake: {0}")]
+    Broken(io::Error),
+}
+
+/// Makes TLS connections, all with the same roots.
+#[derive(Clone)]
+pub struct TlsConnector(futures_rustls::TlsConnector);
+
+impl TlsConnector {
+    /// A connector that trusts the platform's roots or, with a `ca_file`, the PEM certificates in it
+    /// and nothing else: so a private plugboard needs no trust in public authorities, and a container
+    /// needs no roots of its own.
+    ///
+    /// Reads files; call it at start, once.
+    ///
+    /// # Errors
+    /// When there are no usable roots.
+    pub fn new(ca_file: Option<&Path>) -> Result<Self, RootsError> {
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(RootsError::Unusable)?;
+        let builder = match ca_file {
+            Some(path) => builder.with_root_certificates(roots_in(path)?),
+            None => builder.with_platform_verifier().map_err(RootsError::Unusable)?,
+        };
+        let mut config = builder.with_no_client_auth();
+        // A WebSocket starts as HTTP/1.1: without this some servers would choose HTTP/2.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self(Arc::new(config).into()))
+    }
+
+    /// Makes a TLS connection over `socket` with a server that proves to be `host` (a DNS name, or an
+    /// IP address without brackets). Dropping the future closes the socket.
+    ///
+    /// # Errors
+    /// See [`TlsError`].
+    pub async fn connect<S: Socket>(&self, host: &str, socket: S) -> Result<TlsStream<S>, TlsError> {
+        let name =
+            ServerName::try_from(host.to_owned()).map_err(|_| TlsError::InvalidName(host.to_owned()))?;
+        self.0.connect(name, socket).await.map(TlsStream).map_err(classify)
+    }
+}
+
+fn roots_in(path: &Path) -> Result<RootCertStore, RootsError> {
+    let unreadable = |reason| RootsError::Unreadable { path: path.to_owned(), reason };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
+        roots.add(certificate.map_err(unreadable)?).map_err(RootsError::Unusable)?;
+    }
+    if roots.is_empty() { Err(RootsError::Empty(path.to_owned())) } else { Ok(roots) }
+}
+
+/// rustls reports through `io::Error`; what it says about the peer is inside.
+fn classify(error: io::Error) -> TlsError {
+    let Some(reason) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
+        return TlsError::Broken(error);
+    };
+    let reason = reason.clone();
+    match &reason {
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => TlsError::WrongHost(reason),
+        rustls::Error::InvalidCertificate(_) => TlsError::BadCertificate(reason),
+        rustls::Error::InvalidMessage(_) => TlsError::NotTls(reason),
+        _ => TlsError::Refused(reason),
+    }
+}
+
+/// A TLS connection.
+#[derive(Debug)]
+pub struct TlsStream<S>(client::TlsStream<S>);
+
+impl<S: Socket> Socket for TlsStream<S> {
+    fn tune_for_link(&self) {
+        self.0.get_ref().0.tune_for_link();
+    }
+
+    fn reset_on_drop(&self) {
+        self.0.get_ref().0.reset_on_drop();
+    }
+}
+
+impl<S: Socket> AsyncRead for TlsStream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl<S: Socket> AsyncWrite for TlsStream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_close(cx)
+    }
+}

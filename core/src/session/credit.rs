@@ -1,0 +1,178 @@
+//! Credit as absolute limits, and the session window that stream grants are carved from.
+//!
+//! A stream's first `stream_floor` unread octets are outside the session window, so every stream can
+//! always move. What a grant allows beyond that is *reserved* from the window, and is at most half of
+//! what is free: any number of stalled streams leaves room for the next one. Because grants are carved
+//! from the window when they are given, no sender can exceed it, and no frame has to say so.
+
+use core::time::Duration;
+
+use crate::limits::SessionLimits;
+use crate::time::Timestamp;
+
+/// A round trip until one was measured: slow start is then neither too eager nor too shy.
+const ROUND_TRIP_UNKNOWN: Duration = Duration::from_millis(20);
+/// A window that was not used up for this long falls back to where it started.
+const WINDOW_IDLE: Duration = Duration::from_secs(10);
+
+/// The session window: what is reserved of it, and how it grows.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    window: u64,
+    reserved: u64,
+    grown_at: Timestamp,
+}
+
+impl Ledger {
+    pub(super) const fn new(limits: &SessionLimits, now: Timestamp) -> Self {
+        Self { window: limits.session_window, reserved: 0, grown_at: now }
+    }
+
+    pub(super) const fn window(&self) -> u64 {
+        self.window
+    }
+
+    pub(super) const fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
+    /// The largest reservation that a stream which holds `held` may have: half of what others leave free.
+    const fn share(&self, held: u64) -> u64 {
+        self.window.saturating_sub(self.reserved.saturating_sub(held)) / 2
+    }
+
+    /// Doubles the window at most once in a round trip.
+    fn grow(&mut self, limits: &SessionLimits, round_trip: Option<Duration>, now: Timestamp) {
+        if now.since(self.grown_at) >= round_trip.unwrap_or(ROUND_TRIP_UNKNOWN) {
+            self.window = self.window.saturating_mul(2).min(limits.session_window_max);
+            self.grown_at = now;
+        }
+    }
+
+    /// Falls back towards the first window while little of it is used.
+    pub(super) fn shrink(&mut self, limits: &SessionLimits) {
+        if self.reserved < self.window / 4 {
+            self.window = (self.window / 2).max(limits.session_window);
+        }
+    }
+}
+
+/// The receiving end of one stream direction's credit.
+#[derive(Debug)]
+pub(super) struct Grant {
+    received: u64,
+    consumed: u64,
+    limit: u64,
+    window: u64,
+    reserved: u64,
+    /// The length that the head declared: nothing beyond it can come.
+    declared: Option<u64>,
+    granted_at: Timestamp,
+}
+
+/// What the tuning of a window depends on besides the window.
+pub(super) struct Tuning<'a> {
+    pub(super) limits: &'a SessionLimits,
+    pub(super) round_trip: Option<Duration>,
+    pub(super) now: Timestamp,
+}
+
+impl Grant {
+    /// Credit of a new stream: its floor.
+    pub(super) const fn new(limits: &SessionLimits, now: Timestamp) -> Self {
+        Self {
+            received: 0,
+            consumed: 0,
+            limit: limits.stream_floor,
+            window: limits.stream_window,
+            reserved: 0,
+            declared: None,
+            granted_at: now,
+        }
+    }
+
+    pub(super) const fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    pub(super) const fn received(&self) -> u64 {
+        self.received
+    }
+
+    pub(super) const fn declared(&self) -> Option<u64> {
+        self.declared
+    }
+
+    /// A head said how much will come; what was reserved beyond it is free again.
+    pub(super) fn declare(&mut self, length: Option<u64>, ledger: &mut Ledger, limits: &SessionLimits) {
+        self.declared = length;
+        self.settle(ledger, limits);
+    }
+
+    /// Counts `count` octets that arrived. False if they go past the limit.
+    #[must_use]
+    pub(super) fn receive(&mut self, count: u64) -> bool {
+        match self.received.checked_add(count) {
+            Some(received) if received <= self.limit => {
+                self.received = received;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// Counts `count` octets that were read.
+    pub(super) fn consume(&mut self, count: u64, ledger: &mut Ledger, limits: &SessionLimits) {
+        self.consumed = self.consumed.saturating_add(count).min(self.received);
+        self.settle(ledger, limits);
+    }
+
+    /// Raises the limit if half of the window is used up. True if a credit frame is due.
+    pub(super) fn extend(&mut self, ledger: &mut Ledger, tuning: &Tuning<'_>) -> bool {
+        let unused = self.limit.saturating_sub(self.consumed);
+        let is_covered = self.declared.is_some_and(|length| length <= self.limit);
+        if is_covered || unused > self.window / 2 {
+            return false;
+        }
+        self.tune(tuning);
+        let wanted = self.window.saturating_sub(tuning.limits.stream_floor);
+        if wanted > ledger.share(self.reserved) {
+            ledger.grow(tuning.limits, tuning.round_trip, tuning.now);
+        }
+        let reservation = wanted.min(ledger.share(self.reserved));
+        let limit = self.consumed.saturating_add(tuning.limits.stream_floor).saturating_add(reservation);
+        // Small steps are not worth a frame: a sender with a whole floor left is not waiting.
+        if limit < self.limit.saturating_add((tuning.limits.stream_floor / 4).max(1)) {
+            return false;
+        }
+        self.limit = limit;
+        self.granted_at = tuning.now;
+        self.settle(ledger, tuning.limits);
+        true
+    }
+
+    /// Gives everything back: no more octets will come, or they are thrown away on arrival.
+    pub(super) fn close(&mut self, ledger: &mut Ledger) {
+        ledger.reserved = ledger.reserved.saturating_sub(self.reserved);
+        self.reserved = 0;
+    }
+
+    /// A window whose half went in less than two round trips is what holds the sender back: double it.
+    fn tune(&mut self, tuning: &Tuning<'_>) {
+        let taken = tuning.now.since(self.granted_at);
+        let round_trip = tuning.round_trip.unwrap_or(ROUND_TRIP_UNKNOWN);
+        if self.received > 0 && taken < round_trip * 2 {
+            self.window = self.window.saturating_mul(2).min(tuning.limits.stream_window_max);
+        } else if taken > WINDOW_IDLE {
+            self.window = tuning.limits.stream_window;
+        }
+    }
+
+    /// Makes the reservation what the unread part of the grant needs beyond the floor.
+    fn settle(&mut self, ledger: &mut Ledger, limits: &SessionLimits) {
+        let reach = self.declared.map_or(self.limit, |length| length.min(self.limit));
+        let needed = reach.saturating_sub(self.consumed).saturating_sub(limits.stream_floor);
+        ledger.reserved = ledger.reserved.saturating_sub(self.reserved).saturating_add(needed);
+        self.reserved = needed;
+    }
+}

@@ -1,0 +1,164 @@
+//! Timers of a session: silence, pings, token expiry.
+//!
+//! Any octet from the peer proves it alive, also one in the middle of a message. A stalled reader is
+//! not a dead peer (law 6).
+
+use core::time::Duration;
+
+use super::Role;
+use crate::limits::{SessionLimits, TOKEN_GRACE};
+use crate::random::Random;
+use crate::time::{Timestamp, earliest};
+
+/// What a deadline asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// When to ask a silent peer for a sign of life.
+    Ping,
+    /// When a silent peer is given up.
+    Silence,
+    /// When to renew the token (telephone).
+    Renewal,
+    /// When the token is no longer good for new streams (plugboard).
+    Expiry,
+    /// When the grace after that is over.
+    Grace,
+}
+
+#[derive(Debug)]
+pub(super) struct Liveness {
+    random: Random,
+    /// The last octet from the peer.
+    heard_at: Timestamp,
+    /// Silence before the next ping, jittered.
+    ping_after: Duration,
+    /// When the ping that nothing was heard since was asked for.
+    asked_at: Option<Timestamp>,
+    /// The number and the sending time of the ping whose pong is awaited.
+    sent: Option<(u64, Timestamp)>,
+    next_ping: u64,
+    round_trip: Option<Duration>,
+    renew_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    grace_until: Option<Timestamp>,
+}
+
+impl Liveness {
+    pub(super) fn new(seed: u64, limits: &SessionLimits, now: Timestamp) -> Self {
+        let mut random = Random::new(seed);
+        let ping_after = jittered(&mut random, limits.ping_interval);
+        Self {
+            random,
+            heard_at: now,
+            ping_after,
+            asked_at: None,
+            sent: None,
+            next_ping: 0,
+            round_trip: None,
+            renew_at: None,
+            expires_at: None,
+            grace_until: None,
+        }
+    }
+
+    pub(super) const fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
+    /// Octets came.
+    pub(super) fn hear(&mut self, now: Timestamp) {
+        self.heard_at = self.heard_at.max(now);
+        self.asked_at = None;
+    }
+
+    /// A ping goes out; says its number.
+    pub(super) fn ping(&mut self, now: Timestamp) -> u64 {
+        let number = self.next_ping;
+        self.next_ping = self.next_ping.wrapping_add(1);
+        self.sent = Some((number, now));
+        number
+    }
+
+    /// A pong came. False if nobody asked for it.
+    #[must_use]
+    pub(super) fn pong(&mut self, number: u64, now: Timestamp) -> bool {
+        match self.sent {
+            Some((sent, at)) if sent == number => {
+                self.sent = None;
+                self.round_trip = Some(now.since(at));
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// A token is good for `expires_in` from now on. The telephone renews at two thirds of that, the
+    /// plugboard ends the session a grace after it.
+    pub(super) fn authorize(&mut self, role: Role, expires_in: Option<Duration>, now: Timestamp) {
+        (self.renew_at, self.expires_at, self.grace_until) = match (role, expires_in) {
+            (_, None) => (None, None, None),
+            (Role::Telephone, Some(life)) => {
+                // Spread by a tenth of the life, so that tokens issued together are not renewed together.
+                let early = self.random.duration_up_to(life / 10);
+                (Some(now + (life * 2 / 3).saturating_sub(early / 2)), None, None)
+            }
+            (Role::Plugboard, Some(life)) => (None, Some(now + life), None),
+        };
+    }
+
+    /// The next deadline.
+    pub(super) fn next_deadline(&self, limits: &SessionLimits, is_owed: bool) -> Option<Timestamp> {
+        let timers = [self.ping_at(), Some(self.silent_at(limits, is_owed))];
+        let tokens = [self.renew_at, self.expires_at, self.grace_until];
+        timers.into_iter().chain(tokens).fold(None, earliest)
+    }
+
+    /// Takes one timer that is due, the gravest first. Each fires once for its cause.
+    pub(super) fn take_due(
+        &mut self,
+        limits: &SessionLimits,
+        is_owed: bool,
+        now: Timestamp,
+    ) -> Option<Timer> {
+        let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+        if is_due(Some(self.silent_at(limits, is_owed))) {
+            return Some(Timer::Silence);
+        }
+        if is_due(self.grace_until) {
+            self.grace_until = None;
+            return Some(Timer::Grace);
+        }
+        if is_due(self.expires_at) {
+            self.expires_at = None;
+            self.grace_until = Some(now + TOKEN_GRACE);
+            return Some(Timer::Expiry);
+        }
+        if is_due(self.renew_at) {
+            self.renew_at = None;
+            return Some(Timer::Renewal);
+        }
+        if is_due(self.ping_at()) {
+            self.asked_at = Some(now);
+            self.ping_after = jittered(&mut self.random, limits.ping_interval);
+            return Some(Timer::Ping);
+        }
+        None
+    }
+
+    fn ping_at(&self) -> Option<Timestamp> {
+        self.asked_at.is_none().then(|| self.heard_at + self.ping_after)
+    }
+
+    fn silent_at(&self, limits: &SessionLimits, is_owed: bool) -> Timestamp {
+        let idle = self.heard_at + limits.idle_timeout;
+        match self.asked_at {
+            Some(asked) if is_owed => idle.min(asked + limits.ping_timeout),
+            Some(_) | None => idle,
+        }
+    }
+}
+
+/// `interval` ± 20 %.
+fn jittered(random: &mut Random, interval: Duration) -> Duration {
+    interval * 4 / 5 + random.duration_up_to(interval * 2 / 5)
+}

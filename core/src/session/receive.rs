@@ -1,0 +1,385 @@
+//! Inputs: messages, activity, disconnects, time.
+
+use bytes::Bytes;
+
+use super::liveness::Timer;
+use super::stream::{Preface, RecvHalf, RecvState, SendHalf, Stream};
+use super::{Accepted, Event, Grant, Phase, Role, Session, StreamId};
+use crate::error::{CloseReason, LeaveCode, Misbehaviour, Reset, ResetCode, Touched};
+use crate::limits::{INTERIM_RESPONSES_MAX, MESSAGE_BYTES_MAX, TOKEN_BYTES_MAX};
+use crate::message::{Headers, ResponseHead};
+use crate::time::Timestamp;
+use crate::wire::{Frame, Frames, Opening};
+
+impl Session {
+    /// A message came in. Never fails: a peer that breaks a rule ends the session with a reason.
+    pub fn handle_message(&mut self, message: Bytes, now: Timestamp) {
+        self.handle_activity(now);
+        if matches!(self.phase, Phase::Closing(_) | Phase::Closed(_)) {
+            return;
+        }
+        self.stats.bytes_received += message.len() as u64;
+        if let Err(misbehaviour) = self.on_message(message, now) {
+            self.misbehave(misbehaviour);
+        }
+    }
+
+    /// The peer broke a rule below the frames, such as a text message on this profile.
+    pub fn handle_misbehaviour(&mut self, misbehaviour: Misbehaviour) {
+        self.misbehave(misbehaviour);
+    }
+
+    /// Octets came in on the link, whole message or not.
+    pub fn handle_activity(&mut self, now: Timestamp) {
+        self.liveness.hear(now);
+    }
+
+    /// The link is gone. Without resume the session goes with it.
+    pub fn handle_disconnect(&mut self, _now: Timestamp) {
+        let reason = match self.phase {
+            Phase::Closing(reason) => reason,
+            Phase::Draining { .. } if self.streams.is_empty() => CloseReason::Left,
+            Phase::Open | Phase::Draining { .. } | Phase::Closed(_) => CloseReason::LinkLost,
+        };
+        self.close(reason);
+    }
+
+    /// When [`Session::handle_timeout`] is to be called next: later than the last call's `now`, or never.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        if self.closed().is_some() {
+            return None;
+        }
+        self.liveness.next_deadline(&self.config.limits, !self.streams.is_empty())
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        while self.closed().is_none() {
+            let is_owed = !self.streams.is_empty();
+            let Some(timer) = self.liveness.take_due(&self.config.limits, is_owed, now) else { return };
+            match timer {
+                Timer::Ping => {
+                    self.due.ping = true;
+                    self.ledger.shrink(&self.config.limits);
+                }
+                Timer::Silence => self.close(CloseReason::Silent),
+                Timer::Renewal => self.news.push_back(Event::RenewalDue),
+                Timer::Expiry => self.news.push_back(Event::Expired),
+                Timer::Grace => self.leave(LeaveCode::Expired),
+            }
+        }
+    }
+
+    fn misbehave(&mut self, misbehaviour: Misbehaviour) {
+        if matches!(self.phase, Phase::Open | Phase::Draining { .. }) {
+            let code = match misbehaviour {
+                Misbehaviour::FreeFrames => LeaveCode::CalmDown,
+                _ => LeaveCode::Misbehaved,
+            };
+            self.due.leave = Some(code);
+            self.phase = Phase::Closing(CloseReason::Misbehaved(misbehaviour));
+        }
+    }
+
+    fn on_message(&mut self, message: Bytes, now: Timestamp) -> Result<(), Misbehaviour> {
+        let size = message.len();
+        if size > MESSAGE_BYTES_MAX {
+            return Err(Misbehaviour::MessageSize);
+        }
+        let (ack, frames) = Frames::of(message)?;
+        if ack > self.position_sent {
+            return Err(Misbehaviour::AckAhead);
+        }
+        let mut is_numbered = false;
+        let mut is_empty = true;
+        for frame in frames {
+            let frame = frame?;
+            is_empty = false;
+            is_numbered |= frame.is_numbered();
+            self.on_frame(frame, size, now)?;
+        }
+        if is_empty {
+            self.charge(now)?;
+        }
+        self.position_received += u64::from(is_numbered);
+        Ok(())
+    }
+
+    fn on_frame(&mut self, frame: Frame, message: usize, now: Timestamp) -> Result<(), Misbehaviour> {
+        match frame {
+            Frame::Hello(_) | Frame::Welcome(_) | Frame::Refused(_) => Err(Misbehaviour::FrameOutOfPlace),
+            Frame::Open { id, grant, end, opening } => self.on_open(id, grant, end, opening, now),
+            Frame::Head { id, end, head } => self.on_head(id, end, head, now),
+            Frame::Data { id, octets } => self.on_data(id, octets, message, now),
+            Frame::End { id, trailers } => self.on_end(id, trailers, now),
+            Frame::Reset { id, reset } => self.on_reset(id, reset, now),
+            Frame::Stop { id, code } => self.on_stop(id, code, now),
+            Frame::Credit { id, limit } => self.on_credit(id, limit, now),
+            Frame::Streams { limit } if limit > self.ours.limit => {
+                self.ours.limit = limit;
+                Ok(())
+            }
+            Frame::Streams { .. } | Frame::Skipped { .. } | Frame::Ack => self.charge(now),
+            Frame::Ping(number) => {
+                self.due.pong = Some(number);
+                self.charge(now)
+            }
+            Frame::Pong(number) => {
+                if self.liveness.pong(number, now) {
+                    Ok(())
+                } else {
+                    self.charge(now)
+                }
+            }
+            Frame::Leave { code, last } => {
+                self.on_leave(code, last);
+                Ok(())
+            }
+            Frame::Renew { .. } | Frame::Renewed { .. } => self.on_token(frame, now),
+        }
+    }
+
+    /// A frame that moves nothing costs a token. [L8]
+    fn charge(&mut self, now: Timestamp) -> Result<(), Misbehaviour> {
+        if self.budget.charge(now) { Ok(()) } else { Err(Misbehaviour::FreeFrames) }
+    }
+
+    fn on_token(&mut self, frame: Frame, now: Timestamp) -> Result<(), Misbehaviour> {
+        self.charge(now)?;
+        match (self.config.role, frame) {
+            (Role::Plugboard, Frame::Renew { token }) if token.len() <= TOKEN_BYTES_MAX => {
+                self.news.retain(|event| !matches!(event, Event::Renewal(_)));
+                self.news.push_back(Event::Renewal(token));
+            }
+            (Role::Telephone, Frame::Renewed { expires_in_s }) => {
+                let expires_in = expires_in_s.map(core::time::Duration::from_secs);
+                self.authorize(expires_in, now);
+                self.news.push_back(Event::Renewed(expires_in));
+            }
+            _ => return Err(Misbehaviour::FrameOutOfPlace),
+        }
+        Ok(())
+    }
+
+    fn on_leave(&mut self, code: LeaveCode, last: u64) {
+        if code != LeaveCode::Draining {
+            self.close(CloseReason::Received(code));
+            return;
+        }
+        if self.phase == Phase::Open {
+            self.phase = Phase::Draining { by_us: false };
+            self.news.push_back(Event::PeerLeaves(code));
+        }
+        // What crossed with the leave never started at the peer.
+        let reset = Reset { code: ResetCode::Refused, touched: Touched::No };
+        let crossed: alloc::vec::Vec<StreamId> = self
+            .streams
+            .iter()
+            .filter(|(id, s)| s.is_ours && id.number() > last)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in crossed {
+            self.end_both(id, reset);
+        }
+    }
+
+    /// A stream that the peer never took: both directions are over without another frame.
+    fn end_both(&mut self, id: StreamId, reset: Reset) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if !stream.recv.is_closed() {
+            stream.recv.state = RecvState::Reset(reset);
+        }
+        stream.recv.grant.close(&mut self.ledger);
+        stream.send.lose(reset);
+        self.tell_readable(id);
+        self.tell_writable(id);
+        self.reap(id);
+    }
+
+    fn on_open(
+        &mut self,
+        id: StreamId,
+        grant: u64,
+        end: bool,
+        opening: Opening,
+        now: Timestamp,
+    ) -> Result<(), Misbehaviour> {
+        let parity = match self.config.role {
+            Role::Plugboard => 1,
+            Role::Telephone => 0,
+        };
+        if id.number() % 2 != parity || id.number() <= self.peer_highest {
+            return Err(Misbehaviour::StreamIdOrder);
+        }
+        if self.theirs.opened >= self.theirs.limit {
+            return Err(Misbehaviour::StreamsExceeded);
+        }
+        self.peer_highest = id.number();
+        self.theirs.opened += 1;
+        self.stats.streams_opened += 1;
+        self.budget.earn();
+        let is_http = matches!(opening, Opening::Http { .. });
+        let preface =
+            if is_http { Preface::Heads(alloc::collections::VecDeque::new()) } else { Preface::Said };
+        let mut recv = RecvHalf::new(Grant::new(&self.config.limits, now), true);
+        match &opening {
+            Opening::Http { head, .. } if !end => {
+                recv.grant.declare(head.length, &mut self.ledger, &self.config.limits);
+            }
+            Opening::Http { .. } | Opening::Tcp { .. } => {}
+        }
+        if end {
+            recv.state = RecvState::Ended(Headers::new());
+        }
+        let stream = Stream::new(false, &opening, SendHalf::new(preface, grant), recv);
+        self.streams.insert(id, stream);
+        self.extend_grant(id, now);
+        let is_welcome = self.phase == Phase::Open && self.unaccepted.len() < self.config.limits.unaccepted;
+        if is_welcome {
+            if self.unaccepted.is_empty() {
+                self.news.push_back(Event::Opened);
+            }
+            self.unaccepted.push_back(Accepted { id, opening });
+        } else {
+            self.refuse(id);
+        }
+        Ok(())
+    }
+
+    /// Sends a stream back untouched.
+    fn refuse(&mut self, id: StreamId) {
+        self.send(id).reset(Reset { code: ResetCode::Refused, touched: Touched::No });
+        self.release(id);
+    }
+
+    /// Whether a frame for a stream that is not there may be late rather than wrong.
+    fn on_late(&mut self, id: StreamId, now: Timestamp) -> Result<(), Misbehaviour> {
+        let number = id.number();
+        let is_own = number % 2 == self.next_id % 2;
+        let was_there = if is_own { number < self.next_id } else { number <= self.peer_highest };
+        if was_there { self.charge(now) } else { Err(Misbehaviour::StreamUnknown) }
+    }
+
+    fn on_head(
+        &mut self,
+        id: StreamId,
+        end: bool,
+        head: ResponseHead,
+        now: Timestamp,
+    ) -> Result<(), Misbehaviour> {
+        let Some(stream) = self.streams.get_mut(&id) else { return self.on_late(id, now) };
+        let is_due = stream.is_ours && stream.is_http && !stream.recv.has_head && !stream.recv.is_closed();
+        let is_upgrade_asked = head.status != 101 || stream.may_upgrade;
+        if !is_due || !is_upgrade_asked || (end && head.is_interim()) {
+            return Err(Misbehaviour::StreamState);
+        }
+        if head.is_interim() {
+            stream.recv.interims += 1;
+            if stream.recv.interims > INTERIM_RESPONSES_MAX {
+                return Err(Misbehaviour::TooManyInterims);
+            }
+        } else {
+            stream.recv.has_head = true;
+            if end {
+                stream.recv.state = RecvState::Ended(Headers::new());
+                stream.recv.grant.close(&mut self.ledger);
+            } else {
+                stream.recv.grant.declare(head.length, &mut self.ledger, &self.config.limits);
+            }
+        }
+        if !stream.recv.is_stopped {
+            stream.recv.heads.push_back(head);
+        }
+        self.budget.earn();
+        self.tell_readable(id);
+        self.reap(id);
+        Ok(())
+    }
+
+    fn on_data(
+        &mut self,
+        id: StreamId,
+        octets: Bytes,
+        message: usize,
+        now: Timestamp,
+    ) -> Result<(), Misbehaviour> {
+        if octets.is_empty() {
+            self.charge(now)?;
+        }
+        let Some(stream) = self.streams.get_mut(&id) else { return self.on_late(id, now) };
+        if !stream.recv.has_head || stream.recv.is_closed() {
+            return Err(Misbehaviour::StreamState);
+        }
+        let count = octets.len() as u64;
+        if !stream.recv.grant.receive(count) {
+            return Err(Misbehaviour::CreditExceeded);
+        }
+        if stream.recv.grant.declared().is_some_and(|length| stream.recv.grant.received() > length) {
+            return Err(Misbehaviour::BodyLength);
+        }
+        if stream.recv.is_stopped {
+            // Legal up to its grant, and its credit returns to the session at once.
+            stream.recv.grant.consume(count, &mut self.ledger, &self.config.limits);
+            return Ok(());
+        }
+        if count > 0 {
+            stream.recv.push(octets, message);
+            self.tell_readable(id);
+        }
+        Ok(())
+    }
+
+    fn on_end(&mut self, id: StreamId, trailers: Headers, now: Timestamp) -> Result<(), Misbehaviour> {
+        let Some(stream) = self.streams.get_mut(&id) else { return self.on_late(id, now) };
+        if !stream.recv.has_head || stream.recv.is_closed() {
+            return Err(Misbehaviour::StreamState);
+        }
+        if stream.recv.grant.declared().is_some_and(|length| stream.recv.grant.received() != length) {
+            return Err(Misbehaviour::BodyLength);
+        }
+        stream.recv.state = RecvState::Ended(trailers);
+        self.budget.earn();
+        self.tell_readable(id);
+        self.reap(id);
+        Ok(())
+    }
+
+    fn on_reset(&mut self, id: StreamId, reset: Reset, now: Timestamp) -> Result<(), Misbehaviour> {
+        let Some(stream) = self.streams.get_mut(&id) else { return self.on_late(id, now) };
+        if stream.recv.is_closed() {
+            return Err(Misbehaviour::StreamState);
+        }
+        // Only the acceptor knows whether its backend was reached.
+        let touched = match (stream.is_ours, reset.touched) {
+            (false, Touched::No) => Touched::Unknown,
+            (_, touched) => touched,
+        };
+        stream.recv.state = RecvState::Reset(Reset { touched, ..reset });
+        self.tell_readable(id);
+        self.reap(id);
+        Ok(())
+    }
+
+    fn on_stop(&mut self, id: StreamId, code: ResetCode, now: Timestamp) -> Result<(), Misbehaviour> {
+        let Some(stream) = self.streams.get_mut(&id) else { return self.on_late(id, now) };
+        if stream.send.stopped.is_some() {
+            return self.charge(now);
+        }
+        stream.send.stopped = Some(Reset { code, touched: Touched::Unknown });
+        stream.send.reset(Reset { code: ResetCode::Stopped, touched: Touched::Unknown });
+        self.list_to_send(id);
+        self.tell_writable(id);
+        Ok(())
+    }
+
+    fn on_credit(&mut self, id: StreamId, limit: u64, now: Timestamp) -> Result<(), Misbehaviour> {
+        let Some(stream) = self.streams.get_mut(&id) else { return self.on_late(id, now) };
+        if limit <= stream.send.limit {
+            return self.charge(now);
+        }
+        stream.send.limit = limit;
+        self.list_to_send(id);
+        Ok(())
+    }
+}

@@ -1,0 +1,214 @@
+//! Borrowed views of one stream: what an application writes to and reads from.
+
+use bytes::Bytes;
+
+use super::stream::{Preface, RecvState, SendState};
+use super::{Session, StreamId};
+use crate::error::{Reset, ResetCode, Touched};
+use crate::message::{Headers, ResponseHead};
+use crate::time::Timestamp;
+use crate::wire;
+
+/// The peer no longer reads this direction, or the session is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the peer stopped reading: {0:?}")]
+pub struct Stopped(pub Reset);
+
+/// An answer's head is larger than a frame may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a head does not fit a frame")]
+pub struct HeadTooLarge;
+
+/// What stands next in the peer's direction of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incoming {
+    /// An answer's head; take it with [`RecvStream::take_head`].
+    Head,
+    /// Octets, shared and not taken: give back credit with [`RecvStream::consume`].
+    Octets(Bytes),
+    /// Complete, with this trailer section.
+    End(Headers),
+    /// Given up by the peer, or lost with the session.
+    Reset(Reset),
+    /// Nothing yet.
+    Pending,
+}
+
+/// The direction of a stream that this end sends.
+#[derive(Debug)]
+pub struct SendStream<'a> {
+    pub(super) session: &'a mut Session,
+    pub(super) id: StreamId,
+}
+
+impl SendStream<'_> {
+    /// Octets that [`SendStream::write`] would take now, at most 64 KiB. Zero asks for an
+    /// [`Event::Writable`](super::Event::Writable).
+    pub fn capacity(&mut self) -> usize {
+        let Some(stream) = self.session.streams.get_mut(&self.id) else { return 0 };
+        let room = if stream.send.state == SendState::Open { stream.send.room() } else { 0 };
+        stream.send.wants_room = room == 0;
+        room
+    }
+
+    /// Moves as much of `octets` as fits into the send buffer and says how much that was; zero asks for
+    /// an [`Event::Writable`](super::Event::Writable). Spends no credit: sending does.
+    ///
+    /// A body that goes past its declared length resets the direction as truncated, so that it can
+    /// never look complete.
+    ///
+    /// # Errors
+    /// [`Stopped`] once the peer no longer reads; `octets` is then untouched.
+    pub fn write(&mut self, octets: &mut Bytes) -> Result<usize, Stopped> {
+        let Some(stream) = self.session.streams.get_mut(&self.id) else { return Ok(0) };
+        if let Some(reset) = stream.send.stopped {
+            return Err(Stopped(reset));
+        }
+        if stream.send.state != SendState::Open {
+            return Ok(0);
+        }
+        let taken = octets.len().min(stream.send.room());
+        stream.send.written = stream.send.written.saturating_add(taken as u64);
+        if stream.send.declared.is_some_and(|length| stream.send.written > length) {
+            self.reset(Reset { code: ResetCode::Truncated, touched: Touched::Yes });
+            return Ok(0);
+        }
+        stream.send.wants_room = taken < octets.len();
+        if taken > 0 {
+            stream.send.buffer.push(octets.split_to(taken));
+            self.session.list_to_send(self.id);
+        }
+        Ok(taken)
+    }
+
+    /// Gives an interim head (1xx but not 101). Not for the opener.
+    ///
+    /// # Errors
+    /// [`HeadTooLarge`]; nothing is sent then.
+    pub fn interim(&mut self, head: ResponseHead) -> Result<(), HeadTooLarge> {
+        self.put_head(head, false)
+    }
+
+    /// Gives the final head. Not for the opener. With `end` nothing follows it.
+    ///
+    /// # Errors
+    /// [`HeadTooLarge`]; nothing is sent then.
+    pub fn respond(&mut self, head: ResponseHead, end: bool) -> Result<(), HeadTooLarge> {
+        let Some(stream) = self.session.streams.get_mut(&self.id) else { return Ok(()) };
+        if stream.send.has_head {
+            return Ok(());
+        }
+        if !end {
+            stream.send.declared = head.length;
+        }
+        self.put_head(head, end)
+    }
+
+    fn put_head(&mut self, head: ResponseHead, end: bool) -> Result<(), HeadTooLarge> {
+        if wire::response_size(&head) > super::HEAD_FRAME_BYTES_MAX {
+            return Err(HeadTooLarge);
+        }
+        let Some(stream) = self.session.streams.get_mut(&self.id) else { return Ok(()) };
+        if let (Preface::Heads(heads), SendState::Open, false) =
+            (&mut stream.send.preface, &stream.send.state, stream.send.has_head)
+        {
+            stream.send.has_head = !head.is_interim();
+            heads.push_back(head);
+            if end {
+                stream.send.state = SendState::Ending(Headers::new());
+            }
+            self.session.list_to_send(self.id);
+        }
+        Ok(())
+    }
+
+    /// The direction is complete. A body shorter than declared is reset as truncated instead.
+    pub fn end(&mut self, trailers: Headers) {
+        let Some(stream) = self.session.streams.get_mut(&self.id) else { return };
+        if stream.send.state != SendState::Open {
+            return;
+        }
+        if stream.send.declared.is_some_and(|length| length != stream.send.written) {
+            self.reset(Reset { code: ResetCode::Truncated, touched: Touched::Yes });
+            return;
+        }
+        stream.send.state = SendState::Ending(trailers);
+        self.session.list_to_send(self.id);
+    }
+
+    /// Gives the direction up. What was not sent is thrown away. No effect after the end was sent.
+    pub fn reset(&mut self, reset: Reset) {
+        if let Some(stream) = self.session.streams.get_mut(&self.id) {
+            stream.send.reset(reset);
+            self.session.list_to_send(self.id);
+        }
+    }
+
+    /// What the peer said when it stopped reading.
+    #[must_use]
+    pub fn stopped(&self) -> Option<Reset> {
+        self.session.streams.get(&self.id).and_then(|stream| stream.send.stopped)
+    }
+
+    /// Whether everything that was written, and the end, has been handed to the link.
+    #[must_use]
+    pub fn is_sent(&self) -> bool {
+        self.session.streams.get(&self.id).is_none_or(|stream| stream.send.is_closed())
+    }
+}
+
+/// The direction of a stream that this end reads.
+#[derive(Debug)]
+pub struct RecvStream<'a> {
+    pub(super) session: &'a mut Session,
+    pub(super) id: StreamId,
+}
+
+impl RecvStream<'_> {
+    /// What stands next. Octets that came before a reset are still delivered first.
+    pub fn peek(&mut self) -> Incoming {
+        let Some(stream) = self.session.streams.get_mut(&self.id) else {
+            return Incoming::Reset(Reset { code: ResetCode::SessionLost, touched: Touched::Unknown });
+        };
+        if !stream.recv.heads.is_empty() {
+            return Incoming::Head;
+        }
+        if let Some(octets) = stream.recv.buffer.front() {
+            return Incoming::Octets(octets.clone());
+        }
+        match &stream.recv.state {
+            RecvState::Open => Incoming::Pending,
+            RecvState::Ended(trailers) => Incoming::End(trailers.clone()),
+            RecvState::Reset(reset) => Incoming::Reset(*reset),
+        }
+    }
+
+    /// Takes the next head of the answer: interim ones first, then the final one.
+    pub fn take_head(&mut self) -> Option<ResponseHead> {
+        self.session.streams.get_mut(&self.id)?.recv.heads.pop_front()
+    }
+
+    /// Whether nothing stands behind what was taken: the direction ended and every octet was read.
+    #[must_use]
+    pub fn is_at_end(&self) -> bool {
+        self.session.streams.get(&self.id).is_some_and(|stream| {
+            matches!(stream.recv.state, RecvState::Ended(_))
+                && stream.recv.buffer.is_empty()
+                && stream.recv.heads.is_empty()
+        })
+    }
+
+    /// The first `count` octets were taken by whoever they are for: their credit goes back to the peer.
+    pub fn consume(&mut self, count: usize, now: Timestamp) {
+        let Some(stream) = self.session.streams.get_mut(&self.id) else { return };
+        let count = count.min(stream.recv.buffer.len());
+        stream.recv.buffer.advance(count);
+        stream.recv.grant.consume(count as u64, &mut self.session.ledger, &self.session.config.limits);
+        self.session.extend_grant(self.id, now);
+    }
+
+    /// Reads no further: the peer is told, what is buffered is thrown away, its credit returns.
+    pub fn stop(&mut self, code: ResetCode) {
+        self.session.stop_stream(self.id, code);
+    }
+}

@@ -1,0 +1,227 @@
+//! Request targets in one canonical form, so that the relay and a backend never read one path in two ways.
+//!
+//! The rule (H-16): percent-encoded unreserved octets are decoded, the other escapes are written in upper
+//! case, dot segments are resolved, and only then a mount is looked for. What is left is forwarded. An
+//! encoded slash or backslash and `;parameters` pass untouched, but never if a backend that decodes them,
+//! or cuts them off, would find a dot segment. Doubly encoded octets (`%252e`) are somebody's data.
+//!
+//! Empty segments (`/a//b`) are forwarded as they are: some applications mean them. A path that *begins*
+//! with two slashes is refused: as a reference it would name a host (RFC 3986 §4.2).
+
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// Escapes that a backend may decode into a segment boundary, in canonical form.
+const HIDDEN_SLASHES: [&[u8]; 2] = [b"%2F", b"%5C"];
+/// What begins parameters that a backend may cut off a segment: as it is, or encoded.
+const PARAMETERS: [&[u8]; 2] = [b";", b"%3B"];
+/// Overlong UTF-8 for NUL, `.`, `/`, `;` and `\`, which lenient decoders accept (RFC 3629 §10). Only
+/// these: other octets from 0xC0 up are text in older encodings.
+const OVERLONG: [&[u8]; 15] = [
+    b"%C0%80",
+    b"%C0%AE",
+    b"%C0%AF",
+    b"%C0%BB",
+    b"%C1%9C",
+    b"%E0%80%80",
+    b"%E0%80%AE",
+    b"%E0%80%AF",
+    b"%E0%80%BB",
+    b"%E0%81%9C",
+    b"%F0%80%80%80",
+    b"%F0%80%80%AE",
+    b"%F0%80%80%AF",
+    b"%F0%80%80%BB",
+    b"%F0%80%81%9C",
+];
+
+/// Why a request target is refused; always the client's fault (400).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// It does not begin with a slash (RFC 9112 §3.2.1).
+    #[error("the target does not begin with a slash")]
+    NotAPath,
+    /// It begins with two slashes, also after its dot segments are resolved (RFC 3986 §4.2).
+    #[error("the target begins with two slashes")]
+    NamesAHost,
+    /// An octet that must be percent-encoded or must not be there at all (RFC 3986 §2, §3.3, §3.4).
+    #[error("the target holds the octet {0:#04x}")]
+    Octet(u8),
+    /// A percent sign in the path without two hexadecimal digits behind it (RFC 3986 §2.1).
+    #[error("the path holds a broken percent escape")]
+    BrokenEscape,
+    /// An encoded NUL in the path (RFC 3986 §7.3).
+    #[error("the path holds an encoded NUL")]
+    Nul,
+    /// A dot segment that appears when encoded slashes are decoded or parameters are cut off.
+    #[error("the path hides a dot segment")]
+    HiddenDotSegment,
+    /// A dot, a slash, a backslash, a semicolon or NUL in overlong UTF-8 (RFC 3629 §3).
+    #[error("the path holds overlong UTF-8")]
+    Overlong,
+}
+
+/// The canonical form of an origin-form target, path and query (RFC 9112 §3.2.1).
+///
+/// Idempotent. The path never grows, the query passes octet by octet.
+///
+/// # Errors
+/// Whatever a strict reader refuses, or two readers could read differently: see [`TargetError`].
+///
+/// ```
+/// use telephone_core::target::canonical;
+/// assert_eq!(canonical(b"/api/%7Euser/./x/..?q=%7E").unwrap(), "/api/~user/?q=%7E");
+/// assert!(canonical(b"/api/..%2fadmin").is_err());
+/// ```
+pub fn canonical(raw: &[u8]) -> Result<Bytes, TargetError> {
+    let path = path(raw);
+    let query = raw.get(path.len()..).unwrap_or_default();
+    let mut out = Vec::with_capacity(raw.len().saturating_add(1));
+    append_path(path, &mut out)?;
+    match query.iter().find(|&&octet| !is_query_octet(octet)) {
+        Some(&octet) => Err(TargetError::Octet(octet)),
+        None => {
+            out.extend_from_slice(query);
+            Ok(out.into())
+        }
+    }
+}
+
+/// The path of a target, without the query.
+#[must_use]
+pub fn path(target: &[u8]) -> &[u8] {
+    target.split(|&octet| octet == b'?').next().unwrap_or_default()
+}
+
+/// Appends the canonical form of `path`: one segment after the other, each taken back if it is a dot
+/// segment (RFC 3986 §5.2.4).
+fn append_path(path: &[u8], out: &mut Vec<u8>) -> Result<(), TargetError> {
+    let segments = path.strip_prefix(b"/").ok_or(TargetError::NotAPath)?;
+    let mut has_dots_last = false;
+    for segment in segments.split(|&octet| octet == b'/') {
+        let start = out.len();
+        out.push(b'/');
+        append_segment(segment, out)?;
+        let written = out.get(start.saturating_add(1)..).unwrap_or_default();
+        has_dots_last = is_dot_segment(written);
+        if written == b".." {
+            let parent = out.get(..start).and_then(|head| head.iter().rposition(|&octet| octet == b'/'));
+            out.truncate(parent.unwrap_or(0));
+        } else if has_dots_last {
+            out.truncate(start);
+        } else {
+            refuse_disguise(written)?;
+        }
+    }
+    if has_dots_last || out.is_empty() {
+        out.push(b'/');
+    }
+    if out.starts_with(b"//") { Err(TargetError::NamesAHost) } else { Ok(()) }
+}
+
+/// Appends one segment with its escapes in canonical form (RFC 3986 §6.2.2).
+fn append_segment(segment: &[u8], out: &mut Vec<u8>) -> Result<(), TargetError> {
+    let mut octets = segment.iter();
+    while let Some(&octet) = octets.next() {
+        if octet != b'%' {
+            out.push(if is_path_octet(octet) { Ok(octet) } else { Err(TargetError::Octet(octet)) }?);
+            continue;
+        }
+        let (high, low) = (hex_digit(octets.next()), hex_digit(octets.next()));
+        let (high, low) = high.zip(low).ok_or(TargetError::BrokenEscape)?;
+        match high << 4 | low {
+            0 => return Err(TargetError::Nul),
+            decoded if is_unreserved(decoded) => out.push(decoded),
+            _ => out.extend([b'%', upper_hex(high), upper_hex(low)]),
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a canonical segment that a lenient backend would read as something that it is not.
+fn refuse_disguise(segment: &[u8]) -> Result<(), TargetError> {
+    let has_overlong = || OVERLONG.iter().any(|form| cut(segment, &[form]).1.is_some());
+    if segment.contains(&b'%') && has_overlong() {
+        return Err(TargetError::Overlong);
+    }
+    let hides_dots = pieces(segment).any(|piece| is_dot_segment(cut(piece, &PARAMETERS).0));
+    if hides_dots { Err(TargetError::HiddenDotSegment) } else { Ok(()) }
+}
+
+/// The segments that a backend sees in `segment` when it decodes slashes.
+fn pieces(segment: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(segment);
+    core::iter::from_fn(move || {
+        let (piece, tail) = cut(rest?, &HIDDEN_SLASHES);
+        rest = tail;
+        Some(piece)
+    })
+}
+
+/// `text` up to the first of `marks`, and what follows that mark if there is one.
+fn cut<'a>(text: &'a [u8], marks: &[&[u8]]) -> (&'a [u8], Option<&'a [u8]>) {
+    let mut rest = text;
+    loop {
+        if let Some(tail) = marks.iter().find_map(|mark| rest.strip_prefix(*mark)) {
+            return (text.get(..text.len().saturating_sub(rest.len())).unwrap_or(text), Some(tail));
+        }
+        match rest.split_first() {
+            Some((_, tail)) => rest = tail,
+            None => return (text, None),
+        }
+    }
+}
+
+const fn is_dot_segment(segment: &[u8]) -> bool {
+    matches!(segment, b"." | b"..")
+}
+
+/// RFC 3986 §2.3.
+const fn is_unreserved(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~')
+}
+
+/// `pchar` of RFC 3986 §3.3 without escapes, and square brackets, which every browser sends bare.
+const fn is_path_octet(octet: u8) -> bool {
+    is_unreserved(octet)
+        || matches!(octet, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+        || matches!(octet, b':' | b'@' | b'[' | b']')
+}
+
+/// RFC 3986 §3.4. A percent sign need not begin an escape here: the query is not ours to read.
+const fn is_query_octet(octet: u8) -> bool {
+    is_path_octet(octet) || matches!(octet, b'/' | b'?' | b'%')
+}
+
+fn hex_digit(octet: Option<&u8>) -> Option<u8> {
+    let digit = char::from(*octet?).to_digit(16)?;
+    u8::try_from(digit).ok()
+}
+
+const fn upper_hex(digit: u8) -> u8 {
+    if digit < 10 { b'0' + digit } else { b'A' + digit - 10 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TargetError, canonical, path};
+
+    #[test]
+    fn a_canonical_target_is_its_own_canonical_form() {
+        let target = canonical(b"/a//b/%7e/%2f?x=%7e").unwrap();
+        assert_eq!(target, "/a//b/~/%2F?x=%7e");
+        assert_eq!(canonical(&target), Ok(target.clone()));
+    }
+
+    #[test]
+    fn dot_segments_are_resolved_after_decoding() {
+        assert_eq!(canonical(b"/api/%2e%2E/admin").unwrap(), "/admin");
+        assert_eq!(canonical(b"/api/..;/admin"), Err(TargetError::HiddenDotSegment));
+    }
+
+    #[test]
+    fn the_path_ends_where_the_query_begins() {
+        assert_eq!(path(b"/a?b?c"), b"/a");
+        assert_eq!(path(b"/a"), b"/a");
+    }
+}

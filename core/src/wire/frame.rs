@@ -1,0 +1,462 @@
+//! Frames: one place that writes each and one that reads it.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::hello::{Hello, Refused, Welcome};
+use super::{head, varint};
+use crate::error::{LeaveCode, Misbehaviour, Reset, ResetCode, Touched};
+use crate::message::{Headers, RequestHead, ResponseHead};
+
+/// The number of a stream: even if the plugboard opened it, odd if the telephone did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(u64);
+
+impl StreamId {
+    /// A stream's number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl core::fmt::Display for StreamId {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// What a stream is opened for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opening {
+    /// An HTTP exchange that came for `mount`.
+    Http {
+        /// The mount that the request matched, as it was registered.
+        mount: Bytes,
+        /// The request's head.
+        head: RequestHead,
+    },
+    /// A raw connection that came for `mount`: octets both ways, no heads.
+    Tcp {
+        /// The mount, as it was registered.
+        mount: Bytes,
+    },
+}
+
+/// One frame. Those that carry a stream's octets hold slices of the message, not copies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// The telephone's first frame.
+    Hello(Hello),
+    /// The plugboard's consent.
+    Welcome(Welcome),
+    /// The plugboard's refusal.
+    Refused(Refused),
+    /// Opens a stream.
+    Open {
+        /// The new stream.
+        id: StreamId,
+        /// Octets that the acceptor may send on it, an absolute limit.
+        grant: u64,
+        /// Whether the opener's direction ends here.
+        end: bool,
+        /// What for.
+        opening: Opening,
+    },
+    /// An answer's head, interim or final.
+    Head {
+        /// The stream.
+        id: StreamId,
+        /// Whether the acceptor's direction ends here.
+        end: bool,
+        /// The head.
+        head: ResponseHead,
+    },
+    /// Octets of a body or a connection.
+    Data {
+        /// The stream.
+        id: StreamId,
+        /// The octets.
+        octets: Bytes,
+    },
+    /// The sender's direction is complete.
+    End {
+        /// The stream.
+        id: StreamId,
+        /// The trailer section, often empty.
+        trailers: Headers,
+    },
+    /// The sender gives up what it was sending.
+    Reset {
+        /// The stream.
+        id: StreamId,
+        /// Why, and whether the backend saw the request.
+        reset: Reset,
+    },
+    /// The sender no longer reads what it was being sent.
+    Stop {
+        /// The stream.
+        id: StreamId,
+        /// Why.
+        code: ResetCode,
+    },
+    /// The receiver of this frame may send up to `limit` octets on the stream, counted from its start.
+    Credit {
+        /// The stream.
+        id: StreamId,
+        /// The absolute limit.
+        limit: u64,
+    },
+    /// The receiver of this frame may open up to `limit` streams, counted from the session's start.
+    Streams {
+        /// The absolute limit.
+        limit: u64,
+    },
+    /// Asks for a pong.
+    Ping(u64),
+    /// Answers a ping with its number.
+    Pong(u64),
+    /// Carries the acknowledgement at the head of its message.
+    Ack,
+    /// The sender leaves.
+    Leave {
+        /// Why.
+        code: LeaveCode,
+        /// The highest stream of the receiver that the sender took: later ones never started.
+        last: u64,
+    },
+    /// A fresh token.
+    Renew {
+        /// The JWT's octets.
+        token: Bytes,
+    },
+    /// The fresh token was taken.
+    Renewed {
+        /// How long it is good for, in seconds.
+        expires_in_s: Option<u64>,
+    },
+    /// A frame that this version does not know and may skip.
+    Skipped {
+        /// Its type.
+        kind: u64,
+    },
+}
+
+/// The first frame type that may be skipped.
+const SKIPPABLE: u64 = 64;
+
+/// Whether a frame of this type may be skipped.
+#[must_use]
+pub const fn skippable(kind: u64) -> bool {
+    kind >= SKIPPABLE
+}
+
+mod kind {
+    pub(super) const HELLO: u64 = 0;
+    pub(super) const WELCOME: u64 = 1;
+    pub(super) const REFUSED: u64 = 2;
+    pub(super) const OPEN: u64 = 3;
+    pub(super) const HEAD: u64 = 4;
+    pub(super) const DATA: u64 = 5;
+    pub(super) const END: u64 = 6;
+    pub(super) const RESET: u64 = 7;
+    pub(super) const STOP: u64 = 8;
+    pub(super) const CREDIT: u64 = 9;
+    pub(super) const STREAMS: u64 = 10;
+    pub(super) const PING: u64 = 11;
+    pub(super) const PONG: u64 = 12;
+    pub(super) const ACK: u64 = 13;
+    pub(super) const LEAVE: u64 = 14;
+    pub(super) const RENEW: u64 = 15;
+    pub(super) const RENEWED: u64 = 16;
+}
+
+const OPENING_HTTP: u64 = 0;
+const OPENING_TCP: u64 = 1;
+
+impl Frame {
+    /// The type on the wire.
+    #[must_use]
+    pub const fn kind(&self) -> u64 {
+        match self {
+            Self::Hello(_) => kind::HELLO,
+            Self::Welcome(_) => kind::WELCOME,
+            Self::Refused(_) => kind::REFUSED,
+            Self::Open { .. } => kind::OPEN,
+            Self::Head { .. } => kind::HEAD,
+            Self::Data { .. } => kind::DATA,
+            Self::End { .. } => kind::END,
+            Self::Reset { .. } => kind::RESET,
+            Self::Stop { .. } => kind::STOP,
+            Self::Credit { .. } => kind::CREDIT,
+            Self::Streams { .. } => kind::STREAMS,
+            Self::Ping(_) => kind::PING,
+            Self::Pong(_) => kind::PONG,
+            Self::Ack => kind::ACK,
+            Self::Leave { .. } => kind::LEAVE,
+            Self::Renew { .. } => kind::RENEW,
+            Self::Renewed { .. } => kind::RENEWED,
+            Self::Skipped { kind } => *kind,
+        }
+    }
+
+    /// Whether the frame makes its message a numbered one, kept until it is acknowledged.
+    #[must_use]
+    pub const fn is_numbered(&self) -> bool {
+        !matches!(self, Self::Ping(_) | Self::Pong(_) | Self::Ack | Self::Leave { .. })
+    }
+
+    /// Octets of the body.
+    fn body_size(&self) -> usize {
+        let id_size = |id: &StreamId| varint::size(id.0);
+        match self {
+            Self::Hello(hello) => postcard_size(hello),
+            Self::Welcome(welcome) => postcard_size(welcome),
+            Self::Refused(refused) => postcard_size(refused),
+            Self::Open { id, grant, opening, .. } => {
+                id_size(id) + varint::size(*grant) + 1 + opening_size(opening)
+            }
+            Self::Head { id, head, .. } => id_size(id) + 1 + head::response_size(head),
+            Self::Data { id, octets } => id_size(id) + octets.len(),
+            Self::End { id, trailers } => id_size(id) + head::trailers_size(trailers),
+            Self::Reset { id, reset } => id_size(id) + varint::size(reset.code.to_wire()) + 1,
+            Self::Stop { id, code } => id_size(id) + varint::size(code.to_wire()),
+            Self::Credit { id, limit } => id_size(id) + varint::size(*limit),
+            Self::Streams { limit } => varint::size(*limit),
+            Self::Ping(number) | Self::Pong(number) => varint::size(*number),
+            Self::Ack | Self::Skipped { .. } => 0,
+            Self::Leave { code, last } => varint::size(code.to_wire()) + varint::size(*last),
+            Self::Renew { token } => token.len(),
+            Self::Renewed { expires_in_s } => 1 + expires_in_s.map_or(0, varint::size),
+        }
+    }
+
+    /// Octets of the whole frame.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let body = self.body_size();
+        varint::size(self.kind()) + varint::size(body as u64) + body
+    }
+
+    /// Appends the frame to a message.
+    pub fn put(&self, out: &mut BytesMut) {
+        let size = self.body_size();
+        varint::put(out, self.kind());
+        varint::put(out, size as u64);
+        match self {
+            Self::Hello(hello) => put_postcard(out, hello),
+            Self::Welcome(welcome) => put_postcard(out, welcome),
+            Self::Refused(refused) => put_postcard(out, refused),
+            Self::Open { id, grant, end, opening } => {
+                varint::put(out, id.0);
+                varint::put(out, *grant);
+                out.put_u8(u8::from(*end));
+                put_opening(out, opening);
+            }
+            Self::Head { id, end, head } => {
+                varint::put(out, id.0);
+                out.put_u8(u8::from(*end));
+                head::put_response(out, head);
+            }
+            Self::Data { id, octets } => {
+                varint::put(out, id.0);
+                out.put_slice(octets);
+            }
+            Self::End { id, trailers } => {
+                varint::put(out, id.0);
+                head::put_trailers(out, trailers);
+            }
+            Self::Reset { id, reset } => {
+                varint::put(out, id.0);
+                varint::put(out, reset.code.to_wire());
+                out.put_u8(reset.touched as u8);
+            }
+            Self::Stop { id, code } => put_pair(out, id.0, code.to_wire()),
+            Self::Credit { id, limit } => put_pair(out, id.0, *limit),
+            Self::Streams { limit } => varint::put(out, *limit),
+            Self::Ping(number) | Self::Pong(number) => varint::put(out, *number),
+            Self::Ack | Self::Skipped { .. } => {}
+            Self::Leave { code, last } => put_pair(out, code.to_wire(), *last),
+            Self::Renew { token } => out.put_slice(token),
+            Self::Renewed { expires_in_s } => put_postcard(out, expires_in_s),
+        }
+    }
+
+    fn take_body(kind: u64, mut body: Bytes) -> Result<Self, Misbehaviour> {
+        let frame = match kind {
+            kind::HELLO => return take_postcard(&body).map(Self::Hello),
+            kind::WELCOME => return take_postcard(&body).map(Self::Welcome),
+            kind::REFUSED => return take_postcard(&body).map(Self::Refused),
+            kind::RENEWED => {
+                return take_postcard(&body).map(|expires_in_s| Self::Renewed { expires_in_s });
+            }
+            kind::OPEN => return take_open(body),
+            kind::RENEW => return Ok(Self::Renew { token: body }),
+            kind if skippable(kind) => return Ok(Self::Skipped { kind }),
+            kind::HEAD => {
+                let id = take_id(&mut body)?;
+                let end = take_flag(&mut body)?;
+                return Ok(Self::Head { id, end, head: head::take_response(&body)? });
+            }
+            kind::DATA => return Ok(Self::Data { id: take_id(&mut body)?, octets: body }),
+            kind::END => {
+                return Ok(Self::End { id: take_id(&mut body)?, trailers: head::take_trailers(&body)? });
+            }
+            kind::RESET => Self::Reset { id: take_id(&mut body)?, reset: take_reset(&mut body)? },
+            kind::STOP => {
+                let id = take_id(&mut body)?;
+                Self::Stop { id, code: ResetCode::from_wire(varint::take(&mut body)?) }
+            }
+            kind::CREDIT => Self::Credit { id: take_id(&mut body)?, limit: varint::take(&mut body)? },
+            kind::STREAMS => Self::Streams { limit: varint::take(&mut body)? },
+            kind::PING => Self::Ping(varint::take(&mut body)?),
+            kind::PONG => Self::Pong(varint::take(&mut body)?),
+            kind::ACK => Self::Ack,
+            kind::LEAVE => {
+                let code = LeaveCode::from_wire(varint::take(&mut body)?);
+                Self::Leave { code, last: varint::take(&mut body)? }
+            }
+            _ => return Err(Misbehaviour::UnknownFrame),
+        };
+        if body.is_empty() { Ok(frame) } else { Err(Misbehaviour::FrameMalformed) }
+    }
+}
+
+fn opening_size(opening: &Opening) -> usize {
+    let mount_size = |mount: &Bytes| varint::size(mount.len() as u64) + mount.len();
+    match opening {
+        Opening::Http { mount, head } => 1 + mount_size(mount) + head::request_size(head),
+        Opening::Tcp { mount } => 1 + mount_size(mount),
+    }
+}
+
+fn put_opening(out: &mut BytesMut, opening: &Opening) {
+    let (tag, mount) = match opening {
+        Opening::Http { mount, .. } => (OPENING_HTTP, mount),
+        Opening::Tcp { mount } => (OPENING_TCP, mount),
+    };
+    varint::put(out, tag);
+    varint::put(out, mount.len() as u64);
+    out.put_slice(mount);
+    match opening {
+        Opening::Http { head, .. } => head::put_request(out, head),
+        Opening::Tcp { .. } => {}
+    }
+}
+
+fn take_open(mut body: Bytes) -> Result<Frame, Misbehaviour> {
+    let id = take_id(&mut body)?;
+    let grant = varint::take(&mut body)?;
+    let end = take_flag(&mut body)?;
+    let tag = varint::take(&mut body)?;
+    let mount_length = varint::take(&mut body)?;
+    let mount = take_octets(&mut body, mount_length)?;
+    let opening = match tag {
+        OPENING_HTTP => Opening::Http { mount, head: head::take_request(&body)? },
+        OPENING_TCP if body.is_empty() => Opening::Tcp { mount },
+        OPENING_TCP => return Err(Misbehaviour::FrameMalformed),
+        _ => return Err(Misbehaviour::KindNotGranted),
+    };
+    Ok(Frame::Open { id, grant, end, opening })
+}
+
+fn take_id(body: &mut Bytes) -> Result<StreamId, Misbehaviour> {
+    varint::take(body).map(StreamId)
+}
+
+fn take_flag(body: &mut Bytes) -> Result<bool, Misbehaviour> {
+    match body.has_remaining().then(|| body.get_u8()) {
+        Some(0) => Ok(false),
+        Some(1) => Ok(true),
+        Some(_) => Err(Misbehaviour::FrameMalformed),
+        None => Err(Misbehaviour::FrameTruncated),
+    }
+}
+
+fn take_reset(body: &mut Bytes) -> Result<Reset, Misbehaviour> {
+    let code = ResetCode::from_wire(varint::take(body)?);
+    let touched = match body.has_remaining().then(|| body.get_u8()) {
+        Some(0) => Touched::No,
+        Some(1) => Touched::Yes,
+        Some(2) => Touched::Unknown,
+        Some(_) => return Err(Misbehaviour::FrameMalformed),
+        None => return Err(Misbehaviour::FrameTruncated),
+    };
+    Ok(Reset { code, touched })
+}
+
+fn take_octets(from: &mut Bytes, length: u64) -> Result<Bytes, Misbehaviour> {
+    match usize::try_from(length) {
+        Ok(length) if length <= from.len() => Ok(from.split_to(length)),
+        Ok(_) | Err(_) => Err(Misbehaviour::FrameTruncated),
+    }
+}
+
+fn put_pair(out: &mut BytesMut, first: u64, second: u64) {
+    varint::put(out, first);
+    varint::put(out, second);
+}
+
+fn postcard_size<T: Serialize>(value: &T) -> usize {
+    postcard::experimental::serialized_size(value).unwrap_or(0)
+}
+
+fn put_postcard<T: Serialize>(out: &mut BytesMut, value: &T) {
+    if let Ok(octets) = postcard::to_allocvec(value) {
+        out.put_slice(&octets);
+    }
+}
+
+/// Reads a structure that must fill `body` in its canonical form.
+fn take_postcard<T: Serialize + DeserializeOwned>(body: &Bytes) -> Result<T, Misbehaviour> {
+    match postcard::take_from_bytes::<T>(body) {
+        Ok((value, [])) if postcard_size(&value) == body.len() => Ok(value),
+        Ok(_) | Err(_) => Err(Misbehaviour::FrameMalformed),
+    }
+}
+
+/// The frames of one message, read one at a time.
+///
+/// After an error it yields nothing more.
+#[derive(Debug)]
+pub struct Frames(Bytes);
+
+impl Frames {
+    /// Reads the acknowledgement of `message` and stands before its first frame.
+    ///
+    /// # Errors
+    /// As [`varint::take`].
+    pub fn of(mut message: Bytes) -> Result<(u64, Self), Misbehaviour> {
+        let ack = varint::take(&mut message)?;
+        Ok((ack, Self(message)))
+    }
+
+    fn take_frame(&mut self) -> Result<Frame, Misbehaviour> {
+        let kind = varint::take(&mut self.0)?;
+        let length = varint::take(&mut self.0)?;
+        let body = take_octets(&mut self.0, length)?;
+        Frame::take_body(kind, body)
+    }
+}
+
+impl Iterator for Frames {
+    type Item = Result<Frame, Misbehaviour>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let frame = self.take_frame();
+        if frame.is_err() {
+            self.0.clear();
+        }
+        Some(frame)
+    }
+}

@@ -1,0 +1,171 @@
+//! The handshake's frames: hello, welcome, refused.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+
+use super::bounded::bounded;
+use crate::limits::{MOUNTS_MAX, SessionLimits};
+
+/// What a telephone says first.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The JWT.
+    pub token: String,
+    /// The mounts to register, in the notation `[host]/path`, `room:ID`, `tcp:PORT`.
+    #[serde(deserialize_with = "bounded::<MOUNTS_MAX, _, _>")]
+    pub mounts: Vec<String>,
+    /// Tells replicas of one subject apart.
+    pub instance: String,
+    /// The start of the telephone's process in milliseconds since 1970.
+    pub epoch: u64,
+    /// Name and version of the program, for logs.
+    pub agent: String,
+    /// The telephone's own limits.
+    pub settings: Settings,
+    /// A session to go on with instead of a new one.
+    pub resume: Option<Resume>,
+}
+
+impl core::fmt::Debug for Hello {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter
+            .debug_struct("Hello")
+            .field("mounts", &self.mounts)
+            .field("instance", &self.instance)
+            .field("epoch", &self.epoch)
+            .field("agent", &self.agent)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Names the session to go on with, and proves the right to it.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resume {
+    /// The session's number from its welcome.
+    pub session: u64,
+    /// The resume secret from its welcome.
+    pub secret: [u8; 16],
+    /// How many numbered messages of the peer have arrived.
+    pub position: u64,
+}
+
+/// The plugboard's consent.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The session's number.
+    pub session: u64,
+    /// What a later [`Resume`] must present. Unguessable, made by the relay's driver.
+    pub secret: [u8; 16],
+    /// With a resumed session, how many numbered messages of the telephone have arrived.
+    pub resumed: Option<u64>,
+    /// Where this very relay can be reached again, if not at the URL that was dialled.
+    pub resume_url: Option<String>,
+    /// How long after the last octet a session can be resumed, in milliseconds; 0 is not at all.
+    pub resume_window_ms: u64,
+    /// The interval over which redials after a lost link are to be spread, in milliseconds.
+    pub spread_ms: u64,
+    /// How long the token is good for, in seconds; none if it does not expire.
+    pub expires_in_s: Option<u64>,
+    /// The relay's own limits.
+    pub settings: Settings,
+}
+
+impl core::fmt::Debug for Welcome {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter
+            .debug_struct("Welcome")
+            .field("session", &self.session)
+            .field("resumed", &self.resumed)
+            .field("spread_ms", &self.spread_ms)
+            .field("expires_in_s", &self.expires_in_s)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a handshake was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RefusedCode {
+    /// The token is not valid, or does not cover a mount. Asking again with it is of no use.
+    Forbidden,
+    /// The token expired, or is not valid yet: another token, or a right clock, may do.
+    Expired,
+    /// A mount is held by another subject.
+    Held,
+    /// A newer process of the same identity is registered.
+    Stale,
+    /// The relay is full or leaving.
+    Busy,
+    /// The hello itself is malformed.
+    Malformed,
+}
+
+/// The plugboard's refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Why, for programs.
+    pub code: RefusedCode,
+    /// Why, for people: what was wrong and what would be right.
+    pub reason: String,
+    /// The relay's wish for the next attempt, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+}
+
+/// The settings of v1. A number that is not listed here is skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// Streams that the sender of the setting accepts at once.
+    Streams,
+    /// Octets that a stream may carry before its first credit frame.
+    StreamFloor,
+}
+
+impl Setting {
+    const fn id(self) -> u64 {
+        match self {
+            Self::Streams => 1,
+            Self::StreamFloor => 2,
+        }
+    }
+}
+
+/// The limits of one end as the other must keep them: (id, value) pairs, unknown ids skipped.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Settings(#[serde(deserialize_with = "bounded::<SETTINGS_MAX, _, _>")] Vec<(u64, u64)>);
+
+/// Settings in one hello or welcome: v1 has two, the rest is room for later versions.
+const SETTINGS_MAX: usize = 64;
+
+impl Settings {
+    /// What an end with these limits tells the other.
+    #[must_use]
+    pub fn of(limits: &SessionLimits) -> Self {
+        Self(alloc::vec![
+            (Setting::Streams.id(), limits.streams),
+            (Setting::StreamFloor.id(), limits.stream_floor),
+        ])
+    }
+
+    /// The value of one setting, if it was sent.
+    #[must_use]
+    pub fn value(&self, setting: Setting) -> Option<u64> {
+        self.0.iter().find(|(id, _)| *id == setting.id()).map(|(_, value)| *value)
+    }
+}
+
+impl Welcome {
+    /// [`Welcome::spread_ms`] as a duration.
+    #[must_use]
+    pub const fn spread(&self) -> Duration {
+        Duration::from_millis(self.spread_ms)
+    }
+
+    /// [`Welcome::expires_in_s`] as a duration.
+    #[must_use]
+    pub fn expires_in(&self) -> Option<Duration> {
+        self.expires_in_s.map(Duration::from_secs)
+    }
+}

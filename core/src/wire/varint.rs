@@ -1,0 +1,93 @@
+//! Unsigned LEB128, canonical: the shortest form only, so that logs, signatures and replays agree.
+
+use crate::error::Misbehaviour;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+/// Octets of the longest varint.
+pub const VARINT_BYTES_MAX: usize = 10;
+
+/// Appends `value`.
+pub fn put(out: &mut BytesMut, mut value: u64) {
+    while value >= 0x80 {
+        out.put_u8((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.put_u8(value as u8);
+}
+
+/// Octets that `value` takes.
+#[must_use]
+pub const fn size(value: u64) -> usize {
+    let bits = 64 - (value | 1).leading_zeros() as usize;
+    bits.div_ceil(7)
+}
+
+/// Takes one varint from the front of `from`.
+///
+/// # Errors
+/// [`Misbehaviour::FrameTruncated`] if the octets end inside it, [`Misbehaviour::VarintNotCanonical`] if
+/// it is longer than needed or does not fit 64 bits. `from` is then left somewhere inside it.
+pub fn take(from: &mut Bytes) -> Result<u64, Misbehaviour> {
+    let mut value = 0_u64;
+    for index in 0..VARINT_BYTES_MAX {
+        if !from.has_remaining() {
+            return Err(Misbehaviour::FrameTruncated);
+        }
+        let octet = from.get_u8();
+        if index == VARINT_BYTES_MAX - 1 && octet > 1 {
+            return Err(Misbehaviour::VarintNotCanonical);
+        }
+        value |= u64::from(octet & 0x7f) << (7 * index);
+        if octet & 0x80 == 0 {
+            return if octet == 0 && index > 0 { Err(Misbehaviour::VarintNotCanonical) } else { Ok(value) };
+        }
+    }
+    Err(Misbehaviour::VarintNotCanonical)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn taken(octets: &'static [u8]) -> Result<u64, Misbehaviour> {
+        take(&mut Bytes::from_static(octets))
+    }
+
+    #[test]
+    fn over_long_forms_are_refused() {
+        assert_eq!(taken(&[0x80, 0x00]), Err(Misbehaviour::VarintNotCanonical));
+        assert_eq!(taken(&[0xff, 0x80, 0x00]), Err(Misbehaviour::VarintNotCanonical));
+        assert_eq!(taken(&[0xff; 11]), Err(Misbehaviour::VarintNotCanonical));
+        let past_64_bits = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02];
+        assert_eq!(take(&mut Bytes::copy_from_slice(&past_64_bits)), Err(Misbehaviour::VarintNotCanonical));
+    }
+
+    #[test]
+    fn a_varint_that_is_cut_is_refused() {
+        assert_eq!(taken(&[]), Err(Misbehaviour::FrameTruncated));
+        assert_eq!(taken(&[0x80]), Err(Misbehaviour::FrameTruncated));
+    }
+
+    proptest! {
+        #[test]
+        fn every_number_comes_back_and_has_the_size_that_was_told(value: u64) {
+            let mut out = BytesMut::new();
+            put(&mut out, value);
+            prop_assert_eq!(out.len(), size(value));
+            let mut octets = out.freeze();
+            prop_assert_eq!(take(&mut octets), Ok(value));
+            prop_assert!(octets.is_empty());
+        }
+
+        #[test]
+        fn what_decodes_encodes_to_the_same_octets(octets in proptest::collection::vec(any::<u8>(), 0..12)) {
+            let mut rest = Bytes::from(octets.clone());
+            if let Ok(value) = take(&mut rest) {
+                let mut out = BytesMut::new();
+                put(&mut out, value);
+                prop_assert_eq!(&out[..], &octets[..octets.len() - rest.len()]);
+            }
+        }
+    }
+}
