@@ -80,6 +80,9 @@ pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Mounts in one registration, and in one token. [L18]
 pub const MOUNTS_MAX: usize = 64;
 
+/// Octets of a mount as text: a host name of 253 octets and a path of about as many.
+pub const MOUNT_BYTES_MAX: usize = 512;
+
 /// Limits of one session. [L5–L9]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionLimits {
@@ -134,3 +137,37 @@ pub const TOKEN_GRACE: Duration = Duration::from_secs(60);
 pub const HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
 /// From the link's upgrade to the end of its handshake. [L10]
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Limits of the relay's routing. [L17]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouterLimits {
+    /// How long a request waits for a session of its mount. [L17]
+    pub park_time: Duration,
+    /// Requests that wait for one mount. [L17]
+    pub parked_per_mount: usize,
+    /// Requests that wait in all: each holds a request head, so about 32 MiB at the worst.
+    pub parked: usize,
+    /// How long after its start a relay parks requests for mounts that it does not know: the telephones
+    /// of a relay that was restarted are back within that time.
+    pub start_grace: Duration,
+    /// What `Retry-After` says. Whoever is refused has waited for `park_time` already, or nobody is there.
+    pub retry_after: Duration,
+    /// Mounts without a session that are remembered (503 and not 404), the latest ones.
+    pub remembered: usize,
+    /// How long a mount without a session is remembered. Until then its requests go to no shorter mount,
+    /// so a restart never hands them to another application; then the mount was taken away on purpose.
+    pub remember_time: Duration,
+}
+
+impl Default for RouterLimits {
+    fn default() -> Self {
+        Self {
+            park_time: Duration::from_secs(5),
+            parked_per_mount: 100,
+            parked: 1_000,
+            start_grace: Duration::from_secs(5),
+            retry_after: Duration::from_secs(1),
+            remembered: 10_000,
+            remember_time: Duration::from_secs(10 * 60),
+        }
+    }
+}

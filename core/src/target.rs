@@ -5,7 +5,8 @@
 //! encoded slash or backslash and `;parameters` pass untouched, but never if a backend that decodes them,
 //! or cuts them off, would find a dot segment. Doubly encoded octets (`%252e`) are somebody's data.
 //!
-//! Empty segments (`/a//b`) are forwarded as they are: some applications mean them. A path that *begins*
+//! Empty segments (`/a//b`) are forwarded as they are: some applications mean them. A backend that merges
+//! them must not end up in another mount, which the router checks with [`readings`]. A path that *begins*
 //! with two slashes is refused: as a reference it would name a host (RFC 3986 §4.2).
 
 use alloc::vec::Vec;
@@ -146,6 +147,37 @@ fn refuse_disguise(segment: &[u8]) -> Result<(), TargetError> {
     }
     let hides_dots = pieces(segment).any(|piece| is_dot_segment(cut(piece, &PARAMETERS).0));
     if hides_dots { Err(TargetError::HiddenDotSegment) } else { Ok(()) }
+}
+
+/// The other paths that backends may see in a canonical `path`: segments split at encoded slashes and
+/// without parameters, empty ones merged. `None` if there is only one way to read it.
+///
+/// Two readings are enough, since a mount's own path is plain: every other order of decoding, cutting and
+/// merging stops matching mounts at an earlier segment than one of them. The first decodes and then cuts;
+/// the second cuts at a bare semicolon before it decodes (`a;x%2Fb` is `a/b` or `a`).
+pub(crate) fn readings(path: &[u8]) -> Option<[Vec<u8>; 2]> {
+    (!is_plain(path)).then(|| [reading(path, &[]), reading(path, &[b";"])])
+}
+
+/// Whether every backend reads the segments of a canonical `path` alike. A slash at the end is plain.
+pub(crate) fn is_plain(path: &[u8]) -> bool {
+    let has = |marks: &[&[u8]]| cut(path, marks).1.is_some();
+    !(has(&HIDDEN_SLASHES) || has(&PARAMETERS) || has(&[b"//"]))
+}
+
+/// One reading of `path`: each segment cut at `first`, split at encoded slashes, cut at parameters.
+fn reading(path: &[u8], first: &[&[u8]]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(path.len());
+    for segment in path.split(|&octet| octet == b'/') {
+        for piece in pieces(cut(segment, first).0) {
+            let name = cut(piece, &PARAMETERS).0;
+            if !name.is_empty() {
+                out.push(b'/');
+                out.extend_from_slice(name);
+            }
+        }
+    }
+    out
 }
 
 /// The segments that a backend sees in `segment` when it decodes slashes.

@@ -81,11 +81,9 @@ impl fmt::Display for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("no token was given"),
-            Self::TooLong => write!(
-                f,
-                "the token is longer than {} bytes",
-                telephone_core::limits::TOKEN_BYTES_MAX
-            ),
+            Self::TooLong => {
+                write!(f, "the token is longer than {} bytes", telephone_core::limits::TOKEN_BYTES_MAX)
+            }
             Self::Malformed(what) => write!(f, "the token is malformed: {what}"),
             Self::BadSignature => f.write_str("the token is not signed by a key of this plugboard"),
             Self::Expired => f.write_str("the token has expired"),

@@ -64,10 +64,7 @@ impl Stop {
 
 impl From<Usage> for Stop {
     fn from(usage: Usage) -> Self {
-        Self {
-            text: format!("error: {usage}\n\nFor more information, try '--help'.\n"),
-            exit: Exit::Usage,
-        }
+        Self { text: format!("error: {usage}\n\nFor more information, try '--help'.\n"), exit: Exit::Usage }
     }
 }
 

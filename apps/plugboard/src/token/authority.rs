@@ -43,8 +43,7 @@ mod tests {
     #[test]
     fn a_revoked_token_is_refused_while_its_signature_and_time_are_still_good() {
         let revocations = Arc::new(Revocations::default());
-        let verifier =
-            Verifier::new(vec![Key::from_secret(&vectors::secret())], Expectations::default());
+        let verifier = Verifier::new(vec![Key::from_secret(&vectors::secret())], Expectations::default());
         let authority = TokenAuthority::new(verifier, Arc::clone(&revocations));
         let order = |subject: &str| Order {
             subject: subject.into(),

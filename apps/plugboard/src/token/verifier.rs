@@ -58,8 +58,7 @@ impl Verifier {
     /// The payload, once its signature is good. `jku`, `jwk`, `x5u` and `kid` choose nothing: the keys are
     /// those of this plugboard (RFC 8725 §3.10).
     fn authentic_claims(&self, token: &str) -> Result<Claims, AuthError> {
-        let header =
-            decode_header(token).map_err(|_| AuthError::Malformed("its header is no JWT header"))?;
+        let header = decode_header(token).map_err(|_| AuthError::Malformed("its header is no JWT header"))?;
         // None is understood here, so all of it must be refused (RFC 7515 §4.1.11, RFC 7797 §6).
         if header.crit.is_some() || header.extras.inner().contains_key("b64") {
             return Err(AuthError::Malformed("its header asks for an extension"));

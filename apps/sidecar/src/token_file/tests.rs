@@ -33,8 +33,7 @@ impl Log {
 
     fn record<T>(&self, work: impl FnOnce() -> T) -> T {
         let log = self.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).with_writer(move || log.clone()).finish();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || log.clone()).finish();
         tracing::subscriber::with_default(subscriber, work)
     }
 }
@@ -61,7 +60,8 @@ fn a_replaced_file_gives_the_new_token_without_its_line_end() {
 
 #[test]
 fn a_bad_replacement_keeps_the_old_token_and_is_logged_once() {
-    for (name, bad) in [("empty", ""), ("half", "eyJh.eyJz"), ("torso", "eyJh.eyJz.b2xkZ"), ("text", "oops")] {
+    for (name, bad) in [("empty", ""), ("half", "eyJh.eyJz"), ("torso", "eyJh.eyJz.b2xkZ"), ("text", "oops")]
+    {
         let file = Scratch::new(name, OLD);
         let source = TokenFile::open(&file.0).unwrap();
         let log = Log::default();

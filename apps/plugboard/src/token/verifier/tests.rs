@@ -88,7 +88,8 @@ fn forged_headers() -> Vec<Row> {
     let body = base64(claims.as_bytes());
     let unsigned = |header: &str| format!("{}.{body}.", base64(header.as_bytes()));
     let raw = |header: &str| sign_raw(header, &claims, &signer());
-    let by_pem = |header: &str, pem: &str| sign_raw(header, &claims, &EncodingKey::from_secret(pem.as_bytes()));
+    let by_pem =
+        |header: &str, pem: &str| sign_raw(header, &claims, &EncodingKey::from_secret(pem.as_bytes()));
     let hs = |algorithm| sign(algorithm, &signer(), &good_claims());
     let rsa = EncodingKey::from_rsa_pem(vectors::RSA_PRIVATE.as_bytes()).unwrap();
     vec![
@@ -267,7 +268,9 @@ fn audience_and_issuer_are_compared_exactly() {
 
 #[test]
 fn a_verifier_of_one_public_key_takes_no_token_that_the_key_itself_could_have_made() {
-    for (pem, name) in [(vectors::RSA_PUBLIC, "RS256"), (vectors::EC_PUBLIC, "ES256"), (vectors::ED_PUBLIC, "EdDSA")] {
+    for (pem, name) in
+        [(vectors::RSA_PUBLIC, "RS256"), (vectors::EC_PUBLIC, "ES256"), (vectors::ED_PUBLIC, "EdDSA")]
+    {
         let verifier = Verifier::new(vec![public(pem)], Expectations::default());
         for alg in ["HS256", "HS384", "HS512", name] {
             let header = format!(r#"{{"alg":"{alg}"}}"#);

@@ -1,0 +1,243 @@
+//! Mounts: what a session is reachable under, and what a token may claim.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::fmt;
+use core::str::FromStr;
+
+use crate::limits::MOUNT_BYTES_MAX;
+use crate::target::{self, TargetError};
+
+/// Octets of a room's name.
+const ROOM_BYTES_MAX: usize = 64;
+/// Octets of a host name (RFC 1035 §2.3.4).
+const HOST_BYTES_MAX: usize = 253;
+
+/// What a session is reachable under: `[host]/path`, `room:ID` or `tcp:PORT`.
+///
+/// Always in canonical form, so equal mounts compare equal and print equal: the host in lower case
+/// without a trailing dot, the path as [`target::canonical`] makes it without a trailing slash. A mount's
+/// path is plain: no empty segment, no encoded slash, no `;parameters`, nothing that two backends could
+/// read in two ways.
+///
+/// ```
+/// use telephone_core::mount::Mount;
+/// let mount: Mount = "Example.COM./%7Eann/".parse().unwrap();
+/// assert_eq!(mount.to_string(), "example.com/~ann");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mount(Kind);
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Kind {
+    /// The path is empty for the root and begins with a slash otherwise.
+    Path {
+        host: Option<Box<str>>,
+        path: Box<str>,
+    },
+    Room(Box<str>),
+    Tcp(u16),
+}
+
+impl Mount {
+    /// The host name, if this is a path on one host.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Path { host, .. } => host.as_deref(),
+            Kind::Room(_) | Kind::Tcp(_) => None,
+        }
+    }
+
+    /// The path without a trailing slash, empty for the root: what `--strip-prefix` takes off a target.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Path { path, .. } => Some(path),
+            Kind::Room(_) | Kind::Tcp(_) => None,
+        }
+    }
+
+    /// The name of a room.
+    #[must_use]
+    pub fn room(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Room(name) => Some(name),
+            Kind::Path { .. } | Kind::Tcp(_) => None,
+        }
+    }
+
+    /// The number of a TCP port.
+    #[must_use]
+    pub const fn port(&self) -> Option<u16> {
+        match &self.0 {
+            Kind::Tcp(port) => Some(*port),
+            Kind::Path { .. } | Kind::Room(_) => None,
+        }
+    }
+
+    /// Whether a token that claims this mount may register `other`: itself, or a path below it on segment
+    /// boundaries.
+    ///
+    /// A claim covers one host only, and one without a host covers mounts without a host: since a host's
+    /// mount is chosen before one of all hosts, `/api` must not be enough to take `example.com/api`.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Kind::Path { host, path }, Kind::Path { host: its_host, path: its_path }) => {
+                host == its_host && is_at_or_below(path, its_path)
+            }
+            (Kind::Room(_), Kind::Room(_)) | (Kind::Tcp(_), Kind::Tcp(_)) => self == other,
+            (Kind::Path { .. } | Kind::Room(_) | Kind::Tcp(_), _) => false,
+        }
+    }
+}
+
+/// Whether `path` is `top`, or lies below it on a segment boundary.
+fn is_at_or_below(top: &str, path: &str) -> bool {
+    path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+impl fmt::Display for Mount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Path { host, path } => {
+                f.write_str(host.as_deref().unwrap_or_default())?;
+                f.write_str(if path.is_empty() { "/" } else { path })
+            }
+            Kind::Room(name) => write!(f, "room:{name}"),
+            Kind::Tcp(port) => write!(f, "tcp:{port}"),
+        }
+    }
+}
+
+/// What is wrong with a mount, and what would be right. What was written is quoted and escaped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MountError {
+    /// Nothing at all.
+    #[error("the mount is empty: write a path such as /api")]
+    Empty,
+    /// More than [`MOUNT_BYTES_MAX`] octets.
+    #[error("the mount has {0} octets: at most {MOUNT_BYTES_MAX} are allowed")]
+    TooLong(usize),
+    /// A word without a slash: a path without its slash, or a host without a path.
+    #[error("the mount {0:?} has no slash: write \"/{word}\" for a path, or \"{word}/\" for a host", word = .0.escape_debug())]
+    NoSlash(String),
+    /// A whole URL.
+    #[error("the mount {0:?} is a URL: write the host and the path only")]
+    Url(String),
+    /// A host with a port.
+    #[error("the mount {0:?} has a port: write the host alone, mounts are reachable on every port")]
+    HostWithPort(String),
+    /// Not a host name.
+    #[error(
+        "the mount {0:?} has no valid host: use letters, digits, '-', '_' and '.', and Punycode for others"
+    )]
+    Host(String),
+    /// A path with a query.
+    #[error("the mount {0:?} has a query: write the path alone")]
+    Query(String),
+    /// Not a path.
+    #[error("the mount {mount:?} has no valid path: {error}; percent-encode what is not plain ASCII")]
+    Path {
+        /// What was written.
+        mount: String,
+        /// What is wrong with its path.
+        error: TargetError,
+    },
+    /// A path that backends read in more than one way.
+    #[error("the mount {0:?} can be read in two ways: leave out ';', \"//\", \"%2F\", \"%5C\" and \"%3B\"")]
+    NotPlain(String),
+    /// Not the name of a room.
+    #[error(
+        "the mount {0:?} names no room: write room: and 1 to {ROOM_BYTES_MAX} of a-z A-Z 0-9 '-' '_' '.'"
+    )]
+    Room(String),
+    /// Not the number of a port.
+    #[error("the mount {0:?} names no port: write tcp: and a number from 1 to 65535")]
+    Port(String),
+}
+
+impl FromStr for Mount {
+    type Err = MountError;
+
+    fn from_str(text: &str) -> Result<Self, MountError> {
+        if text.is_empty() {
+            return Err(MountError::Empty);
+        }
+        if text.len() > MOUNT_BYTES_MAX {
+            return Err(MountError::TooLong(text.len()));
+        }
+        if let Some(name) = text.strip_prefix("room:") {
+            return room(name).ok_or_else(|| MountError::Room(text.to_owned()));
+        }
+        if let Some(number) = text.strip_prefix("tcp:") {
+            return port(number).ok_or_else(|| MountError::Port(text.to_owned()));
+        }
+        if text.contains("://") {
+            return Err(MountError::Url(text.to_owned()));
+        }
+        let slash = text.find('/').ok_or_else(|| MountError::NoSlash(text.to_owned()))?;
+        let (host, path) = text.split_at(slash);
+        Ok(Self(Kind::Path { host: parse_host(host, text)?, path: parse_path(path, text)? }))
+    }
+}
+
+fn room(name: &str) -> Option<Mount> {
+    let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
+    let is_room = (1..=ROOM_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain);
+    is_room.then(|| Mount(Kind::Room(name.into())))
+}
+
+/// Digits only and no leading zero, so that one port has one name.
+fn port(number: &str) -> Option<Mount> {
+    let is_number = number.bytes().all(|octet| octet.is_ascii_digit()) && !number.starts_with('0');
+    is_number.then(|| number.parse().ok()).flatten().map(|port| Mount(Kind::Tcp(port)))
+}
+
+/// The host in `mount`, `None` where there is none before the path.
+fn parse_host(host: &str, mount: &str) -> Result<Option<Box<str>>, MountError> {
+    if host.is_empty() {
+        return Ok(None);
+    }
+    if host.contains(':') {
+        return Err(MountError::HostWithPort(mount.to_owned()));
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_plain);
+    if name.len() > HOST_BYTES_MAX || !name.split('.').all(is_label) {
+        return Err(MountError::Host(mount.to_owned()));
+    }
+    Ok(Some(name.to_ascii_lowercase().into()))
+}
+
+fn parse_path(path: &str, mount: &str) -> Result<Box<str>, MountError> {
+    if path.contains('?') {
+        return Err(MountError::Query(mount.to_owned()));
+    }
+    let invalid = |error| MountError::Path { mount: mount.to_owned(), error };
+    let canonical = target::canonical(path.as_bytes()).map_err(invalid)?;
+    if !target::is_plain(&canonical) {
+        return Err(MountError::NotPlain(mount.to_owned()));
+    }
+    // What is canonical is ASCII, so no octet is replaced.
+    let path = String::from_utf8_lossy(&canonical);
+    Ok(path.strip_suffix('/').unwrap_or(&path).into())
+}
+
+/// The name in a `Host` field or an authority as mounts hold it: without port and trailing dots, in lower
+/// case. Borrowed if it is canonical already.
+pub(crate) fn host_name(authority: &[u8]) -> Cow<'_, [u8]> {
+    // The colons of an IPv6 address are no port; no mount has such a host.
+    let is_ipv6 = authority.starts_with(b"[");
+    let mut name = authority.split(|&octet| octet == b':' && !is_ipv6).next().unwrap_or_default();
+    while let Some(shorter) = name.strip_suffix(b".") {
+        name = shorter;
+    }
+    if name.iter().any(u8::is_ascii_uppercase) { name.to_ascii_lowercase().into() } else { name.into() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,276 @@
+//! The relay's routing: which session a request goes to.
+
+mod mounts;
+mod parking;
+mod sessions;
+mod table;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use alloc::borrow::Cow;
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use self::mounts::Mounts;
+use self::parking::{Parking, Place};
+use self::sessions::Sessions;
+use self::table::{Ambiguous, MountId};
+pub use self::types::{
+    Identity, Refusal, RegisterError, Registration, Route, RouterCounts, RouterEvent, SessionKey, Ticket,
+};
+use crate::limits::{MOUNTS_MAX, RouterLimits};
+use crate::mount::{Mount, host_name};
+use crate::time::Timestamp;
+
+/// Which session a request goes to: mounts, epochs, choice, parking and their limits. One per relay.
+///
+/// **Who holds a mount.** A session holds exactly the mounts that it registered, linked or not, until it
+/// is suspended or removed. Another session of the same subject joins it: a pool. Another subject is
+/// refused. Mounts above and below are other mounts; who may have them is for the claims of the tokens to
+/// say. Of one identity (subject and instance) there is one session: the newest epoch's.
+///
+/// **Where a request goes.** To the mount with the longest path that the request's path lies under, on
+/// segment boundaries; any mount of its host goes before all mounts without a host. Of the mount's
+/// sessions that have a link the least busy one is chosen, of equally busy ones the next in turn.
+///
+/// **Who waits.** A request whose mount has no linked session, and in the first moments of a relay one
+/// whose mount is not known yet, for [`RouterLimits::park_time`]. A mount that lost its last session is
+/// remembered and still hides shorter ones, so that a restart hands no request to another application.
+///
+/// Inputs may come in any order and about any session; those about unknown ones change nothing. After
+/// each, [`poll_event`](Self::poll_event) is to be drained. Nothing here depends on anything but the inputs.
+#[derive(Debug)]
+pub struct Router {
+    limits: RouterLimits,
+    started: Timestamp,
+    sessions: Sessions,
+    mounts: Mounts,
+    parking: Parking,
+    /// Mounts whose waiting requests may have somewhere to go.
+    ready: BTreeSet<MountId>,
+}
+
+impl Router {
+    /// A relay's router at its start: for [`RouterLimits::start_grace`] it expects telephones to come back.
+    #[must_use]
+    pub fn new(limits: RouterLimits, now: Timestamp) -> Self {
+        Self {
+            limits,
+            started: now,
+            sessions: Sessions::default(),
+            mounts: Mounts::default(),
+            parking: Parking::default(),
+            ready: BTreeSet::new(),
+        }
+    }
+
+    /// Registers a session, which has a link: it was asked for on one. Returns the session that it fences,
+    /// which is removed here and which the driver ends as replaced: the earlier session of its identity,
+    /// of an older epoch or of the same one (a process that lost its session is not its own rival).
+    ///
+    /// # Errors
+    /// See [`RegisterError`]; then nothing has changed.
+    pub fn register(
+        &mut self,
+        key: SessionKey,
+        registration: Registration,
+        now: Timestamp,
+    ) -> Result<Option<SessionKey>, RegisterError> {
+        self.admit(key, &registration)?;
+        let Registration { identity, epoch, mut mounts } = registration;
+        mounts.sort_unstable();
+        mounts.dedup();
+        let fenced = self.sessions.holder(&identity);
+        let held: Vec<MountId> = mounts.iter().map(|mount| self.mounts.join(mount, key)).collect();
+        self.sessions.insert(key, identity, epoch, held);
+        if let Some(old) = fenced {
+            self.remove(old, now);
+        }
+        self.settle_unknown();
+        self.mark_ready(key);
+        Ok(fenced)
+    }
+
+    /// Whether a registration may be accepted; changes nothing.
+    fn admit(&self, key: SessionKey, registration: &Registration) -> Result<(), RegisterError> {
+        if self.sessions.session(key).is_some() {
+            return Err(RegisterError::Twice);
+        }
+        match registration.mounts.len() {
+            0 => return Err(RegisterError::NoMounts),
+            1..=MOUNTS_MAX => {}
+            count => return Err(RegisterError::TooManyMounts(count)),
+        }
+        let holder = self.sessions.holder(&registration.identity).and_then(|old| self.sessions.session(old));
+        if holder.is_some_and(|old| old.epoch > registration.epoch) {
+            return Err(RegisterError::Stale);
+        }
+        let subject = registration.identity.subject();
+        match registration.mounts.iter().find(|mount| self.is_held_by_other(mount, subject)) {
+            Some(mount) => Err(RegisterError::Held { mount: mount.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn is_held_by_other(&self, mount: &Mount, subject: &str) -> bool {
+        let members = self.mounts.find(mount).map_or(&[][..], |id| self.mounts.members(id));
+        let holder = members.first().and_then(|&key| self.sessions.session(key));
+        holder.is_some_and(|session| session.identity.subject() != subject)
+    }
+
+    /// A session has a link again.
+    pub fn handle_link_up(&mut self, key: SessionKey, _now: Timestamp) {
+        self.sessions.set_linked(key, true);
+        self.mark_ready(key);
+    }
+
+    /// A session lost its link: it is not chosen, but its mounts stay its own.
+    pub fn handle_link_down(&mut self, key: SessionKey, _now: Timestamp) {
+        self.sessions.set_linked(key, false);
+    }
+
+    /// Withdraws a session's mounts for good: it drains or its token expired. Its exchanges go on, and it
+    /// no longer stands in the way of another session of its identity, nor is it fenced by one.
+    pub fn suspend(&mut self, key: SessionKey, now: Timestamp) {
+        let withdrawn = self.sessions.suspend(key);
+        self.withdraw(key, &withdrawn, now);
+    }
+
+    /// Withdraws those mounts of a session that none of `claims` covers: its token was renewed.
+    pub fn narrow(&mut self, key: SessionKey, claims: &[Mount], now: Timestamp) {
+        let mounts = &self.mounts;
+        let is_claimed =
+            |id| mounts.mount(id).is_some_and(|own| claims.iter().any(|claim| claim.covers(own)));
+        let withdrawn = self.sessions.retain_mounts(key, is_claimed);
+        self.withdraw(key, &withdrawn, now);
+    }
+
+    /// A session has ended.
+    pub fn remove(&mut self, key: SessionKey, now: Timestamp) {
+        let withdrawn = self.sessions.remove(key);
+        self.withdraw(key, &withdrawn, now);
+    }
+
+    fn withdraw(&mut self, key: SessionKey, withdrawn: &[MountId], now: Timestamp) {
+        for &id in withdrawn {
+            self.mounts.leave(id, key, now);
+        }
+        self.forget(now);
+    }
+
+    /// Decides on a request by its host (a `Host` field, port and case as they came) and the path of its
+    /// canonical target; a `*` belongs to the root.
+    pub fn route(&mut self, host: Option<&[u8]>, path: &[u8], now: Timestamp) -> Route {
+        self.forget(now);
+        let host = host.map(host_name);
+        match self.mounts.lookup(host.as_deref(), path) {
+            Err(Ambiguous) => Route::Refuse(Refusal::Ambiguous),
+            Ok(Some(id)) => match self.assign(id) {
+                Some((session, mount)) => Route::To { session, mount },
+                None => self.park(Place::Mount(id), now),
+            },
+            Ok(None) if now.since(self.started) < self.limits.start_grace => {
+                let host = host.map(|name| Cow::into_owned(name).into());
+                self.park(Place::Unknown { host, path: path.into() }, now)
+            }
+            Ok(None) if self.sessions.linked() == 0 => Route::Refuse(self.nobody_connected()),
+            Ok(None) => Route::Refuse(Refusal::NoSuchMount),
+        }
+    }
+
+    fn park(&mut self, place: Place, now: Timestamp) -> Route {
+        let too_busy = Refusal::TooBusy { retry_after: self.limits.retry_after };
+        self.parking.park(place, &self.limits, now).map_or(Route::Refuse(too_busy), Route::Park)
+    }
+
+    /// An exchange ended that [`Route::To`] or [`RouterEvent::Unparked`] gave to this session.
+    pub fn finish(&mut self, key: SessionKey) {
+        self.sessions.end_exchange(key);
+    }
+
+    /// A request that waits is given up. One that was unparked meanwhile is to be finished instead.
+    pub fn cancel(&mut self, ticket: Ticket) {
+        self.parking.cancel(ticket);
+    }
+
+    /// The next request whose wait has ended.
+    pub fn poll_event(&mut self) -> Option<RouterEvent> {
+        if let Some((ticket, refusal)) = self.parking.poll_refused() {
+            return Some(RouterEvent::Refused { ticket, refusal });
+        }
+        while let Some(&id) = self.ready.first() {
+            let assigned = self.parking.first(id).and_then(|ticket| Some((ticket, self.assign(id)?)));
+            if let Some((ticket, (session, mount))) = assigned {
+                self.parking.take(ticket);
+                return Some(RouterEvent::Unparked { ticket, session, mount });
+            }
+            self.ready.remove(&id);
+        }
+        None
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.parking.deadline()
+    }
+
+    /// Ends the waits that have been long enough. The next deadline lies after `now`.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.forget(now);
+        self.parking.expire(self.nobody_connected(), now);
+    }
+
+    /// How much of everything there is.
+    #[must_use]
+    pub fn counts(&self) -> RouterCounts {
+        RouterCounts {
+            sessions: self.sessions.len(),
+            linked: self.sessions.linked(),
+            mounts: self.mounts.held(),
+            remembered: self.mounts.remembered(),
+            parked: self.parking.len(),
+        }
+    }
+
+    /// Gives one exchange to a session of a mount.
+    fn assign(&mut self, id: MountId) -> Option<(SessionKey, Arc<Mount>)> {
+        let chosen = self.mounts.choose(id, |key| self.sessions.load(key))?;
+        self.sessions.begin_exchange(chosen.0);
+        Some(chosen)
+    }
+
+    /// Lets the requests that waited for any mount wait for theirs, if it has come.
+    fn settle_unknown(&mut self) {
+        let decide = |(host, path, ticket)| (ticket, self.mounts.lookup(host, path));
+        let decided: Vec<_> = self.parking.unknown().map(decide).collect();
+        for (ticket, decision) in decided {
+            match decision {
+                Ok(Some(id)) => self.parking.settle(ticket, id),
+                Ok(None) => {}
+                Err(Ambiguous) => self.parking.refuse(ticket, Refusal::Ambiguous),
+            }
+        }
+    }
+
+    /// Requests that wait for a mount of this session may have somewhere to go.
+    fn mark_ready(&mut self, key: SessionKey) {
+        let held = self.sessions.session(key).map_or(&[][..], |session| &session.mounts);
+        self.ready.extend(held.iter().filter(|&&id| self.parking.first(id).is_some()));
+    }
+
+    /// Forgets mounts that were lost long ago, and whoever still waits for one.
+    fn forget(&mut self, now: Timestamp) {
+        while let Some(id) = self.mounts.forget_one(&self.limits, now) {
+            while let Some(ticket) = self.parking.first(id) {
+                self.parking.refuse(ticket, self.nobody_connected());
+            }
+        }
+    }
+
+    const fn nobody_connected(&self) -> Refusal {
+        Refusal::NobodyConnected { retry_after: self.limits.retry_after }
+    }
+}

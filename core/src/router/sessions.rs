@@ -1,0 +1,117 @@
+//! The sessions that registered: who they are, what they hold, how busy they are.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::table::MountId;
+use super::types::{Identity, SessionKey};
+
+/// Every session, and of each identity the one that holds its mounts.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    by_key: BTreeMap<SessionKey, Session>,
+    by_identity: BTreeMap<Identity, SessionKey>,
+    linked: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) identity: Identity,
+    pub(super) epoch: u64,
+    pub(super) mounts: Vec<MountId>,
+    /// Exchanges that were sent to it and have not ended.
+    load: u64,
+    line: Line,
+}
+
+/// Whether a session takes requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Linked,
+    Broken,
+    /// For good, whatever its link does.
+    Suspended,
+}
+
+impl Sessions {
+    /// Adds a session, which comes with a link and replaces its identity's earlier one.
+    pub(super) fn insert(&mut self, key: SessionKey, identity: Identity, epoch: u64, mounts: Vec<MountId>) {
+        self.by_identity.insert(identity.clone(), key);
+        self.by_key.insert(key, Session { identity, epoch, mounts, load: 0, line: Line::Broken });
+        self.set_line(key, Line::Linked);
+    }
+
+    pub(super) fn session(&self, key: SessionKey) -> Option<&Session> {
+        self.by_key.get(&key)
+    }
+
+    /// The session that holds the mounts of an identity.
+    pub(super) fn holder(&self, identity: &Identity) -> Option<SessionKey> {
+        self.by_identity.get(identity).copied()
+    }
+
+    /// Takes a session's mounts and requests away. What it held is returned.
+    pub(super) fn suspend(&mut self, key: SessionKey) -> Vec<MountId> {
+        self.set_line(key, Line::Suspended);
+        let Some(session) = self.by_key.get_mut(&key) else { return Vec::new() };
+        if self.by_identity.get(&session.identity) == Some(&key) {
+            self.by_identity.remove(&session.identity);
+        }
+        core::mem::take(&mut session.mounts)
+    }
+
+    /// Forgets a session. What it held is returned.
+    pub(super) fn remove(&mut self, key: SessionKey) -> Vec<MountId> {
+        let held = self.suspend(key);
+        self.by_key.remove(&key);
+        held
+    }
+
+    /// Leaves a session the mounts for which `keep` is true. The others are returned.
+    pub(super) fn retain_mounts(&mut self, key: SessionKey, keep: impl Fn(MountId) -> bool) -> Vec<MountId> {
+        let Some(session) = self.by_key.get_mut(&key) else { return Vec::new() };
+        let (kept, withdrawn) = session.mounts.iter().partition(|&&id| keep(id));
+        session.mounts = kept;
+        withdrawn
+    }
+
+    pub(super) fn set_linked(&mut self, key: SessionKey, is_linked: bool) {
+        self.set_line(key, if is_linked { Line::Linked } else { Line::Broken });
+    }
+
+    /// The one place that changes a line, so that the count is right.
+    fn set_line(&mut self, key: SessionKey, line: Line) {
+        let Some(session) = self.by_key.get_mut(&key) else { return };
+        let (before, after) = match session.line {
+            Line::Suspended => return,
+            Line::Linked | Line::Broken => (session.line == Line::Linked, line == Line::Linked),
+        };
+        session.line = line;
+        self.linked = self.linked.saturating_sub(usize::from(before)).saturating_add(usize::from(after));
+    }
+
+    /// How busy a session is that takes requests.
+    pub(super) fn load(&self, key: SessionKey) -> Option<u64> {
+        self.by_key.get(&key).filter(|session| session.line == Line::Linked).map(|session| session.load)
+    }
+
+    pub(super) fn begin_exchange(&mut self, key: SessionKey) {
+        if let Some(session) = self.by_key.get_mut(&key) {
+            session.load = session.load.saturating_add(1);
+        }
+    }
+
+    pub(super) fn end_exchange(&mut self, key: SessionKey) {
+        if let Some(session) = self.by_key.get_mut(&key) {
+            session.load = session.load.saturating_sub(1);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    pub(super) fn linked(&self) -> usize {
+        self.linked
+    }
+}

@@ -1,0 +1,115 @@
+//! What the router promises, one sentence a test.
+
+mod choice;
+mod memory;
+mod parking;
+mod registration;
+
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{Identity, Refusal, RegisterError, Registration, Route, Router, RouterEvent, SessionKey, Ticket};
+use crate::limits::RouterLimits;
+use crate::mount::Mount;
+use crate::time::Timestamp;
+
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+const NOBODY: Refusal = Refusal::NobodyConnected { retry_after: RETRY_AFTER };
+
+type Unparked = (Ticket, u64);
+type Refused = (Ticket, Refusal);
+
+/// A router, its clock, and a shorter way to ask.
+struct Relay {
+    router: Router,
+    now: Timestamp,
+}
+
+impl Relay {
+    /// A relay that has run long enough to know its mounts.
+    fn new() -> Self {
+        Self::with(RouterLimits::default())
+    }
+
+    fn with(limits: RouterLimits) -> Self {
+        let mut relay = Self::just_started(limits);
+        relay.pass(60_000);
+        relay
+    }
+
+    fn just_started(limits: RouterLimits) -> Self {
+        Self { router: Router::new(limits, Timestamp::ZERO), now: Timestamp::ZERO }
+    }
+
+    fn pass(&mut self, millis: u64) {
+        self.now = self.now + Duration::from_millis(millis);
+    }
+
+    fn ask(&mut self, key: u64, who: &str, epoch: u64, mounts: &str) -> Result<Option<u64>, RegisterError> {
+        let (subject, instance) = who.split_once('/').unwrap_or((who, "one"));
+        let registration = Registration {
+            identity: Identity::new(subject, instance),
+            epoch,
+            mounts: mounts.split_whitespace().map(|mount| mount.parse().unwrap()).collect(),
+        };
+        let fenced = self.router.register(SessionKey::new(key), registration, self.now)?;
+        Ok(fenced.map(SessionKey::number))
+    }
+
+    fn register(&mut self, key: u64, who: &str, mounts: &str) {
+        assert_eq!(self.ask(key, who, 1, mounts), Ok(None));
+    }
+
+    fn link_up(&mut self, key: u64) {
+        self.router.handle_link_up(SessionKey::new(key), self.now);
+    }
+
+    fn link_down(&mut self, key: u64) {
+        self.router.handle_link_down(SessionKey::new(key), self.now);
+    }
+
+    fn remove(&mut self, key: u64) {
+        self.router.remove(SessionKey::new(key), self.now);
+    }
+
+    fn route(&mut self, place: &str) -> Route {
+        let (host, path) = place.split_at(place.find('/').unwrap());
+        let host = (!host.is_empty()).then_some(host.as_bytes());
+        self.router.route(host, path.as_bytes(), self.now)
+    }
+
+    /// The session and the mount that a request goes to.
+    fn to(&mut self, place: &str) -> (u64, alloc::string::String) {
+        match self.route(place) {
+            Route::To { session, mount } => (session.number(), mount.to_string()),
+            other => panic!("{place}: {other:?}"),
+        }
+    }
+
+    fn parks(&mut self, place: &str) -> Ticket {
+        match self.route(place) {
+            Route::Park(ticket) => ticket,
+            other => panic!("{place}: {other:?}"),
+        }
+    }
+
+    fn refuses(&mut self, place: &str) -> Refusal {
+        match self.route(place) {
+            Route::Refuse(refusal) => refusal,
+            other => panic!("{place}: {other:?}"),
+        }
+    }
+
+    /// The tickets that were unparked, each with its session, and those that were refused.
+    fn events(&mut self) -> (Vec<Unparked>, Vec<Refused>) {
+        let (mut unparked, mut refused) = (Vec::new(), Vec::new());
+        while let Some(event) = self.router.poll_event() {
+            match event {
+                RouterEvent::Unparked { ticket, session, .. } => unparked.push((ticket, session.number())),
+                RouterEvent::Refused { ticket, refusal } => refused.push((ticket, refusal)),
+            }
+        }
+        (unparked, refused)
+    }
+}

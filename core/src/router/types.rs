@@ -1,0 +1,164 @@
+//! What goes into the router and what comes out of it.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::mount::Mount;
+
+/// One session, as the driver numbers them. Never reused while the relay runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionKey(u64);
+
+impl SessionKey {
+    /// The session that the driver calls `number`.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The driver's number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// Who registers: the subject of a token, and which of its processes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity {
+    subject: String,
+    instance: String,
+}
+
+impl Identity {
+    /// The process `instance` of `subject`.
+    #[must_use]
+    pub fn new(subject: impl Into<String>, instance: impl Into<String>) -> Self {
+        Self { subject: subject.into(), instance: instance.into() }
+    }
+
+    /// The subject of the token.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// What tells the subject's processes apart.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+}
+
+/// What a session asks for. The driver has checked that the token's claims cover the mounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Who asks.
+    pub identity: Identity,
+    /// Grows with each start of the process; compared only between sessions of one identity.
+    pub epoch: u64,
+    /// 1 to [`MOUNTS_MAX`](crate::limits::MOUNTS_MAX) mounts; one that is named twice counts once.
+    pub mounts: Vec<Mount>,
+}
+
+/// Why a registration is refused. Nothing has changed then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegisterError {
+    /// Another subject holds one of the mounts.
+    #[error("the mount {mount} is held by another subject")]
+    Held {
+        /// The first such mount.
+        mount: Mount,
+    },
+    /// A newer process of the same identity is there.
+    #[error("a newer process of this identity is registered")]
+    Stale,
+    /// The session has registered before.
+    #[error("the session is registered already")]
+    Twice,
+    /// More than [`MOUNTS_MAX`](crate::limits::MOUNTS_MAX) mounts.
+    #[error("{0} mounts are too many")]
+    TooManyMounts(usize),
+    /// Not one mount.
+    #[error("no mount was asked for")]
+    NoMounts,
+}
+
+/// Where a request goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// To this session, whose load has grown by one: [`Router::finish`](super::Router::finish) when the
+    /// exchange ends.
+    To {
+        /// The chosen session; it has a link.
+        session: SessionKey,
+        /// The mount that the request came in by.
+        mount: Arc<Mount>,
+    },
+    /// It waits: an event settles it, unless the driver cancels it.
+    Park(Ticket),
+    /// It is answered by the relay.
+    Refuse(Refusal),
+}
+
+/// A request that waits. Never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub(super) u64);
+
+/// Why a request goes nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// 404: nobody has had such a mount, as far as the relay remembers.
+    NoSuchMount,
+    /// 400: which mount the path belongs to depends on how encoded slashes, parameters and empty segments
+    /// are read. [H-16]
+    Ambiguous,
+    /// 503: no session of the mount has a link.
+    NobodyConnected {
+        /// What `Retry-After` says.
+        retry_after: Duration,
+    },
+    /// 503: too many requests wait already.
+    TooBusy {
+        /// What `Retry-After` says.
+        retry_after: Duration,
+    },
+}
+
+/// What became of a request that waited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouterEvent {
+    /// It goes to this session, whose load has grown by one, as with [`Route::To`].
+    Unparked {
+        /// The request.
+        ticket: Ticket,
+        /// The chosen session; it has a link.
+        session: SessionKey,
+        /// The mount that the request came in by.
+        mount: Arc<Mount>,
+    },
+    /// It is answered by the relay.
+    Refused {
+        /// The request.
+        ticket: Ticket,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+/// How much of everything there is, for metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RouterCounts {
+    /// Sessions, suspended ones included.
+    pub sessions: usize,
+    /// Sessions that have a link and take requests.
+    pub linked: usize,
+    /// Mounts that a session holds.
+    pub mounts: usize,
+    /// Mounts that are remembered without a session.
+    pub remembered: usize,
+    /// Requests that wait.
+    pub parked: usize,
+}
