@@ -1,5 +1,7 @@
 //! The relay: where telephones dial in and clients come to them.
 
+pub mod access_log;
+pub mod limits;
 #[cfg(test)]
 mod scratch;
 pub mod secret;
