@@ -6,7 +6,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
@@ -57,7 +57,8 @@ impl Destination {
 #[derive(Debug)]
 pub struct AccessLog {
     lines: Option<SyncSender<Vec<u8>>>,
-    ended: Receiver<()>,
+    /// Behind a lock only because a receiver cannot be shared; nobody but `drop` looks.
+    ended: Mutex<Receiver<()>>,
     dropped: Arc<AtomicU64>,
 }
 
@@ -95,7 +96,7 @@ impl AccessLog {
             write_lines(Sink::new(out, counter), &waiting, interval, reopen);
             let _ = has_ended.send(());
         })?;
-        Ok(Self { lines: Some(lines), ended, dropped })
+        Ok(Self { lines: Some(lines), ended: Mutex::new(ended), dropped })
     }
 
     /// Writes one line, or drops it if the thread is behind by [`LINES_MAX`] of them. Never waits.
@@ -116,7 +117,8 @@ impl AccessLog {
 impl Drop for AccessLog {
     fn drop(&mut self) {
         self.lines = None;
-        let _ = self.ended.recv_timeout(STOP_TIMEOUT);
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = ended.recv_timeout(STOP_TIMEOUT);
     }
 }
 
@@ -212,3 +214,5 @@ fn is_at(_: &File, path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::record;

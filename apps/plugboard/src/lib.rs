@@ -1,8 +1,10 @@
 //! The relay: where telephones dial in and clients come to them.
 
 pub mod access_log;
+pub mod admin;
 pub mod limits;
 #[cfg(test)]
 mod scratch;
 pub mod secret;
+pub mod telemetry;
 pub mod token;

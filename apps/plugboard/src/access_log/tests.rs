@@ -1,9 +1,9 @@
-use std::sync::{Mutex, MutexGuard};
+use std::sync::MutexGuard;
 
 use super::*;
 use crate::scratch::Scratch;
 
-pub(super) fn record(target: &[u8]) -> AccessRecord<'_> {
+pub(crate) fn record(target: &[u8]) -> AccessRecord<'_> {
     AccessRecord {
         method: b"GET",
         host: Some(b"example.com"),
