@@ -9,8 +9,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod dialer;
 pub mod error;
+pub mod forward;
 pub mod handshake;
+pub mod http1;
 pub mod limits;
 pub mod message;
 pub mod mount;

@@ -5,40 +5,43 @@ use core::time::Duration;
 /// A mebibyte.
 const MIB: u64 = 1024 * 1024;
 
-/// Limits of one HTTP/1.1 connection. [L1–L4]
+/// Limits of one HTTP/1.1 connection. (L1–L4)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpLimits {
-    /// Octets of a request head, request line included (nginx: 32 KiB in 4 buffers). [L1]
+    /// Octets of a request head, request line included (nginx: 32 KiB in 4 buffers). (L1)
     pub request_head_bytes: usize,
-    /// Fields in a request head (hyper: 100). [L1]
+    /// Fields in a request head (hyper: 100). (L1)
     pub request_headers: usize,
-    /// Octets of one header line. [L1]
+    /// Octets of one header line. (L1)
     pub header_line_bytes: usize,
-    /// Octets of a request target (nginx: 8 KiB). [L1]
+    /// Octets of a request target (nginx: 8 KiB). (L1)
     pub target_bytes: usize,
-    /// Octets of a response head. 56 KiB and not 64, so that it fits one message. [L2]
+    /// Octets of a response head. 56 KiB and not 64, so that it fits one message. (L2)
     pub response_head_bytes: usize,
-    /// Fields in a response head. [L2]
+    /// Fields in a response head. (L2)
     pub response_headers: usize,
-    /// From the first moment of waiting for a head until it is whole. [L3]
+    /// From the first moment of waiting for a head until it is whole. (L3)
     pub head_timeout: Duration,
-    /// An idle kept-alive client connection. [L3]
+    /// An idle kept-alive client connection. (L3)
     pub keep_alive_timeout: Duration,
-    /// The window over which a request body must progress. [L3]
+    /// The window over which a request body must progress. (L3)
     pub body_window: Duration,
-    /// The octets of a request body that must come within `body_window` (Apache: 240 B/s). [L3]
+    /// The octets of a request body that must come within `body_window` (Apache: 240 B/s). (L3)
     pub body_bytes_min: u64,
-    /// Octets of chunk extensions in one body (hyper: 16 KiB). [L4]
+    /// Octets of chunk extensions in one body (hyper: 16 KiB). (L4)
     pub chunk_extension_bytes: usize,
-    /// Octets of a trailer section. [L4]
+    /// Octets of a trailer section. (L4)
     pub trailer_bytes: usize,
-    /// Fields in a trailer section. [L4]
+    /// Fields in a trailer section. (L4)
     pub trailers: usize,
-    /// Octets of a request body that are read and thrown away to keep a connection. [B-11, H-10]
+    /// Octets of a request body; more is answered with 413. No limit by default: bodies stream through, and
+    /// how large one may be is the backend's to say.
+    pub request_body_bytes: u64,
+    /// Octets of a request body that are read and thrown away to keep a connection. (B-11, H-10)
     pub drain_bytes: u64,
     /// How long a lingering close waits for the client. [RFC 9112 §9.6]
     pub linger: Duration,
-    /// Interim responses that are passed on for one request. [H-20]
+    /// Interim responses that are passed on for one request. (H-20)
     pub interim_responses: usize,
 }
 
@@ -58,6 +61,7 @@ impl Default for HttpLimits {
             chunk_extension_bytes: 4 * 1024,
             trailer_bytes: 8 * 1024,
             trailers: 32,
+            request_body_bytes: u64::MAX,
             drain_bytes: 64 * 1024,
             linger: Duration::from_secs(2),
             interim_responses: INTERIM_RESPONSES_MAX,
@@ -65,50 +69,50 @@ impl Default for HttpLimits {
     }
 }
 
-/// Octets of a method token. [H-18]
+/// Octets of a method token. (H-18)
 pub const METHOD_BYTES_MAX: usize = 32;
-/// Interim responses (1xx but not 101) of one request. [H-20]
+/// Interim responses (1xx but not 101) of one request. (H-20)
 pub const INTERIM_RESPONSES_MAX: usize = 8;
 /// Octets of one WebSocket message on a link.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
-/// Octets of one stream's data in one scheduler turn, and of one data frame. [L5]
+/// Octets of one stream's data in one scheduler turn, and of one data frame. (L5)
 pub const DATA_BYTES_MAX: usize = 16 * 1024;
 /// Octets of a send buffer of one stream.
 pub const SEND_BUFFER_BYTES: usize = 64 * 1024;
-/// Octets of a token. [L18]
+/// Octets of a token. (L18)
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
-/// Mounts in one registration, and in one token. [L18]
+/// Mounts in one registration, and in one token. (L18)
 pub const MOUNTS_MAX: usize = 64;
 
 /// Octets of a mount as text: a host name of 253 octets and a path of about as many.
 pub const MOUNT_BYTES_MAX: usize = 512;
 
-/// Limits of one session. [L5–L9]
+/// Limits of one session. (L5–L9)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionLimits {
     /// A stream's credit that is always there, outside the session window: octets.
     pub stream_floor: u64,
-    /// The window that a stream starts with, octets. [L6]
+    /// The window that a stream starts with, octets. (L6)
     pub stream_window: u64,
-    /// The window that a stream may grow to, octets. [L6]
+    /// The window that a stream may grow to, octets. (L6)
     pub stream_window_max: u64,
-    /// The window that a session starts with, octets. [L6]
+    /// The window that a session starts with, octets. (L6)
     pub session_window: u64,
-    /// The window that a session may grow to, octets. [L6]
+    /// The window that a session may grow to, octets. (L6)
     pub session_window_max: u64,
-    /// Streams that the peer may have open at once. [L7]
+    /// Streams that the peer may have open at once. (L7)
     pub streams: u64,
-    /// Streams that the peer opened and the application has not accepted. [L7]
+    /// Streams that the peer opened and the application has not accepted. (L7)
     pub unaccepted: usize,
-    /// Tokens in the bucket for frames that move nothing. [L8]
+    /// Tokens in the bucket for frames that move nothing. (L8)
     pub free_frames_burst: u32,
-    /// Tokens that come back each second. [L8]
+    /// Tokens that come back each second. (L8)
     pub free_frames_per_second: u32,
-    /// Between pings on an idle link, before jitter. [L9]
+    /// Between pings on an idle link, before jitter. (L9)
     pub ping_interval: Duration,
-    /// Silence after which an idle link is dead. [L9]
+    /// Silence after which an idle link is dead. (L9)
     pub idle_timeout: Duration,
-    /// Silence after a ping while bytes are owed, after which a link is dead. [L9]
+    /// Silence after a ping while bytes are owed, after which a link is dead. (L9)
     pub ping_timeout: Duration,
 }
 
@@ -131,18 +135,19 @@ impl Default for SessionLimits {
     }
 }
 
-/// How long a session outlives its token, so that what is in flight can finish.
+/// How long a session outlives its token, so that what is in flight can finish.
 pub const TOKEN_GRACE: Duration = Duration::from_secs(60);
-/// Octets of a handshake message: a token of 8 KiB and 64 mounts fit. [L10]
+/// Octets of a handshake message: a token of 8 KiB and 64 mounts fit. (L10)
 pub const HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
-/// From the link's upgrade to the end of its handshake. [L10]
+/// From the link's upgrade to the end of its handshake. (L10)
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Limits of the relay's routing. [L17]
+
+/// Limits of the relay's routing. (L17)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouterLimits {
-    /// How long a request waits for a session of its mount. [L17]
+    /// How long a request waits for a session of its mount. (L17)
     pub park_time: Duration,
-    /// Requests that wait for one mount. [L17]
+    /// Requests that wait for one mount. (L17)
     pub parked_per_mount: usize,
     /// Requests that wait in all: each holds a request head, so about 32 MiB at the worst.
     pub parked: usize,
@@ -168,6 +173,53 @@ impl Default for RouterLimits {
             retry_after: Duration::from_secs(1),
             remembered: 10_000,
             remember_time: Duration::from_secs(10 * 60),
+        }
+    }
+}
+
+/// The bounds of the spread over which a lost link is redialled, whatever a relay says. (L12)
+pub const REDIAL_SPREAD: core::ops::RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(5 * 60);
+/// How long a lost session is redialled at the quick pace where the resume window is not known. (L12)
+pub const REDIAL_QUICK_TIME: Duration = Duration::from_secs(30);
+/// The longest delay between quick redials, unless the spread is longer. (L12)
+pub const REDIAL_QUICK_MAX: Duration = Duration::from_secs(1);
+/// How long a session must be up for its link to count as good though nothing went through it. (L12)
+pub const REDIAL_GOOD_AFTER: Duration = Duration::from_secs(60);
+/// The least delay after a token was refused which the telephone may yet replace. (L12)
+pub const REDIAL_FORBIDDEN_DELAY: Duration = Duration::from_secs(60);
+/// The longest `Retry-After` of a relay that is believed. (L12)
+pub const REDIAL_RETRY_AFTER_MAX: Duration = Duration::from_secs(5 * 60);
+/// The mean gap between attempts that come without end. (I41)
+pub const REDIAL_GAP: Duration = Duration::from_millis(600);
+/// Attempts that may come closer than [`REDIAL_GAP`]: with it, 59 in any 30 s at the most. (I41)
+pub const REDIAL_BURST: u32 = 9;
+
+/// Limits of the telephone's connections to its backend. (L11)
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendLimits {
+    /// To connect. (B-02)
+    pub connect_timeout: Duration,
+    /// From the last octet of progress to the head of the response. (B-03)
+    pub first_byte_timeout: Duration,
+    /// Between two octets of a body of declared length. A body of unknown length, as of server-sent
+    /// events, may pause for ever. (B-04)
+    pub idle_timeout: Duration,
+    /// Idle connections that are kept for reuse.
+    pub pooled: usize,
+    /// How long each is kept: below the 5 s after which the common servers with the shortest patience
+    /// (Node) close theirs, so that a request seldom meets a connection that is being closed. (B-12)
+    pub pool_time: Duration,
+}
+
+impl Default for BackendLimits {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            first_byte_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(300),
+            pooled: 64,
+            pool_time: Duration::from_secs(4),
         }
     }
 }

@@ -6,7 +6,7 @@
 //! or cuts them off, would find a dot segment. Doubly encoded octets (`%252e`) are somebody's data.
 //!
 //! Empty segments (`/a//b`) are forwarded as they are: some applications mean them. A backend that merges
-//! them must not end up in another mount, which the router checks with [`readings`]. A path that *begins*
+//! them must not end up in another mount, which the router checks with `readings`. A path that *begins*
 //! with two slashes is refused: as a reference it would name a host (RFC 3986 §4.2).
 
 use alloc::vec::Vec;

@@ -4,13 +4,20 @@
 pub use telephone_core as core;
 
 mod accept;
+mod alarm;
 mod authority;
+mod backend;
+mod connection;
 mod happy_eyeballs;
+mod link;
 mod observe;
 mod plugboard_url;
+mod pump;
 mod runtime;
+mod shared;
 mod socket;
 mod status;
+mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod token;

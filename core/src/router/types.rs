@@ -113,7 +113,7 @@ pub enum Refusal {
     /// 404: nobody has had such a mount, as far as the relay remembers.
     NoSuchMount,
     /// 400: which mount the path belongs to depends on how encoded slashes, parameters and empty segments
-    /// are read. [H-16]
+    /// are read. (H-16)
     Ambiguous,
     /// 503: no session of the mount has a link.
     NobodyConnected {

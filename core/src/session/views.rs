@@ -183,6 +183,24 @@ impl RecvStream<'_> {
         }
     }
 
+    /// Takes what stands next: octets leave the buffer, and their credit goes back to the peer with
+    /// [`RecvStream::credit`], once whoever they are for has taken them. Heads, ends and resets are as in
+    /// [`RecvStream::peek`].
+    pub fn read(&mut self) -> Incoming {
+        let incoming = self.peek();
+        if let (Incoming::Octets(octets), Some(stream)) = (&incoming, self.session.streams.get_mut(&self.id)) {
+            stream.recv.buffer.advance(octets.len());
+        }
+        incoming
+    }
+
+    /// Gives back the credit of `count` octets that were [read](RecvStream::read) before.
+    pub fn credit(&mut self, count: usize, now: Timestamp) {
+        let Some(stream) = self.session.streams.get_mut(&self.id) else { return };
+        stream.recv.grant.consume(count as u64, &mut self.session.ledger, &self.session.config.limits);
+        self.session.extend_grant(self.id, now);
+    }
+
     /// Takes the next head of the answer: interim ones first, then the final one.
     pub fn take_head(&mut self) -> Option<ResponseHead> {
         self.session.streams.get_mut(&self.id)?.recv.heads.pop_front()
@@ -203,8 +221,7 @@ impl RecvStream<'_> {
         let Some(stream) = self.session.streams.get_mut(&self.id) else { return };
         let count = count.min(stream.recv.buffer.len());
         stream.recv.buffer.advance(count);
-        stream.recv.grant.consume(count as u64, &mut self.session.ledger, &self.session.config.limits);
-        self.session.extend_grant(self.id, now);
+        self.credit(count, now);
     }
 
     /// Reads no further: the peer is told, what is buffered is thrown away, its credit returns.

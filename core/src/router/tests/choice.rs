@@ -68,6 +68,7 @@ fn a_path_that_backends_read_as_different_mounts_is_refused() {
         "/a/%2Fapi",
         "/a;p%2Fq/api",
         "/a;%2Fapi",
+        "/a/;p%2Fq/api",
     ] {
         assert_eq!(relay.refuses(path), Refusal::Ambiguous, "{path}");
     }

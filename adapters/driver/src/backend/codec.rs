@@ -1,0 +1,200 @@
+//! The core's HTTP/1.1 client as the pump drives it.
+
+use bytes::{Bytes, BytesMut};
+use telephone_core::error::ResetCode;
+use telephone_core::http1::{Client, ClientEvent, Closing, Output, ResponseError, Unsendable};
+use telephone_core::limits::BackendLimits;
+use telephone_core::message::{Headers, RequestHead, ResponseHead};
+use telephone_core::time::Timestamp;
+
+use crate::pump::{Codec, Part};
+
+/// Why a backend's answer is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BackendLoss {
+    /// The connection ended before a single octet of an answer.
+    NoResponse,
+    /// The connection ended, or broke, inside the answer.
+    Truncated,
+    /// What came is no answer to the request.
+    Malformed,
+    /// The backend was silent for too long.
+    TimedOut,
+}
+
+impl BackendLoss {
+    pub(super) const fn code(self) -> ResetCode {
+        match self {
+            Self::NoResponse | Self::Truncated | Self::Malformed => ResetCode::BackendFailed,
+            Self::TimedOut => ResetCode::TimedOut,
+        }
+    }
+}
+
+impl From<ResponseError> for BackendLoss {
+    fn from(error: ResponseError) -> Self {
+        match error {
+            ResponseError::NoResponse => Self::NoResponse,
+            ResponseError::Truncated => Self::Truncated,
+            _ => {
+                tracing::warn!(%error, "the backend broke HTTP");
+                Self::Malformed
+            }
+        }
+    }
+}
+
+/// Where the answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// Nothing of a final head came.
+    Awaited,
+    /// A body of declared length is coming: the backend owes the rest.
+    Owed,
+    /// A body of unknown length, or an upgraded connection.
+    Open,
+    /// All of it came.
+    Whole,
+}
+
+pub(super) struct BackendCodec {
+    client: Client,
+    limits: BackendLimits,
+    answer: Answer,
+    is_upgrade_asked: bool,
+    is_eof: bool,
+    /// Something came, be it an interim head.
+    has_heard: bool,
+    moved_at: Timestamp,
+    now: Timestamp,
+}
+
+impl BackendCodec {
+    pub(super) const fn new(client: Client, limits: BackendLimits, now: Timestamp) -> Self {
+        Self {
+            client,
+            limits,
+            answer: Answer::Awaited,
+            is_upgrade_asked: false,
+            is_eof: false,
+            has_heard: false,
+            moved_at: now,
+            now,
+        }
+    }
+
+    pub(super) fn request(&mut self, head: &RequestHead, end: bool) -> Result<(), Unsendable> {
+        self.is_upgrade_asked = head.upgrade.is_some();
+        self.client.request(head, end)
+    }
+
+    pub(super) fn into_client(self) -> Client {
+        self.client
+    }
+
+    fn on_event(&mut self, event: ClientEvent) -> Part<BackendLoss> {
+        self.has_heard = true;
+        self.moved_at = self.now;
+        match event {
+            ClientEvent::Interim(head) => Part::Head(head, false),
+            ClientEvent::Head { head, end } => {
+                self.answer = match (end, head.length) {
+                    (true, _) => Answer::Whole,
+                    (false, Some(_)) => Answer::Owed,
+                    (false, None) => Answer::Open,
+                };
+                Part::Head(head, end)
+            }
+            ClientEvent::Body(octets) | ClientEvent::Opaque(octets) => Part::Octets(octets),
+            ClientEvent::End(trailers) => {
+                self.answer = Answer::Whole;
+                Part::End(trailers)
+            }
+            ClientEvent::OpaqueEnd => {
+                self.answer = Answer::Whole;
+                Part::End(Headers::new())
+            }
+        }
+    }
+}
+
+impl Codec for BackendCodec {
+    type Lost = BackendLoss;
+
+    fn poll_part(&mut self, input: &mut BytesMut, now: Timestamp) -> Part<BackendLoss> {
+        self.now = now;
+        if self.answer == Answer::Whole {
+            // Surplus behind the answer is nobody's; the connection is then not reused.
+            return Part::None;
+        }
+        let polled = if self.is_eof { self.client.handle_eof(input) } else { self.client.poll_event(input) };
+        match polled {
+            Ok(Some(event)) => self.on_event(event),
+            Ok(None) => Part::None,
+            Err(error) => Part::Lost(error.into()),
+        }
+    }
+
+    fn handle_eof(&mut self) {
+        self.is_eof = true;
+    }
+
+    fn handle_broken(&mut self) -> BackendLoss {
+        if self.has_heard { BackendLoss::Truncated } else { BackendLoss::NoResponse }
+    }
+
+    fn wants_read(&self) -> bool {
+        self.answer != Answer::Whole
+    }
+
+    fn wants_octets(&self) -> bool {
+        !self.is_upgrade_asked || self.client.is_opaque()
+    }
+
+    fn put_head(&mut self, _head: ResponseHead, _end: bool) -> bool {
+        // The opener of a stream sends no heads; the session refuses them before they come here.
+        false
+    }
+
+    fn put_octets(&mut self, octets: Bytes) {
+        self.moved_at = self.now;
+        self.client.write(octets);
+    }
+
+    fn put_end(&mut self, trailers: &Headers) {
+        self.moved_at = self.now;
+        self.client.end(trailers);
+    }
+
+    fn output(&mut self) -> &mut Output {
+        self.client.output()
+    }
+
+    fn wants_shutdown(&self) -> bool {
+        self.client.closing() == Closing::AfterOutput
+    }
+
+    fn handle_shutdown(&mut self, _now: Timestamp) {
+        self.client.handle_shutdown();
+    }
+
+    fn is_complete(&self, inbound: bool, outbound: bool) -> bool {
+        inbound && (outbound || !self.client.is_opaque())
+    }
+
+    fn survives_stop(&self) -> bool {
+        false
+    }
+
+    fn poll_timeout(&self) -> Option<Timestamp> {
+        match self.answer {
+            Answer::Awaited => Some(self.moved_at + self.limits.first_byte_timeout),
+            Answer::Owed => Some(self.moved_at + self.limits.idle_timeout),
+            Answer::Open | Answer::Whole => None,
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp) -> Option<BackendLoss> {
+        self.poll_timeout().is_some_and(|deadline| deadline <= now).then_some(BackendLoss::TimedOut)
+    }
+}

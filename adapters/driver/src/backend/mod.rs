@@ -1,0 +1,216 @@
+//! The backend leg: from a stream that the relay opened to an HTTP/1.1 connection of the application.
+
+mod codec;
+mod pool;
+mod url;
+
+use std::future::Future;
+
+use bytes::{Bytes, BytesMut};
+use telephone_core::error::{Reset, ResetCode, Touched};
+use telephone_core::limits::{BackendLimits, HttpLimits};
+use telephone_core::message::RequestHead;
+use telephone_core::mount::Mount;
+
+use crate::pump::{Ended, Pump};
+use crate::runtime::Runtime;
+use crate::socket::Socket as _;
+use crate::stream::StreamHandle;
+use codec::{BackendCodec, BackendLoss};
+use pool::{CheckoutError, Pool};
+pub use url::{BackendUrl, BadBackendUrl};
+
+/// Serves the streams that a relay opens.
+pub(crate) trait Leg: Send + Sync + 'static {
+    /// Serves one HTTP exchange that came for `mount`. Dropping the stream gives its slot back.
+    fn serve(
+        &self,
+        mount: &Bytes,
+        head: RequestHead,
+        stream: StreamHandle,
+    ) -> impl Future<Output = ()> + Send;
+}
+
+/// How requests are changed on their way to the backend.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rewrite {
+    /// What the backend sees as `Host`; as sent if there is none.
+    pub(crate) host: Option<Bytes>,
+    /// Whether the backend sees the path without the mount.
+    pub(crate) strip_prefix: bool,
+}
+
+/// A backend and the connections to it.
+pub(crate) struct Backend<R: Runtime> {
+    runtime: R,
+    pool: Pool<R>,
+    rewrite: Rewrite,
+    limits: BackendLimits,
+}
+
+impl<R: Runtime> Backend<R> {
+    pub(crate) fn new(runtime: R, url: &BackendUrl, rewrite: Rewrite) -> Self {
+        let limits = BackendLimits::default();
+        let pool = Pool::new(runtime.clone(), url.endpoint(), limits.clone(), HttpLimits::default());
+        Self { runtime, pool, rewrite, limits }
+    }
+
+    fn fail(&self, stream: &StreamHandle, code: ResetCode, touched: Touched) {
+        tracing::debug!(?code, ?touched, "the backend failed a request");
+        stream.reset(code, touched);
+    }
+
+    /// On a kept connection if there is one.
+    async fn attempt(&self, head: &RequestHead, end: bool, stream: &StreamHandle) -> Outcome {
+        match self.pool.take() {
+            Some(kept) => self.exchange(kept, head, end, stream, true).await,
+            None => self.attempt_fresh(head, end, stream).await,
+        }
+    }
+
+    async fn attempt_fresh(&self, head: &RequestHead, end: bool, stream: &StreamHandle) -> Outcome {
+        let connecting = async {
+            match self.pool.connect().await {
+                Ok(fresh) => Ok(fresh),
+                Err(CheckoutError::TimedOut) => {
+                    Err(Reset { code: ResetCode::TimedOut, touched: Touched::No })
+                }
+                Err(CheckoutError::Refused(error)) => {
+                    tracing::debug!(%error, "cannot reach the backend");
+                    Err(Reset { code: ResetCode::Unreachable, touched: Touched::No })
+                }
+            }
+        };
+        let client_left = async {
+            let reset = std::future::poll_fn(|cx| stream.poll_stopped(cx)).await;
+            Err(Reset { touched: Touched::No, ..reset })
+        };
+        match futures_lite::future::or(connecting, client_left).await {
+            Ok(fresh) => self.exchange(fresh, head, end, stream, false).await,
+            Err(reset) => Outcome::Failed(reset),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        mut kept: pool::Kept<R::Socket>,
+        head: &RequestHead,
+        end: bool,
+        stream: &StreamHandle,
+        is_reused: bool,
+    ) -> Outcome {
+        let mut codec = BackendCodec::new(kept.client, self.limits.clone(), self.runtime.now());
+        if let Err(error) = codec.request(head, end) {
+            tracing::warn!(%error, "a request cannot be written to the backend");
+            return Outcome::Failed(Reset { code: ResetCode::BackendFailed, touched: Touched::No });
+        }
+        let mut pump = Pump::new(&self.runtime, &mut kept.connection, &mut codec, stream, false);
+        match pump.run().await {
+            Ended::Complete => {
+                kept.client = codec.into_client();
+                self.pool.put(kept);
+                Outcome::Done
+            }
+            Ended::Lost(loss) if loss == BackendLoss::NoResponse && is_reused => Outcome::Stale,
+            Ended::Lost(loss) => {
+                if loss == BackendLoss::TimedOut {
+                    kept.connection.socket.reset_on_drop();
+                }
+                Outcome::Failed(Reset { code: loss.code(), touched: Touched::Yes })
+            }
+            // The client left: the backend must not take what it has for a whole request.
+            Ended::Reset(reset) | Ended::Stopped(reset) => {
+                kept.connection.socket.reset_on_drop();
+                Outcome::Failed(Reset { touched: Touched::Yes, ..reset })
+            }
+        }
+    }
+}
+
+impl<R: Runtime> Leg for Backend<R> {
+    // The stream goes out of scope last: its slot returns when the connection is closed or clean again.
+    async fn serve(&self, mount: &Bytes, head: RequestHead, stream: StreamHandle) {
+        let head = self.rewrite.apply(mount, head);
+        // An upgrade's direction stays open for what comes behind the 101; its request has no body.
+        let end = stream.is_at_end() || head.upgrade.is_some();
+        let may_repeat = end && head.upgrade.is_none() && is_idempotent(&head.method);
+        let outcome = match self.attempt(&head, end, &stream).await {
+            Outcome::Stale if may_repeat => self.attempt_fresh(&head, end, &stream).await,
+            other => other,
+        };
+        match outcome {
+            Outcome::Done => {}
+            Outcome::Stale => self.fail(&stream, ResetCode::BackendFailed, Touched::Yes),
+            Outcome::Failed(reset) => self.fail(&stream, reset.code, reset.touched),
+        }
+    }
+}
+
+/// How one attempt ended.
+enum Outcome {
+    Done,
+    /// A kept connection was closed before a single octet of an answer came.
+    Stale,
+    Failed(Reset),
+}
+
+/// Methods that may be repeated (RFC 9110 §9.2.2).
+fn is_idempotent(method: &[u8]) -> bool {
+    matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
+}
+
+impl Rewrite {
+    fn apply(&self, mount: &Bytes, mut head: RequestHead) -> RequestHead {
+        if let Some(host) = &self.host {
+            head.headers.set("Host", host.clone());
+        }
+        if self.strip_prefix {
+            let mount = std::str::from_utf8(mount).ok().and_then(|text| text.parse::<Mount>().ok());
+            if let Some(path) = mount.as_ref().and_then(Mount::path)
+                && !path.is_empty()
+                && let Some(target) = stripped(&head.target, path)
+            {
+                head.target = target;
+                head.headers.set("X-Forwarded-Prefix", Bytes::copy_from_slice(path.as_bytes()));
+            }
+        }
+        head
+    }
+}
+
+/// `target` without the mount's path, beginning with a slash again. `None` if nothing is to be cut.
+fn stripped(target: &Bytes, path: &str) -> Option<Bytes> {
+    let rest = target.strip_prefix(path.as_bytes())?;
+    match rest.first() {
+        Some(b'/') => Some(target.slice_ref(rest)),
+        None | Some(b'?') => {
+            let mut whole = BytesMut::with_capacity(rest.len() + 1);
+            whole.extend_from_slice(b"/");
+            whole.extend_from_slice(rest);
+            Some(whole.freeze())
+        }
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(target: &'static str, path: &str) -> Option<String> {
+        stripped(&Bytes::from_static(target.as_bytes()), path)
+            .map(|cut| String::from_utf8(cut.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn a_stripped_target_still_begins_with_a_slash() {
+        assert_eq!(cut("/api/x?y", "/api").as_deref(), Some("/x?y"));
+        assert_eq!(cut("/api", "/api").as_deref(), Some("/"));
+        assert_eq!(cut("/api?y", "/api").as_deref(), Some("/?y"));
+    }
+
+    #[test]
+    fn a_longer_segment_is_not_cut() {
+        assert_eq!(cut("/apiary", "/api"), None);
+    }
+}

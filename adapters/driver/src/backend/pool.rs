@@ -1,0 +1,110 @@
+//! Connections to the backend that wait for another request.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_lite::future;
+use telephone_core::http1::Client;
+use telephone_core::limits::{BackendLimits, HttpLimits};
+use telephone_core::time::Timestamp;
+
+use crate::connection::Connection;
+use crate::runtime::{Endpoint, Runtime};
+
+/// A connection and the codec that remembers how its last exchange ended.
+pub(super) struct Kept<S> {
+    pub(super) connection: Connection<S>,
+    pub(super) client: Client,
+}
+
+struct Idle<S> {
+    kept: Kept<S>,
+    since: Timestamp,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum CheckoutError {
+    Refused(io::Error),
+    TimedOut,
+}
+
+pub(super) struct Pool<R: Runtime> {
+    runtime: R,
+    endpoint: Endpoint,
+    limits: BackendLimits,
+    http: HttpLimits,
+    /// The latest at the end: it is the one that its backend closes last.
+    idle: Arc<Mutex<Vec<Idle<R::Socket>>>>,
+}
+
+impl<R: Runtime> Pool<R> {
+    pub(super) fn new(runtime: R, endpoint: Endpoint, limits: BackendLimits, http: HttpLimits) -> Self {
+        Self { runtime, endpoint, limits, http, idle: Arc::default() }
+    }
+
+    /// The connection that was used last, if its backend has not closed it meanwhile.
+    pub(super) fn take(&self) -> Option<Kept<R::Socket>> {
+        let now = self.runtime.now();
+        loop {
+            let Idle { mut kept, since } = lock(&self.idle).pop()?;
+            if now.since(since) < self.limits.pool_time && is_quiet(&mut kept.connection) {
+                return Some(kept);
+            }
+        }
+    }
+
+    /// A fresh connection.
+    pub(super) async fn connect(&self) -> Result<Kept<R::Socket>, CheckoutError> {
+        let connecting = async {
+            let socket = self.runtime.connect(&self.endpoint).await.map_err(CheckoutError::Refused)?;
+            Ok(Kept { connection: Connection::new(socket), client: Client::new(self.http.clone()) })
+        };
+        let deadline = self.runtime.now() + self.limits.connect_timeout;
+        let late = async {
+            self.runtime.sleep_until(deadline).await;
+            Err(CheckoutError::TimedOut)
+        };
+        future::or(connecting, late).await
+    }
+
+    /// Keeps a connection whose exchange is complete, if it can serve another one (I23).
+    pub(super) fn put(&self, kept: Kept<R::Socket>) {
+        if !kept.client.is_reusable(&kept.connection.input) {
+            return;
+        }
+        let mut idle = lock(&self.idle);
+        if idle.len() >= self.limits.pooled {
+            return;
+        }
+        idle.push(Idle { kept, since: self.runtime.now() });
+        if idle.len() == 1 {
+            self.runtime.spawn(reap(self.runtime.clone(), self.idle.clone(), self.limits.clone()));
+        }
+    }
+}
+
+/// Closes what nobody took in time; ends when nothing is left.
+async fn reap<R: Runtime>(runtime: R, idle: Arc<Mutex<Vec<Idle<R::Socket>>>>, limits: BackendLimits) {
+    loop {
+        runtime.sleep_until(runtime.now() + limits.pool_time).await;
+        let now = runtime.now();
+        let mut idle = lock(&idle);
+        idle.retain(|one| now.since(one.since) < limits.pool_time);
+        if idle.is_empty() {
+            return;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the backend neither closed the connection nor said anything unasked.
+fn is_quiet<S: futures_io::AsyncRead + futures_io::AsyncWrite + Unpin>(
+    connection: &mut Connection<S>,
+) -> bool {
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    connection.poll_fill(&mut cx).is_pending()
+}

@@ -1,0 +1,79 @@
+//! A socket with its read buffer.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use futures_io::{AsyncRead, AsyncWrite};
+use telephone_core::http1::Output;
+
+/// Octets of a first read: most heads fit.
+const READ_BYTES_MIN: usize = 4 * 1024;
+/// Octets of a read of a socket that keeps filling its buffer.
+const READ_BYTES_MAX: usize = 64 * 1024;
+/// Pieces in one vectored write.
+const SLICES_MAX: usize = 32;
+
+/// One HTTP/1.1 connection's socket and what was read from it.
+pub(crate) struct Connection<S> {
+    pub(crate) socket: S,
+    /// What was read and not taken yet.
+    pub(crate) input: BytesMut,
+    read_size: usize,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    pub(crate) fn new(socket: S) -> Self {
+        Self { socket, input: BytesMut::new(), read_size: READ_BYTES_MIN }
+    }
+
+    /// Reads once; zero octets are the end. A socket that fills its buffer gets a larger one.
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let start = self.input.len();
+        self.input.resize(start + self.read_size, 0);
+        let space = self.input.get_mut(start..).unwrap_or_default();
+        let polled = Pin::new(&mut self.socket).poll_read(cx, space);
+        let count = match &polled {
+            Poll::Ready(Ok(count)) => *count,
+            Poll::Ready(Err(_)) | Poll::Pending => 0,
+        };
+        self.input.truncate(start + count);
+        if count == self.read_size {
+            self.read_size = (self.read_size * 4).min(READ_BYTES_MAX);
+        } else if count > 0 && count < self.read_size / 4 {
+            self.read_size = (self.read_size / 2).max(READ_BYTES_MIN);
+        }
+        if self.input.is_empty() && polled.is_pending() {
+            // An idle connection holds no buffer.
+            self.input = BytesMut::new();
+        }
+        polled
+    }
+
+    /// Writes all of `output`.
+    pub(crate) fn poll_drain(&mut self, output: &mut Output, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !output.is_empty() {
+            let written = {
+                let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+                let mut count = 0;
+                for (slot, piece) in slices.iter_mut().zip(output.slices()) {
+                    *slot = IoSlice::new(piece);
+                    count += 1;
+                }
+                let slices = slices.get(..count).unwrap_or_default();
+                ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, slices))?
+            };
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            output.advance(written);
+        }
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    /// Ends the sending direction.
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_close(cx)
+    }
+}

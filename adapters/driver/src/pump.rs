@@ -1,0 +1,347 @@
+//! The pump of one exchange: an HTTP/1.1 connection on one side, a stream on the other, both ways at once.
+//!
+//! ```text
+//!   socket ─▶ codec ─ inbound ─▶ stream        read only while the stream takes more
+//!   socket ◀─ codec ◀─ outbound ─ stream       credit returns when the socket took the octets
+//! ```
+//!
+//! The public leg and the backend leg are this pump with the two halves of the core's codec.
+
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use futures_io::{AsyncRead, AsyncWrite};
+use telephone_core::error::Reset;
+use telephone_core::http1::Output;
+use telephone_core::message::{Headers, ResponseHead};
+use telephone_core::session::Incoming;
+use telephone_core::time::Timestamp;
+
+use crate::alarm::Alarm;
+use crate::connection::Connection;
+use crate::runtime::Runtime;
+use crate::stream::StreamHandle;
+
+/// Octets gathered for a socket before it is written to.
+const GATHER_BYTES: usize = 64 * 1024;
+
+/// What a codec took from its socket.
+pub(crate) enum Part<L> {
+    /// Nothing until more comes.
+    None,
+    /// An answer's head, and whether it is all.
+    Head(ResponseHead, bool),
+    /// Octets of a body or of an upgraded connection.
+    Octets(Bytes),
+    /// The direction is complete.
+    End(Headers),
+    /// The exchange is lost on this side.
+    Lost(L),
+}
+
+/// One half of the core's codec, as the pump drives it.
+pub(crate) trait Codec {
+    /// Why an exchange is lost on the codec's side.
+    type Lost;
+
+    /// Takes what it can from the front of `input`.
+    fn poll_part(&mut self, input: &mut BytesMut, now: Timestamp) -> Part<Self::Lost>;
+    /// The socket's reading direction ended; parts may still follow.
+    fn handle_eof(&mut self);
+    /// The socket broke.
+    fn handle_broken(&mut self) -> Self::Lost;
+    /// Whether reading the socket is of use.
+    fn wants_read(&self) -> bool;
+    /// Whether octets of the stream may be written now: not before the 101 of an upgrade.
+    fn wants_octets(&self) -> bool;
+    /// The answer's next head came from the stream; with `end` nothing follows. False if it cannot be written.
+    fn put_head(&mut self, head: ResponseHead, end: bool) -> bool;
+    /// Octets came from the stream.
+    fn put_octets(&mut self, octets: Bytes);
+    /// The stream's direction is complete.
+    fn put_end(&mut self, trailers: &Headers);
+    /// What waits to be written.
+    fn output(&mut self) -> &mut Output;
+    /// Whether the socket's writing direction is to be shut down now that the output is written.
+    fn wants_shutdown(&self) -> bool;
+    /// It was.
+    fn handle_shutdown(&mut self, now: Timestamp);
+    /// Whether the exchange is complete, given which directions are.
+    fn is_complete(&self, inbound: bool, outbound: bool) -> bool;
+    /// The peer no longer reads what comes from the socket. Whether the exchange goes on without.
+    fn survives_stop(&self) -> bool;
+    /// The next deadline.
+    fn poll_timeout(&self) -> Option<Timestamp>;
+    /// It has come.
+    fn handle_timeout(&mut self, now: Timestamp) -> Option<Self::Lost>;
+}
+
+/// How an exchange ended.
+#[derive(Debug)]
+pub(crate) enum Ended<L> {
+    /// Both sides said all that belonged to it.
+    Complete,
+    /// The stream's peer gave its direction up.
+    Reset(Reset),
+    /// The stream's peer no longer reads.
+    Stopped(Reset),
+    /// The codec's side is lost.
+    Lost(L),
+}
+
+/// Octets of bodies that one exchange has moved.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Moved {
+    /// From the socket to the stream.
+    pub(crate) inbound: u64,
+    /// From the stream to the socket.
+    pub(crate) outbound: u64,
+}
+
+/// One exchange being pumped.
+pub(crate) struct Pump<'a, R: Runtime, S, C> {
+    runtime: &'a R,
+    connection: &'a mut Connection<S>,
+    pub(crate) codec: &'a mut C,
+    stream: &'a StreamHandle,
+    alarm: Alarm<R>,
+    /// Octets from the socket that the stream has not taken yet.
+    held: Bytes,
+    is_eof: bool,
+    is_inbound_done: bool,
+    is_outbound_done: bool,
+    is_stopped: bool,
+    /// Octets whose credit returns when the socket has taken them.
+    uncredited: usize,
+    pub(crate) moved: Moved,
+}
+
+/// What a direction did in one turn.
+enum Turn {
+    /// It can do nothing until it is woken.
+    Idle,
+    /// It changed something that the other direction may wait for.
+    Moved,
+}
+
+impl<'a, R, S, C> Pump<'a, R, S, C>
+where
+    R: Runtime,
+    S: AsyncRead + AsyncWrite + Unpin,
+    C: Codec,
+{
+    /// With `is_inbound_done` nothing of the message comes from the socket any more.
+    pub(crate) fn new(
+        runtime: &'a R,
+        connection: &'a mut Connection<S>,
+        codec: &'a mut C,
+        stream: &'a StreamHandle,
+        is_inbound_done: bool,
+    ) -> Self {
+        Self {
+            runtime,
+            connection,
+            codec,
+            stream,
+            alarm: Alarm::new(runtime.clone()),
+            held: Bytes::new(),
+            is_eof: false,
+            is_inbound_done,
+            is_outbound_done: false,
+            is_stopped: false,
+            uncredited: 0,
+            moved: Moved::default(),
+        }
+    }
+
+    /// Pumps until the exchange has ended. Dropping the future leaves both sides as they are.
+    pub(crate) async fn run(&mut self) -> Ended<C::Lost> {
+        std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended<C::Lost>> {
+        loop {
+            let turns = self.turn(cx);
+            match turns {
+                Err(ended) => return Poll::Ready(ended),
+                Ok((Turn::Idle, Turn::Idle)) => {}
+                Ok(_) => continue,
+            }
+            if self.codec.output().is_empty()
+                && self.held.is_empty()
+                && self.codec.is_complete(self.is_inbound_done, self.is_outbound_done)
+            {
+                return Poll::Ready(Ended::Complete);
+            }
+            if !self.alarm.poll(self.codec.poll_timeout(), cx) {
+                return Poll::Pending;
+            }
+            if let Some(lost) = self.codec.handle_timeout(self.runtime.now()) {
+                return Poll::Ready(Ended::Lost(lost));
+            }
+        }
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<(Turn, Turn), Ended<C::Lost>> {
+        let inbound = self.poll_inbound(cx)?;
+        let outbound = self.poll_outbound(cx)?;
+        Ok((inbound, outbound))
+    }
+
+    /// Moves what comes from the socket into the stream.
+    fn poll_inbound(&mut self, cx: &mut Context<'_>) -> Result<Turn, Ended<C::Lost>> {
+        let mut turn = Turn::Idle;
+        loop {
+            if !self.offer_held(cx)? {
+                return Ok(turn);
+            }
+            match self.codec.poll_part(&mut self.connection.input, self.runtime.now()) {
+                Part::None => {}
+                part => {
+                    self.on_part(part)?;
+                    turn = Turn::Moved;
+                    continue;
+                }
+            }
+            if self.is_eof || !self.codec.wants_read() || !self.is_room(cx)? {
+                return Ok(turn);
+            }
+            match self.connection.poll_fill(cx) {
+                Poll::Pending => return Ok(turn),
+                Poll::Ready(Ok(0)) => {
+                    self.is_eof = true;
+                    self.codec.handle_eof();
+                }
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => return Err(Ended::Lost(self.codec.handle_broken())),
+            }
+        }
+    }
+
+    fn on_part(&mut self, part: Part<C::Lost>) -> Result<(), Ended<C::Lost>> {
+        match part {
+            Part::None => {}
+            Part::Head(head, end) => {
+                let is_interim = head.is_interim();
+                let is_fine =
+                    if is_interim { self.stream.interim(head) } else { self.stream.respond(head, end) };
+                if is_fine.is_err() {
+                    return Err(Ended::Lost(self.codec.handle_broken()));
+                }
+                self.is_inbound_done |= end;
+            }
+            Part::Octets(octets) => self.held = octets,
+            Part::End(trailers) => {
+                self.stream.end(trailers);
+                self.is_inbound_done = true;
+            }
+            Part::Lost(lost) => return Err(Ended::Lost(lost)),
+        }
+        Ok(())
+    }
+
+    /// Gives the stream what it takes of the held octets. True if none are left.
+    fn offer_held(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended<C::Lost>> {
+        while !self.held.is_empty() && self.is_room(cx)? {
+            if self.is_stopped {
+                self.held = Bytes::new();
+            } else if let Ok(taken) = self.stream.write(&mut self.held) {
+                self.moved.inbound += taken as u64;
+            }
+        }
+        Ok(self.held.is_empty())
+    }
+
+    /// Whether the stream takes octets now; notices when its peer no longer reads.
+    fn is_room(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended<C::Lost>> {
+        if self.is_stopped || self.is_inbound_done {
+            return Ok(true);
+        }
+        match self.stream.poll_capacity(cx) {
+            Poll::Pending => Ok(false),
+            Poll::Ready(Ok(_)) => Ok(true),
+            Poll::Ready(Err(stopped)) => self.on_stopped(stopped.0).map(|()| true),
+        }
+    }
+
+    fn on_stopped(&mut self, reset: Reset) -> Result<(), Ended<C::Lost>> {
+        self.is_stopped = true;
+        if self.codec.survives_stop() { Ok(()) } else { Err(Ended::Stopped(reset)) }
+    }
+
+    /// Moves what comes from the stream to the socket.
+    fn poll_outbound(&mut self, cx: &mut Context<'_>) -> Result<Turn, Ended<C::Lost>> {
+        if !self.is_stopped
+            && let Poll::Ready(reset) = self.stream.poll_stopped(cx)
+        {
+            self.on_stopped(reset)?;
+        }
+        let mut turn = Turn::Idle;
+        loop {
+            let has_more = self.gather(cx, &mut turn)?;
+            if !self.poll_drain(cx)? || !has_more {
+                return Ok(turn);
+            }
+        }
+    }
+
+    /// Takes from the stream until there is enough for one write. True if there may be more.
+    fn gather(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Result<bool, Ended<C::Lost>> {
+        while !self.is_outbound_done && self.codec.wants_octets() {
+            if self.codec.output().len() >= GATHER_BYTES {
+                return Ok(true);
+            }
+            let Poll::Ready(incoming) = self.stream.poll_read(cx) else { return Ok(false) };
+            *turn = Turn::Moved;
+            self.on_incoming(incoming)?;
+        }
+        Ok(false)
+    }
+
+    fn on_incoming(&mut self, incoming: Incoming) -> Result<(), Ended<C::Lost>> {
+        match incoming {
+            Incoming::Head => {
+                let Some(head) = self.stream.take_head() else { return Ok(()) };
+                let end = !head.is_interim() && self.stream.is_at_end();
+                self.is_outbound_done |= end;
+                if !self.codec.put_head(head, end) {
+                    return Err(Ended::Lost(self.codec.handle_broken()));
+                }
+            }
+            Incoming::Octets(octets) => {
+                self.uncredited += octets.len();
+                self.moved.outbound += octets.len() as u64;
+                self.codec.put_octets(octets);
+            }
+            Incoming::End(trailers) => {
+                self.is_outbound_done = true;
+                self.codec.put_end(&trailers);
+            }
+            Incoming::Reset(reset) => return Err(Ended::Reset(reset)),
+            Incoming::Pending => {}
+        }
+        Ok(())
+    }
+
+    /// Writes the output. True if all of it is gone; its credit then returns.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended<C::Lost>> {
+        if !self.codec.output().is_empty() {
+            match self.connection.poll_drain(self.codec.output(), cx) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Err(Ended::Lost(self.codec.handle_broken())),
+            }
+        }
+        if self.uncredited > 0 {
+            self.stream.credit(std::mem::take(&mut self.uncredited));
+        }
+        if self.codec.wants_shutdown() {
+            match self.connection.poll_shutdown(cx) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Ok(())) => self.codec.handle_shutdown(self.runtime.now()),
+                Poll::Ready(Err(_)) => return Err(Ended::Lost(self.codec.handle_broken())),
+            }
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,152 @@
+//! A session shared between its link and the legs of its streams.
+//!
+//! The lock is held for one verb of the core, or to take apart one message: never across IO or an
+//! `.await`. Whoever leaves something to say behind wakes the link.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use bytes::Bytes;
+use telephone_core::error::{CloseReason, LeaveCode};
+use telephone_core::session::{Accepted, Event, OpenError, Session, SessionStats, StreamId};
+use telephone_core::time::Timestamp;
+use telephone_core::wire::Opening;
+
+use crate::stream::StreamHandle;
+
+/// A clock as the legs see it, without the runtime's other parts.
+pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Who waits for one stream.
+#[derive(Debug, Default)]
+struct StreamWakers {
+    read: Option<Waker>,
+    write: Option<Waker>,
+}
+
+struct State {
+    session: Session,
+    streams: HashMap<StreamId, StreamWakers>,
+    link: Option<Waker>,
+}
+
+/// One session, shared. Clones are the same session.
+#[derive(Clone)]
+pub(crate) struct SharedSession {
+    state: Arc<Mutex<State>>,
+    clock: Clock,
+}
+
+impl SharedSession {
+    pub(crate) fn new(session: Session, clock: Clock) -> Self {
+        let state = State { session, streams: HashMap::new(), link: None };
+        Self { state: Arc::new(Mutex::new(state)), clock }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// A panic under the lock poisons it; the session's own state is consistent between verbs, and
+    /// the panic ends only the task in which it happened.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs one verb, then wakes the link if there is something to say.
+    pub(crate) fn with<T>(&self, verb: impl FnOnce(&mut Session, Timestamp) -> T) -> T {
+        let now = self.now();
+        let mut state = self.lock();
+        let result = verb(&mut state.session, now);
+        let is_link_due = state.session.has_transmit() || state.session.closed().is_some();
+        let link = if is_link_due { state.link.take() } else { None };
+        drop(state);
+        if let Some(link) = link {
+            link.wake();
+        }
+        result
+    }
+
+    /// Runs one input or output of the link itself, which needs no waking.
+    pub(crate) fn with_link<T>(&self, turn: impl FnOnce(&mut Session) -> T) -> T {
+        turn(&mut self.lock().session)
+    }
+
+    /// Remembers the link's task. True if there is something to say already.
+    pub(crate) fn register_link(&self, cx: &Context<'_>) -> bool {
+        let mut state = self.lock();
+        let is_due = state.session.has_transmit();
+        if !is_due {
+            set_waker(&mut state.link, cx);
+        }
+        is_due
+    }
+
+    /// Takes the session's news: wakes the streams concerned and returns what concerns the session.
+    pub(crate) fn take_events(&self) -> Vec<Event> {
+        let mut events = Vec::new();
+        let mut wakers = Vec::new();
+        let mut state = self.lock();
+        while let Some(event) = state.session.poll_event() {
+            match event {
+                Event::Readable(id) => wakers.extend(state.streams.get_mut(&id).and_then(|w| w.read.take())),
+                Event::Writable(id) => wakers.extend(state.streams.get_mut(&id).and_then(|w| w.write.take())),
+                other => events.push(other),
+            }
+        }
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        events
+    }
+
+    /// Opens a stream for `opening`.
+    pub(crate) fn open(&self, opening: Opening, end: bool) -> Result<StreamHandle, OpenError> {
+        let id = self.with(|session, now| session.open(opening, end, now))?;
+        Ok(StreamHandle::new(self.clone(), id))
+    }
+
+    /// Takes the next stream that the peer opened.
+    pub(crate) fn accept(&self) -> Option<(Opening, StreamHandle)> {
+        let Accepted { id, opening } = self.with(|session, _| session.accept())?;
+        Some((opening, StreamHandle::new(self.clone(), id)))
+    }
+
+    pub(crate) fn leave(&self, code: LeaveCode) {
+        self.with(|session, _| session.leave(code));
+    }
+
+    pub(crate) fn renew(&self, token: Bytes) {
+        self.with(|session, _| session.renew(token));
+    }
+
+    pub(crate) fn closed(&self) -> Option<CloseReason> {
+        self.lock().session.closed()
+    }
+
+    pub(crate) fn stats(&self) -> SessionStats {
+        self.lock().session.stats()
+    }
+
+    /// Waits for a stream to become readable.
+    pub(crate) fn wait_read(&self, id: StreamId, cx: &Context<'_>) {
+        set_waker(&mut self.lock().streams.entry(id).or_default().read, cx);
+    }
+
+    /// Waits for a stream to become writable.
+    pub(crate) fn wait_write(&self, id: StreamId, cx: &Context<'_>) {
+        set_waker(&mut self.lock().streams.entry(id).or_default().write, cx);
+    }
+
+    pub(crate) fn release(&self, id: StreamId) {
+        self.lock().streams.remove(&id);
+        self.with(|session, _| session.release(id));
+    }
+}
+
+fn set_waker(slot: &mut Option<Waker>, cx: &Context<'_>) {
+    match slot {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *slot = Some(cx.waker().clone()),
+    }
+}

@@ -1,0 +1,299 @@
+//! When a telephone dials, how long it waits, and whether it gives up.
+
+use core::time::Duration;
+
+use crate::limits::{
+    REDIAL_BURST, REDIAL_FORBIDDEN_DELAY, REDIAL_GAP, REDIAL_GOOD_AFTER, REDIAL_QUICK_MAX, REDIAL_QUICK_TIME,
+    REDIAL_RETRY_AFTER_MAX, REDIAL_SPREAD,
+};
+use crate::random::Random;
+use crate::time::Timestamp;
+
+/// What the operator decides about redialling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DialerConfig {
+    /// The longest first delay; it doubles with each failure.
+    pub backoff_base: Duration,
+    /// What the doubling stops at.
+    pub backoff_max: Duration,
+    /// Attempts in a row without a good link before giving up; 0 is never.
+    pub attempts_max: u32,
+    /// Whether no other token can come: then a refused token is the end.
+    pub token_is_fixed: bool,
+}
+
+impl Default for DialerConfig {
+    fn default() -> Self {
+        Self {
+            backoff_base: Duration::from_secs(1),
+            backoff_max: Duration::from_secs(30),
+            attempts_max: 0,
+            token_is_fixed: true,
+        }
+    }
+}
+
+/// What the driver is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DialEvent {
+    /// Connect and shake hands, then say how it went.
+    Dial,
+    /// Stop: this dialer says nothing more.
+    GiveUp(GiveUp),
+}
+
+/// Why a dialer gave up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GiveUp {
+    /// [`DialerConfig::attempts_max`] attempts in a row led to no good link.
+    AttemptsExhausted,
+    /// The plugboard refused the only token that there is.
+    Refused,
+}
+
+/// Why there is no session, or no longer one, where the reason is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DialFailure {
+    /// No connection, or no WebSocket, or no end of the handshake.
+    Unreachable,
+    /// The plugboard will not have it now: busy, stopping, or the mount is held.
+    Refused {
+        /// When it wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// The plugboard will never have this token: a bad signature, or a mount outside its claims.
+    Forbidden,
+}
+
+/// When to dial one plugboard.
+///
+/// A link that is lost is redialled within the *spread*, a delay that the plugboard chose so that all its
+/// telephones together are no stampede. Each failure doubles it: while the session may resume up to
+/// [`REDIAL_QUICK_MAX`] or the spread, later, and for a plugboard that refuses, from
+/// [`DialerConfig::backoff_base`] up to [`DialerConfig::backoff_max`]. Every delay is drawn uniformly from
+/// zero up to that. Both ladders fall back once a link was good: something was acknowledged on it, or it
+/// was up for [`REDIAL_GOOD_AFTER`]. Whatever happens, no more than 60 attempts come in any 30 s (I41).
+///
+/// ```text
+///            handle_timeout           poll_event: Dial            handle_established
+///   Waiting ───────────────▶ Due ──────────────────────▶ Dialling ─────────────────▶ Up
+///      ▲                                                    │ handle_failed          │ handle_lost,
+///      └────────────────────────────────────────────────────┴────────────────────────┘ handle_failed
+/// ```
+///
+/// Inputs that do not fit the state change nothing.
+#[derive(Debug)]
+pub struct Dialer {
+    config: DialerConfig,
+    random: Random,
+    state: State,
+    /// Attempts since the last good link.
+    attempts: u32,
+    /// Failures since then at the quick pace, and at the slow one.
+    quick_failures: u32,
+    slow_failures: u32,
+    spread: Duration,
+    /// Until when redials are quick.
+    quick_until: Timestamp,
+    pace: Pace,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting { since: Timestamp, until: Timestamp },
+    Due,
+    Dialling,
+    Up { since: Timestamp },
+    GivingUp(GiveUp),
+    Over,
+}
+
+impl Dialer {
+    /// A dialer that dials at once. Every delay follows from `seed`.
+    #[must_use]
+    pub fn new(config: DialerConfig, seed: u64, now: Timestamp) -> Self {
+        let mut pace = Pace::new(now);
+        pace.count(now);
+        Self {
+            config,
+            random: Random::new(seed),
+            state: State::Due,
+            attempts: 0,
+            quick_failures: 0,
+            slow_failures: 0,
+            spread: *REDIAL_SPREAD.start(),
+            quick_until: Timestamp::ZERO,
+            pace,
+        }
+    }
+
+    /// What to do now.
+    pub fn poll_event(&mut self) -> Option<DialEvent> {
+        match self.state {
+            State::Due => {
+                self.attempts = self.attempts.saturating_add(1);
+                self.state = State::Dialling;
+                Some(DialEvent::Dial)
+            }
+            State::GivingUp(reason) => {
+                self.state = State::Over;
+                Some(DialEvent::GiveUp(reason))
+            }
+            State::Waiting { .. } | State::Dialling | State::Up { .. } | State::Over => None,
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    #[must_use]
+    pub const fn poll_timeout(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Waiting { until, .. } => Some(until),
+            State::Due | State::Dialling | State::Up { .. } | State::GivingUp(_) | State::Over => None,
+        }
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        if self.poll_timeout().is_some_and(|until| until <= now) {
+            self.pace.count(now);
+            self.state = State::Due;
+        }
+    }
+
+    /// The handshake is done. `spread` is what the plugboard says; it is kept within [`REDIAL_SPREAD`].
+    pub fn handle_established(&mut self, spread: Duration, now: Timestamp) {
+        if self.state == State::Dialling {
+            self.spread = spread.clamp(*REDIAL_SPREAD.start(), *REDIAL_SPREAD.end());
+            self.state = State::Up { since: now };
+        }
+    }
+
+    /// The session moved its position: the link is good.
+    pub const fn handle_progress(&mut self, _now: Timestamp) {
+        if matches!(self.state, State::Up { .. }) {
+            self.fall_back();
+        }
+    }
+
+    /// An attempt failed, or the plugboard ended the session for a reason.
+    pub fn handle_failed(&mut self, failure: DialFailure, now: Timestamp) {
+        match self.state {
+            State::Dialling | State::Up { .. } => self.leave_link(now),
+            State::Waiting { .. } | State::Due | State::GivingUp(_) | State::Over => return,
+        }
+        match failure {
+            DialFailure::Unreachable if now < self.quick_until => {
+                self.quick_failures = self.quick_failures.saturating_add(1);
+                self.wait(Duration::ZERO, self.quick_ceiling(), now);
+            }
+            DialFailure::Unreachable => self.wait_slowly(Duration::ZERO, now),
+            DialFailure::Refused { retry_after } => {
+                self.wait_slowly(retry_after.unwrap_or_default().min(REDIAL_RETRY_AFTER_MAX), now);
+            }
+            DialFailure::Forbidden if self.config.token_is_fixed => {
+                self.state = State::GivingUp(GiveUp::Refused);
+            }
+            DialFailure::Forbidden => self.wait(REDIAL_FORBIDDEN_DELAY, REDIAL_FORBIDDEN_DELAY / 4, now),
+        }
+    }
+
+    /// The link broke without a word. `resumable_until` is when its session ends for good; where that is
+    /// not known a plugboard that restarts is given [`REDIAL_QUICK_TIME`].
+    pub fn handle_lost(&mut self, resumable_until: Option<Timestamp>, now: Timestamp) {
+        if !matches!(self.state, State::Up { .. }) {
+            return;
+        }
+        self.leave_link(now);
+        // A plugboard that accepts links and drops them unused is not one that restarts.
+        let was_good = self.attempts == 0;
+        let restart = was_good.then(|| now + REDIAL_QUICK_TIME);
+        self.quick_until = resumable_until.or(restart).unwrap_or(self.quick_until);
+        if was_good {
+            self.wait(Duration::ZERO, self.spread, now);
+        } else if now < self.quick_until {
+            self.quick_failures = self.quick_failures.saturating_add(1);
+            self.wait(Duration::ZERO, self.quick_ceiling(), now);
+        } else {
+            self.wait_slowly(Duration::ZERO, now);
+        }
+    }
+
+    /// Attempts since the last good link, a running one included.
+    #[must_use]
+    pub const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// How long the current wait is in all, for logs.
+    #[must_use]
+    pub const fn delay(&self) -> Option<Duration> {
+        match self.state {
+            State::Waiting { since, until } => Some(until.since(since)),
+            State::Due | State::Dialling | State::Up { .. } | State::GivingUp(_) | State::Over => None,
+        }
+    }
+
+    /// Forgives earlier failures if the link that ends now was up for long.
+    fn leave_link(&mut self, now: Timestamp) {
+        if matches!(self.state, State::Up { since } if now.since(since) >= REDIAL_GOOD_AFTER) {
+            self.fall_back();
+        }
+    }
+
+    const fn fall_back(&mut self) {
+        self.attempts = 0;
+        self.quick_failures = 0;
+        self.slow_failures = 0;
+    }
+
+    fn wait_slowly(&mut self, least: Duration, now: Timestamp) {
+        let ceiling = doubled(self.config.backoff_base, self.slow_failures).min(self.config.backoff_max);
+        self.slow_failures = self.slow_failures.saturating_add(1);
+        self.wait(least, ceiling, now);
+    }
+
+    fn quick_ceiling(&self) -> Duration {
+        doubled(self.spread, self.quick_failures).min(self.spread.max(REDIAL_QUICK_MAX))
+    }
+
+    /// Waits for `least` and up to `jitter` more, or gives up.
+    fn wait(&mut self, least: Duration, jitter: Duration, now: Timestamp) {
+        let max = self.config.attempts_max;
+        if max > 0 && self.attempts >= max {
+            self.state = State::GivingUp(GiveUp::AttemptsExhausted);
+            return;
+        }
+        let drawn = least.saturating_add(self.random.duration_up_to(jitter));
+        self.state = State::Waiting { since: now, until: now + drawn.max(self.pace.wait(now)) };
+    }
+}
+
+/// `base` doubled `times` times.
+fn doubled(base: Duration, times: u32) -> Duration {
+    base.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX))
+}
+
+/// Bounds the attempts in any stretch of time, as ATM networks do (GCRA): each one moves the time at which
+/// all of them would be over at the steady gap, and that may lie ahead by a burst only.
+#[derive(Debug)]
+struct Pace {
+    over_at: Timestamp,
+}
+
+impl Pace {
+    const fn new(now: Timestamp) -> Self {
+        Self { over_at: now }
+    }
+
+    fn count(&mut self, now: Timestamp) {
+        self.over_at = self.over_at.max(now) + REDIAL_GAP;
+    }
+
+    /// How long the next attempt has to wait.
+    fn wait(&self, now: Timestamp) -> Duration {
+        self.over_at.since(now).saturating_sub(REDIAL_GAP.saturating_mul(REDIAL_BURST.saturating_sub(1)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

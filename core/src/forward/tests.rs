@@ -1,0 +1,101 @@
+use super::*;
+use bytes::Bytes;
+
+fn headers(fields: &[(&'static str, &'static str)]) -> Headers {
+    fields.iter().map(|(name, value)| (Bytes::from_static(name.as_bytes()), Bytes::from(*value))).collect()
+}
+
+fn stamped(peer: &str, is_trusted: bool, fields: &[(&'static str, &'static str)]) -> Headers {
+    let mut headers = headers(fields);
+    let peer = peer.parse().expect("an address");
+    stamp(&mut headers, &Observed { peer, scheme: Scheme::Http, is_trusted });
+    headers
+}
+
+fn values(headers: &Headers, name: &str) -> Vec<String> {
+    headers.all(name).map(|value| String::from_utf8(value.to_vec()).expect("ASCII")).collect()
+}
+
+#[test]
+fn a_backend_learns_what_the_relay_saw() {
+    let headers = stamped("192.0.2.7", false, &[("Host", "shop.example:8080"), ("Accept", "*/*")]);
+    assert_eq!(values(&headers, "x-forwarded-for"), ["192.0.2.7"]);
+    assert_eq!(values(&headers, "x-forwarded-proto"), ["http"]);
+    assert_eq!(values(&headers, "x-forwarded-host"), ["shop.example:8080"]);
+    assert_eq!(values(&headers, "forwarded"), ["for=192.0.2.7;host=\"shop.example:8080\";proto=http"]);
+    assert_eq!(values(&headers, "accept"), ["*/*"]);
+}
+
+#[test]
+fn what_an_untrusted_peer_wrote_is_gone_in_every_spelling() {
+    let spoofs = [
+        "X-Forwarded-For",
+        "x-forwarded-for",
+        "X_Forwarded_For",
+        "X-Forwarded_For",
+        "X-FORWARDED-PROTO",
+        "X-Forwarded-Host",
+        "X-Forwarded-Port",
+        "X-Forwarded-Prefix",
+        "X-Forwarded",
+        "Forwarded",
+        "FORWARDED",
+        "X-Real-IP",
+        "X_Real_Ip",
+        "X-Plugboard-Subject",
+        "x_plugboard_subject",
+    ];
+    for name in spoofs {
+        let headers = stamped("2001:db8::7", false, &[("Host", "a"), (name, "6.6.6.6"), (name, "evil")]);
+        let has_spoof =
+            headers.iter().any(|(_, value)| value.windows(4).any(|part| part == b"evil" || part == b"6.6."));
+        assert!(!has_spoof, "{name} passed: {headers:?}");
+    }
+}
+
+#[test]
+fn a_trusted_peers_lists_are_continued() {
+    let fields = [
+        ("Host", "a"),
+        ("X-Forwarded-For", "203.0.113.1"),
+        ("X-Forwarded-For", "203.0.113.2"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Real-IP", "203.0.113.1"),
+        ("Forwarded", "for=203.0.113.1"),
+    ];
+    let headers = stamped("10.0.0.1", true, &fields);
+    assert_eq!(values(&headers, "x-forwarded-for"), ["203.0.113.1, 203.0.113.2, 10.0.0.1"]);
+    assert_eq!(values(&headers, "x-forwarded-proto"), ["https"]);
+    assert_eq!(values(&headers, "x-forwarded-host"), ["a"]);
+    assert_eq!(values(&headers, "x-real-ip"), ["203.0.113.1"]);
+    assert_eq!(values(&headers, "forwarded"), ["for=203.0.113.1, for=10.0.0.1;host=\"a\";proto=http"]);
+}
+
+#[test]
+fn a_trusted_peer_that_knows_only_the_older_field_is_translated() {
+    let headers = stamped("10.0.0.1", true, &[("X-Forwarded-For", "203.0.113.1, junk, 2001:db8::1")]);
+    let expected = "for=203.0.113.1, for=\"[2001:db8::1]\", for=10.0.0.1;proto=http";
+    assert_eq!(values(&headers, "forwarded"), [expected]);
+}
+
+#[test]
+fn internal_and_ambiguous_names_do_not_pass_from_a_trusted_peer_either() {
+    let headers = stamped("10.0.0.1", true, &[("X-Plugboard-Subject", "evil"), ("X_Forwarded_For", "evil")]);
+    assert!(headers.iter().all(|(_, value)| value != "evil"));
+}
+
+#[test]
+fn ipv6_peers_are_bracketed_and_mapped_ones_are_ipv4() {
+    let headers = stamped("2001:db8::7", false, &[]);
+    assert_eq!(values(&headers, "forwarded"), ["for=\"[2001:db8::7]\";proto=http"]);
+    assert_eq!(values(&headers, "x-forwarded-for"), ["2001:db8::7"]);
+    assert_eq!(values(&headers, "x-forwarded-host"), Vec::<String>::new());
+    let headers = stamped("::ffff:192.0.2.7", false, &[]);
+    assert_eq!(values(&headers, "x-forwarded-for"), ["192.0.2.7"]);
+}
+
+#[test]
+fn a_host_that_would_need_escapes_is_left_out_of_forwarded() {
+    let headers = stamped("192.0.2.7", false, &[("Host", "a\"b")]);
+    assert_eq!(values(&headers, "forwarded"), ["for=192.0.2.7;proto=http"]);
+}

@@ -1,0 +1,100 @@
+//! The plugboard's own answers: errors that it found itself.
+
+use super::encode::{content_length, put, status_line};
+use super::error::RequestError;
+use super::output::Output;
+
+/// An answer that the plugboard makes itself: a status and a line of plain text.
+///
+/// All text is static, so that nothing of a request can be reflected, whatever is written here later. [H-30]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnAnswer {
+    status: u16,
+    text: &'static str,
+    retry_after: Option<u32>,
+    cause: Option<&'static str>,
+}
+
+impl OwnAnswer {
+    /// An answer with `status`, 400 to 599, and a line of `text` without line end.
+    #[must_use]
+    pub const fn new(status: u16, text: &'static str) -> Self {
+        Self { status, text, retry_after: None, cause: None }
+    }
+
+    /// Says after how many seconds to try again (RFC 9110 §10.2.3).
+    #[must_use]
+    pub const fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Says why, for machines: the error type of `Proxy-Status`, such as `connection_timeout`
+    /// (RFC 9209 §2.3).
+    #[must_use]
+    pub const fn cause(mut self, error: &'static str) -> Self {
+        self.cause = Some(error);
+        self
+    }
+
+    /// The status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Writes the whole answer, its body only if the request was not a HEAD.
+    pub(super) fn write(&self, output: &mut Output, connection: Option<&str>, has_body: bool) {
+        status_line(output, self.status, reason_phrase(self.status).as_bytes());
+        output.text(b"Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n");
+        if let Some(seconds) = self.retry_after {
+            put(output, format_args!("Retry-After: {seconds}\r\n"));
+        }
+        if let Some(cause) = self.cause {
+            put(output, format_args!("Proxy-Status: plugboard; error={cause}\r\n"));
+        }
+        if self.status == 405 {
+            // RFC 9110 §15.5.6 asks for it; which others a backend serves is its own to say.
+            output.text(b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
+        }
+        content_length(output, (self.text.len() as u64).saturating_add(1));
+        if let Some(option) = connection {
+            put(output, format_args!("Connection: {option}\r\n"));
+        }
+        output.text(b"\r\n");
+        if has_body {
+            put(output, format_args!("{}\n", self.text));
+        }
+    }
+}
+
+impl From<RequestError> for OwnAnswer {
+    fn from(error: RequestError) -> Self {
+        Self::new(error.status(), error.reason())
+    }
+}
+
+/// The phrases of the statuses that the plugboard itself answers with (RFC 9110 §15).
+const fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}

@@ -1,0 +1,148 @@
+//! Body framing, for both directions (RFC 9112 §6).
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::chunk::{ChunkFrames, Frame};
+use super::error::Malformed;
+use super::fields;
+use super::scan::{Bounds, Scanner};
+use crate::limits::HttpLimits;
+use crate::message::Headers;
+
+/// How a body's end is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// There is no body.
+    Nothing,
+    /// After so many octets.
+    Length(u64),
+    /// By its last chunk.
+    Chunked,
+    /// By the end of the connection: responses only. [H-12]
+    UntilClose,
+}
+
+/// What a decoder makes of its input.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The next octets.
+    Data(Bytes),
+    /// The body is whole.
+    End(Headers),
+}
+
+#[derive(Debug)]
+enum State {
+    Length(u64),
+    ChunkFrame,
+    ChunkData(u64),
+    Trailers(Scanner),
+    UntilClose,
+    /// The end was told, or a rule was broken: no part ever follows. [I4]
+    Over,
+}
+
+/// Reads one body. Data is taken from the input without a copy.
+#[derive(Debug)]
+pub(super) struct BodyDecoder {
+    state: State,
+    frames: ChunkFrames,
+    trailers: Bounds,
+}
+
+impl BodyDecoder {
+    /// A decoder for a body framed so; one without a body ends at once.
+    pub(super) const fn new(framing: Framing, limits: &HttpLimits) -> Self {
+        let state = match framing {
+            Framing::Nothing => State::Length(0),
+            Framing::Length(length) => State::Length(length),
+            Framing::Chunked => State::ChunkFrame,
+            Framing::UntilClose => State::UntilClose,
+        };
+        let trailers = Bounds {
+            start_line: None,
+            line: limits.header_line_bytes,
+            lines: limits.trailers,
+            total: limits.trailer_bytes,
+        };
+        Self { state, frames: ChunkFrames::new(limits.chunk_extension_bytes), trailers }
+    }
+
+    /// The next part, or `None` until more input comes.
+    pub(super) fn poll(&mut self, input: &mut BytesMut) -> Result<Option<Part>, Malformed> {
+        let part = self.advance(input);
+        if matches!(part, Err(_) | Ok(Some(Part::End(_)))) {
+            self.state = State::Over;
+        }
+        part
+    }
+
+    /// How many octets are surely still to come, where that is known.
+    pub(super) const fn left(&self) -> Option<u64> {
+        match self.state {
+            State::Length(left) => Some(left),
+            State::ChunkFrame
+            | State::ChunkData(_)
+            | State::Trailers(_)
+            | State::UntilClose
+            | State::Over => None,
+        }
+    }
+
+    /// Whether the end of the connection is the end of this body, and not its loss.
+    pub(super) const fn ends_with_connection(&self) -> bool {
+        matches!(self.state, State::UntilClose)
+    }
+
+    fn advance(&mut self, input: &mut BytesMut) -> Result<Option<Part>, Malformed> {
+        if matches!(self.state, State::ChunkFrame) && !self.read_frame(input)? {
+            return Ok(None);
+        }
+        match &mut self.state {
+            State::Length(0) => Ok(Some(Part::End(Headers::new()))),
+            State::Length(left) => Ok(take(input, left).map(Part::Data)),
+            State::ChunkData(left) => {
+                let data = take(input, left);
+                if *left == 0 {
+                    self.frames.handle_data_end();
+                    self.state = State::ChunkFrame;
+                }
+                Ok(data.map(Part::Data))
+            }
+            State::Trailers(scanner) => {
+                let Some(end) = scanner.scan(input)? else { return Ok(None) };
+                fields::trailers(input.split_to(end).freeze()).map(|trailers| Some(Part::End(trailers)))
+            }
+            State::UntilClose if input.is_empty() => Ok(None),
+            State::UntilClose => Ok(Some(Part::Data(input.split().freeze()))),
+            State::ChunkFrame | State::Over => Ok(None),
+        }
+    }
+
+    /// Reads up to the next chunk's data, or to the trailers; `false` until more input comes.
+    fn read_frame(&mut self, input: &mut BytesMut) -> Result<bool, Malformed> {
+        let mut taken = 0_usize;
+        for &octet in input.iter() {
+            taken = taken.saturating_add(1);
+            if let Frame::Size(size) = self.frames.accept(octet)? {
+                self.state = match size {
+                    0 => State::Trailers(Scanner::new(self.trailers, false)),
+                    size => State::ChunkData(size),
+                };
+                break;
+            }
+        }
+        input.advance(taken);
+        Ok(!matches!(self.state, State::ChunkFrame))
+    }
+}
+
+/// Takes at most `left` octets from the front of `input`, and counts them.
+fn take(input: &mut BytesMut, left: &mut u64) -> Option<Bytes> {
+    if input.is_empty() {
+        return None;
+    }
+    let count = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+    *left = left.saturating_sub(count as u64);
+    Some(input.split_to(count).freeze())
+}

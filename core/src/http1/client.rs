@@ -1,0 +1,339 @@
+//! The telephone's side of one backend connection: writes requests, reads responses.
+
+use bytes::{Bytes, BytesMut};
+
+use super::Closing;
+use super::body::{BodyDecoder, Part};
+use super::encode::{self, BodyEncoder};
+use super::error::{ResponseError, Unsendable};
+use super::output::Output;
+use super::response::{self, Asked, Response};
+use super::scan::Scanner;
+use crate::limits::HttpLimits;
+use crate::message::{Headers, RequestHead, ResponseHead};
+
+/// What a backend said.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ClientEvent {
+    /// An interim response (1xx but 101). Another head follows.
+    Interim(ResponseHead),
+    /// The final response's head, or a 101, behind which the connection is opaque.
+    Head {
+        /// The head.
+        head: ResponseHead,
+        /// Whether the response is complete with it.
+        end: bool,
+    },
+    /// The next octets of the body.
+    Body(Bytes),
+    /// The body is whole; its trailers.
+    End(Headers),
+    /// Octets behind a 101.
+    Opaque(Bytes),
+    /// The backend shut down its half of an opaque connection.
+    OpaqueEnd,
+}
+
+/// Where the response is.
+#[derive(Debug)]
+enum Reading {
+    /// No request is out: nothing may come. [B-13]
+    Idle,
+    Head(Scanner),
+    Body(BodyDecoder),
+    Opaque,
+    /// Nothing more will come, or be believed.
+    Over,
+    Failed(ResponseError),
+}
+
+/// Where the request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    /// No request is out, or all of it is written.
+    Idle,
+    Body(BodyEncoder),
+    Opaque,
+    OpaqueEnded,
+    /// The request can never be completed. [B-09]
+    Aborted,
+}
+
+/// One backend connection, request after request.
+///
+/// ```text
+///  request ─▶ write* ─▶ end      (or abort)
+///     └─▶ Interim* ─▶ Head ─▶ Body* ─▶ End      ─▶ is_reusable? ─▶ request …
+///                       └ 101 ─▶ Opaque* ─▶ OpaqueEnd
+/// ```
+///
+/// The response may come before the request is written. Errors are final: the same one is answered again.
+#[derive(Debug)]
+pub struct Client {
+    limits: HttpLimits,
+    reading: Reading,
+    writing: Writing,
+    asked: Asked,
+    interims: usize,
+    is_kept_alive: bool,
+    is_shut_down: bool,
+    output: Output,
+}
+
+impl Client {
+    /// A fresh connection.
+    #[must_use]
+    pub fn new(limits: HttpLimits) -> Self {
+        Self {
+            limits,
+            reading: Reading::Idle,
+            writing: Writing::Idle,
+            asked: Asked::default(),
+            interims: 0,
+            is_kept_alive: true,
+            is_shut_down: false,
+            output: Output::default(),
+        }
+    }
+
+    /// Starts a request; `end` if it has no body. Its framing follows from `head.length`: so many octets,
+    /// or chunks. One that asks for an upgrade never has a body, whatever `end` says: what is written before
+    /// the 101 is dropped. `Host` is taken from the fields; without one an empty one is written (RFC 9112 §3.2).
+    ///
+    /// # Errors
+    /// [`Unsendable`] if the head would not be one request, or the connection is not free. Nothing is
+    /// written then.
+    pub fn request(&mut self, head: &RequestHead, end: bool) -> Result<(), Unsendable> {
+        let is_free = matches!(self.reading, Reading::Idle) && self.writing == Writing::Idle;
+        if !is_free || !self.is_kept_alive {
+            return Err(Unsendable::Busy);
+        }
+        encode::check_request(head)?;
+        let body = request_body(head, end)?;
+        self.write_head(head, body);
+        self.asked = Asked { is_head: head.method == "HEAD", upgrade: head.upgrade.clone() };
+        self.interims = 0;
+        self.reading = Reading::Head(response::scanner(&self.limits));
+        let has_body = !end && head.upgrade.is_none();
+        self.writing = if has_body { Writing::Body(body) } else { Writing::Idle };
+        Ok(())
+    }
+
+    fn write_head(&mut self, head: &RequestHead, body: BodyEncoder) {
+        let output = &mut self.output;
+        encode::request_line(output, head);
+        if !head.headers.has("host") {
+            output.text(b"Host: \r\n");
+        }
+        encode::fields(output, &head.headers);
+        body.declare(output);
+        if let Some(protocol) = &head.upgrade {
+            encode::field(output, b"Upgrade", protocol);
+        }
+        if head.wants_trailers {
+            output.text(b"TE: trailers\r\n");
+        }
+        match (head.upgrade.is_some(), head.wants_trailers) {
+            (true, true) => output.text(b"Connection: upgrade, TE\r\n"),
+            (true, false) => output.text(b"Connection: upgrade\r\n"),
+            (false, true) => output.text(b"Connection: TE\r\n"),
+            (false, false) => {}
+        }
+        output.text(b"\r\n");
+    }
+
+    /// Writes the next octets of the request's body, or of the opaque stream. More than the declared
+    /// length aborts.
+    pub fn write(&mut self, body: Bytes) {
+        match &mut self.writing {
+            Writing::Body(encoder) => {
+                if encoder.write(body, &mut self.output).is_err() {
+                    self.abort();
+                }
+            }
+            Writing::Opaque => self.output.payload(body),
+            Writing::Idle | Writing::OpaqueEnded | Writing::Aborted => {}
+        }
+    }
+
+    /// Ends the request's body, or our half of the opaque stream. Less than the declared length aborts.
+    pub fn end(&mut self, trailers: &Headers) {
+        match self.writing {
+            Writing::Body(encoder) => {
+                self.writing = Writing::Idle;
+                if encoder.end(trailers, &mut self.output).is_err() {
+                    self.abort();
+                }
+            }
+            Writing::Opaque => self.writing = Writing::OpaqueEnded,
+            Writing::Idle | Writing::OpaqueEnded | Writing::Aborted => {}
+        }
+    }
+
+    /// The request cannot be completed: it is never ended, and the connection must be reset. [B-09]
+    pub fn abort(&mut self) {
+        self.writing = Writing::Aborted;
+    }
+
+    /// The next event, taken from the front of `input`, or `None` until more comes.
+    ///
+    /// # Errors
+    /// [`ResponseError`] if what came is no response to the request; the connection must be dropped.
+    pub fn poll_event(&mut self, input: &mut BytesMut) -> Result<Option<ClientEvent>, ResponseError> {
+        let event = self.step(input);
+        if let Err(error) = event {
+            self.reading = Reading::Failed(error);
+        }
+        event
+    }
+
+    fn step(&mut self, input: &mut BytesMut) -> Result<Option<ClientEvent>, ResponseError> {
+        match &mut self.reading {
+            Reading::Idle if input.is_empty() => Ok(None),
+            Reading::Idle => Err(ResponseError::Unasked),
+            Reading::Head(_) => self.read_head(input),
+            Reading::Body(body) => match body.poll(input)? {
+                None => Ok(None),
+                Some(Part::Data(data)) => Ok(Some(ClientEvent::Body(data))),
+                Some(Part::End(trailers)) => {
+                    self.reading = self.after_response();
+                    Ok(Some(ClientEvent::End(trailers)))
+                }
+            },
+            Reading::Opaque if input.is_empty() => Ok(None),
+            Reading::Opaque => Ok(Some(ClientEvent::Opaque(input.split().freeze()))),
+            Reading::Over => Ok(None),
+            Reading::Failed(error) => Err(*error),
+        }
+    }
+
+    fn read_head(&mut self, input: &mut BytesMut) -> Result<Option<ClientEvent>, ResponseError> {
+        while let Some(response) = self.next_head(input)? {
+            self.is_kept_alive &= response.is_kept_alive;
+            if !response.head.is_interim() {
+                return Ok(Some(self.on_final_head(response)));
+            }
+            self.reading = Reading::Head(response::scanner(&self.limits));
+            self.interims = self.interims.saturating_add(1);
+            if self.interims <= self.limits.interim_responses {
+                return Ok(Some(ClientEvent::Interim(response.head)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_head(&mut self, input: &mut BytesMut) -> Result<Option<Response>, ResponseError> {
+        let Reading::Head(scanner) = &mut self.reading else { return Ok(None) };
+        let Some(end) = scanner.scan(input)? else { return Ok(None) };
+        // Copied, since a head that is kept must not keep the read buffer.
+        let section = Bytes::copy_from_slice(&input.split_to(end));
+        response::parse(section, &self.asked).map(Some)
+    }
+
+    fn on_final_head(&mut self, response: Response) -> ClientEvent {
+        let head = response.head;
+        if head.status == 101 {
+            self.reading = Reading::Opaque;
+            if self.writing == Writing::Idle {
+                self.writing = Writing::Opaque;
+            }
+            return ClientEvent::Head { head, end: false };
+        }
+        let body = BodyDecoder::new(response.framing, &self.limits);
+        let end = body.left() == Some(0);
+        self.reading = if end { self.after_response() } else { Reading::Body(body) };
+        ClientEvent::Head { head, end }
+    }
+
+    const fn after_response(&self) -> Reading {
+        if self.is_kept_alive { Reading::Idle } else { Reading::Over }
+    }
+
+    /// The backend shut down its half. Call until it answers `None`: what had come before is told first.
+    ///
+    /// # Errors
+    /// [`ResponseError::NoResponse`] if nothing of a response had come, [`ResponseError::Truncated`] if
+    /// something had: that response must be aborted.
+    pub fn handle_eof(&mut self, input: &mut BytesMut) -> Result<Option<ClientEvent>, ResponseError> {
+        let event = self.poll_event(input)?;
+        if event.is_some() {
+            return Ok(event);
+        }
+        self.is_kept_alive = false;
+        let lost = match &self.reading {
+            Reading::Idle | Reading::Over => None,
+            Reading::Head(_) if input.is_empty() && self.interims == 0 => Some(ResponseError::NoResponse),
+            Reading::Head(_) => Some(ResponseError::Truncated),
+            Reading::Body(body) if body.ends_with_connection() => {
+                self.reading = Reading::Over;
+                return Ok(Some(ClientEvent::End(Headers::new())));
+            }
+            Reading::Body(_) => Some(ResponseError::Truncated),
+            Reading::Opaque => {
+                self.reading = Reading::Over;
+                return Ok(Some(ClientEvent::OpaqueEnd));
+            }
+            Reading::Failed(error) => Some(*error),
+        };
+        match lost {
+            None => Ok(None),
+            Some(error) => {
+                self.reading = Reading::Failed(error);
+                Err(error)
+            }
+        }
+    }
+
+    /// What waits to be written.
+    pub const fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    /// Whether another request may go out here: the last one fully written, its response fully read,
+    /// nothing behind it, and both sides keep the connection (I23).
+    #[must_use]
+    pub fn is_reusable(&self, input: &BytesMut) -> bool {
+        let is_free = matches!(self.reading, Reading::Idle) && self.writing == Writing::Idle;
+        is_free && self.is_kept_alive && input.is_empty() && self.output.is_empty()
+    }
+
+    /// Whether a 101 came: octets pass as they are.
+    #[must_use]
+    pub const fn is_opaque(&self) -> bool {
+        matches!(self.writing, Writing::Opaque | Writing::OpaqueEnded)
+    }
+
+    /// Our half of an opaque connection was shut down, as [`Closing::AfterOutput`] asked.
+    pub const fn handle_shutdown(&mut self) {
+        self.is_shut_down = true;
+    }
+
+    /// What becomes of the connection. One that is [`Closing::Open`] and not reusable after its response is
+    /// to be closed too.
+    #[must_use]
+    pub const fn closing(&self) -> Closing {
+        match (self.writing, &self.reading) {
+            (Writing::Aborted, _) | (_, Reading::Failed(_)) => Closing::Reset,
+            (Writing::OpaqueEnded, _) if !self.is_shut_down => Closing::AfterOutput,
+            (Writing::OpaqueEnded, Reading::Over) => Closing::Finished,
+            (Writing::OpaqueEnded, _) => Closing::Lingering,
+            // The rest of an upload is of no use to a backend that has answered and will close. [B-11]
+            (Writing::Idle | Writing::Body(_), Reading::Over) => Closing::Finished,
+            (Writing::Idle | Writing::Body(_) | Writing::Opaque, _) => Closing::Open,
+        }
+    }
+}
+
+/// How a request's body is written. Methods that usually have one say so when they have none, since some
+/// backends insist (RFC 9110 §8.6).
+fn request_body(head: &RequestHead, end: bool) -> Result<BodyEncoder, Unsendable> {
+    let is_usual = ["POST", "PUT", "PATCH"].iter().any(|method| head.method == method);
+    match (end || head.upgrade.is_some(), head.length) {
+        (true, Some(1..)) => Err(Unsendable::Length),
+        (true, Some(0)) => Ok(BodyEncoder::Length(0)),
+        (true, None) if is_usual => Ok(BodyEncoder::Length(0)),
+        (true, None) => Ok(BodyEncoder::Nothing),
+        (false, Some(length)) => Ok(BodyEncoder::Length(length)),
+        (false, None) => Ok(BodyEncoder::Chunked),
+    }
+}

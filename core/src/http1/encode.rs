@@ -1,0 +1,147 @@
+//! Writing messages afresh: no octet of a message's original framing is ever written (I18, I19).
+
+use bytes::Bytes;
+use core::fmt::Write;
+
+use super::error::Unsendable;
+use super::fields::{is_connection_field, is_trailer, is_upgrade};
+use super::output::Output;
+use super::scan::{is_text, is_token};
+use crate::limits::METHOD_BYTES_MAX;
+use crate::message::{Headers, RequestHead, ResponseHead};
+
+/// The body is not as long as its head says: the message must never look complete.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct LengthBroken;
+
+/// Writes one body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyEncoder {
+    /// The message has no body: what is written is dropped (HEAD, 204, 304). [H-22]
+    Nothing,
+    /// So many octets are still owed.
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+impl BodyEncoder {
+    pub(super) fn write(&mut self, body: Bytes, output: &mut Output) -> Result<(), LengthBroken> {
+        if body.is_empty() {
+            // An empty chunk would be the last one.
+            return Ok(());
+        }
+        match self {
+            Self::Nothing => {}
+            Self::Length(owed) => {
+                *owed = owed.checked_sub(body.len() as u64).ok_or(LengthBroken)?;
+                output.payload(body);
+            }
+            Self::Chunked => {
+                put(output, format_args!("{:x}\r\n", body.len()));
+                output.payload(body);
+                output.text(b"\r\n");
+            }
+            Self::UntilClose => output.payload(body),
+        }
+        Ok(())
+    }
+
+    pub(super) fn end(self, trailers: &Headers, output: &mut Output) -> Result<(), LengthBroken> {
+        match self {
+            Self::Nothing | Self::Length(0) | Self::UntilClose => Ok(()),
+            Self::Length(_) => Err(LengthBroken),
+            Self::Chunked => {
+                output.text(b"0\r\n");
+                for (name, value) in trailers.iter().filter(|(name, _)| is_trailer(name)) {
+                    if is_token(name) && is_text(value) {
+                        field(output, name, value);
+                    }
+                }
+                output.text(b"\r\n");
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the framing field of this body.
+    pub(super) fn declare(self, output: &mut Output) {
+        match self {
+            Self::Nothing | Self::UntilClose => {}
+            Self::Length(length) => content_length(output, length),
+            Self::Chunked => output.text(b"Transfer-Encoding: chunked\r\n"),
+        }
+    }
+}
+
+/// Whether `head` can be written as a request.
+pub(super) fn check_request(head: &RequestHead) -> Result<(), Unsendable> {
+    if !is_token(&head.method) || head.method.len() > METHOD_BYTES_MAX {
+        return Err(Unsendable::Method);
+    }
+    let has_form = head.target.starts_with(b"/") || head.target == "*";
+    if !has_form || !head.target.iter().all(u8::is_ascii_graphic) {
+        return Err(Unsendable::Target);
+    }
+    if head.upgrade.as_deref().is_some_and(|protocol| !is_upgrade(protocol)) {
+        return Err(Unsendable::Switch);
+    }
+    check_fields(&head.headers)
+}
+
+/// Whether `head` can be written as a response. [H-26]
+pub(super) fn check_response(head: &ResponseHead) -> Result<(), Unsendable> {
+    if !(100..=599).contains(&head.status) {
+        return Err(Unsendable::Status);
+    }
+    if !is_text(&head.reason) {
+        return Err(Unsendable::Octet);
+    }
+    check_fields(&head.headers)
+}
+
+fn check_fields(headers: &Headers) -> Result<(), Unsendable> {
+    let is_sendable = headers.iter().all(|(name, value)| is_token(name) && is_text(value));
+    if is_sendable { Ok(()) } else { Err(Unsendable::Octet) }
+}
+
+/// Writes `method SP target SP HTTP/1.1`.
+pub(super) fn request_line(output: &mut Output, head: &RequestHead) {
+    output.text(&head.method);
+    output.text(b" ");
+    output.text(&head.target);
+    output.text(b" HTTP/1.1\r\n");
+}
+
+/// Writes `HTTP/1.1 SP status SP reason`.
+pub(super) fn status_line(output: &mut Output, status: u16, reason: &[u8]) {
+    put(output, format_args!("HTTP/1.1 {status} "));
+    output.text(reason);
+    output.text(b"\r\n");
+}
+
+/// Writes the end-to-end fields, and no other, in order.
+pub(super) fn fields(output: &mut Output, headers: &Headers) {
+    for (name, value) in headers.iter().filter(|(name, _)| !is_connection_field(name)) {
+        field(output, name, value);
+    }
+}
+
+/// Writes one field line.
+pub(super) fn field(output: &mut Output, name: &[u8], value: &[u8]) {
+    output.text(name);
+    output.text(b": ");
+    output.text(value);
+    output.text(b"\r\n");
+}
+
+/// Writes a `Content-Length`.
+pub(super) fn content_length(output: &mut Output, length: u64) {
+    put(output, format_args!("Content-Length: {length}\r\n"));
+}
+
+/// Writes formatted ASCII.
+pub(super) fn put(output: &mut Output, text: core::fmt::Arguments<'_>) {
+    // An `Output` takes all that it is given.
+    let _ = output.write_fmt(text);
+}

@@ -1,0 +1,314 @@
+//! Field sections: from lines to end-to-end fields, and what the connection-level ones mean.
+//!
+//! Both directions and trailers use it. Fields that belong to one connection (framing, hop-by-hop, those
+//! that `Connection` names) end here; their meaning comes out as numbers and flags (RFC 9110 §7.6.1).
+
+use alloc::vec::Vec;
+use bytes::{Buf, Bytes};
+
+use super::error::Malformed;
+use super::scan::is_token;
+use crate::message::Headers;
+
+/// The version of a message that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0: no chunked coding, no interim responses, no upgrades; closes unless told otherwise.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+}
+
+/// The framing that a message's fields declare (RFC 9112 §6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Declared {
+    Nothing,
+    Length(u64),
+    Chunked,
+}
+
+/// A field section, understood.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    /// End-to-end fields, in order, as they came.
+    pub(super) kept: Headers,
+    /// The last `Content-Length`, untrimmed, and how many there were.
+    length: Option<Bytes>,
+    lengths: usize,
+    /// The last `Transfer-Encoding`, untrimmed, and how many there were.
+    coding: Option<Bytes>,
+    codings: usize,
+    /// What `Connection` names, but for what follows.
+    named: Vec<Bytes>,
+    pub(super) has_close: bool,
+    pub(super) has_keep_alive: bool,
+    has_upgrade: bool,
+    /// The tokens of `Upgrade`, in order.
+    upgrades: Vec<Bytes>,
+    pub(super) wants_trailers: bool,
+}
+
+/// What a field's name means to a connection.
+#[derive(Clone, Copy)]
+enum Kind {
+    Length,
+    Coding,
+    FramingAlias,
+    Connection,
+    Upgrade,
+    Te,
+    HopByHop,
+    EndToEnd,
+}
+
+const KINDS: [(&str, Kind); 11] = [
+    ("content-length", Kind::Length),
+    ("content_length", Kind::FramingAlias),
+    ("transfer-encoding", Kind::Coding),
+    ("transfer_encoding", Kind::FramingAlias),
+    ("connection", Kind::Connection),
+    ("proxy-connection", Kind::HopByHop),
+    ("keep-alive", Kind::HopByHop),
+    ("te", Kind::Te),
+    ("trailer", Kind::HopByHop),
+    ("upgrade", Kind::Upgrade),
+    ("http2-settings", Kind::HopByHop),
+];
+
+fn kind(name: &[u8]) -> Kind {
+    let known = KINDS.iter().find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
+    known.map_or(Kind::EndToEnd, |(_, kind)| *kind)
+}
+
+/// Whether a field belongs to one connection and is never written from a head that crossed the tunnel.
+pub(super) fn is_connection_field(name: &[u8]) -> bool {
+    !matches!(kind(name), Kind::EndToEnd)
+}
+
+/// Fields that `Connection` may not name: with them a client could strip what the relay or the backend
+/// relies on. [H-13]
+const PROTECTED: [&str; 30] = [
+    "age",
+    "authorization",
+    "cache-control",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-security-policy",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "expires",
+    "forwarded",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "location",
+    "origin",
+    "proxy-authorization",
+    "range",
+    "set-cookie",
+    "strict-transport-security",
+    "transfer-encoding",
+    "transfer_encoding",
+    "vary",
+    "www-authenticate",
+    "x-real-ip",
+];
+
+/// Families of names that `Connection` may not name, nor a trailer be called.
+const PROTECTED_PREFIXES: [&str; 3] = ["x-forwarded-", "x-plugboard-", "sec-"];
+
+/// Fields that make no sense, or harm, in a trailer section: framing, routing, authentication, request
+/// modifiers and response control (RFC 9110 §6.5.1). [H-23]
+const NO_TRAILERS: [&str; 8] = [
+    "allow",
+    "authentication-info",
+    "max-forwards",
+    "pragma",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "retry-after",
+    "warning",
+];
+
+fn is_among(names: &[&str], name: &[u8]) -> bool {
+    names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+fn is_protected(name: &[u8]) -> bool {
+    let has_prefix = |prefix: &&str| {
+        name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    };
+    is_among(&PROTECTED, name) || PROTECTED_PREFIXES.iter().any(has_prefix)
+}
+
+/// Whether a field may cross as a trailer.
+pub(super) fn is_trailer(name: &[u8]) -> bool {
+    !is_connection_field(name) && !is_protected(name) && !is_among(&NO_TRAILERS, name)
+}
+
+/// The next line of a scanned section, without CRLF; `None` at the empty line that ends it.
+pub(super) fn next_line(section: &mut Bytes) -> Option<Bytes> {
+    let end = section.iter().position(|&octet| octet == b'\r')?;
+    let line = section.split_to(end);
+    section.advance(section.len().min(2));
+    (!line.is_empty()).then_some(line)
+}
+
+/// A field line's name and its value with the white space around it.
+fn split_line(line: &Bytes) -> Result<(Bytes, Bytes), Malformed> {
+    let colon = line.iter().position(|&octet| octet == b':').ok_or(Malformed::FieldLine)?;
+    let name = line.slice(..colon);
+    if !is_token(&name) {
+        return Err(Malformed::FieldLine);
+    }
+    Ok((name, line.slice(colon.saturating_add(1)..)))
+}
+
+/// `value` without the white space around it (RFC 9110 §5.6.3).
+fn trimmed(value: &Bytes) -> Bytes {
+    let is_space = |octet: &&u8| matches!(octet, b' ' | b'\t');
+    let front = value.iter().take_while(is_space).count();
+    let value = value.slice(front..);
+    let back = value.iter().rev().take_while(is_space).count();
+    value.slice(..value.len().saturating_sub(back))
+}
+
+/// The members of a comma-separated list, empty ones left out (RFC 9110 §5.6.1).
+pub(super) fn members(value: &Bytes) -> impl Iterator<Item = Bytes> {
+    let parts = value.split(|&octet| octet == b',');
+    parts.map(|part| trimmed(&value.slice_ref(part))).filter(|member| !member.is_empty())
+}
+
+/// The fields of a trailer section: those that may be trailers, in order.
+pub(super) fn trailers(mut section: Bytes) -> Result<Headers, Malformed> {
+    let mut kept = Headers::new();
+    while let Some(line) = next_line(&mut section) {
+        let (name, value) = split_line(&line)?;
+        if is_trailer(&name) {
+            kept.push(name, trimmed(&value));
+        }
+    }
+    Ok(kept)
+}
+
+impl Fields {
+    /// Takes a scanned section apart.
+    pub(super) fn parse(mut section: Bytes) -> Result<Self, Malformed> {
+        let mut fields = Self::default();
+        while let Some(line) = next_line(&mut section) {
+            let (name, value) = split_line(&line)?;
+            fields.add(name, value)?;
+        }
+        fields.drop_named()?;
+        Ok(fields)
+    }
+
+    fn add(&mut self, name: Bytes, value: Bytes) -> Result<(), Malformed> {
+        match kind(&name) {
+            Kind::Length => {
+                self.length = Some(value);
+                self.lengths = self.lengths.saturating_add(1);
+            }
+            Kind::Coding => {
+                self.coding = Some(value);
+                self.codings = self.codings.saturating_add(1);
+            }
+            Kind::FramingAlias => return Err(Malformed::FramingAlias),
+            Kind::Connection => return self.add_options(&value),
+            Kind::Upgrade => self.upgrades.extend(members(&value)),
+            Kind::Te => {
+                self.wants_trailers |= members(&value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+            }
+            Kind::HopByHop => {}
+            Kind::EndToEnd => self.kept.push(name, trimmed(&value)),
+        }
+        Ok(())
+    }
+
+    fn add_options(&mut self, value: &Bytes) -> Result<(), Malformed> {
+        for option in members(value) {
+            if !is_token(&option) {
+                return Err(Malformed::ConnectionOption);
+            }
+            self.has_close |= option.eq_ignore_ascii_case(b"close");
+            self.has_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            self.has_upgrade |= option.eq_ignore_ascii_case(b"upgrade");
+            self.named.push(option);
+        }
+        Ok(())
+    }
+
+    fn drop_named(&mut self) -> Result<(), Malformed> {
+        let named = core::mem::take(&mut self.named);
+        if named.iter().any(|name| is_protected(name)) {
+            return Err(Malformed::ProtectedOption);
+        }
+        self.kept.retain(|(name, _)| !named.iter().any(|option| option.eq_ignore_ascii_case(name)));
+        Ok(())
+    }
+
+    /// What the framing fields declare. White space around their values is refused but for one space,
+    /// since parsers differ on it. [H-01, H-02, H-03]
+    pub(super) fn declared(&self, version: Version) -> Result<Declared, Malformed> {
+        match (&self.length, &self.coding) {
+            (None, None) => Ok(Declared::Nothing),
+            (Some(_), Some(_)) => Err(Malformed::LengthAndCoding),
+            (Some(_), None) if self.lengths > 1 => Err(Malformed::LengthRepeated),
+            (Some(length), None) => content_length(after_space(length)).map(Declared::Length),
+            (None, Some(_)) if self.codings > 1 => Err(Malformed::CodingRepeated),
+            (None, Some(_)) if version == Version::Http10 => Err(Malformed::CodingInHttp10),
+            (None, Some(coding)) => chunked(after_space(coding)).map(|()| Declared::Chunked),
+        }
+    }
+
+    /// The first protocol that `Upgrade` offers, if `Connection` names it too and it is not another
+    /// version or another layer of HTTP itself. [H-11, H-19]
+    pub(super) fn upgrade(&self) -> Option<Bytes> {
+        let offered = self.upgrades.iter().find(|protocol| is_upgrade(protocol));
+        offered.filter(|_| self.has_upgrade).cloned()
+    }
+}
+
+/// `value` without the one space that usually follows the colon.
+fn after_space(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b" ").unwrap_or(value)
+}
+
+/// A length in at most 19 digits, which always fit 64 bits (RFC 9110 §8.6). [H-02]
+fn content_length(value: &[u8]) -> Result<u64, Malformed> {
+    if value.is_empty() || value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
+        return Err(Malformed::Length);
+    }
+    let digits = value.iter().map(|&digit| u64::from(digit.wrapping_sub(b'0')));
+    Ok(digits.fold(0, |sum: u64, digit| sum.saturating_mul(10).saturating_add(digit)))
+}
+
+/// Whether a `Transfer-Encoding` is `chunked` alone. Where another coding precedes it the framing is
+/// clear, but not the content: 501 in place of 400 (RFC 9112 §6.1). [H-03]
+fn chunked(value: &[u8]) -> Result<(), Malformed> {
+    if value.eq_ignore_ascii_case(b"chunked") {
+        return Ok(());
+    }
+    let mut codings = value.rsplit(|&octet| octet == b',').map(<[u8]>::trim_ascii);
+    let is_final_chunked = codings.next().is_some_and(|last| last.eq_ignore_ascii_case(b"chunked"));
+    let is_known = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    if is_final_chunked && codings.all(|coding| is_token(coding) && !is_known(coding)) {
+        return Err(Malformed::CodingUnknown);
+    }
+    Err(Malformed::Coding)
+}
+
+/// Whether `protocol` may be passed on: a token with an optional version, and not HTTP/2 or TLS inside of
+/// the connection. [H-19]
+pub(super) fn is_upgrade(protocol: &[u8]) -> bool {
+    let mut parts = protocol.splitn(2, |&octet| octet == b'/');
+    let name = parts.next().unwrap_or_default();
+    let is_http = ["h2c", "h2", "tls", "http"].iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()));
+    is_token(name) && !is_http && parts.next().is_none_or(is_token)
+}

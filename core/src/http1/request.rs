@@ -1,0 +1,214 @@
+//! Request heads: from a scanned section to a [`RequestHead`] and what the connection needs to know.
+
+use bytes::{Buf, Bytes};
+
+use super::error::RequestError;
+use super::fields::{Declared, Fields, Version, members, next_line};
+use super::host;
+use super::scan::{Bounds, Scanner, is_token};
+use crate::limits::{HttpLimits, METHOD_BYTES_MAX};
+use crate::message::RequestHead;
+use crate::target;
+
+/// Octets of a request line besides method and target: two spaces and the version.
+const REQUEST_LINE_REST: usize = 10;
+
+/// What the relay needs to know of a request besides its head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestOrigin {
+    /// The host for routing: lower-case, without port and trailing dot. `None` only in HTTP/1.0.
+    pub host: Option<Bytes>,
+    /// The client's version.
+    pub version: Version,
+}
+
+/// A request head, understood.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) head: RequestHead,
+    pub(super) origin: RequestOrigin,
+    pub(super) declared: Declared,
+    pub(super) is_kept_alive: bool,
+    /// Whether the client waits for 100 before it sends the body.
+    pub(super) is_expecting: bool,
+}
+
+/// Finds the end of a request head.
+pub(super) const fn scanner(limits: &HttpLimits) -> Scanner {
+    let start_line = limits.target_bytes.saturating_add(METHOD_BYTES_MAX).saturating_add(REQUEST_LINE_REST);
+    let bounds = Bounds {
+        start_line: Some(start_line),
+        line: limits.header_line_bytes,
+        lines: limits.request_headers,
+        total: limits.request_head_bytes,
+    };
+    Scanner::new(bounds, true)
+}
+
+/// Takes a scanned request head apart.
+pub(super) fn parse(mut section: Bytes, limits: &HttpLimits) -> Result<Request, RequestError> {
+    if section.starts_with(b"\r\n") {
+        section.advance(2);
+    }
+    let line = next_line(&mut section).ok_or(RequestError::RequestLine)?;
+    let (method, raw_target, version) = request_line(&line)?;
+    check_method(&method)?;
+    if raw_target.len() > limits.target_bytes {
+        return Err(RequestError::TargetTooLong);
+    }
+    let target = Target::parse(&method, &raw_target)?;
+    let mut fields = Fields::parse(section)?;
+    let declared = fields.declared(version)?;
+    if matches!(declared, Declared::Length(length) if length > limits.request_body_bytes) {
+        return Err(RequestError::BodyTooLong);
+    }
+    let host = settle_host(&mut fields, target.authority, version)?;
+    let is_expecting = settle_expectation(&mut fields, version)?;
+    let upgrade = fields.upgrade().filter(|_| is_upgradable(&method, version, declared));
+    let is_kept_alive = is_kept_alive(&fields, version);
+    let length = if let Declared::Length(length) = declared { Some(length) } else { None };
+    let wants_trailers = fields.wants_trailers;
+    let head = RequestHead {
+        method,
+        target: target.canonical,
+        headers: fields.kept,
+        length,
+        upgrade,
+        wants_trailers,
+    };
+    Ok(Request { head, origin: RequestOrigin { host, version }, declared, is_kept_alive, is_expecting })
+}
+
+/// Splits `method SP target SP version`, with exactly these two spaces (RFC 9112 §3).
+fn request_line(line: &Bytes) -> Result<(Bytes, Bytes, Version), RequestError> {
+    let mut parts = line.splitn(3, |&octet| octet == b' ');
+    let (Some(method), Some(target), Some(version)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(RequestError::RequestLine);
+    };
+    let version = match version {
+        b"HTTP/1.1" => Version::Http11,
+        b"HTTP/1.0" => Version::Http10,
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            return Err(RequestError::Version);
+        }
+        _ => return Err(RequestError::RequestLine),
+    };
+    Ok((line.slice_ref(method), line.slice_ref(target), version))
+}
+
+/// Any method passes but those that are not for an origin behind a reverse tunnel. [H-18]
+fn check_method(method: &[u8]) -> Result<(), RequestError> {
+    if !is_token(method) {
+        return Err(RequestError::RequestLine);
+    }
+    if method.len() > METHOD_BYTES_MAX {
+        return Err(RequestError::MethodTooLong);
+    }
+    let is_refused =
+        ["CONNECT", "TRACE", "TRACK"].iter().any(|refused| method.eq_ignore_ascii_case(refused.as_bytes()));
+    if is_refused { Err(RequestError::MethodNotAllowed) } else { Ok(()) }
+}
+
+/// A request target in its two parts. [H-17]
+struct Target {
+    canonical: Bytes,
+    /// The authority of an absolute-form target.
+    authority: Option<Bytes>,
+}
+
+impl Target {
+    fn parse(method: &[u8], raw: &Bytes) -> Result<Self, RequestError> {
+        if raw.starts_with(b"/") {
+            return Self::with(raw, None);
+        }
+        if raw == "*" {
+            return Self::asterisk(method, None);
+        }
+        Self::parse_absolute(method, raw)
+    }
+
+    /// `http://authority/path?query`: the authority becomes `Host` (RFC 9112 §3.2.2).
+    fn parse_absolute(method: &[u8], raw: &Bytes) -> Result<Self, RequestError> {
+        let has_scheme = |scheme: &&str| {
+            raw.get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme.as_bytes()))
+        };
+        let scheme = ["http://", "https://"].into_iter().find(has_scheme).ok_or(RequestError::TargetForm)?;
+        let rest = raw.slice(scheme.len()..);
+        let end = rest.iter().position(|octet| matches!(octet, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+        let authority = Some(rest.slice(..end));
+        let rest = rest.slice(end..);
+        if rest.is_empty() && method == b"OPTIONS" {
+            return Self::asterisk(method, authority);
+        }
+        if rest.starts_with(b"/") {
+            return Self::with(&rest, authority);
+        }
+        let mut rooted = alloc::vec![b'/'];
+        rooted.extend_from_slice(&rest);
+        Self::with(&rooted, authority)
+    }
+
+    fn asterisk(method: &[u8], authority: Option<Bytes>) -> Result<Self, RequestError> {
+        let canonical = Bytes::from_static(b"*");
+        if method == b"OPTIONS" { Ok(Self { canonical, authority }) } else { Err(RequestError::TargetForm) }
+    }
+
+    fn with(origin_form: &[u8], authority: Option<Bytes>) -> Result<Self, RequestError> {
+        let canonical = target::canonical(origin_form).map_err(|_| RequestError::Target)?;
+        Ok(Self { canonical, authority })
+    }
+}
+
+/// Checks `Host`, lets the authority of an absolute-form target win over it, and answers the canonical
+/// host (RFC 9112 §3.2). [H-15]
+fn settle_host(
+    fields: &mut Fields,
+    authority: Option<Bytes>,
+    version: Version,
+) -> Result<Option<Bytes>, RequestError> {
+    if fields.kept.all("host").nth(1).is_some() {
+        return Err(RequestError::HostRepeated);
+    }
+    let declared = match fields.kept.first("host") {
+        Some(host) => Some(host::canonical(host).ok_or(RequestError::Host)?),
+        None if version == Version::Http11 => return Err(RequestError::HostMissing),
+        None => None,
+    };
+    let Some(authority) = authority else { return Ok(declared) };
+    let host = host::canonical(&authority).ok_or(RequestError::Host)?;
+    fields.kept.set("Host", authority);
+    Ok(Some(host))
+}
+
+/// Whether the client waits for 100. HTTP/1.0 cannot: there the field is dropped (RFC 9110 §10.1.1). [H-21]
+fn settle_expectation(fields: &mut Fields, version: Version) -> Result<bool, RequestError> {
+    if version == Version::Http10 {
+        fields.kept.remove("expect");
+        return Ok(false);
+    }
+    let mut is_expecting = false;
+    for expectation in fields.kept.all("expect").flat_map(members) {
+        if !expectation.eq_ignore_ascii_case(b"100-continue") {
+            return Err(RequestError::Expectation);
+        }
+        is_expecting = true;
+    }
+    Ok(is_expecting)
+}
+
+/// Whether this request may ask for another protocol: one that leaves nothing to be read as a body. [H-11]
+fn is_upgradable(method: &[u8], version: Version, declared: Declared) -> bool {
+    method == b"GET"
+        && version == Version::Http11
+        && matches!(declared, Declared::Nothing | Declared::Length(0))
+}
+
+/// Whether the connection stays after this message (RFC 9112 §9.3).
+pub(super) const fn is_kept_alive(fields: &Fields, version: Version) -> bool {
+    match version {
+        Version::Http11 => !fields.has_close,
+        Version::Http10 => fields.has_keep_alive && !fields.has_close,
+    }
+}

@@ -1,0 +1,141 @@
+//! Which octets may stand where, checked before anything is interpreted.
+//!
+//! The scanner walks a head or a trailer section octet by octet as it comes, so that a section that is
+//! refused is refused at the same octet however it was cut into reads, and each octet is seen once.
+//! What it lets through has CR and LF only as CRLF, no control but HTAB, no folded line, and is within
+//! its bounds; taking it apart is then a matter of splitting (RFC 9112 §2.2, §5).
+
+use super::error::Malformed;
+
+/// Whether `octet` may be part of a token (RFC 9110 §5.6.2).
+pub(super) const fn is_token_octet(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric()
+        || matches!(
+            octet,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// Whether `text` is a token: not empty, and token octets only.
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().copied().all(is_token_octet)
+}
+
+/// Whether `octet` may stand in a field value or a reason phrase: no control but HTAB, obs-text allowed
+/// (RFC 9110 §5.5).
+const fn is_text_octet(octet: u8) -> bool {
+    octet == b'\t' || (octet >= b' ' && octet != 0x7f)
+}
+
+/// Whether `text` may be sent as a field value or a reason phrase.
+pub(crate) fn is_text(text: &[u8]) -> bool {
+    text.iter().copied().all(is_text_octet)
+}
+
+/// How much of a section is read before it is refused.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Octets of the start line; `None` for a section of fields only.
+    pub(super) start_line: Option<usize>,
+    /// Octets of one field line, without CRLF.
+    pub(super) line: usize,
+    /// Field lines.
+    pub(super) lines: usize,
+    /// Octets of the whole section.
+    pub(super) total: usize,
+}
+
+/// Finds the end of a section, or the first octet that may not be where it is.
+#[derive(Debug)]
+pub(super) struct Scanner {
+    bounds: Bounds,
+    /// Octets seen.
+    at: usize,
+    /// Octets of the line that is being read.
+    line: usize,
+    /// Field lines that have ended.
+    lines: usize,
+    is_after_cr: bool,
+    is_start_owed: bool,
+    /// One empty line may precede a request line (RFC 9112 §2.2), and no more. [H-06]
+    is_blank_allowed: bool,
+}
+
+impl Scanner {
+    pub(super) const fn new(bounds: Bounds, is_blank_allowed: bool) -> Self {
+        let is_start_owed = bounds.start_line.is_some();
+        Self { bounds, at: 0, line: 0, lines: 0, is_after_cr: false, is_start_owed, is_blank_allowed }
+    }
+
+    /// Goes on where the last call stopped; `input` starts with what earlier calls have seen. The answer
+    /// is the section's length, its empty line included.
+    pub(super) fn scan(&mut self, input: &[u8]) -> Result<Option<usize>, Malformed> {
+        for &octet in input.get(self.at..).unwrap_or_default() {
+            if self.at >= self.bounds.total {
+                return Err(Malformed::SectionTooLong);
+            }
+            self.at = self.at.saturating_add(1);
+            if self.accept(octet)? {
+                return Ok(Some(self.at));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes one octet; `true` if it is the section's last.
+    fn accept(&mut self, octet: u8) -> Result<bool, Malformed> {
+        match octet {
+            b'\n' if self.is_after_cr => self.end_line(),
+            _ if self.is_after_cr => Err(Malformed::BareCr),
+            b' ' | b'\t' if self.line == 0 => Err(Malformed::LeadingSpace),
+            _ if is_text_octet(octet) => self.extend_line(),
+            b'\r' => {
+                self.is_after_cr = true;
+                Ok(false)
+            }
+            b'\n' => Err(Malformed::BareLf),
+            _ => Err(Malformed::Control),
+        }
+    }
+
+    fn extend_line(&mut self) -> Result<bool, Malformed> {
+        self.line = self.line.saturating_add(1);
+        match self.bounds.start_line {
+            Some(max) if self.is_start_owed && self.line > max => Err(Malformed::StartLineTooLong),
+            _ if !self.is_start_owed && self.line > self.bounds.line => Err(Malformed::LineTooLong),
+            _ => Ok(false),
+        }
+    }
+
+    fn end_line(&mut self) -> Result<bool, Malformed> {
+        self.is_after_cr = false;
+        let is_blank = self.line == 0;
+        self.line = 0;
+        if self.is_start_owed {
+            if is_blank && !self.is_blank_allowed {
+                return Err(Malformed::BlankStartLine);
+            }
+            self.is_blank_allowed = false;
+            self.is_start_owed = is_blank;
+            return Ok(false);
+        }
+        if is_blank {
+            return Ok(true);
+        }
+        self.lines = self.lines.saturating_add(1);
+        if self.lines > self.bounds.lines { Err(Malformed::TooManyFields) } else { Ok(false) }
+    }
+}

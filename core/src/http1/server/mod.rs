@@ -1,0 +1,340 @@
+//! The relay's side of one client connection: reads requests, writes responses.
+
+mod clock;
+mod reading;
+mod writing;
+
+use bytes::{Bytes, BytesMut};
+
+use self::clock::{Clock, Verdict};
+use super::answer::OwnAnswer;
+use super::body::BodyDecoder;
+use super::encode::BodyEncoder;
+use super::error::RequestError;
+use super::fields::Version;
+use super::output::Output;
+use super::request::{self, RequestOrigin};
+use super::scan::Scanner;
+use super::{Closing, error};
+use crate::limits::HttpLimits;
+use crate::message::{Headers, RequestHead};
+use crate::time::Timestamp;
+
+/// What a client said or did.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ServerEvent {
+    /// A request; the next one comes only when this one's response is complete.
+    Request {
+        /// The head. Forwarding headers are as the client sent them.
+        head: RequestHead,
+        /// Whether the request is complete with it. Never for one that asks for an upgrade: its direction
+        /// stays open for what comes behind a 101, and is to be ended when another final head comes.
+        end: bool,
+        /// For routing.
+        origin: RequestOrigin,
+    },
+    /// The next octets of the body.
+    Body(Bytes),
+    /// The body is whole; its trailers.
+    End(Headers),
+    /// The exchange is lost: its stream is to be reset. If no response had begun and the client is there to
+    /// read one, the answer is in the output.
+    Aborted(AbortCause),
+    /// What came was no request: the answer is in the output, and the connection closes.
+    Refused(RequestError),
+    /// Octets behind a 101.
+    Opaque(Bytes),
+    /// The client shut down its half of an opaque connection.
+    OpaqueEnd,
+}
+
+/// Why an exchange was lost on the client's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AbortCause {
+    /// The client closed or half-closed the connection before its response was complete. [B-10]
+    ClientLeft,
+    /// The body broke a rule, came too slowly, or was too long.
+    Body(RequestError),
+}
+
+/// Where the request is.
+#[derive(Debug)]
+enum Reading {
+    Head(Scanner),
+    Body(BodyDecoder),
+    /// The request is whole, its response is not.
+    Whole,
+    /// The response is complete, the request is not: so many octets more are read and thrown away to keep
+    /// the connection. [H-10]
+    Drain(BodyDecoder, u64),
+    Opaque,
+    OpaqueEnded,
+    /// Nothing that comes is interpreted (I20); so many octets more are thrown away before the connection
+    /// is given up.
+    Discard(u64),
+}
+
+/// Where the response is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    /// No request is in, or its response is complete.
+    Idle,
+    /// A final head is owed.
+    Owed,
+    Body(BodyEncoder),
+    Opaque,
+    OpaqueEnded,
+}
+
+/// What is known of the request whose response is owed.
+#[derive(Debug)]
+struct Exchange {
+    version: Version,
+    is_head: bool,
+    is_kept_alive: bool,
+    /// The client waits for 100, and none was sent, and no octet of the body came.
+    is_expecting: bool,
+    upgrade: Option<Bytes>,
+    interims: usize,
+    /// Octets of the body so far.
+    octets: u64,
+}
+
+/// One client connection, request after request.
+///
+/// ```text
+///  Request ─▶ Body* ─▶ End     (or Aborted)
+///     └─▶ interim* ─▶ respond ─▶ write* ─▶ end     (or refuse, or abort)
+///                        └ 101 ─▶ Opaque* ─▶ OpaqueEnd  and  write* ─▶ end
+/// ```
+///
+/// Verbs that come at the wrong moment, such as those for an exchange that was aborted, do nothing.
+/// How long the client may take to read what is written is the driver's to bound.
+#[derive(Debug)]
+pub struct Server {
+    limits: HttpLimits,
+    reading: Reading,
+    writing: Writing,
+    exchange: Exchange,
+    /// An event that was found outside of `poll_event`.
+    owed: Option<ServerEvent>,
+    clock: Clock,
+    closing: Closing,
+    is_eof: bool,
+    is_close_announced: bool,
+    /// Octets that the last `poll_event` left in the input.
+    held: usize,
+    output: Output,
+}
+
+impl Server {
+    /// A fresh connection, accepted at `now`: its first head is waited for from then on. [L3]
+    #[must_use]
+    pub fn new(limits: HttpLimits, now: Timestamp) -> Self {
+        Self {
+            reading: Reading::Head(request::scanner(&limits)),
+            writing: Writing::Idle,
+            exchange: Exchange::none(),
+            owed: None,
+            clock: Clock::new(now, &limits),
+            closing: Closing::Open,
+            is_eof: false,
+            is_close_announced: false,
+            held: 0,
+            output: Output::default(),
+            limits,
+        }
+    }
+
+    /// The next event, taken from the front of `input`, or `None` until more comes.
+    ///
+    /// Call it after each read and after each verb. Not calling it is how to exert backpressure: a body
+    /// that is not asked for is not late.
+    pub fn poll_event(&mut self, input: &mut BytesMut, now: Timestamp) -> Option<ServerEvent> {
+        self.clock.handle_poll(now);
+        let event = self.owed.take().or_else(|| self.read(input));
+        self.held = input.len();
+        self.settle_clock(event.as_ref(), now);
+        event
+    }
+
+    /// Whether more input is of use. Behind a whole request reading goes on only to notice that the client
+    /// left, up to one head's worth of what is pipelined.
+    #[must_use]
+    pub const fn wants_read(&self) -> bool {
+        if self.is_eof || matches!(self.closing, Closing::Finished | Closing::Reset) {
+            return false;
+        }
+        match self.reading {
+            Reading::Whole => self.held < self.limits.request_head_bytes,
+            Reading::OpaqueEnded => false,
+            Reading::Head(_)
+            | Reading::Body(_)
+            | Reading::Drain(..)
+            | Reading::Opaque
+            | Reading::Discard(_) => true,
+        }
+    }
+
+    /// The client shut down its half. Before its response is complete that means that it left. [B-10]
+    /// Behind a 101 it is passed on, after what is still in the input.
+    pub fn handle_eof(&mut self) {
+        self.is_eof = true;
+        match (&self.reading, self.writing) {
+            (Reading::Opaque | Reading::OpaqueEnded, _) => {}
+            (_, Writing::Owed | Writing::Body(_)) => self.lose(AbortCause::ClientLeft),
+            (_, Writing::Idle | Writing::Opaque | Writing::OpaqueEnded) => self.close(),
+        }
+        if self.closing == Closing::Lingering {
+            self.handle_shutdown_end();
+        }
+    }
+
+    /// The writing half was shut down, as [`Closing::AfterOutput`] asked.
+    pub fn handle_shutdown(&mut self, now: Timestamp) {
+        if self.closing == Closing::AfterOutput {
+            self.closing = Closing::Lingering;
+            if matches!(self.reading, Reading::Discard(_)) {
+                self.clock.linger(now, &self.limits);
+            }
+            self.handle_shutdown_end();
+        }
+    }
+
+    /// A connection that is shut down both ways is finished.
+    fn handle_shutdown_end(&mut self) {
+        let is_read_out = match self.reading {
+            Reading::Opaque => false,
+            Reading::OpaqueEnded => true,
+            Reading::Head(_)
+            | Reading::Body(_)
+            | Reading::Whole
+            | Reading::Drain(..)
+            | Reading::Discard(_) => self.is_eof,
+        };
+        if is_read_out {
+            self.closing = Closing::Finished;
+        }
+    }
+
+    /// What waits to be written.
+    pub const fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    /// What becomes of the connection.
+    #[must_use]
+    pub const fn closing(&self) -> Closing {
+        self.closing
+    }
+
+    /// Whether the connection waits for a request of which nothing has come: it can be closed with no loss.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        matches!(self.reading, Reading::Head(_)) && self.held == 0 && self.output.is_empty()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, unless something happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        match self.closing {
+            Closing::Finished | Closing::Reset => None,
+            Closing::Open | Closing::AfterOutput | Closing::Lingering => self.clock.deadline(),
+        }
+    }
+
+    /// The deadline has passed: a head or a body came too slowly, a kept connection stayed idle, or a
+    /// lingering client does not close. [L3]
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        match self.clock.judge(now) {
+            None => {}
+            Some(Verdict::Silent) => self.close(),
+            Some(Verdict::Head) if self.held == 0 => self.close(),
+            Some(Verdict::Head) => self.owed = Some(self.refuse_head(RequestError::HeadTimeout)),
+            Some(Verdict::Body) => self.lose(AbortCause::Body(RequestError::BodyTimeout)),
+            Some(Verdict::Linger) => self.closing = Closing::Finished,
+        }
+    }
+
+    /// The next response says `Connection: close`, and the connection closes behind it: the relay drains.
+    pub const fn announce_close(&mut self) {
+        self.is_close_announced = true;
+    }
+
+    /// Nothing more is read; the connection ends when the output is written.
+    const fn close(&mut self) {
+        if matches!(self.closing, Closing::Open) {
+            self.closing = Closing::AfterOutput;
+        }
+        self.reading = Reading::Discard(self.limits.drain_bytes);
+        self.writing = Writing::Idle;
+        self.clock.stop();
+    }
+
+    /// Nothing on this connection can be completed any more.
+    const fn reset(&mut self) {
+        self.close();
+        self.closing = Closing::Reset;
+    }
+
+    /// Answers a head that is no request. Nothing behind it is interpreted (I20).
+    fn refuse_head(&mut self, error: RequestError) -> ServerEvent {
+        OwnAnswer::from(error).write(&mut self.output, Some("close"), true);
+        self.close();
+        ServerEvent::Refused(error)
+    }
+
+    /// The request will never be whole. A response that was not begun tells why; one that was must not
+    /// look complete.
+    fn lose(&mut self, cause: AbortCause) {
+        let is_told = self.writing != Writing::Idle;
+        match (self.writing, cause) {
+            (Writing::Owed, AbortCause::Body(error)) => {
+                let has_body = !self.exchange.is_head;
+                OwnAnswer::from(error).write(&mut self.output, Some("close"), has_body);
+                self.close();
+            }
+            (Writing::Idle, _) => self.close(),
+            _ => self.reset(),
+        }
+        if is_told {
+            self.owed = Some(ServerEvent::Aborted(cause));
+        }
+    }
+
+    /// Tells the clock what is waited for now.
+    fn settle_clock(&mut self, event: Option<&ServerEvent>, now: Timestamp) {
+        let is_begun = self.held > 0;
+        match self.reading {
+            Reading::Head(_) => self.clock.wait_for_head(is_begun, now, &self.limits),
+            Reading::Body(_) | Reading::Drain(..) => {
+                let octets = if let Some(ServerEvent::Body(data)) = event { data.len() } else { 0 };
+                let is_waiting = event.is_none() && !self.exchange.is_expecting;
+                self.clock.wait_for_body(octets, is_waiting, now, &self.limits);
+            }
+            Reading::Whole | Reading::Opaque | Reading::OpaqueEnded => self.clock.stop(),
+            Reading::Discard(_) => {}
+        }
+    }
+}
+
+impl Exchange {
+    /// Before the first request.
+    const fn none() -> Self {
+        Self {
+            version: Version::Http11,
+            is_head: false,
+            is_kept_alive: false,
+            is_expecting: false,
+            upgrade: None,
+            interims: 0,
+            octets: 0,
+        }
+    }
+}
+
+impl From<error::Malformed> for AbortCause {
+    fn from(malformed: error::Malformed) -> Self {
+        Self::Body(malformed.into())
+    }
+}
