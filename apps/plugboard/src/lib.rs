@@ -2,9 +2,11 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod cli;
 pub mod limits;
 #[cfg(test)]
 mod scratch;
 pub mod secret;
+pub mod settings;
 pub mod telemetry;
 pub mod token;

@@ -188,7 +188,8 @@ impl RecvStream<'_> {
     /// [`RecvStream::peek`].
     pub fn read(&mut self) -> Incoming {
         let incoming = self.peek();
-        if let (Incoming::Octets(octets), Some(stream)) = (&incoming, self.session.streams.get_mut(&self.id)) {
+        if let (Incoming::Octets(octets), Some(stream)) = (&incoming, self.session.streams.get_mut(&self.id))
+        {
             stream.recv.buffer.advance(octets.len());
         }
         incoming
