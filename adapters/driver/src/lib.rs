@@ -24,6 +24,7 @@ mod token;
 
 pub use accept::{WhenFull, accept_loop};
 pub use authority::{AuthError, Authority, Grant, LEEWAY};
+pub use backend::{BackendUrl, BadBackendUrl};
 pub use observe::{AccessRecord, Observer, Unobserved};
 pub use plugboard_url::{BadUrl, PlugboardUrl};
 pub use runtime::{Endpoint, Listener, Runtime};

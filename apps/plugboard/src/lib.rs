@@ -3,6 +3,7 @@
 pub mod access_log;
 pub mod admin;
 pub mod cli;
+pub mod demo;
 pub mod limits;
 #[cfg(test)]
 mod scratch;

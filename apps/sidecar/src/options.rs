@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{CommandFactory, FromArgMatches, Parser};
-use telephone_driver::{Endpoint, Token};
+use telephone_driver::{BackendUrl, Token};
 
 use crate::logging::LogFormat;
 use crate::settings::Settings;
@@ -49,7 +49,7 @@ pub(crate) struct Options {
 
     /// The application: http://host:port or unix:/path
     #[arg(long, value_name = "URL", env = "BACKEND_URL", value_parser = values::backend)]
-    pub(crate) backend: Option<Endpoint>,
+    pub(crate) backend: Option<BackendUrl>,
 
     /// The token that proves who this is; better kept in the variable or a file, since others on this
     /// machine can read command lines

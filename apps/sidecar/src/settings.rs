@@ -9,11 +9,12 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 use telephone_core::limits::MOUNTS_MAX;
 use telephone_core::mount::{Mount, MountError};
-use telephone_driver::{Endpoint, PlugboardUrl, Token};
+use telephone_driver::{BackendUrl, PlugboardUrl, Token};
 
 use crate::logging::LogFormat;
 use crate::options::Options;
 use crate::usage::Usage;
+use crate::values::INSTANCE_BYTES_MAX;
 
 /// Where the token is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub struct Settings {
     /// What to be reachable under, 1 to `MOUNTS_MAX`.
     pub mounts: Vec<Mount>,
     /// The application.
-    pub backend: Endpoint,
+    pub backend: BackendUrl,
     /// Where the token is.
     pub token: TokenOrigin,
     /// Where to serve the health page, if anywhere.
@@ -61,8 +62,8 @@ impl Settings {
         let plugboards = plugboards(listed(options.plugboard, matches, "plugboard"))?;
         let mounts = mounts(listed(options.mount, matches, "mount"))?;
         let backend = match either(matches, PORT, BACKEND, options.port, options.backend)? {
-            Either::Left(port) => Endpoint::Tcp { host: "127.0.0.1".into(), port },
-            Either::Right(endpoint) => endpoint,
+            Either::Left(port) => BackendUrl::local(port),
+            Either::Right(url) => url,
         };
         let token = match either(matches, TOKEN, TOKEN_FILE, options.token, options.token_file)? {
             Either::Left(token) => TokenOrigin::Fixed(checked(token)?),
@@ -137,14 +138,12 @@ fn checked(token: Token) -> Result<Token, Usage> {
     ))
 }
 
-fn default_instance(backend: &Endpoint) -> String {
-    let host = gethostname::gethostname();
-    let name = match backend {
-        Endpoint::Tcp { host: name, port } => format!("{}/{name}:{port}", host.display()),
-        Endpoint::Unix(path) => format!("{}/{}", host.display(), path.display()),
-    };
+fn default_instance(backend: &BackendUrl) -> String {
+    let backend = backend.to_string();
+    let backend = backend.strip_prefix("http://").unwrap_or(&backend);
+    let name = format!("{}/{backend}", gethostname::gethostname().display());
     // A Unix socket's path may be longer than a name may be; what tells two apart is at its end.
-    let start = name.len().saturating_sub(128);
+    let start = name.len().saturating_sub(INSTANCE_BYTES_MAX);
     let is_boundary = |at: &usize| name.is_char_boundary(*at);
     (start..=name.len()).find(is_boundary).and_then(|at| name.get(at..)).unwrap_or_default().to_owned()
 }

@@ -1,8 +1,6 @@
 //! The table of command lines. Variables are tested with the real programs, since a process has only one
 //! environment.
 
-use telephone_driver::Endpoint;
-
 use super::*;
 use crate::exit::Exit;
 use crate::settings::TokenOrigin;
@@ -18,7 +16,7 @@ fn the_shortest_good_line_has_the_documented_defaults() {
     let settings = parsed(GOOD).unwrap();
     assert_eq!(settings.plugboards[0].to_string(), "ws://127.0.0.1:4000/.well-known/telephone");
     assert_eq!(settings.mounts[0].to_string(), "/api");
-    assert_eq!(settings.backend, Endpoint::Tcp { host: "127.0.0.1".into(), port: 3000 });
+    assert_eq!(settings.backend, BackendUrl::local(3000));
     assert_eq!(settings.token, TokenOrigin::Fixed("a.b.c".into()));
     assert_eq!(settings.attempts_max, 0);
     assert_eq!(settings.backoff_base, Duration::from_secs(1));
@@ -41,7 +39,7 @@ fn every_option_arrives() {
     assert_eq!(settings.plugboards.len(), 2);
     let mounts: Vec<_> = settings.mounts.iter().map(ToString::to_string).collect();
     assert_eq!(mounts, ["/a", "h.example/b", "room:r", "tcp:5432"]);
-    assert_eq!(settings.backend, Endpoint::Unix("/run/app.sock".into()));
+    assert_eq!(settings.backend.to_string(), "unix:/run/app.sock");
     assert_eq!(settings.token, TokenOrigin::File("/t".into()));
     assert_eq!(settings.health.unwrap().to_string(), "127.0.0.1:9000");
     assert_eq!(settings.attempts_max, 5);
@@ -80,7 +78,7 @@ const BAD: &[(&str, &[&str])] = &[
         "--plugboard ws://a --mount /a --backend https://x --token a.b.c",
         &["--backend", "https://x", "http://"],
     ),
-    ("--plugboard ws://a --mount /a --backend unix:x --token a.b.c", &["--backend", "unix:x", "absolute"]),
+    ("--plugboard ws://a --mount /a --backend unix:x --token a.b.c", &["--backend", "unix:x", "slash"]),
     (
         "--plugboard ws://a --mount /a --port 1 --backend http://b --token a.b.c",
         &["--port", "--backend", "one of the two"],
