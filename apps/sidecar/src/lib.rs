@@ -1,10 +1,12 @@
 //! What both sidecar programs share, and the relay in part: options, logging, the health page, exit
-//! codes. No runtime, no sockets.
+//! codes, and the run itself, generic over the runtime.
 
 mod exit;
 mod health;
 mod logging;
 mod options;
+mod probes;
+mod run;
 mod settings;
 mod token_file;
 mod usage;
@@ -14,6 +16,7 @@ pub use exit::Exit;
 pub use health::{Answer, answer};
 pub use logging::{LogFormat, init as init_logging};
 pub use options::parse;
+pub use run::{main, run};
 pub use settings::{Settings, TokenOrigin};
 pub use token_file::TokenFile;
 pub use usage::{Stop, Usage};
