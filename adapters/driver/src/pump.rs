@@ -168,7 +168,6 @@ where
                 Ok(_) => continue,
             }
             if self.codec.output().is_empty()
-                && self.held.is_empty()
                 && self.codec.is_complete(self.is_inbound_done, self.is_outbound_done)
             {
                 return Poll::Ready(Ended::Complete);
@@ -179,6 +178,7 @@ where
             if let Some(lost) = self.codec.handle_timeout(self.runtime.now()) {
                 return Poll::Ready(Ended::Lost(lost));
             }
+            // What a timer means may stand in the codec as its next part.
         }
     }
 
@@ -203,7 +203,7 @@ where
                     continue;
                 }
             }
-            if self.is_eof || !self.codec.wants_read() || !self.is_room(cx)? {
+            if self.is_eof || self.is_stopped || !self.codec.wants_read() || !self.is_room(cx)? {
                 return Ok(turn);
             }
             match self.connection.poll_fill(cx) {

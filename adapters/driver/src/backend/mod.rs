@@ -13,7 +13,7 @@ use telephone_core::message::RequestHead;
 use telephone_core::mount::Mount;
 
 use crate::pump::{Ended, Pump};
-use crate::runtime::Runtime;
+use crate::runtime::{Endpoint, Runtime};
 use crate::socket::Socket as _;
 use crate::stream::StreamHandle;
 use codec::{BackendCodec, BackendLoss};
@@ -49,9 +49,9 @@ pub(crate) struct Backend<R: Runtime> {
 }
 
 impl<R: Runtime> Backend<R> {
-    pub(crate) fn new(runtime: R, url: &BackendUrl, rewrite: Rewrite) -> Self {
+    pub(crate) fn new(runtime: R, endpoint: Endpoint, rewrite: Rewrite) -> Self {
         let limits = BackendLimits::default();
-        let pool = Pool::new(runtime.clone(), url.endpoint(), limits.clone(), HttpLimits::default());
+        let pool = Pool::new(runtime.clone(), endpoint, limits.clone(), HttpLimits::default());
         Self { runtime, pool, rewrite, limits }
     }
 
@@ -155,7 +155,7 @@ enum Outcome {
 }
 
 /// Methods that may be repeated (RFC 9110 §9.2.2).
-fn is_idempotent(method: &[u8]) -> bool {
+pub(crate) fn is_idempotent(method: &[u8]) -> bool {
     matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
 }
 

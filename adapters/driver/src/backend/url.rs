@@ -36,9 +36,11 @@ impl BackendUrl {
         let endpoint = Endpoint::Tcp { host: "127.0.0.1".into(), port };
         Self { endpoint, text: format!("http://127.0.0.1:{port}") }
     }
+}
 
-    pub(crate) fn endpoint(&self) -> Endpoint {
-        self.endpoint.clone()
+impl From<BackendUrl> for Endpoint {
+    fn from(url: BackendUrl) -> Self {
+        url.endpoint
     }
 }
 

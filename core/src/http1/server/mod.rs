@@ -128,7 +128,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A fresh connection, accepted at `now`: its first head is waited for from then on. [L3]
+    /// A fresh connection, accepted at `now`: its first head is waited for from then on. (L3)
     #[must_use]
     pub fn new(limits: HttpLimits, now: Timestamp) -> Self {
         Self {
@@ -244,7 +244,7 @@ impl Server {
     }
 
     /// The deadline has passed: a head or a body came too slowly, a kept connection stayed idle, or a
-    /// lingering client does not close. [L3]
+    /// lingering client does not close. (L3)
     pub fn handle_timeout(&mut self, now: Timestamp) {
         match self.clock.judge(now) {
             None => {}

@@ -1,0 +1,190 @@
+//! Describes a telephone.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use telephone_core::dialer::DialerConfig;
+use telephone_core::limits::{MOUNTS_MAX, SessionLimits};
+use telephone_core::mount::{Mount, MountError};
+
+use super::{Config, Telephone};
+use crate::backend::{Backend, Leg, Rewrite};
+use crate::plugboard_url::{BadUrl, PlugboardUrl};
+use crate::runtime::{Endpoint, Runtime};
+use crate::token::{Token, TokenSource};
+
+/// Why a telephone cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A URL that is none.
+    #[error("the plugboard's URL is not usable: {0}")]
+    Url(#[from] BadUrl),
+    /// A mount that is none.
+    #[error(transparent)]
+    Mount(#[from] MountError),
+    /// No plugboard was named.
+    #[error("no plugboard was named: call url()")]
+    NoUrl,
+    /// No mount was named.
+    #[error("no mount was named: call mount()")]
+    NoMount,
+    /// More mounts than one registration takes.
+    #[error("{0} mounts are too many: at most {MOUNTS_MAX}")]
+    TooManyMounts(usize),
+    /// No token was given.
+    #[error("no token was given: call token() or token_source()")]
+    NoToken,
+    /// The roots for TLS cannot be loaded.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Roots(#[from] crate::tls::RootsError),
+}
+
+/// Describes a telephone: where it dials, who it is, what it is reachable under.
+///
+/// The first mistake is remembered and told by the last call.
+#[derive(Default)]
+#[must_use = "a builder does nothing until it has something to serve"]
+pub struct TelephoneBuilder {
+    urls: Vec<PlugboardUrl>,
+    mounts: Vec<Mount>,
+    token: Option<Arc<dyn TokenSource>>,
+    instance: Option<String>,
+    rewrite: Rewrite,
+    dialer: DialerConfig,
+    ca: Option<PathBuf>,
+    mistake: Option<BuildError>,
+}
+
+impl TelephoneBuilder {
+    /// Adds a plugboard, `ws://` or `wss://`. A session is held to each.
+    pub fn url(mut self, url: &str) -> Self {
+        match url.parse() {
+            Ok(url) => self.urls.push(url),
+            Err(error) => self.blame(error),
+        }
+        self
+    }
+
+    /// Adds a mount: `[host]/path`.
+    pub fn mount(mut self, mount: &str) -> Self {
+        match mount.parse() {
+            Ok(mount) => self.mounts.push(mount),
+            Err(error) => self.blame(error),
+        }
+        self
+    }
+
+    /// The JWT to present, always the same.
+    pub fn token(self, token: impl Into<Token>) -> Self {
+        self.token_source(token.into())
+    }
+
+    /// Where the JWT comes from whenever one is presented.
+    pub fn token_source(mut self, source: impl TokenSource) -> Self {
+        self.token = Some(Arc::new(source));
+        self
+    }
+
+    /// Tells replicas of one subject apart: two instances share a mount, a newer process of one instance
+    /// takes over from the older. By default the process's mounts.
+    pub fn instance(mut self, name: impl Into<String>) -> Self {
+        self.instance = Some(name.into());
+        self
+    }
+
+    /// What the backend sees as `Host`, instead of what the client sent.
+    pub fn host_header(mut self, host: impl Into<String>) -> Self {
+        self.rewrite.host = Some(Bytes::from(host.into()));
+        self
+    }
+
+    /// The backend sees the path without the mount.
+    pub const fn strip_prefix(mut self, is_on: bool) -> Self {
+        self.rewrite.strip_prefix = is_on;
+        self
+    }
+
+    /// The first delay between failed attempts, doubled each time up to the second, fully jittered.
+    /// By default 1 s and 30 s.
+    pub const fn backoff(mut self, base: Duration, max: Duration) -> Self {
+        self.dialer.backoff_base = base;
+        self.dialer.backoff_max = max;
+        self
+    }
+
+    /// Attempts in a row that may fail before the telephone gives up; 0, the default, is never.
+    pub const fn attempts_max(mut self, attempts: u32) -> Self {
+        self.dialer.attempts_max = attempts;
+        self
+    }
+
+    /// A PEM file of roots for `wss://`, beside the platform's.
+    pub fn ca(mut self, file: impl Into<PathBuf>) -> Self {
+        self.ca = Some(file.into());
+        self
+    }
+
+    /// Serves the application behind `endpoint`.
+    ///
+    /// # Errors
+    /// [`BuildError`], the first mistake that was made.
+    pub fn backend<R: Runtime>(
+        mut self,
+        runtime: R,
+        endpoint: impl Into<Endpoint>,
+    ) -> Result<Telephone, BuildError> {
+        let rewrite = std::mem::take(&mut self.rewrite);
+        let backend = Backend::new(runtime.clone(), endpoint.into(), rewrite);
+        self.leg(runtime, backend)
+    }
+
+    /// Serves with `leg`.
+    pub(crate) fn leg<R: Runtime, L: Leg>(mut self, runtime: R, leg: L) -> Result<Telephone, BuildError> {
+        if let Some(mistake) = self.mistake.take() {
+            return Err(mistake);
+        }
+        if self.urls.is_empty() {
+            return Err(BuildError::NoUrl);
+        }
+        let token = self.token.take().ok_or(BuildError::NoToken)?;
+        match self.mounts.len() {
+            0 => return Err(BuildError::NoMount),
+            count if count > MOUNTS_MAX => return Err(BuildError::TooManyMounts(count)),
+            _ => {}
+        }
+        self.dialer.token_is_fixed = token.is_fixed();
+        let instance = self.instance.take().unwrap_or_else(|| default_instance(&self.mounts));
+        let config = Config {
+            token,
+            mounts: self.mounts,
+            instance,
+            epoch: epoch(),
+            dialer: self.dialer,
+            limits: SessionLimits::default(),
+            #[cfg(feature = "tls")]
+            tls: if self.urls.iter().any(PlugboardUrl::is_tls) {
+                Some(crate::tls::TlsConnector::new(self.ca.as_deref())?)
+            } else {
+                None
+            },
+        };
+        Ok(Telephone::new(runtime, config, self.urls, leg))
+    }
+
+    fn blame(&mut self, error: impl Into<BuildError>) {
+        self.mistake.get_or_insert(error.into());
+    }
+}
+
+fn default_instance(mounts: &[Mount]) -> String {
+    mounts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// Milliseconds since 1970: a process that starts later has the greater one.
+fn epoch() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

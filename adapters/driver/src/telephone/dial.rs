@@ -1,0 +1,175 @@
+//! One dial: a socket, TLS, the WebSocket upgrade, the handshake.
+
+use std::io;
+use std::time::Duration;
+
+use async_tungstenite::client_async_with_config;
+use async_tungstenite::tungstenite::client::IntoClientRequest;
+use async_tungstenite::tungstenite::{Error as WsError, http};
+use futures_lite::future;
+use telephone_core::dialer::DialFailure;
+use telephone_core::error::Misbehaviour;
+use telephone_core::handshake::{Answer, Greeting};
+use telephone_core::limits::HANDSHAKE_TIMEOUT;
+use telephone_core::wire::{Hello, Refused, RefusedCode, SUBPROTOCOL, Welcome};
+
+use super::Config;
+use crate::link::{Link, Metered, web_socket_config};
+use crate::plugboard_url::PlugboardUrl;
+use crate::runtime::{Endpoint, Runtime};
+use crate::socket::Socket;
+
+/// Why a dial led to no session.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DialError {
+    #[error("cannot reach the plugboard: {0}")]
+    Unreachable(io::Error),
+    #[error("the plugboard did not answer within {} s", HANDSHAKE_TIMEOUT.as_secs())]
+    TimedOut,
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Tls(#[from] crate::tls::TlsError),
+    #[cfg(not(feature = "tls"))]
+    #[error("this program was built without TLS: use a ws:// URL, or a build with the feature `tls`")]
+    NoTls,
+    #[error("there is no plugboard at this URL: it answered {status} to the upgrade")]
+    NotAPlugboard { status: u16, retry_after: Option<Duration> },
+    #[error("the WebSocket upgrade failed: {0}")]
+    Upgrade(WsError),
+    #[error("the link broke during the handshake: {0}")]
+    Link(WsError),
+    #[error("the plugboard broke the protocol: {0}")]
+    Misbehaved(#[from] Misbehaviour),
+    #[error("cannot read the token: {0}")]
+    Token(io::Error),
+    #[error("refused: {}", .0.reason)]
+    Refused(Refused),
+}
+
+impl DialError {
+    /// What the dialer makes of it.
+    pub(super) fn failure(&self) -> DialFailure {
+        match self {
+            Self::Unreachable(_) | Self::TimedOut | Self::Link(_) => DialFailure::Unreachable,
+            Self::Upgrade(WsError::Io(_)) => DialFailure::Unreachable,
+            Self::NotAPlugboard { retry_after, .. } => DialFailure::Refused { retry_after: *retry_after },
+            #[cfg(feature = "tls")]
+            Self::Tls(crate::tls::TlsError::Broken(_)) => DialFailure::Unreachable,
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => DialFailure::Refused { retry_after: None },
+            #[cfg(not(feature = "tls"))]
+            Self::NoTls => DialFailure::Forbidden,
+            Self::Upgrade(_) | Self::Misbehaved(_) | Self::Token(_) => {
+                DialFailure::Refused { retry_after: None }
+            }
+            Self::Refused(refused) => match refused.code {
+                RefusedCode::Forbidden | RefusedCode::Expired => DialFailure::Forbidden,
+                RefusedCode::Held
+                | RefusedCode::Stale
+                | RefusedCode::Busy
+                | RefusedCode::Malformed
+                | RefusedCode::Other(_) => {
+                    DialFailure::Refused { retry_after: refused.retry_after_ms.map(Duration::from_millis) }
+                }
+            },
+        }
+    }
+}
+
+/// A link with a fresh session on it.
+pub(super) struct Established<S> {
+    pub(super) link: Link<S>,
+    pub(super) welcome: Welcome,
+}
+
+/// A socket with or without TLS.
+type BoxedSocket = Box<dyn Socket>;
+
+/// Dials `url` once. Dropping the future gives up and leaves nothing behind.
+pub(super) async fn dial<R: Runtime>(
+    runtime: &R,
+    config: &Config,
+    url: &PlugboardUrl,
+) -> Result<Established<BoxedSocket>, DialError> {
+    let deadline = runtime.now() + HANDSHAKE_TIMEOUT;
+    let late = async {
+        runtime.sleep_until(deadline).await;
+        Err(DialError::TimedOut)
+    };
+    future::or(attempt(runtime, config, url), late).await
+}
+
+async fn attempt<R: Runtime>(
+    runtime: &R,
+    config: &Config,
+    url: &PlugboardUrl,
+) -> Result<Established<BoxedSocket>, DialError> {
+    let token = config.token.token().map_err(DialError::Token)?;
+    let socket = connect(runtime, config, url).await?;
+    let mut request = url.as_url().as_str().into_client_request().map_err(DialError::Upgrade)?;
+    let subprotocol = http::HeaderValue::from_static(SUBPROTOCOL);
+    request.headers_mut().insert(http::header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    let upgrade = client_async_with_config(request, Metered::new(socket), Some(web_socket_config()));
+    let (socket, _) = upgrade.await.map_err(upgrade_error)?;
+    let mut link = Link::new(socket);
+    let (hello, greeting) = Greeting::start(hello(config, token), runtime.now());
+    link.send(hello).await.map_err(DialError::Link)?;
+    let answer = link.receive().await.map_err(DialError::Link)?;
+    match greeting.handle_message(answer)? {
+        Answer::Welcome(welcome) => Ok(Established { link, welcome }),
+        Answer::Refused(refused) => Err(DialError::Refused(refused)),
+    }
+}
+
+fn hello(config: &Config, token: String) -> Hello {
+    Hello {
+        token,
+        mounts: config.mounts.iter().map(ToString::to_string).collect(),
+        instance: config.instance.clone(),
+        epoch: config.epoch,
+        agent: concat!("telephone/", env!("CARGO_PKG_VERSION")).into(),
+        settings: telephone_core::wire::Settings::of(&config.limits),
+        resume: None,
+    }
+}
+
+async fn connect<R: Runtime>(
+    runtime: &R,
+    config: &Config,
+    url: &PlugboardUrl,
+) -> Result<BoxedSocket, DialError> {
+    let host = url.as_url().host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = url.as_url().port_or_known_default().unwrap_or(80);
+    let endpoint = Endpoint::Tcp { host: host.clone(), port };
+    let socket = runtime.connect(&endpoint).await.map_err(DialError::Unreachable)?;
+    socket.tune_for_link();
+    if !url.is_tls() {
+        return Ok(Box::new(socket));
+    }
+    #[cfg(feature = "tls")]
+    {
+        let Some(tls) = &config.tls else {
+            return Err(DialError::Unreachable(io::Error::other("TLS was not set up")));
+        };
+        Ok(Box::new(tls.connect(&host, socket).await?))
+    }
+    #[cfg(not(feature = "tls"))]
+    {
+        let _ = config;
+        Err(DialError::NoTls)
+    }
+}
+
+fn upgrade_error(error: WsError) -> DialError {
+    match error {
+        WsError::Http(response) => {
+            let seconds = response.headers().get(http::header::RETRY_AFTER);
+            let seconds = seconds.and_then(|value| value.to_str().ok()?.parse().ok());
+            DialError::NotAPlugboard {
+                status: response.status().as_u16(),
+                retry_after: seconds.map(Duration::from_secs),
+            }
+        }
+        other => DialError::Upgrade(other),
+    }
+}

@@ -1,0 +1,152 @@
+//! The telephone: lines to one or more plugboards, and what serves their streams.
+
+mod builder;
+mod dial;
+mod line;
+mod shared_status;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_lite::StreamExt as _;
+use telephone_core::dialer::DialerConfig;
+use telephone_core::limits::SessionLimits;
+use telephone_core::mount::Mount;
+
+use crate::backend::Leg;
+use crate::flag::Flag;
+use crate::plugboard_url::PlugboardUrl;
+use crate::runtime::Runtime;
+use crate::status::Status;
+use crate::token::TokenSource;
+pub use builder::{BuildError, TelephoneBuilder};
+use line::Line;
+use shared_status::SharedStatus;
+
+/// What all lines of one telephone share.
+struct Config {
+    token: Arc<dyn TokenSource>,
+    mounts: Vec<Mount>,
+    instance: String,
+    /// The process's start in milliseconds since 1970.
+    epoch: u64,
+    dialer: DialerConfig,
+    limits: SessionLimits,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::tls::TlsConnector>,
+}
+
+/// How one line ended.
+enum LineEnd {
+    Shutdown,
+    GaveUp { url: PlugboardUrl, reason: String, is_refused: bool },
+}
+
+/// Why a telephone stopped without being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The plugboard refused the token for good, and there is no other one.
+    #[error("{url} refused the token: {reason}")]
+    Refused {
+        /// The plugboard.
+        url: String,
+        /// What it said.
+        reason: String,
+    },
+    /// As many attempts in a row failed as were allowed.
+    #[error("no session with {url}: {reason}")]
+    AttemptsExhausted {
+        /// The plugboard.
+        url: String,
+        /// What the last attempt failed with.
+        reason: String,
+    },
+}
+
+/// A telephone that is ready to run.
+///
+/// It holds one session to each plugboard URL and dials again after every failure.
+#[must_use = "a telephone does nothing until it runs"]
+pub struct Telephone {
+    running: Pin<Box<dyn Future<Output = Result<(), ServeError>> + Send>>,
+    handle: Handle,
+}
+
+impl Telephone {
+    /// Starts to describe a telephone.
+    pub fn builder() -> TelephoneBuilder {
+        TelephoneBuilder::default()
+    }
+
+    /// What stops it and tells its state, from anywhere.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Serves until [`Handle::shutdown`] is called and what is in flight has finished, or until every line
+    /// has given up. Dropping the future closes everything at once.
+    ///
+    /// # Errors
+    /// [`ServeError`] if every line gave up.
+    pub async fn run(self) -> Result<(), ServeError> {
+        self.running.await
+    }
+
+    fn new<R: Runtime, L: Leg>(runtime: R, config: Config, urls: Vec<PlugboardUrl>, leg: L) -> Self {
+        let status = Arc::new(SharedStatus::new(&urls));
+        let shutdown = Arc::<Flag>::default();
+        let (config, leg) = (Arc::new(config), Arc::new(leg));
+        let lines: Vec<_> = urls
+            .into_iter()
+            .enumerate()
+            .map(|(index, url)| Line {
+                runtime: runtime.clone(),
+                config: config.clone(),
+                leg: leg.clone(),
+                url,
+                index,
+                status: status.clone(),
+                shutdown: shutdown.clone(),
+            })
+            .collect();
+        let handle = Handle { shutdown, status };
+        Self { running: Box::pin(run_lines(lines)), handle }
+    }
+}
+
+/// Runs all lines at once, and makes one answer of how they ended.
+async fn run_lines<R: Runtime, L: Leg>(lines: Vec<Line<R, L>>) -> Result<(), ServeError> {
+    let running: futures_util::stream::FuturesUnordered<_> = lines.into_iter().map(Line::run).collect();
+    let ends: Vec<LineEnd> = running.collect().await;
+    let gave_up = ends.into_iter().find_map(|end| match end {
+        LineEnd::Shutdown => None,
+        LineEnd::GaveUp { url, reason, is_refused } => Some((url.to_string(), reason, is_refused)),
+    });
+    match gave_up {
+        None => Ok(()),
+        Some((url, reason, true)) => Err(ServeError::Refused { url, reason }),
+        Some((url, reason, false)) => Err(ServeError::AttemptsExhausted { url, reason }),
+    }
+}
+
+/// Stops a telephone and tells its state. Clones are the same telephone.
+#[derive(Clone)]
+pub struct Handle {
+    shutdown: Arc<Flag>,
+    status: Arc<SharedStatus>,
+}
+
+impl Handle {
+    /// Takes no new streams, lets those that are open finish for up to 30 s, then ends the run.
+    pub fn shutdown(&self) {
+        self.shutdown.raise();
+    }
+
+    /// The state at this moment.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status.status()
+    }
+}

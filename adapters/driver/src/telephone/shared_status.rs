@@ -1,0 +1,110 @@
+//! The state of all lines, written by them and read from outside.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use telephone_core::wire::Welcome;
+
+use crate::plugboard_url::PlugboardUrl;
+use crate::shared::SharedSession;
+use crate::status::{LineStatus, State, Status};
+
+struct LineState {
+    status: LineStatus,
+    session: Option<SharedSession>,
+}
+
+pub(super) struct SharedStatus {
+    lines: Mutex<Vec<LineState>>,
+    token_expires: Mutex<Option<SystemTime>>,
+    requests: AtomicU64,
+}
+
+impl SharedStatus {
+    pub(super) fn new(urls: &[PlugboardUrl]) -> Self {
+        let line = |url: &PlugboardUrl| LineState {
+            status: LineStatus {
+                plugboard: url.to_string(),
+                state: State::Connecting,
+                session: None,
+                since: SystemTime::now(),
+                attempts: 0,
+                last_error: None,
+            },
+            session: None,
+        };
+        let lines = Mutex::new(urls.iter().map(line).collect());
+        Self { lines, token_expires: Mutex::default(), requests: AtomicU64::new(0) }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Vec<LineState>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, index: usize, change: impl FnOnce(&mut LineState)) {
+        if let Some(line) = self.lines().get_mut(index) {
+            change(line);
+        }
+    }
+
+    pub(super) fn enter(&self, index: usize, state: State) {
+        self.change(index, |line| {
+            if line.status.state != state {
+                line.status.state = state;
+                line.status.since = SystemTime::now();
+            }
+            if !matches!(state, State::Connected | State::Draining) {
+                line.status.session = None;
+            }
+        });
+    }
+
+    pub(super) fn connect(&self, index: usize, welcome: &Welcome) {
+        self.enter(index, State::Connected);
+        self.change(index, |line| {
+            line.status.session = Some(format!("{:016x}", welcome.session));
+            line.status.attempts = 0;
+            line.status.last_error = None;
+        });
+        self.expire(welcome.expires_in().map(|life| SystemTime::now() + life));
+    }
+
+    pub(super) fn fail(&self, index: usize, attempts: u32, error: &str) {
+        self.change(index, |line| {
+            line.status.attempts = attempts;
+            line.status.last_error = Some(error.to_owned());
+        });
+    }
+
+    pub(super) fn attach(&self, index: usize, session: &SharedSession) {
+        self.change(index, |line| line.session = Some(session.clone()));
+    }
+
+    pub(super) fn detach(&self, index: usize) {
+        self.change(index, |line| line.session = None);
+    }
+
+    pub(super) fn expire(&self, at: Option<SystemTime>) {
+        *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    pub(super) fn count_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let lines = self.lines();
+        let streams = lines
+            .iter()
+            .filter_map(|line| line.session.as_ref())
+            .map(|session| session.stats().streams_open as u64)
+            .sum();
+        Status {
+            lines: lines.iter().map(|line| line.status.clone()).collect(),
+            token_expires: *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner),
+            streams,
+            requests: self.requests.load(Ordering::Relaxed),
+        }
+    }
+}
