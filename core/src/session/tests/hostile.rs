@@ -62,7 +62,7 @@ fn any_frame() -> impl Strategy<Value = Frame> {
         1 => edge.clone().prop_map(Frame::Pong),
         1 => (leave, edge.clone()).prop_map(|(code, last)| Frame::Leave { code, last }),
         1 => Just(Frame::Renew { token: Bytes::from_static(b"token") }),
-        1 => edge.clone().prop_map(|life| Frame::Renewed { expires_in_s: Some(life) }),
+        1 => edge.prop_map(|life| Frame::Renewed { expires_in_s: Some(life) }),
         1 => (64_u64..200).prop_map(|kind| Frame::Skipped { kind }),
     ]
 }

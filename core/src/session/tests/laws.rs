@@ -107,7 +107,7 @@ impl World {
             (17, Some(id)) => self.reset(end, id),
             (18, Some(id)) => self.stop(end, id),
             (19, Some(id)) => self.release(end, id),
-            (20, _) if arg % 16 == 0 => {
+            (20, _) if arg.is_multiple_of(16) => {
                 self.has_left = true;
                 self.session(end).leave(LeaveCode::Draining);
             }
@@ -118,9 +118,9 @@ impl World {
     fn open(&mut self, end: usize, arg: u16) {
         let now = self.pair.now;
         let mut head = request("POST");
-        head.length = (arg % 3 == 0).then_some(u64::from(arg % 500));
-        let opening = if arg % 4 == 0 { tcp() } else { http(head) };
-        let is_ended = arg % 5 == 0;
+        head.length = (arg.is_multiple_of(3)).then_some(u64::from(arg % 500));
+        let opening = if arg.is_multiple_of(4) { tcp() } else { http(head) };
+        let is_ended = arg.is_multiple_of(5);
         if let Ok(id) = self.session(end).open(opening, is_ended, now) {
             assert!(is_opener(ENDS[end], id));
             assert!(self.held[end].last().is_none_or(|last| *last < id || !is_opener(ENDS[end], *last)));
@@ -178,8 +178,8 @@ impl World {
     }
 
     fn respond(&mut self, end: usize, id: StreamId, arg: u16) {
-        let status = if arg % 3 == 0 { 103 } else { 200 };
-        let is_ended = arg % 5 == 0;
+        let status = if arg.is_multiple_of(3) { 103 } else { 200 };
+        let is_ended = arg.is_multiple_of(5);
         self.session(end).send(id).respond(response(status), is_ended).expect("a sound head");
         self.note_ending(end, id);
     }
