@@ -115,6 +115,16 @@ impl Grant {
         self.window
     }
 
+    #[cfg(test)]
+    pub(super) const fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
+    #[cfg(test)]
+    pub(super) const fn consumed(&self) -> u64 {
+        self.consumed
+    }
+
     pub(super) const fn declared(&self) -> Option<u64> {
         self.declared
     }

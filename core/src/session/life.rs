@@ -46,7 +46,9 @@ impl Session {
         if stream.recv.stopped.is_some() || stream.recv.is_exhausted() {
             return;
         }
-        stream.recv.stopped = Some(code);
+        if !matches!(stream.recv.state, RecvState::Reset(_)) {
+            stream.recv.stopped = Some(code);
+        }
         stream.recv.heads.clear();
         let unread = stream.recv.buffer.len() as u64;
         stream.recv.buffer.clear();
@@ -118,6 +120,9 @@ impl Session {
         stream.recv.state = RecvState::Reset(Reset { code: ResetCode::Cancelled, touched: Touched::No });
         stream.send.state = SendState::Closed;
         self.ours.opened = self.ours.opened.saturating_sub(1);
+        // While a link takes no message these lists are all that would grow.
+        self.to_send.retain(|listed| *listed != id);
+        self.control.retain(|listed| *listed != id);
         self.reap(id);
     }
 

@@ -161,8 +161,7 @@ impl RecvStream<'_> {
         let Some(stream) = self.session.streams.get_mut(&self.id) else {
             return Incoming::Reset(Reset { code: ResetCode::SessionLost, touched: Touched::Unknown });
         };
-        if let (Some(code), RecvState::Open | RecvState::Ended(_)) = (stream.recv.stopped, &stream.recv.state)
-        {
+        if let Some(code) = stream.recv.stopped {
             // What came after the stop is gone, so that an end would make the rest look complete.
             return Incoming::Reset(Reset { code, touched: Touched::Unknown });
         }
