@@ -147,8 +147,17 @@ fn is_protected(name: &[u8]) -> bool {
     is_among(&PROTECTED, name) || PROTECTED_PREFIXES.iter().any(has_prefix)
 }
 
-/// Whether a field may cross as a trailer.
-pub(super) fn is_trailer(name: &[u8]) -> bool {
+/// Leaves the end-to-end fields of a section that never was text, such as an embedded handler's: what
+/// belongs to one connection goes, and what `Connection` names (RFC 9110 §7.6.1) unless that is protected.
+pub fn end_to_end(headers: &mut Headers) {
+    let named: Vec<Bytes> = headers.all("connection").flat_map(members).collect();
+    let is_named = |name: &[u8]| named.iter().any(|option| option.eq_ignore_ascii_case(name));
+    headers.retain(|(name, _)| !is_connection_field(name) && (is_protected(name) || !is_named(name)));
+}
+
+/// Whether a field may cross as a trailer. [H-23]
+#[must_use]
+pub fn is_trailer(name: &[u8]) -> bool {
     !is_connection_field(name) && !is_protected(name) && !is_among(&NO_TRAILERS, name)
 }
 

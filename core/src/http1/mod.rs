@@ -43,7 +43,7 @@ pub(crate) use scan::{is_text, is_token};
 pub use answer::OwnAnswer;
 pub use client::{Client, ClientEvent};
 pub use error::{Malformed, RequestError, ResponseError, Unsendable};
-pub use fields::Version;
+pub use fields::{Version, end_to_end, is_trailer};
 pub use output::Output;
 pub use request::RequestOrigin;
 pub use server::{AbortCause, Server, ServerEvent};
