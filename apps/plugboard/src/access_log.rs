@@ -3,6 +3,7 @@
 //! The event loop never waits for a disk (faults A-16): what the thread cannot take is dropped and
 //! counted. What clients chose ends in the log as ASCII on one line, and truncated.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -49,6 +50,16 @@ impl Destination {
             "-" => Ok(Self::Stdout),
             "off" => Ok(Self::Off),
             path => Ok(Self::File(path.into())),
+        }
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("-"),
+            Self::File(path) => path.display().fmt(f),
+            Self::Off => f.write_str("off"),
         }
     }
 }
