@@ -84,7 +84,7 @@ fn telephone(
     public: SocketAddr,
     secret: &Secret,
     backend: BackendUrl,
-) -> Result<Telephone, Stop> {
+) -> Result<Telephone<TokioRuntime>, Stop> {
     let order = Order {
         subject: "demo".into(),
         mounts: vec!["/".parse().map_err(failed)?],
