@@ -68,6 +68,29 @@ pub enum Touched {
     Unknown,
 }
 
+impl Touched {
+    /// The octet on the wire.
+    #[must_use]
+    pub const fn to_wire(self) -> u8 {
+        match self {
+            Self::No => 0,
+            Self::Yes => 1,
+            Self::Unknown => 2,
+        }
+    }
+
+    /// What an octet from the wire says, if it says anything.
+    #[must_use]
+    pub const fn from_wire(octet: u8) -> Option<Self> {
+        match octet {
+            0 => Some(Self::No),
+            1 => Some(Self::Yes),
+            2 => Some(Self::Unknown),
+            _ => None,
+        }
+    }
+}
+
 /// How one direction of a stream ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Reset {
@@ -75,6 +98,17 @@ pub struct Reset {
     pub code: ResetCode,
     /// Whether the backend saw the request.
     pub touched: Touched,
+}
+
+/// Why a head cannot cross. The peer would end the session for it, so that it never leaves this end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum HeadRefused {
+    /// It is larger, or has more fields, than a frame takes.
+    #[error("a head does not fit a frame")]
+    TooLarge,
+    /// It has octets or field names that heads must not have, such as CR, LF, NUL or framing.
+    #[error("a head has octets or fields that must not cross")]
+    Malformed,
 }
 
 /// Why a session leaves, as it travels in the leave frame.

@@ -1,1 +1,33 @@
-//! End-to-end tests.
+//! The parts that the end-to-end suite is made of: real processes, real sockets, real nginx and curl.
+//!
+//! ```text
+//!  Client, Curl, WebSocket ──▶ Relay ══▶ Sidecar ──▶ Origin, axum, nginx
+//!                          └────────── Line ──────────────────┘
+//! ```
+//!
+//! A [`line::Line`] is one whole way from a client to an [`origin::Origin`]: through `telephone`, through
+//! `telephone-smol`, or straight. A test that holds on the straight line and fails on another has found a fault
+//! of the tunnel and not of itself.
+//!
+//! Everything blocks and everything has a deadline; nothing sleeps in the hope that something has happened.
+
+pub mod axum_app;
+pub mod bins;
+pub mod certs;
+pub mod client;
+pub mod curl;
+pub mod gate;
+pub mod hop;
+pub mod line;
+pub mod net;
+pub mod nginx;
+pub mod origin;
+pub mod prf;
+pub mod process;
+pub mod relay;
+pub mod request;
+pub mod sidecar;
+pub mod sizes;
+pub mod wait;
+pub mod websocket;
+pub mod wire;

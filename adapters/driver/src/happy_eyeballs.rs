@@ -83,6 +83,3 @@ fn poll_attempts<S>(attempts: &mut Vec<Attempt<'_, S>>, cx: &mut Context<'_>) ->
     }
     Poll::Pending
 }
-
-#[cfg(test)]
-mod tests;

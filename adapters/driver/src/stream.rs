@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::message::{Headers, ResponseHead};
-use telephone_core::session::{HeadTooLarge, Incoming, Stopped, StreamId};
+use telephone_core::session::{HeadRefused, Incoming, Stopped, StreamId};
 
 use crate::shared::SharedSession;
 
@@ -93,11 +93,11 @@ impl StreamHandle {
         look().map_or(Poll::Pending, Poll::Ready)
     }
 
-    pub(crate) fn interim(&self, head: ResponseHead) -> Result<(), HeadTooLarge> {
+    pub(crate) fn interim(&self, head: ResponseHead) -> Result<(), HeadRefused> {
         self.session.with(|session, _| session.send(self.id).interim(head))
     }
 
-    pub(crate) fn respond(&self, head: ResponseHead, end: bool) -> Result<(), HeadTooLarge> {
+    pub(crate) fn respond(&self, head: ResponseHead, end: bool) -> Result<(), HeadRefused> {
         self.session.with(|session, _| session.send(self.id).respond(head, end))
     }
 

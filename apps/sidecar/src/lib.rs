@@ -1,1 +1,22 @@
-//! Placeholder until its first commit.
+//! What both sidecar programs share, and the relay in part: options, logging, the health page, exit
+//! codes, and the run itself, generic over the runtime.
+
+mod exit;
+mod health;
+mod logging;
+mod options;
+mod probes;
+mod run;
+mod settings;
+mod token_file;
+mod usage;
+pub mod values;
+
+pub use exit::Exit;
+pub use health::{Answer, answer};
+pub use logging::{LogFormat, init as init_logging};
+pub use options::parse;
+pub use run::{main, run};
+pub use settings::{Settings, TokenOrigin};
+pub use token_file::TokenFile;
+pub use usage::{Stop, Usage};

@@ -1,2 +1,20 @@
-//! Starts.
-fn main() {}
+//! The sidecar on tokio.
+
+use std::io;
+use std::process::ExitCode;
+
+use telephone_sidecar::{Exit, Stop};
+use telephone_tokio::{TokioRuntime, stop_signals};
+
+fn main() -> ExitCode {
+    telephone_sidecar::main("telephone", |settings| {
+        let cannot_start = |error: io::Error| Stop::new(Exit::Failed, error);
+        // One thread: a sidecar waits for sockets, it does not compute.
+        let tokio =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
+        tokio.block_on(async {
+            let signals = stop_signals().map_err(cannot_start)?;
+            telephone_sidecar::run(TokioRuntime::new(), settings, signals).await
+        })
+    })
+}

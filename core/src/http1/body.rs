@@ -38,7 +38,7 @@ enum State {
     ChunkData(u64),
     Trailers(Scanner),
     UntilClose,
-    /// The end was told, or a rule was broken: no part ever follows. [I4]
+    /// The end was told, or a rule was broken: no part ever follows. (I4)
     Over,
 }
 
@@ -145,4 +145,20 @@ fn take(input: &mut BytesMut, left: &mut u64) -> Option<Bytes> {
     let count = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
     *left = left.saturating_sub(count as u64);
     Some(input.split_to(count).freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoder_that_broke_a_rule_or_ended_says_nothing_more() {
+        for first in [&b"x\r\n"[..], b"0\r\n\r\n"] {
+            let mut decoder = BodyDecoder::new(Framing::Chunked, &HttpLimits::default());
+            assert!(!matches!(decoder.poll(&mut BytesMut::from(first)), Ok(None)));
+            let mut more = BytesMut::from(&b"5\r\nhello\r\n0\r\n\r\n"[..]);
+            assert_eq!(decoder.poll(&mut more), Ok(None));
+            assert_eq!(decoder.poll(&mut more), Ok(None));
+        }
+    }
 }

@@ -75,7 +75,7 @@ impl BodyEncoder {
 }
 
 /// Whether `head` can be written as a request.
-pub(super) fn check_request(head: &RequestHead) -> Result<(), Unsendable> {
+pub(crate) fn check_request(head: &RequestHead) -> Result<(), Unsendable> {
     if !is_token(&head.method) || head.method.len() > METHOD_BYTES_MAX {
         return Err(Unsendable::Method);
     }
@@ -90,7 +90,7 @@ pub(super) fn check_request(head: &RequestHead) -> Result<(), Unsendable> {
 }
 
 /// Whether `head` can be written as a response. [H-26]
-pub(super) fn check_response(head: &ResponseHead) -> Result<(), Unsendable> {
+pub(crate) fn check_response(head: &ResponseHead) -> Result<(), Unsendable> {
     if !(100..=599).contains(&head.status) {
         return Err(Unsendable::Status);
     }

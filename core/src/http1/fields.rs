@@ -304,10 +304,12 @@ fn chunked(value: &[u8]) -> Result<(), Malformed> {
     if value.eq_ignore_ascii_case(b"chunked") {
         return Ok(());
     }
-    let mut codings = value.rsplit(|&octet| octet == b',').map(<[u8]>::trim_ascii);
-    let is_final_chunked = codings.next().is_some_and(|last| last.eq_ignore_ascii_case(b"chunked"));
-    let is_known = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
-    if is_final_chunked && codings.all(|coding| is_token(coding) && !is_known(coding)) {
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    let mut codings = value.rsplit(|&octet| octet == b',').map(<[u8]>::trim_ascii_start);
+    let is_final_chunked = codings.next().is_some_and(is_chunked);
+    let mut others = codings.map(<[u8]>::trim_ascii_end).peekable();
+    let has_others = others.peek().is_some();
+    if is_final_chunked && has_others && others.all(|coding| is_token(coding) && !is_chunked(coding)) {
         return Err(Malformed::CodingUnknown);
     }
     Err(Malformed::Coding)
@@ -315,7 +317,7 @@ fn chunked(value: &[u8]) -> Result<(), Malformed> {
 
 /// Whether `protocol` may be passed on: a token with an optional version, and not HTTP/2 or TLS inside of
 /// the connection. [H-19]
-pub(super) fn is_upgrade(protocol: &[u8]) -> bool {
+pub(crate) fn is_upgrade(protocol: &[u8]) -> bool {
     let mut parts = protocol.splitn(2, |&octet| octet == b'/');
     let name = parts.next().unwrap_or_default();
     let is_http = ["h2c", "h2", "tls", "http"].iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()));

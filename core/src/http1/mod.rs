@@ -36,6 +36,10 @@ mod response;
 mod scan;
 mod server;
 
+pub(crate) use encode::{check_request, check_response};
+pub(crate) use fields::is_upgrade;
+pub(crate) use scan::{is_text, is_token};
+
 pub use answer::OwnAnswer;
 pub use client::{Client, ClientEvent};
 pub use error::{Malformed, RequestError, ResponseError, Unsendable};

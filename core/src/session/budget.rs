@@ -3,16 +3,19 @@
 use crate::limits::SessionLimits;
 use crate::time::Timestamp;
 
-/// Tokens that a frame of real progress earns: control frames that cross with the end of a stream are
-/// then never held against an honest peer, however many streams a second it runs.
-const EARNED: u64 = 4;
+/// Tokens that a frame of real progress earns. Stops and credit that cross with the end of their stream
+/// come late and move nothing; a stream causes few of them and at least one frame that earns, so that an
+/// honest peer is never out of tokens, however many streams a second it runs.
+const EARNED: u64 = 8;
 /// One token, in the bucket's micro units.
 const TOKEN: u64 = 1_000_000;
 
 #[derive(Debug)]
 pub(super) struct Budget {
-    /// Micro tokens.
+    /// Micro tokens that time gave, at most `burst`.
     level: u64,
+    /// Tokens that progress gave. Not bounded: what they pay for stays in proportion to it.
+    earned: u64,
     burst: u64,
     per_second: u64,
     filled_at: Timestamp,
@@ -21,7 +24,13 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn new(limits: &SessionLimits, now: Timestamp) -> Self {
         let burst = u64::from(limits.free_frames_burst) * TOKEN;
-        Self { level: burst, burst, per_second: u64::from(limits.free_frames_per_second), filled_at: now }
+        Self {
+            level: burst,
+            earned: 0,
+            burst,
+            per_second: u64::from(limits.free_frames_per_second),
+            filled_at: now,
+        }
     }
 
     /// Takes one token. False if there is none.
@@ -31,17 +40,17 @@ impl Budget {
         self.filled_at = now;
         // A token a second is one micro token a microsecond.
         self.level = self.level.saturating_add(micros.saturating_mul(self.per_second)).min(self.burst);
-        match self.level.checked_sub(TOKEN) {
-            Some(rest) => {
-                self.level = rest;
-                true
-            }
-            None => false,
+        if let Some(rest) = self.level.checked_sub(TOKEN) {
+            self.level = rest;
+            return true;
         }
+        let rest = self.earned.checked_sub(1);
+        self.earned = rest.unwrap_or(0);
+        rest.is_some()
     }
 
     /// A frame moved something.
     pub(super) fn earn(&mut self) {
-        self.level = self.level.saturating_add(EARNED * TOKEN).min(self.burst);
+        self.earned = self.earned.saturating_add(EARNED);
     }
 }

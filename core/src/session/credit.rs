@@ -12,6 +12,8 @@ use crate::time::Timestamp;
 
 /// A round trip until one was measured: slow start is then neither too eager nor too shy.
 const ROUND_TRIP_UNKNOWN: Duration = Duration::from_millis(20);
+/// Schedulers and timers are no finer than this: a shorter round trip says nothing about a window.
+const ROUND_TRIP_MIN: Duration = Duration::from_millis(1);
 /// A window that was not used up for this long falls back to where it started.
 const WINDOW_IDLE: Duration = Duration::from_secs(10);
 
@@ -20,12 +22,12 @@ const WINDOW_IDLE: Duration = Duration::from_secs(10);
 pub(super) struct Ledger {
     window: u64,
     reserved: u64,
-    grown_at: Timestamp,
+    tuned_at: Timestamp,
 }
 
 impl Ledger {
     pub(super) const fn new(limits: &SessionLimits, now: Timestamp) -> Self {
-        Self { window: limits.session_window, reserved: 0, grown_at: now }
+        Self { window: limits.session_window, reserved: 0, tuned_at: now }
     }
 
     pub(super) const fn window(&self) -> u64 {
@@ -42,17 +44,20 @@ impl Ledger {
     }
 
     /// Doubles the window at most once in a round trip.
-    fn grow(&mut self, limits: &SessionLimits, round_trip: Option<Duration>, now: Timestamp) {
-        if now.since(self.grown_at) >= round_trip.unwrap_or(ROUND_TRIP_UNKNOWN) {
-            self.window = self.window.saturating_mul(2).min(limits.session_window_max);
-            self.grown_at = now;
+    fn grow(&mut self, tuning: &Tuning<'_>) {
+        if tuning.now.since(self.tuned_at) >= tuning.round_trip() {
+            let doubled = self.window.saturating_mul(2).min(tuning.limits.session_window_max);
+            self.window = self.window.max(doubled);
+            self.tuned_at = tuning.now;
         }
     }
 
     /// Falls back towards the first window while little of it is used.
-    pub(super) fn shrink(&mut self, limits: &SessionLimits) {
-        if self.reserved < self.window / 4 {
-            self.window = (self.window / 2).max(limits.session_window);
+    pub(super) fn shrink(&mut self, limits: &SessionLimits, now: Timestamp) {
+        if now.since(self.tuned_at) >= WINDOW_IDLE && self.reserved < self.window / 4 {
+            let halved = (self.window / 2).max(limits.session_window);
+            self.window = self.window.min(halved);
+            self.tuned_at = now;
         }
     }
 }
@@ -77,6 +82,12 @@ pub(super) struct Tuning<'a> {
     pub(super) now: Timestamp,
 }
 
+impl Tuning<'_> {
+    fn round_trip(&self) -> Duration {
+        self.round_trip.unwrap_or(ROUND_TRIP_UNKNOWN).max(ROUND_TRIP_MIN)
+    }
+}
+
 impl Grant {
     /// Credit of a new stream: its floor.
     pub(super) const fn new(limits: &SessionLimits, now: Timestamp) -> Self {
@@ -97,6 +108,21 @@ impl Grant {
 
     pub(super) const fn received(&self) -> u64 {
         self.received
+    }
+
+    #[cfg(test)]
+    pub(super) const fn window(&self) -> u64 {
+        self.window
+    }
+
+    #[cfg(test)]
+    pub(super) const fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
+    #[cfg(test)]
+    pub(super) const fn consumed(&self) -> u64 {
+        self.consumed
     }
 
     pub(super) const fn declared(&self) -> Option<u64> {
@@ -127,22 +153,18 @@ impl Grant {
         self.settle(ledger, limits);
     }
 
-    /// Raises the limit if half of the window is used up. True if a credit frame is due.
+    /// Raises the limit if half of what the stream may have now is used up. True if a credit frame is due.
+    ///
+    /// Less than half is not worth a frame, and is never waited for: a sender that used up all it had is
+    /// below any half. [M-09]
     pub(super) fn extend(&mut self, ledger: &mut Ledger, tuning: &Tuning<'_>) -> bool {
-        let unused = self.limit.saturating_sub(self.consumed);
         let is_covered = self.declared.is_some_and(|length| length <= self.limit);
-        if is_covered || unused > self.window / 2 {
+        if is_covered || self.unused() > self.allowance(ledger, tuning) / 2 {
             return false;
         }
-        self.tune(tuning);
-        let wanted = self.window.saturating_sub(tuning.limits.stream_floor);
-        if wanted > ledger.share(self.reserved) {
-            ledger.grow(tuning.limits, tuning.round_trip, tuning.now);
-        }
-        let reservation = wanted.min(ledger.share(self.reserved));
-        let limit = self.consumed.saturating_add(tuning.limits.stream_floor).saturating_add(reservation);
-        // Small steps are not worth a frame: a sender with a whole floor left is not waiting.
-        if limit < self.limit.saturating_add((tuning.limits.stream_floor / 4).max(1)) {
+        self.tune(ledger, tuning);
+        let limit = self.consumed.saturating_add(self.allowance(ledger, tuning));
+        if limit <= self.limit {
             return false;
         }
         self.limit = limit;
@@ -151,18 +173,41 @@ impl Grant {
         true
     }
 
-    /// Gives everything back: no more octets will come, or they are thrown away on arrival.
+    /// No more octets will come: only what is unread stays reserved.
+    pub(super) fn finish(&mut self, ledger: &mut Ledger, limits: &SessionLimits) {
+        self.limit = self.received;
+        self.settle(ledger, limits);
+    }
+
+    /// Gives everything back: what is unread will not be read.
     pub(super) fn close(&mut self, ledger: &mut Ledger) {
         ledger.reserved = ledger.reserved.saturating_sub(self.reserved);
         self.reserved = 0;
     }
 
-    /// A window whose half went in less than two round trips is what holds the sender back: double it.
-    fn tune(&mut self, tuning: &Tuning<'_>) {
+    /// Octets that are granted and not consumed: in flight, buffered, or not sent yet.
+    const fn unused(&self) -> u64 {
+        self.limit.saturating_sub(self.consumed)
+    }
+
+    /// What the stream may have unread now: its floor and its share of the session window.
+    fn allowance(&self, ledger: &Ledger, tuning: &Tuning<'_>) -> u64 {
+        let floor = tuning.limits.stream_floor;
+        let wanted = self.window.saturating_sub(floor);
+        floor.saturating_add(wanted.min(ledger.share(self.reserved)))
+    }
+
+    /// A window whose half went in less than two round trips is what holds the sender back: double it,
+    /// or the session's if that one is the narrower. One that lasted long falls back to where it began.
+    fn tune(&mut self, ledger: &mut Ledger, tuning: &Tuning<'_>) {
         let taken = tuning.now.since(self.granted_at);
-        let round_trip = tuning.round_trip.unwrap_or(ROUND_TRIP_UNKNOWN);
-        if self.received > 0 && taken < round_trip * 2 {
-            self.window = self.window.saturating_mul(2).min(tuning.limits.stream_window_max);
+        let is_fast = self.received > 0 && taken < tuning.round_trip() * 2;
+        let is_session_narrower = self.allowance(ledger, tuning) < self.window;
+        if is_fast && is_session_narrower {
+            ledger.grow(tuning);
+        } else if is_fast {
+            let doubled = self.window.saturating_mul(2).min(tuning.limits.stream_window_max);
+            self.window = self.window.max(doubled);
         } else if taken > WINDOW_IDLE {
             self.window = tuning.limits.stream_window;
         }

@@ -10,6 +10,9 @@ use crate::limits::{SessionLimits, TOKEN_GRACE};
 use crate::random::Random;
 use crate::time::{Timestamp, earliest};
 
+/// Between two requests to renew at least: a token that is all but over must not make a storm.
+const RENEWAL_INTERVAL_MIN: Duration = Duration::from_secs(1);
+
 /// What a deadline asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Timer {
@@ -39,6 +42,9 @@ pub(super) struct Liveness {
     next_ping: u64,
     round_trip: Option<Duration>,
     renew_at: Option<Timestamp>,
+    /// When the token that the peer took last is over (telephone).
+    good_until: Timestamp,
+    /// When it is over (plugboard), until then.
     expires_at: Option<Timestamp>,
     grace_until: Option<Timestamp>,
 }
@@ -56,6 +62,7 @@ impl Liveness {
             next_ping: 0,
             round_trip: None,
             renew_at: None,
+            good_until: now,
             expires_at: None,
             grace_until: None,
         }
@@ -63,6 +70,11 @@ impl Liveness {
 
     pub(super) const fn round_trip(&self) -> Option<Duration> {
         self.round_trip
+    }
+
+    /// Whether the token ran out.
+    pub(super) const fn is_expired(&self) -> bool {
+        self.grace_until.is_some()
     }
 
     /// Octets came.
@@ -100,7 +112,9 @@ impl Liveness {
             (Role::Telephone, Some(life)) => {
                 // Spread by a tenth of the life, so that tokens issued together are not renewed together.
                 let early = self.random.duration_up_to(life / 10);
-                (Some(now + (life * 2 / 3).saturating_sub(early / 2)), None, None)
+                let wait = (life / 3 * 2).saturating_sub(early / 2).max(RENEWAL_INTERVAL_MIN);
+                self.good_until = now + life;
+                (Some(now + wait), None, None)
             }
             (Role::Plugboard, Some(life)) => (None, Some(now + life), None),
         };
@@ -134,7 +148,9 @@ impl Liveness {
             return Some(Timer::Expiry);
         }
         if is_due(self.renew_at) {
-            self.renew_at = None;
+            // Asked again until the peer took one, for a file may be replaced later than this.
+            let wait = (self.good_until.since(now) / 4).max(RENEWAL_INTERVAL_MIN);
+            self.renew_at = Some(now + wait);
             return Some(Timer::Renewal);
         }
         if is_due(self.ping_at()) {

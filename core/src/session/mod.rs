@@ -13,100 +13,38 @@
 
 mod budget;
 mod credit;
+mod life;
 mod liveness;
 mod receive;
 mod stream;
 mod transmit;
+mod types;
 mod views;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use core::time::Duration;
 
+pub use crate::error::HeadRefused;
 use crate::error::{CloseReason, LeaveCode, Reset, ResetCode, Touched};
-use crate::limits::{MESSAGE_BYTES_MAX, SessionLimits};
+use crate::limits::{MESSAGE_BYTES_MAX, SessionLimits, TOKEN_BYTES_MAX};
 use crate::time::Timestamp;
 pub use crate::wire::StreamId;
-use crate::wire::{self, Opening, Setting, Settings};
+use crate::wire::{self, Opening, Setting};
 use budget::Budget;
 use credit::{Grant, Ledger, Tuning};
 use liveness::Liveness;
-use stream::{Preface, RecvHalf, RecvState, SendHalf, Stream};
-pub use views::{HeadTooLarge, Incoming, RecvStream, SendStream, Stopped};
+use stream::{Preface, RecvHalf, SendHalf, Stream};
+pub use types::{Accepted, Event, OpenError, Role, SessionConfig, SessionStats};
+pub use views::{Incoming, RecvStream, SendStream, Stopped};
 
 /// Octets of control frames in one message, so that the largest head still fits behind them.
 const CONTROL_BYTES_MAX: usize = 4 * 1024;
-/// Octets of a head as a frame's body: what a message holds beside its control frames.
-pub(crate) const HEAD_FRAME_BYTES_MAX: usize = MESSAGE_BYTES_MAX - CONTROL_BYTES_MAX - 64;
-
-/// Which end a session is. Nothing but the parity of stream ids follows from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Opens streams with odd numbers.
-    Telephone,
-    /// Opens streams with even numbers.
-    Plugboard,
-}
-
-/// What a session is made with.
-#[derive(Debug, Clone)]
-pub struct SessionConfig {
-    /// Which end this is.
-    pub role: Role,
-    /// This end's limits.
-    pub limits: SessionLimits,
-    /// The other end's limits, from its hello or welcome.
-    pub peer: Settings,
-    /// Seeds the jitter of timers.
-    pub seed: u64,
-}
-
-/// What the application may do now. Each is told once; a stream's flags are told again only after more
-/// has happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The peer opened streams: [`Session::accept`] until there are no more.
-    Opened,
-    /// A stream has a head, octets, an end or a reset to read.
-    Readable(StreamId),
-    /// A stream's send buffer has room again, or its peer stopped reading.
-    Writable(StreamId),
-    /// The token should be renewed now (telephone).
-    RenewalDue,
-    /// The peer sent a fresh token: verify it, then call [`Session::authorize`] or [`Session::leave`].
-    Renewal(Bytes),
-    /// The peer took our fresh token; it is good for this long.
-    Renewed(Option<Duration>),
-    /// The token ran out: open nothing more on this session. It closes after its grace.
-    Expired,
-    /// The peer leaves: it takes no new streams; those that are open may finish.
-    PeerLeaves(LeaveCode),
-    /// The session is over. Held streams read as lost until they are released.
-    Closed(CloseReason),
-}
-
-/// A stream that the peer opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
-    /// Its number, to be given to [`Session::release`] in the end.
-    pub id: StreamId,
-    /// What it was opened for.
-    pub opening: Opening,
-}
-
-/// Why a stream could not be opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// The session is over, or one end of it is leaving.
-    #[error("the session takes no new streams")]
-    Leaving,
-    /// The peer has as many streams open as it takes.
-    #[error("the peer has as many streams open as it takes")]
-    TooManyStreams,
-    /// The head does not fit a frame.
-    #[error("a head does not fit a frame")]
-    HeadTooLarge,
-}
+/// Octets of frame heads, ids, limits and session-wide frames beside a head in one message, at most.
+const OVERHEAD_BYTES_MAX: usize = 256;
+/// Octets of what is opened, of a head, of trailers: what is left of a message. A larger one would wait
+/// for room for ever, and everything behind it too.
+pub(crate) const HEAD_BYTES_MAX: usize = MESSAGE_BYTES_MAX - CONTROL_BYTES_MAX - OVERHEAD_BYTES_MAX;
 
 /// Where the session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,21 +79,6 @@ struct DueFrames {
     renewed: Option<Option<Duration>>,
 }
 
-/// Numbers for statistics, counted since the session began.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SessionStats {
-    /// Octets of messages sent.
-    pub bytes_sent: u64,
-    /// Octets of messages received.
-    pub bytes_received: u64,
-    /// Streams opened by either end.
-    pub streams_opened: u64,
-    /// Streams that are open now.
-    pub streams_open: usize,
-    /// The last measured round trip.
-    pub round_trip: Option<Duration>,
-}
-
 /// One session. See the [module](self) for its contract.
 #[derive(Debug)]
 pub struct Session {
@@ -177,6 +100,8 @@ pub struct Session {
     next_id: u64,
     /// The highest stream that the peer opened.
     peer_highest: u64,
+    /// The highest stream of the peer that our leave frame named as taken, once it is sent.
+    left_last: Option<u64>,
     /// Streams that we may open.
     ours: Slots,
     /// Streams that the peer may open; `limit` is what it was told last.
@@ -186,9 +111,10 @@ pub struct Session {
     ledger: Ledger,
     budget: Budget,
     liveness: Liveness,
-    /// Numbered messages sent and received.
+    /// Numbered messages sent and received, and how many of those sent the peer acknowledged.
     position_sent: u64,
     position_received: u64,
+    position_acknowledged: u64,
     stats: SessionStats,
 }
 
@@ -213,6 +139,7 @@ impl Session {
             due: DueFrames { ping: true, ..DueFrames::default() },
             next_id,
             peer_highest: 0,
+            left_last: None,
             ours: Slots { opened: 0, limit: peer_streams },
             theirs: Slots { opened: 0, limit: config.limits.streams },
             theirs_over: 0,
@@ -221,6 +148,7 @@ impl Session {
             liveness: Liveness::new(config.seed, &config.limits, now),
             position_sent: 0,
             position_received: 0,
+            position_acknowledged: 0,
             stats: SessionStats::default(),
             config,
         }
@@ -231,37 +159,44 @@ impl Session {
     /// # Errors
     /// [`OpenError`]; nothing has changed then.
     pub fn open(&mut self, opening: Opening, end: bool, now: Timestamp) -> Result<StreamId, OpenError> {
-        if self.phase != Phase::Open {
+        if !self.is_open() {
             return Err(OpenError::Leaving);
         }
+        let next_id = self.next_id.checked_add(2).ok_or(OpenError::TooManyStreams)?;
         if self.ours.opened >= self.ours.limit {
             return Err(OpenError::TooManyStreams);
         }
-        let declared = match &opening {
-            Opening::Http { head, .. } if wire::request_size(head) > HEAD_FRAME_BYTES_MAX => {
-                return Err(OpenError::HeadTooLarge);
-            }
-            Opening::Http { head, .. } if !end => head.length,
-            Opening::Http { .. } | Opening::Tcp { .. } => None,
-        };
+        if wire::opening_size(&opening) > HEAD_BYTES_MAX {
+            return Err(HeadRefused::TooLarge.into());
+        }
+        wire::check_opening(&opening)?;
         let id = StreamId::new(self.next_id);
-        self.next_id += 2;
+        self.next_id = next_id;
         self.ours.opened += 1;
         self.stats.streams_opened += 1;
-        let mut recv = RecvHalf::new(Grant::new(&self.config.limits, now), false);
-        recv.grant.extend(&mut self.ledger, &tuning(&self.config.limits, &self.liveness, now));
-        recv.has_head = matches!(opening, Opening::Tcp { .. });
-        let floor = self.config.peer.value(Setting::StreamFloor).unwrap_or(0);
-        let mut send = SendHalf::new(Preface::Said, floor);
-        send.declared = declared;
-        let mut stream = Stream::new(true, &opening, send, recv);
-        stream.send.preface = Preface::Open(opening);
+        let stream = self.opened(opening, end, now);
         self.streams.insert(id, stream);
         if end {
             self.send(id).end(crate::message::Headers::new());
         }
         self.list_to_send(id);
         Ok(id)
+    }
+
+    /// A stream of ours with its first grant.
+    fn opened(&mut self, opening: Opening, end: bool, now: Timestamp) -> Stream {
+        let mut recv = RecvHalf::new(Grant::new(&self.config.limits, now), false);
+        recv.grant.extend(&mut self.ledger, &tuning(&self.config.limits, &self.liveness, now));
+        recv.has_head = matches!(opening, Opening::Tcp { .. });
+        let floor = self.config.peer.value(Setting::StreamFloor).unwrap_or(0);
+        let mut send = SendHalf::new(Preface::Said, floor);
+        send.declared = match &opening {
+            Opening::Http { head, .. } if !end => head.length,
+            Opening::Http { .. } | Opening::Tcp { .. } => None,
+        };
+        let mut stream = Stream::new(true, &opening, send, recv);
+        stream.send.preface = Preface::Open(opening);
+        stream
     }
 
     /// Takes the next stream that the peer opened.
@@ -281,9 +216,16 @@ impl Session {
 
     /// The application lets go of a stream: whatever is not over yet is cancelled. The peer's slot
     /// comes back only now, so that release belongs after the backend's connection is closed or clean.
+    ///
+    /// A stream that the peer has not heard of is as if it had never been opened.
     pub fn release(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         stream.is_released = true;
+        stream.news = stream::News::default();
+        if stream.is_unsaid() {
+            self.forget_unsaid(id);
+            return;
+        }
         let touched = if stream.is_ours { Touched::Unknown } else { Touched::Yes };
         stream.send.reset_unless_ending(Reset { code: ResetCode::Cancelled, touched });
         self.list_to_send(id);
@@ -296,6 +238,7 @@ impl Session {
     pub fn leave(&mut self, code: LeaveCode) {
         match (self.phase, code) {
             (Phase::Closing(_) | Phase::Closed(_), _) => {}
+            (Phase::Draining { by_us: true }, LeaveCode::Draining) => {}
             (Phase::Open | Phase::Draining { .. }, LeaveCode::Draining) => {
                 self.phase = Phase::Draining { by_us: true };
                 self.due.leave = Some(code);
@@ -307,9 +250,11 @@ impl Session {
         }
     }
 
-    /// Sends a fresh token (telephone).
+    /// Sends a fresh token of at most 8 KiB. Only a telephone has one: no effect otherwise.
     pub fn renew(&mut self, token: Bytes) {
-        self.due.renew = Some(token);
+        if self.config.role == Role::Telephone && token.len() <= TOKEN_BYTES_MAX {
+            self.due.renew = Some(token);
+        }
     }
 
     /// A token was verified and is good for `expires_in` (plugboard), or the peer told us so (telephone).
@@ -317,10 +262,12 @@ impl Session {
         self.liveness.authorize(self.config.role, expires_in, now);
     }
 
-    /// Answers a renewal that was verified.
+    /// Answers a renewal that was verified. Only a plugboard does: no effect otherwise.
     pub fn confirm_renewal(&mut self, expires_in: Option<Duration>, now: Timestamp) {
-        self.authorize(expires_in, now);
-        self.due.renewed = Some(expires_in);
+        if self.config.role == Role::Plugboard {
+            self.authorize(expires_in, now);
+            self.due.renewed = Some(expires_in);
+        }
     }
 
     /// The next thing that the application may do.
@@ -352,10 +299,10 @@ impl Session {
         }
     }
 
-    /// Whether new streams may be opened.
+    /// Whether new streams may be opened: nobody leaves and the token is good.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open)
+        matches!(self.phase, Phase::Open) && !self.liveness.is_expired()
     }
 
     /// Counts for statistics.
@@ -365,7 +312,7 @@ impl Session {
         SessionStats { streams_open: self.streams.len(), round_trip, ..self.stats }
     }
 
-    /// Octets that the session's buffers hold, both directions: what law 3 bounds.
+    /// Octets of bodies that the session's buffers hold, both directions: what law 3 bounds.
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.streams.values().map(|stream| stream.send.buffer.len() + stream.recv.buffer.len()).sum()
@@ -375,126 +322,6 @@ impl Session {
     #[must_use]
     pub const fn window(&self) -> (u64, u64) {
         (self.ledger.window(), self.ledger.reserved())
-    }
-
-    /// Ends the session: every stream that is held reads as lost.
-    fn close(&mut self, reason: CloseReason) {
-        if self.closed().is_some() {
-            return;
-        }
-        self.phase = Phase::Closed(reason);
-        self.unaccepted.clear();
-        self.to_send.clear();
-        self.control.clear();
-        let reset = Reset { code: ResetCode::SessionLost, touched: Touched::Unknown };
-        for stream in self.streams.values_mut() {
-            if !stream.recv.is_closed() {
-                stream.recv.state = RecvState::Reset(reset);
-            }
-            stream.recv.grant.close(&mut self.ledger);
-            stream.send.lose(reset);
-        }
-        let ids: alloc::vec::Vec<StreamId> = self.streams.keys().copied().collect();
-        for id in ids {
-            self.tell(id, |news| {
-                news.readable = true;
-                news.writable = true;
-            });
-            self.reap(id);
-        }
-        self.news.push_back(Event::Closed(reason));
-    }
-
-    /// Stops reading a stream: what is buffered goes, and its credit returns.
-    fn stop_stream(&mut self, id: StreamId, code: ResetCode) {
-        let is_over = self.closed().is_some();
-        let Some(stream) = self.streams.get_mut(&id) else { return };
-        if stream.recv.is_stopped {
-            return;
-        }
-        stream.recv.is_stopped = true;
-        stream.recv.heads.clear();
-        let unread = stream.recv.buffer.len() as u64;
-        stream.recv.buffer.clear();
-        stream.recv.grant.consume(unread, &mut self.ledger, &self.config.limits);
-        if !stream.recv.is_closed() && !is_over {
-            stream.due.stop = Some(code);
-            self.list_control(id);
-        }
-    }
-
-    /// Gives the peer more credit on a stream if half of its window is used up.
-    fn extend_grant(&mut self, id: StreamId, now: Timestamp) {
-        let tuning = tuning(&self.config.limits, &self.liveness, now);
-        let Some(stream) = self.streams.get_mut(&id) else { return };
-        if stream.recv.is_closed() || stream.recv.is_stopped {
-            return;
-        }
-        if stream.recv.grant.extend(&mut self.ledger, &tuning) {
-            stream.due.credit = true;
-            self.list_control(id);
-        }
-    }
-
-    /// Lets the scheduler know of a stream.
-    fn list_to_send(&mut self, id: StreamId) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
-        if stream.send.is_sendable() && !core::mem::replace(&mut stream.listed.to_send, true) {
-            self.to_send.push_back(id);
-        }
-    }
-
-    fn list_control(&mut self, id: StreamId) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
-        if !core::mem::replace(&mut stream.listed.control, true) {
-            self.control.push_back(id);
-        }
-    }
-
-    /// Tells the application something of a stream.
-    fn tell(&mut self, id: StreamId, what: impl FnOnce(&mut stream::News)) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
-        what(&mut stream.news);
-        if !core::mem::replace(&mut stream.listed.event, true) {
-            self.events.push_back(id);
-        }
-    }
-
-    fn tell_readable(&mut self, id: StreamId) {
-        self.tell(id, |news| news.readable = true);
-    }
-
-    fn tell_writable(&mut self, id: StreamId) {
-        self.tell(id, |news| news.writable = true);
-    }
-
-    /// Forgets a stream that is over at both ends and held by nobody.
-    fn reap(&mut self, id: StreamId) {
-        let is_over = self.streams.get(&id).is_some_and(Stream::is_over);
-        if !is_over {
-            return;
-        }
-        let Some(mut stream) = self.streams.remove(&id) else { return };
-        stream.recv.grant.close(&mut self.ledger);
-        if !stream.is_ours {
-            self.theirs_over += 1;
-            let limit = self.theirs_over.saturating_add(self.config.limits.streams);
-            // Told in steps, or at once when the peer is about to run out.
-            let step = (self.config.limits.streams / 4).max(1);
-            let left = self.theirs.limit.saturating_sub(self.theirs.opened);
-            if limit.saturating_sub(self.theirs.limit) >= step || left < step {
-                self.due.streams = true;
-            }
-        }
-        self.settle();
-    }
-
-    /// Ends a session that this end is draining once its last stream is over and all is said.
-    fn settle(&mut self) {
-        let is_quiet = self.streams.is_empty() && !self.has_transmit();
-        if self.phase == (Phase::Draining { by_us: true }) && is_quiet {
-            self.close(CloseReason::Left);
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Inputs: messages, activity, disconnects, time.
 
+use alloc::collections::VecDeque;
 use bytes::Bytes;
 
 use super::liveness::Timer;
@@ -9,7 +10,7 @@ use crate::error::{CloseReason, LeaveCode, Misbehaviour, Reset, ResetCode, Touch
 use crate::limits::{INTERIM_RESPONSES_MAX, MESSAGE_BYTES_MAX, TOKEN_BYTES_MAX};
 use crate::message::{Headers, ResponseHead};
 use crate::time::Timestamp;
-use crate::wire::{Frame, Frames, Opening};
+use crate::wire::{Frame, Frames, Opening, Setting};
 
 impl Session {
     /// A message came in. Never fails: a peer that breaks a rule ends the session with a reason.
@@ -19,6 +20,7 @@ impl Session {
             return;
         }
         self.stats.bytes_received += message.len() as u64;
+        self.ledger.shrink(&self.config.limits, now);
         if let Err(misbehaviour) = self.on_message(message, now) {
             self.misbehave(misbehaviour);
         }
@@ -61,11 +63,11 @@ impl Session {
             match timer {
                 Timer::Ping => {
                     self.due.ping = true;
-                    self.ledger.shrink(&self.config.limits);
+                    self.ledger.shrink(&self.config.limits, now);
                 }
                 Timer::Silence => self.close(CloseReason::Silent),
-                Timer::Renewal => self.news.push_back(Event::RenewalDue),
-                Timer::Expiry => self.news.push_back(Event::Expired),
+                Timer::Renewal => self.put_news(Event::RenewalDue),
+                Timer::Expiry => self.put_news(Event::Expired),
                 Timer::Grace => self.leave(LeaveCode::Expired),
             }
         }
@@ -73,10 +75,8 @@ impl Session {
 
     fn misbehave(&mut self, misbehaviour: Misbehaviour) {
         if matches!(self.phase, Phase::Open | Phase::Draining { .. }) {
-            let code = match misbehaviour {
-                Misbehaviour::FreeFrames => LeaveCode::CalmDown,
-                _ => LeaveCode::Misbehaved,
-            };
+            let is_flood = misbehaviour == Misbehaviour::FreeFrames;
+            let code = if is_flood { LeaveCode::CalmDown } else { LeaveCode::Misbehaved };
             self.due.leave = Some(code);
             self.phase = Phase::Closing(CloseReason::Misbehaved(misbehaviour));
         }
@@ -91,19 +91,22 @@ impl Session {
         if ack > self.position_sent {
             return Err(Misbehaviour::AckAhead);
         }
+        // An acknowledgement of something new is progress, whatever comes with it.
+        let is_progress = ack > self.position_acknowledged;
+        self.position_acknowledged = self.position_acknowledged.max(ack);
         let mut is_numbered = false;
-        let mut is_empty = true;
+        let mut is_alone = true;
         for frame in frames {
             let frame = frame?;
-            is_empty = false;
+            is_alone &= frame == Frame::Ack;
             is_numbered |= frame.is_numbered();
             self.on_frame(frame, size, now)?;
-        }
-        if is_empty {
-            self.charge(now)?;
+            if self.closed().is_some() {
+                return Ok(());
+            }
         }
         self.position_received += u64::from(is_numbered);
-        Ok(())
+        if is_alone && !is_progress { self.charge(now) } else { Ok(()) }
     }
 
     fn on_frame(&mut self, frame: Frame, message: usize, now: Timestamp) -> Result<(), Misbehaviour> {
@@ -120,7 +123,8 @@ impl Session {
                 self.ours.limit = limit;
                 Ok(())
             }
-            Frame::Streams { .. } | Frame::Skipped { .. } | Frame::Ack => self.charge(now),
+            Frame::Streams { .. } | Frame::Skipped { .. } => self.charge(now),
+            Frame::Ack => Ok(()),
             Frame::Ping(number) => {
                 self.due.pong = Some(number);
                 self.charge(now)
@@ -132,10 +136,7 @@ impl Session {
                     self.charge(now)
                 }
             }
-            Frame::Leave { code, last } => {
-                self.on_leave(code, last);
-                Ok(())
-            }
+            Frame::Leave { code, last } => self.on_leave(code, last, now),
             Frame::Renew { .. } | Frame::Renewed { .. } => self.on_token(frame, now),
         }
     }
@@ -149,52 +150,42 @@ impl Session {
         self.charge(now)?;
         match (self.config.role, frame) {
             (Role::Plugboard, Frame::Renew { token }) if token.len() <= TOKEN_BYTES_MAX => {
-                self.news.retain(|event| !matches!(event, Event::Renewal(_)));
-                self.news.push_back(Event::Renewal(token));
+                self.put_news(Event::Renewal(token));
             }
             (Role::Telephone, Frame::Renewed { expires_in_s }) => {
                 let expires_in = expires_in_s.map(core::time::Duration::from_secs);
                 self.authorize(expires_in, now);
-                self.news.push_back(Event::Renewed(expires_in));
+                self.put_news(Event::Renewed(expires_in));
             }
             _ => return Err(Misbehaviour::FrameOutOfPlace),
         }
         Ok(())
     }
 
-    fn on_leave(&mut self, code: LeaveCode, last: u64) {
+    fn on_leave(&mut self, code: LeaveCode, last: u64, now: Timestamp) -> Result<(), Misbehaviour> {
+        if self.phase == (Phase::Draining { by_us: false }) {
+            self.charge(now)?;
+        }
+        self.end_crossed(last);
         if code != LeaveCode::Draining {
             self.close(CloseReason::Received(code));
-            return;
-        }
-        if self.phase == Phase::Open {
+        } else if self.phase == Phase::Open {
             self.phase = Phase::Draining { by_us: false };
-            self.news.push_back(Event::PeerLeaves(code));
+            self.put_news(Event::PeerLeaves(code));
         }
-        // What crossed with the leave never started at the peer.
-        let reset = Reset { code: ResetCode::Refused, touched: Touched::No };
-        let crossed: alloc::vec::Vec<StreamId> = self
-            .streams
-            .iter()
-            .filter(|(id, s)| s.is_ours && id.number() > last)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in crossed {
-            self.end_both(id, reset);
-        }
+        Ok(())
     }
 
-    /// A stream that the peer never took: both directions are over without another frame.
-    fn end_both(&mut self, id: StreamId, reset: Reset) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
-        if !stream.recv.is_closed() {
-            stream.recv.state = RecvState::Reset(reset);
+    /// What crossed with the peer's leave never started there.
+    fn end_crossed(&mut self, last: u64) {
+        let is_crossed = |id: &StreamId, stream: &Stream| stream.is_ours && id.number() > last;
+        let crossed = self.streams.iter().filter(|(id, stream)| is_crossed(id, stream));
+        let crossed: alloc::vec::Vec<(StreamId, Touched)> = crossed
+            .map(|(id, stream)| (*id, if stream.is_answered() { Touched::Unknown } else { Touched::No }))
+            .collect();
+        for (id, touched) in crossed {
+            self.end_both(id, Reset { code: ResetCode::Refused, touched });
         }
-        stream.recv.grant.close(&mut self.ledger);
-        stream.send.lose(reset);
-        self.tell_readable(id);
-        self.tell_writable(id);
-        self.reap(id);
     }
 
     fn on_open(
@@ -217,28 +208,19 @@ impl Session {
         }
         self.peer_highest = id.number();
         self.theirs.opened += 1;
-        self.stats.streams_opened += 1;
         self.budget.earn();
-        let is_http = matches!(opening, Opening::Http { .. });
-        let preface =
-            if is_http { Preface::Heads(alloc::collections::VecDeque::new()) } else { Preface::Said };
-        let mut recv = RecvHalf::new(Grant::new(&self.config.limits, now), true);
-        match &opening {
-            Opening::Http { head, .. } if !end => {
-                recv.grant.declare(head.length, &mut self.ledger, &self.config.limits);
-            }
-            Opening::Http { .. } | Opening::Tcp { .. } => {}
+        if self.left_last.is_some() {
+            // It crossed with our leave frame, which tells the peer that it never started.
+            self.theirs_over += 1;
+            return Ok(());
         }
-        if end {
-            recv.state = RecvState::Ended(Headers::new());
-        }
-        let stream = Stream::new(false, &opening, SendHalf::new(preface, grant), recv);
+        self.stats.streams_opened += 1;
+        let stream = self.opened_by_peer(grant, end, &opening, now);
         self.streams.insert(id, stream);
         self.extend_grant(id, now);
-        let is_welcome = self.phase == Phase::Open && self.unaccepted.len() < self.config.limits.unaccepted;
-        if is_welcome {
+        if self.is_open() && self.unaccepted.len() < self.config.limits.unaccepted {
             if self.unaccepted.is_empty() {
-                self.news.push_back(Event::Opened);
+                self.put_news(Event::Opened);
             }
             self.unaccepted.push_back(Accepted { id, opening });
         } else {
@@ -247,18 +229,40 @@ impl Session {
         Ok(())
     }
 
+    fn opened_by_peer(&mut self, grant: u64, end: bool, opening: &Opening, now: Timestamp) -> Stream {
+        let mut recv = RecvHalf::new(Grant::new(&self.config.limits, now), true);
+        let preface = match opening {
+            Opening::Http { head, .. } => {
+                if !end {
+                    recv.grant.declare(head.length, &mut self.ledger, &self.config.limits);
+                }
+                Preface::Heads(VecDeque::new())
+            }
+            Opening::Tcp { .. } => Preface::Said,
+        };
+        if end {
+            recv.state = RecvState::Ended(Headers::new());
+        }
+        Stream::new(false, opening, SendHalf::new(preface, grant), recv)
+    }
+
     /// Sends a stream back untouched.
     fn refuse(&mut self, id: StreamId) {
         self.send(id).reset(Reset { code: ResetCode::Refused, touched: Touched::No });
         self.release(id);
     }
 
-    /// Whether a frame for a stream that is not there may be late rather than wrong.
+    /// A frame for a stream that is not there may be late rather than wrong.
     fn on_late(&mut self, id: StreamId, now: Timestamp) -> Result<(), Misbehaviour> {
         let number = id.number();
         let is_own = number % 2 == self.next_id % 2;
         let was_there = if is_own { number < self.next_id } else { number <= self.peer_highest };
-        if was_there { self.charge(now) } else { Err(Misbehaviour::StreamUnknown) }
+        if !was_there {
+            return Err(Misbehaviour::StreamUnknown);
+        }
+        // Whatever a peer said on a stream before it heard that we left is not its fault.
+        let is_crossed = !is_own && self.left_last.is_some_and(|last| number > last);
+        if is_crossed { Ok(()) } else { self.charge(now) }
     }
 
     fn on_head(
@@ -283,12 +287,12 @@ impl Session {
             stream.recv.has_head = true;
             if end {
                 stream.recv.state = RecvState::Ended(Headers::new());
-                stream.recv.grant.close(&mut self.ledger);
+                stream.recv.grant.finish(&mut self.ledger, &self.config.limits);
             } else {
                 stream.recv.grant.declare(head.length, &mut self.ledger, &self.config.limits);
             }
         }
-        if !stream.recv.is_stopped {
+        if stream.recv.stopped.is_none() {
             stream.recv.heads.push_back(head);
         }
         self.budget.earn();
@@ -318,7 +322,7 @@ impl Session {
         if stream.recv.grant.declared().is_some_and(|length| stream.recv.grant.received() > length) {
             return Err(Misbehaviour::BodyLength);
         }
-        if stream.recv.is_stopped {
+        if stream.recv.stopped.is_some() {
             // Legal up to its grant, and its credit returns to the session at once.
             stream.recv.grant.consume(count, &mut self.ledger, &self.config.limits);
             return Ok(());
@@ -339,6 +343,7 @@ impl Session {
             return Err(Misbehaviour::BodyLength);
         }
         stream.recv.state = RecvState::Ended(trailers);
+        stream.recv.grant.finish(&mut self.ledger, &self.config.limits);
         self.budget.earn();
         self.tell_readable(id);
         self.reap(id);
@@ -356,6 +361,8 @@ impl Session {
             (_, touched) => touched,
         };
         stream.recv.state = RecvState::Reset(Reset { touched, ..reset });
+        stream.recv.grant.finish(&mut self.ledger, &self.config.limits);
+        self.budget.earn();
         self.tell_readable(id);
         self.reap(id);
         Ok(())
@@ -374,11 +381,14 @@ impl Session {
     }
 
     fn on_credit(&mut self, id: StreamId, limit: u64, now: Timestamp) -> Result<(), Misbehaviour> {
+        // An honest peer raises by half of a window, which is never below its floor. [M-09]
+        let worthwhile = (self.config.peer.value(Setting::StreamFloor).unwrap_or(0) / 2).max(1);
         let Some(stream) = self.streams.get_mut(&id) else { return self.on_late(id, now) };
-        if limit <= stream.send.limit {
-            return self.charge(now);
+        let raise = limit.saturating_sub(stream.send.limit);
+        stream.send.limit = stream.send.limit.max(limit);
+        if raise < worthwhile {
+            self.charge(now)?;
         }
-        stream.send.limit = limit;
         self.list_to_send(id);
         Ok(())
     }

@@ -4,8 +4,8 @@ use alloc::collections::VecDeque;
 use bytes::Bytes;
 
 use super::credit::Grant;
-use crate::error::Reset;
-use crate::limits::SEND_BUFFER_BYTES;
+use crate::error::{Reset, ResetCode};
+use crate::limits::{INTERIM_RESPONSES_MAX, SEND_BUFFER_BYTES};
 use crate::message::{Headers, ResponseHead};
 use crate::queue::ByteQueue;
 use crate::wire::Opening;
@@ -52,6 +52,8 @@ pub(super) struct SendHalf {
     pub(super) stopped: Option<Reset>,
     /// The application met a full buffer and waits for room.
     pub(super) wants_room: bool,
+    /// Our interim heads that were given.
+    pub(super) interims: usize,
     /// Our final head was given.
     pub(super) has_head: bool,
 }
@@ -68,8 +70,14 @@ impl SendHalf {
             written: 0,
             stopped: None,
             wants_room: false,
+            interims: 0,
             has_head: false,
         }
+    }
+
+    /// Whether the application may write octets now.
+    pub(super) fn is_writable(&self) -> bool {
+        self.state == SendState::Open && self.is_body_due()
     }
 
     /// Octets that the buffer still takes.
@@ -97,8 +105,13 @@ impl SendHalf {
         }
     }
 
+    /// Whether octets may follow: an answer's body waits for its final head.
+    pub(super) const fn is_body_due(&self) -> bool {
+        self.has_head || !matches!(self.preface, Preface::Heads(_))
+    }
+
     fn is_data_sendable(&self) -> bool {
-        !self.buffer.is_empty() && self.sent < self.limit
+        !self.buffer.is_empty() && self.sent < self.limit && self.is_body_due()
     }
 
     /// Whether the end may ride on the frame that goes before an empty body.
@@ -106,10 +119,34 @@ impl SendHalf {
         matches!(&self.state, SendState::Ending(trailers) if trailers.is_empty()) && self.buffer.is_empty()
     }
 
+    /// Queues an answer's head unless the final one was given.
+    pub(super) fn put_head(&mut self, head: ResponseHead, end: bool) {
+        let Preface::Heads(heads) = &mut self.preface else { return };
+        if self.state != SendState::Open || self.has_head {
+            return;
+        }
+        if head.is_interim() {
+            self.interims += 1;
+            if self.interims > INTERIM_RESPONSES_MAX {
+                return;
+            }
+        } else {
+            self.has_head = true;
+            self.declared = head.length.filter(|_| !end);
+            if end {
+                self.state = SendState::Ending(Headers::new());
+            }
+        }
+        heads.push_back(head);
+    }
+
     /// Gives the direction up: what was not sent is thrown away.
     pub(super) fn reset(&mut self, reset: Reset) {
         if matches!(self.state, SendState::Open | SendState::Ending(_)) {
             self.buffer.clear();
+            if let Preface::Heads(heads) = &mut self.preface {
+                heads.clear();
+            }
             self.state = SendState::Resetting(reset);
         }
     }
@@ -151,8 +188,8 @@ pub(super) struct RecvHalf {
     pub(super) buffer: ByteQueue,
     pub(super) grant: Grant,
     pub(super) state: RecvState,
-    /// We said that we do not read on: what still comes is thrown away.
-    pub(super) is_stopped: bool,
+    /// Why we do not read on: what still comes is thrown away.
+    pub(super) stopped: Option<ResetCode>,
 }
 
 impl RecvHalf {
@@ -164,13 +201,18 @@ impl RecvHalf {
             buffer: ByteQueue::new(),
             grant,
             state: RecvState::Open,
-            is_stopped: false,
+            stopped: None,
         }
     }
 
     /// Whether the peer will send nothing more.
     pub(super) fn is_closed(&self) -> bool {
         self.state != RecvState::Open
+    }
+
+    /// Whether nothing but the ending is left to read.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.is_closed() && self.buffer.is_empty() && self.heads.is_empty()
     }
 
     /// Buffers octets of a message of `message` octets. A slice that is small beside its message is
@@ -196,7 +238,7 @@ pub(super) struct Listed {
 #[derive(Debug, Default)]
 pub(super) struct Due {
     pub(super) credit: bool,
-    pub(super) stop: Option<crate::error::ResetCode>,
+    pub(super) stop: bool,
 }
 
 /// What the application has not been told yet.
@@ -240,6 +282,17 @@ impl Stream {
             news: News::default(),
             is_released: false,
         }
+    }
+
+    /// Whether the peer has not heard of it and need not.
+    pub(super) fn is_unsaid(&self) -> bool {
+        matches!(self.send.preface, Preface::Open(_)) && !matches!(self.send.state, SendState::Ending(_))
+    }
+
+    /// Whether the peer has answered in any way.
+    pub(super) const fn is_answered(&self) -> bool {
+        let has_heads = self.is_http && (self.recv.has_head || self.recv.interims > 0);
+        has_heads || self.recv.grant.received() > 0
     }
 
     /// Whether nothing more will be said or heard, and nobody holds it.

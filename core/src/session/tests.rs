@@ -1,1 +1,12 @@
-//! Tests of the session.
+//! Tests of the session: what its documents promise, one sentence a test.
+
+mod credit;
+mod exchange;
+mod hostile;
+mod laws;
+mod leaving;
+mod liveness;
+mod misbehaviour;
+mod pair;
+mod refusals;
+mod schedule;

@@ -5,10 +5,13 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::stream::{Preface, SendState, Stream};
 use super::{CONTROL_BYTES_MAX, Phase, Session, StreamId};
 use crate::limits::{DATA_BYTES_MAX, MESSAGE_BYTES_MAX};
+use crate::queue::ByteQueue;
 use crate::time::Timestamp;
 use crate::wire::{Frame, varint};
 
-/// The head of a data frame: type, length and id as varints, and a few octets worth sending behind it.
+/// The head of a data frame: type, length and id as varints.
+const DATA_HEAD_BYTES_MAX: usize = 1 + 3 + 10;
+/// Fewer octets than this are not worth a frame while there are more.
 const DATA_ROOM_MIN: usize = 64;
 
 /// A message under construction.
@@ -49,13 +52,19 @@ impl Message {
         fits
     }
 
-    /// Puts a data frame straight from a buffer: the one copy on the way out.
-    fn put_data(&mut self, id: StreamId, octets: &[u8]) {
-        let body = varint::size(id.number()) + octets.len();
+    /// Puts one data frame of the first `count` octets of a buffer: the one copy on the way out.
+    fn put_data(&mut self, id: StreamId, buffer: &mut ByteQueue, count: usize) {
+        let body = varint::size(id.number()) + count;
         varint::put(&mut self.out, Frame::Data { id, octets: Bytes::new() }.kind());
         varint::put(&mut self.out, body as u64);
         varint::put(&mut self.out, id.number());
-        self.out.put_slice(octets);
+        let mut left = count;
+        while let Some(piece) = buffer.front().filter(|_| left > 0) {
+            let taken = left.min(piece.len());
+            self.out.put_slice(piece.get(..taken).unwrap_or_default());
+            buffer.advance(taken);
+            left -= taken;
+        }
         self.is_numbered = true;
     }
 }
@@ -66,8 +75,8 @@ enum Turn {
     More,
     /// It has nothing more to send now.
     Done,
-    /// The message is full.
-    Full,
+    /// The message is full; `is_served` if it took some of the stream's octets.
+    Full { is_served: bool },
 }
 
 impl Session {
@@ -76,7 +85,7 @@ impl Session {
     /// Call it only when the link can take a message at once: what is built here is on its way, and
     /// everything that happens later, also a reset, comes behind it.
     pub fn poll_transmit(&mut self, now: Timestamp) -> Option<Bytes> {
-        if self.closed().is_some() || !self.has_transmit() {
+        if !self.has_transmit() {
             return None;
         }
         let mut message = Message::new(self.position_received, self.message_capacity());
@@ -100,11 +109,15 @@ impl Session {
     /// Whether [`Session::poll_transmit`] has something to say.
     #[must_use]
     pub fn has_transmit(&self) -> bool {
+        let is_listed = !self.to_send.is_empty() || !self.control.is_empty();
+        self.closed().is_none() && (is_listed || self.is_frame_due())
+    }
+
+    /// Whether a frame is due that belongs to no stream.
+    pub(super) fn is_frame_due(&self) -> bool {
         let due = &self.due;
         let is_due = due.ping || due.streams || due.pong.is_some() || due.leave.is_some();
-        let is_token_due = due.renew.is_some() || due.renewed.is_some();
-        let is_closing = matches!(self.phase, Phase::Closing(_));
-        is_due || is_token_due || is_closing || !self.to_send.is_empty() || !self.control.is_empty()
+        is_due || due.renew.is_some() || due.renewed.is_some() || matches!(self.phase, Phase::Closing(_))
     }
 
     /// Room for what the streams in turn could send, so that a message is allocated once.
@@ -122,7 +135,8 @@ impl Session {
             message.put(&Frame::Ping(self.liveness.ping(now)));
         }
         if let Some(code) = self.due.leave.take() {
-            message.put(&Frame::Leave { code, last: self.peer_highest });
+            let last = *self.left_last.get_or_insert(self.peer_highest);
+            message.put(&Frame::Leave { code, last });
         }
         if core::mem::take(&mut self.due.streams) {
             self.theirs.limit = self.theirs_over.saturating_add(self.config.limits.streams);
@@ -142,16 +156,20 @@ impl Session {
             let Some(id) = self.control.pop_front() else { return };
             let Some(stream) = self.streams.get_mut(&id) else { continue };
             stream.listed.control = false;
-            if stream.recv.is_closed() || matches!(stream.send.preface, Preface::Open(_)) {
-                // Nothing more comes on it, or the peer has not heard of it: the open says the credit.
+            if matches!(stream.send.preface, Preface::Open(_)) {
+                // The peer has not heard of it: the open says the credit, and a stop follows it.
                 continue;
             }
-            if let Some(code) = stream.due.stop.take() {
-                message.put(&Frame::Stop { id, code });
-                stream.due.credit = false;
+            let due = core::mem::take(&mut stream.due);
+            if stream.recv.is_closed() {
+                continue;
             }
-            if core::mem::take(&mut stream.due.credit) {
-                message.put(&Frame::Credit { id, limit: stream.recv.grant.limit() });
+            match stream.recv.stopped {
+                Some(code) if due.stop => message.put(&Frame::Stop { id, code }),
+                None if due.credit => {
+                    message.put(&Frame::Credit { id, limit: stream.recv.grant.limit() });
+                }
+                Some(_) | None => {}
             }
         }
     }
@@ -165,9 +183,14 @@ impl Session {
                     stream.listed.to_send = true;
                     self.to_send.push_back(id);
                 }
-                Turn::Full => {
+                Turn::Full { is_served } => {
                     stream.listed.to_send = true;
-                    self.to_send.push_front(id);
+                    if is_served {
+                        self.to_send.push_back(id);
+                    } else {
+                        self.to_send.push_front(id);
+                    }
+                    self.on_turn(id);
                     return;
                 }
                 Turn::Done => {}
@@ -179,7 +202,7 @@ impl Session {
     /// After a stream's turn: room for its writer, a stop that waited for the open, or its end.
     fn on_turn(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        if stream.due.stop.is_some() {
+        if stream.due.stop {
             self.list_control(id);
         }
         let Some(stream) = self.streams.get_mut(&id) else { return };
@@ -197,17 +220,20 @@ fn take_turn(id: StreamId, stream: &mut Stream, message: &mut Message) -> Turn {
         return put_reset(id, stream, reset, message);
     }
     if !put_preface(id, stream, message) {
-        return Turn::Full;
+        return Turn::Full { is_served: false };
     }
-    if !put_turn_data(id, stream, message) {
-        return Turn::Full;
+    let before = stream.send.sent;
+    let is_whole = put_turn_data(id, stream, message);
+    let is_served = stream.send.sent > before;
+    if !is_whole {
+        return Turn::Full { is_served };
     }
     if stream.send.buffer.is_empty()
         && let SendState::Ending(trailers) = &stream.send.state
     {
         let frame = Frame::End { id, trailers: trailers.clone() };
         if !message.try_put(&frame) {
-            return Turn::Full;
+            return Turn::Full { is_served };
         }
         stream.send.state = SendState::Closed;
     }
@@ -217,7 +243,7 @@ fn take_turn(id: StreamId, stream: &mut Stream, message: &mut Message) -> Turn {
 fn put_reset(id: StreamId, stream: &mut Stream, reset: crate::error::Reset, message: &mut Message) -> Turn {
     // Also a stream that the peer has not heard of is opened first: its number and slot are counted.
     if !put_preface(id, stream, message) || !message.try_put(&Frame::Reset { id, reset }) {
-        return Turn::Full;
+        return Turn::Full { is_served: false };
     }
     stream.send.state = SendState::Closed;
     Turn::Done
@@ -226,7 +252,7 @@ fn put_reset(id: StreamId, stream: &mut Stream, reset: crate::error::Reset, mess
 /// Puts the open frame or the heads that are due. False if the message is full.
 fn put_preface(id: StreamId, stream: &mut Stream, message: &mut Message) -> bool {
     let end = stream.send.ends_with_preface();
-    let is_said = match &mut stream.send.preface {
+    match &mut stream.send.preface {
         Preface::Said => return true,
         Preface::Open(opening) => {
             let grant = stream.recv.grant.limit();
@@ -234,24 +260,22 @@ fn put_preface(id: StreamId, stream: &mut Stream, message: &mut Message) -> bool
                 return false;
             }
             stream.due.credit = false;
-            stream.send.preface = Preface::Said;
-            true
         }
         Preface::Heads(heads) => {
-            while let Some(head) = heads.pop_front() {
-                let is_final = !head.is_interim();
-                let frame = Frame::Head { id, end: end && is_final, head };
-                if !message.try_put(&frame) {
-                    if let Frame::Head { head, .. } = frame {
-                        heads.push_front(head);
-                    }
+            while let Some(head) = heads.front() {
+                let end = end && !head.is_interim();
+                if !message.try_put(&Frame::Head { id, end, head: head.clone() }) {
                     return false;
                 }
+                heads.pop_front();
             }
-            stream.send.has_head
+            if !stream.send.has_head {
+                return true;
+            }
         }
-    };
-    if end && is_said {
+    }
+    stream.send.preface = Preface::Said;
+    if end {
         stream.send.state = SendState::Closed;
     }
     true
@@ -259,18 +283,20 @@ fn put_preface(id: StreamId, stream: &mut Stream, message: &mut Message) -> bool
 
 /// Puts at most one turn's data within credit. False if the message is full.
 fn put_turn_data(id: StreamId, stream: &mut Stream, message: &mut Message) -> bool {
-    let credit = stream.send.limit.saturating_sub(stream.send.sent);
-    let mut turn = DATA_BYTES_MAX.min(usize::try_from(credit).unwrap_or(usize::MAX));
-    while turn > 0 {
-        let Some(piece) = stream.send.buffer.front() else { return true };
-        if message.room() < DATA_ROOM_MIN {
-            return false;
-        }
-        let count = turn.min(piece.len()).min(message.room() - DATA_ROOM_MIN / 2);
-        message.put_data(id, piece.get(..count).unwrap_or_default());
-        stream.send.buffer.advance(count);
-        stream.send.sent += count as u64;
-        turn -= count;
+    if !stream.send.is_body_due() {
+        return true;
     }
-    true
+    let credit = usize::try_from(stream.send.limit.saturating_sub(stream.send.sent)).unwrap_or(usize::MAX);
+    let turn = stream.send.buffer.len().min(credit).min(DATA_BYTES_MAX);
+    if turn == 0 {
+        return true;
+    }
+    let room = message.room().saturating_sub(DATA_HEAD_BYTES_MAX);
+    if room < turn.min(DATA_ROOM_MIN) {
+        return false;
+    }
+    let count = turn.min(room);
+    message.put_data(id, &mut stream.send.buffer, count);
+    stream.send.sent += count as u64;
+    count == turn
 }

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::stream::{Preface, RecvState, SendState};
-use super::{Session, StreamId};
+use super::stream::{RecvState, SendState};
+use super::{HEAD_BYTES_MAX, HeadRefused, Session, StreamId};
 use crate::error::{Reset, ResetCode, Touched};
 use crate::message::{Headers, ResponseHead};
 use crate::time::Timestamp;
@@ -13,11 +13,6 @@ use crate::wire;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the peer stopped reading: {0:?}")]
 pub struct Stopped(pub Reset);
-
-/// An answer's head is larger than a frame may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a head does not fit a frame")]
-pub struct HeadTooLarge;
 
 /// What stands next in the peer's direction of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +41,7 @@ impl SendStream<'_> {
     /// [`Event::Writable`](super::Event::Writable).
     pub fn capacity(&mut self) -> usize {
         let Some(stream) = self.session.streams.get_mut(&self.id) else { return 0 };
-        let room = if stream.send.state == SendState::Open { stream.send.room() } else { 0 };
+        let room = if stream.send.is_writable() { stream.send.room() } else { 0 };
         stream.send.wants_room = room == 0;
         room
     }
@@ -54,7 +49,7 @@ impl SendStream<'_> {
     /// Moves as much of `octets` as fits into the send buffer and says how much that was; zero asks for
     /// an [`Event::Writable`](super::Event::Writable). Spends no credit: sending does.
     ///
-    /// A body that goes past its declared length resets the direction as truncated, so that it can
+    /// Before an answer's final head, and behind the end, nothing is taken. A body that goes past its declared length resets the direction as truncated, so that it can
     /// never look complete.
     ///
     /// # Errors
@@ -64,7 +59,8 @@ impl SendStream<'_> {
         if let Some(reset) = stream.send.stopped {
             return Err(Stopped(reset));
         }
-        if stream.send.state != SendState::Open {
+        if !stream.send.is_writable() {
+            stream.send.wants_room = true;
             return Ok(0);
         }
         let taken = octets.len().min(stream.send.room());
@@ -81,58 +77,53 @@ impl SendStream<'_> {
         Ok(taken)
     }
 
-    /// Gives an interim head (1xx but not 101). Not for the opener.
+    /// Gives an interim head (1xx but not 101). Only the acceptor of an HTTP exchange answers: without
+    /// effect otherwise, behind the final head, and past eight of them.
     ///
     /// # Errors
-    /// [`HeadTooLarge`]; nothing is sent then.
-    pub fn interim(&mut self, head: ResponseHead) -> Result<(), HeadTooLarge> {
-        self.put_head(head, false)
+    /// [`HeadRefused`]; nothing is sent then.
+    pub fn interim(&mut self, head: ResponseHead) -> Result<(), HeadRefused> {
+        self.respond(head, false)
     }
 
-    /// Gives the final head. Not for the opener. With `end` nothing follows it.
+    /// Gives the final head. Only the acceptor of an HTTP exchange answers: without effect otherwise, and
+    /// behind the final head. With `end` nothing follows it: so for answers to HEAD and for 304, whose
+    /// length is not that of a body. A 101 is malformed if the request asked for no upgrade.
     ///
     /// # Errors
-    /// [`HeadTooLarge`]; nothing is sent then.
-    pub fn respond(&mut self, head: ResponseHead, end: bool) -> Result<(), HeadTooLarge> {
+    /// [`HeadRefused`]; nothing is sent then.
+    pub fn respond(&mut self, head: ResponseHead, end: bool) -> Result<(), HeadRefused> {
+        if wire::response_size(&head) > HEAD_BYTES_MAX {
+            return Err(HeadRefused::TooLarge);
+        }
+        wire::check_response(&head)?;
         let Some(stream) = self.session.streams.get_mut(&self.id) else { return Ok(()) };
-        if stream.send.has_head {
-            return Ok(());
+        if head.status == 101 && !stream.may_upgrade {
+            return Err(HeadRefused::Malformed);
         }
-        if !end {
-            stream.send.declared = head.length;
-        }
-        self.put_head(head, end)
-    }
-
-    fn put_head(&mut self, head: ResponseHead, end: bool) -> Result<(), HeadTooLarge> {
-        if wire::response_size(&head) > super::HEAD_FRAME_BYTES_MAX {
-            return Err(HeadTooLarge);
-        }
-        let Some(stream) = self.session.streams.get_mut(&self.id) else { return Ok(()) };
-        if let (Preface::Heads(heads), SendState::Open, false) =
-            (&mut stream.send.preface, &stream.send.state, stream.send.has_head)
-        {
-            stream.send.has_head = !head.is_interim();
-            heads.push_back(head);
-            if end {
-                stream.send.state = SendState::Ending(Headers::new());
-            }
-            self.session.list_to_send(self.id);
-        }
+        stream.send.put_head(head, end);
+        self.session.list_to_send(self.id);
         Ok(())
     }
 
-    /// The direction is complete. A body shorter than declared is reset as truncated instead.
+    /// The direction is complete. A body shorter than declared is reset as truncated instead, an answer
+    /// without a final head as failed. Trailers that a frame does not take are dropped (RFC 9110 §6.5.1).
     pub fn end(&mut self, trailers: Headers) {
         let Some(stream) = self.session.streams.get_mut(&self.id) else { return };
         if stream.send.state != SendState::Open {
+            return;
+        }
+        if !stream.send.is_body_due() {
+            self.reset(Reset { code: ResetCode::BackendFailed, touched: Touched::Unknown });
             return;
         }
         if stream.send.declared.is_some_and(|length| length != stream.send.written) {
             self.reset(Reset { code: ResetCode::Truncated, touched: Touched::Yes });
             return;
         }
-        stream.send.state = SendState::Ending(trailers);
+        let can_cross =
+            wire::trailers_size(&trailers) <= HEAD_BYTES_MAX && wire::check_fields(&trailers).is_ok();
+        stream.send.state = SendState::Ending(if can_cross { trailers } else { Headers::new() });
         self.session.list_to_send(self.id);
     }
 
@@ -170,6 +161,10 @@ impl RecvStream<'_> {
         let Some(stream) = self.session.streams.get_mut(&self.id) else {
             return Incoming::Reset(Reset { code: ResetCode::SessionLost, touched: Touched::Unknown });
         };
+        if let Some(code) = stream.recv.stopped {
+            // What came after the stop is gone, so that an end would make the rest look complete.
+            return Incoming::Reset(Reset { code, touched: Touched::Unknown });
+        }
         if !stream.recv.heads.is_empty() {
             return Incoming::Head;
         }
@@ -212,8 +207,8 @@ impl RecvStream<'_> {
     pub fn is_at_end(&self) -> bool {
         self.session.streams.get(&self.id).is_some_and(|stream| {
             matches!(stream.recv.state, RecvState::Ended(_))
-                && stream.recv.buffer.is_empty()
-                && stream.recv.heads.is_empty()
+                && stream.recv.is_exhausted()
+                && stream.recv.stopped.is_none()
         })
     }
 
@@ -225,7 +220,8 @@ impl RecvStream<'_> {
         self.credit(count, now);
     }
 
-    /// Reads no further: the peer is told, what is buffered is thrown away, its credit returns.
+    /// Reads no further: the peer is told, what is buffered is thrown away, its credit returns. The
+    /// direction then reads as reset with `code`, unless all of it had been read.
     pub fn stop(&mut self, code: ResetCode) {
         self.session.stop_stream(self.id, code);
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::hello::{Hello, Refused, Welcome};
-use super::{head, varint};
+use super::{head, rules, varint};
 use crate::error::{LeaveCode, Misbehaviour, Reset, ResetCode, Touched};
 use crate::message::{Headers, RequestHead, ResponseHead};
 
@@ -276,7 +276,7 @@ impl Frame {
             Self::Reset { id, reset } => {
                 varint::put(out, id.0);
                 varint::put(out, reset.code.to_wire());
-                out.put_u8(reset.touched as u8);
+                out.put_u8(reset.touched.to_wire());
             }
             Self::Stop { id, code } => put_pair(out, id.0, code.to_wire()),
             Self::Credit { id, limit } => put_pair(out, id.0, *limit),
@@ -329,7 +329,8 @@ impl Frame {
     }
 }
 
-fn opening_size(opening: &Opening) -> usize {
+/// Octets of what is opened, on the wire.
+pub(crate) fn opening_size(opening: &Opening) -> usize {
     let mount_size = |mount: &Bytes| varint::size(mount.len() as u64) + mount.len();
     match opening {
         Opening::Http { mount, head } => 1 + mount_size(mount) + head::request_size(head),
@@ -364,6 +365,7 @@ fn take_open(mut body: Bytes) -> Result<Frame, Misbehaviour> {
         OPENING_TCP => return Err(Misbehaviour::FrameMalformed),
         _ => return Err(Misbehaviour::KindNotGranted),
     };
+    rules::check_opening(&opening).map_err(|_| Misbehaviour::FrameMalformed)?;
     Ok(Frame::Open { id, grant, end, opening })
 }
 
@@ -372,23 +374,18 @@ fn take_id(body: &mut Bytes) -> Result<StreamId, Misbehaviour> {
 }
 
 fn take_flag(body: &mut Bytes) -> Result<bool, Misbehaviour> {
-    match body.has_remaining().then(|| body.get_u8()) {
-        Some(0) => Ok(false),
-        Some(1) => Ok(true),
-        Some(_) => Err(Misbehaviour::FrameMalformed),
-        None => Err(Misbehaviour::FrameTruncated),
+    match body.try_get_u8() {
+        Ok(0) => Ok(false),
+        Ok(1) => Ok(true),
+        Ok(_) => Err(Misbehaviour::FrameMalformed),
+        Err(_) => Err(Misbehaviour::FrameTruncated),
     }
 }
 
 fn take_reset(body: &mut Bytes) -> Result<Reset, Misbehaviour> {
     let code = ResetCode::from_wire(varint::take(body)?);
-    let touched = match body.has_remaining().then(|| body.get_u8()) {
-        Some(0) => Touched::No,
-        Some(1) => Touched::Yes,
-        Some(2) => Touched::Unknown,
-        Some(_) => return Err(Misbehaviour::FrameMalformed),
-        None => return Err(Misbehaviour::FrameTruncated),
-    };
+    let octet = body.try_get_u8().map_err(|_| Misbehaviour::FrameTruncated)?;
+    let touched = Touched::from_wire(octet).ok_or(Misbehaviour::FrameMalformed)?;
     Ok(Reset { code, touched })
 }
 
@@ -426,7 +423,11 @@ fn take_postcard<T: Serialize + DeserializeOwned>(body: &Bytes) -> Result<T, Mis
 ///
 /// After an error it yields nothing more.
 #[derive(Debug)]
-pub struct Frames(Bytes);
+pub struct Frames {
+    rest: Bytes,
+    /// Octets of the whole message.
+    size: usize,
+}
 
 impl Frames {
     /// Reads the acknowledgement of `message` and stands before its first frame.
@@ -434,14 +435,19 @@ impl Frames {
     /// # Errors
     /// As [`varint::take`].
     pub fn of(mut message: Bytes) -> Result<(u64, Self), Misbehaviour> {
+        let size = message.len();
         let ack = varint::take(&mut message)?;
-        Ok((ack, Self(message)))
+        Ok((ack, Self { rest: message, size }))
     }
 
     fn take_frame(&mut self) -> Result<Frame, Misbehaviour> {
-        let kind = varint::take(&mut self.0)?;
-        let length = varint::take(&mut self.0)?;
-        let body = take_octets(&mut self.0, length)?;
+        let kind = varint::take(&mut self.rest)?;
+        let length = varint::take(&mut self.rest)?;
+        let body = take_octets(&mut self.rest, length)?;
+        // Whoever keeps a head keeps what it is a slice of: a small one does not pin a large message.
+        let is_kept = matches!(kind, kind::OPEN | kind::HEAD | kind::END | kind::RENEW);
+        let is_small = body.len() < self.size / 4;
+        let body = if is_kept && is_small { Bytes::copy_from_slice(&body) } else { body };
         Frame::take_body(kind, body)
     }
 }
@@ -450,12 +456,12 @@ impl Iterator for Frames {
     type Item = Result<Frame, Misbehaviour>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
+        if self.rest.is_empty() {
             return None;
         }
         let frame = self.take_frame();
         if frame.is_err() {
-            self.0.clear();
+            self.rest.clear();
         }
         Some(frame)
     }

@@ -10,13 +10,13 @@ use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::bounded::bounded;
-use super::varint;
+use super::{rules, varint};
 use crate::error::Misbehaviour;
 use crate::message::{Headers, RequestHead, ResponseHead};
 
 /// Fields in one head or trailer section on the wire: the larger of both heads' limits, with room for
 /// the forwarding fields that the relay adds.
-const FIELDS_MAX: usize = 256;
+pub(super) const FIELDS_MAX: usize = 256;
 
 /// Octets as postcard writes them: a length and the octets.
 #[derive(Clone, Copy)]
@@ -192,9 +192,6 @@ pub(crate) fn put_response(out: &mut BytesMut, head: &ResponseHead) {
 
 pub(crate) fn take_response(from: &Bytes) -> Result<ResponseHead, Misbehaviour> {
     let wire: ResponseV1<'_> = take(from)?;
-    if !(100..=599).contains(&wire.status) {
-        return Err(Misbehaviour::FrameMalformed);
-    }
     let head = ResponseHead {
         status: wire.status,
         reason: from.slice_ref(wire.reason.0),
@@ -202,6 +199,7 @@ pub(crate) fn take_response(from: &Bytes) -> Result<ResponseHead, Misbehaviour> 
         length: wire.length,
         upgrade: wire.upgrade.map(|token| from.slice_ref(token.0)),
     };
+    rules::check_response(&head).map_err(|_| Misbehaviour::FrameMalformed)?;
     let size = response_size(&head);
     canonical(head, size, from)
 }
@@ -213,6 +211,7 @@ pub(crate) fn put_trailers(out: &mut BytesMut, trailers: &Headers) {
 pub(crate) fn take_trailers(from: &Bytes) -> Result<Headers, Misbehaviour> {
     let wire: Fields<'_> = take(from)?;
     let trailers = wire.to_headers(from);
+    rules::check_fields(&trailers).map_err(|_| Misbehaviour::FrameMalformed)?;
     let size = trailers_size(&trailers);
     canonical(trailers, size, from)
 }

@@ -88,6 +88,7 @@ impl core::fmt::Debug for Welcome {
 
 /// Why a handshake was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "u64", into = "u64")]
 pub enum RefusedCode {
     /// The token is not valid, or does not cover a mount. Asking again with it is of no use.
     Forbidden,
@@ -101,6 +102,36 @@ pub enum RefusedCode {
     Busy,
     /// The hello itself is malformed.
     Malformed,
+    /// A code that this version does not know: asking again later may do.
+    Other(u64),
+}
+
+impl From<RefusedCode> for u64 {
+    fn from(code: RefusedCode) -> Self {
+        match code {
+            RefusedCode::Forbidden => 0,
+            RefusedCode::Expired => 1,
+            RefusedCode::Held => 2,
+            RefusedCode::Stale => 3,
+            RefusedCode::Busy => 4,
+            RefusedCode::Malformed => 5,
+            RefusedCode::Other(code) => code,
+        }
+    }
+}
+
+impl From<u64> for RefusedCode {
+    fn from(code: u64) -> Self {
+        match code {
+            0 => Self::Forbidden,
+            1 => Self::Expired,
+            2 => Self::Held,
+            3 => Self::Stale,
+            4 => Self::Busy,
+            5 => Self::Malformed,
+            other => Self::Other(other),
+        }
+    }
 }
 
 /// The plugboard's refusal.

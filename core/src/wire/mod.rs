@@ -12,12 +12,15 @@ mod bounded;
 mod frame;
 mod head;
 mod hello;
+mod rules;
 pub mod varint;
 
 pub use frame::{Frame, Frames, Opening, StreamId, skippable};
 pub use hello::{Hello, Refused, RefusedCode, Resume, Setting, Settings, Welcome};
 
-pub(crate) use head::{request_size, response_size};
+pub(crate) use frame::opening_size;
+pub(crate) use head::{response_size, trailers_size};
+pub(crate) use rules::{check_fields, check_opening, check_response};
 
 /// The WebSocket subprotocol that names this profile.
 pub const SUBPROTOCOL: &str = "telephone.v1";

@@ -155,7 +155,7 @@ enum Outcome {
 }
 
 /// Methods that may be repeated (RFC 9110 §9.2.2).
-fn is_idempotent(method: &[u8]) -> bool {
+pub(crate) fn is_idempotent(method: &[u8]) -> bool {
     matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
 }
 

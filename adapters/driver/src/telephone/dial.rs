@@ -64,7 +64,11 @@ impl DialError {
             }
             Self::Refused(refused) => match refused.code {
                 RefusedCode::Forbidden | RefusedCode::Expired => DialFailure::Forbidden,
-                RefusedCode::Held | RefusedCode::Stale | RefusedCode::Busy | RefusedCode::Malformed => {
+                RefusedCode::Held
+                | RefusedCode::Stale
+                | RefusedCode::Busy
+                | RefusedCode::Malformed
+                | RefusedCode::Other(_) => {
                     DialFailure::Refused { retry_after: refused.retry_after_ms.map(Duration::from_millis) }
                 }
             },

@@ -1,4 +1,4 @@
-//! What a client may take how long for. [L3]
+//! What a client may take how long for. (L3)
 
 use crate::limits::HttpLimits;
 use crate::time::Timestamp;

@@ -128,7 +128,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A fresh connection, accepted at `now`: its first head is waited for from then on. [L3]
+    /// A fresh connection, accepted at `now`: its first head is waited for from then on. (L3)
     #[must_use]
     pub fn new(limits: HttpLimits, now: Timestamp) -> Self {
         Self {
@@ -182,6 +182,8 @@ impl Server {
         self.is_eof = true;
         match (&self.reading, self.writing) {
             (Reading::Opaque | Reading::OpaqueEnded, _) => {}
+            // Every octet that was promised is written: the client may go, and the end is only a formality.
+            (Reading::Whole, Writing::Body(BodyEncoder::Length(0))) => {}
             (_, Writing::Owed | Writing::Body(_)) => self.lose(AbortCause::ClientLeft),
             (_, Writing::Idle | Writing::Opaque | Writing::OpaqueEnded) => self.close(),
         }
@@ -244,7 +246,7 @@ impl Server {
     }
 
     /// The deadline has passed: a head or a body came too slowly, a kept connection stayed idle, or a
-    /// lingering client does not close. [L3]
+    /// lingering client does not close. (L3)
     pub fn handle_timeout(&mut self, now: Timestamp) {
         match self.clock.judge(now) {
             None => {}

@@ -1,0 +1,127 @@
+//! The core's HTTP/1.1 server as the pump drives it.
+
+use bytes::{Bytes, BytesMut};
+use telephone_core::http1::{AbortCause, Closing, Output, Server, ServerEvent};
+use telephone_core::message::{Headers, ResponseHead};
+use telephone_core::time::Timestamp;
+
+use crate::pump::{Codec, Part};
+
+/// Why a client's side of an exchange is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ClientLoss {
+    /// The client left, or broke its body: the server knows what becomes of the connection.
+    Aborted(AbortCause),
+    /// The socket broke.
+    Broken,
+    /// The telephone's head is no response to this request.
+    Unsendable,
+}
+
+pub(super) struct PublicCodec<'a> {
+    server: &'a mut Server,
+    /// The status of the final head, once it was written.
+    pub(super) status: Option<u16>,
+    is_opaque: bool,
+    is_answered: bool,
+    is_unsendable: bool,
+}
+
+impl<'a> PublicCodec<'a> {
+    pub(super) const fn new(server: &'a mut Server) -> Self {
+        Self { server, status: None, is_opaque: false, is_answered: false, is_unsendable: false }
+    }
+}
+
+impl Codec for PublicCodec<'_> {
+    type Lost = ClientLoss;
+
+    fn poll_part(&mut self, input: &mut BytesMut, now: Timestamp) -> Part<ClientLoss> {
+        if self.is_answered && !self.is_opaque {
+            // What comes now belongs to the next request, or is drained.
+            return Part::None;
+        }
+        match self.server.poll_event(input, now) {
+            None | Some(ServerEvent::Request { .. }) => Part::None,
+            Some(ServerEvent::Body(octets) | ServerEvent::Opaque(octets)) => Part::Octets(octets),
+            Some(ServerEvent::End(trailers)) => Part::End(trailers),
+            Some(ServerEvent::OpaqueEnd) => Part::End(Headers::new()),
+            Some(ServerEvent::Aborted(cause)) => Part::Lost(ClientLoss::Aborted(cause)),
+            Some(ServerEvent::Refused(error)) => Part::Lost(ClientLoss::Aborted(AbortCause::Body(error))),
+        }
+    }
+
+    fn handle_eof(&mut self) {
+        self.server.handle_eof();
+    }
+
+    fn handle_broken(&mut self) -> ClientLoss {
+        if self.is_unsendable { ClientLoss::Unsendable } else { ClientLoss::Broken }
+    }
+
+    fn wants_read(&self) -> bool {
+        (!self.is_answered || self.is_opaque) && self.server.wants_read()
+    }
+
+    fn owes_head(&self) -> bool {
+        false
+    }
+
+    fn wants_octets(&self) -> bool {
+        true
+    }
+
+    fn put_head(&mut self, head: ResponseHead, end: bool) -> bool {
+        let is_written = if head.is_interim() {
+            self.server.interim(&head).is_ok()
+        } else {
+            self.server.respond(&head, end).is_ok()
+        };
+        self.is_unsendable |= !is_written;
+        if is_written && !head.is_interim() {
+            self.status = Some(head.status);
+            self.is_opaque = head.status == 101;
+            self.is_answered = end;
+        }
+        is_written
+    }
+
+    fn put_octets(&mut self, octets: Bytes) {
+        self.server.write(octets);
+    }
+
+    fn put_end(&mut self, trailers: &Headers) {
+        self.is_answered = true;
+        self.server.end(trailers);
+    }
+
+    fn output(&mut self) -> &mut Output {
+        self.server.output()
+    }
+
+    fn wants_shutdown(&self) -> bool {
+        self.is_opaque && self.server.closing() == Closing::AfterOutput
+    }
+
+    fn handle_shutdown(&mut self, now: Timestamp) {
+        self.server.handle_shutdown(now);
+    }
+
+    fn is_complete(&self, inbound: bool, outbound: bool) -> bool {
+        outbound && (inbound || !self.is_opaque)
+    }
+
+    fn survives_stop(&self) -> bool {
+        !self.is_opaque
+    }
+
+    fn poll_timeout(&self) -> Option<Timestamp> {
+        self.server.poll_timeout()
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp) -> Option<ClientLoss> {
+        // What it means comes as the next part.
+        self.server.handle_timeout(now);
+        None
+    }
+}

@@ -1,0 +1,245 @@
+//! One request of a client: routed, carried to a telephone, answered, logged.
+
+use std::future::poll_fn;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+
+use bytes::Bytes;
+use futures_lite::future;
+use telephone_core::error::{Reset, ResetCode, Touched};
+use telephone_core::forward::{Observed, Scheme, stamp};
+use telephone_core::http1::AbortCause;
+use telephone_core::message::RequestHead;
+use telephone_core::router::Ticket;
+use telephone_core::session::OpenError;
+use telephone_core::target;
+use telephone_core::time::Timestamp;
+use telephone_core::wire::Opening;
+
+use super::Inner;
+use super::answer::Refused;
+use super::codec::{ClientLoss, PublicCodec};
+use super::public::{Client, Request};
+use super::registry::{Chosen, Decision};
+use crate::backend::is_idempotent;
+use crate::observe::AccessRecord;
+use crate::pump::{Ended, Moved, Pump};
+use crate::runtime::Runtime;
+
+/// How often a request may be given to another session when one was lost before it answered.
+const ATTEMPTS_MAX: u32 = 3;
+/// Octets that are read ahead from a client whose request waits for a session.
+const READ_AHEAD_BYTES: usize = 64 * 1024;
+
+/// What the access log will say.
+struct Account {
+    started: Timestamp,
+    status: Option<u16>,
+    cause: &'static str,
+    moved: Moved,
+    chosen: Option<(Arc<str>, String)>,
+}
+
+/// How one attempt to serve a request ended.
+enum Attempt {
+    /// The request is over: answered, or lost with its connection.
+    Over(ControlFlow<()>),
+    /// Nothing of it reached the client, and it may be given to another session.
+    Again(Refused),
+}
+
+/// Serves one request. Breaks if the connection is of no further use.
+pub(super) async fn serve<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    client: &mut Client<R>,
+    mut request: Request,
+) -> ControlFlow<()> {
+    relay.exchanges.fetch_add(1, Ordering::Relaxed);
+    let mut account = Account {
+        started: relay.runtime.now(),
+        status: None,
+        cause: "complete",
+        moved: Moved::default(),
+        chosen: None,
+    };
+    let observed = Observed {
+        peer: client.peer.ip(),
+        scheme: Scheme::Http,
+        is_trusted: (relay.config.trust)(client.peer.ip()),
+    };
+    stamp(&mut request.head.headers, &observed);
+    let flow = serve_stamped(relay, client, &request, &mut account).await;
+    relay.exchanges.fetch_sub(1, Ordering::Relaxed);
+    report(relay, client, &request.head, &account);
+    flow
+}
+
+async fn serve_stamped<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    client: &mut Client<R>,
+    request: &Request,
+    account: &mut Account,
+) -> ControlFlow<()> {
+    for attempt in 1..=ATTEMPTS_MAX {
+        let chosen = match route(relay, client, request).await {
+            Ok(chosen) => chosen,
+            Err(None) => {
+                account.cause = "client_left";
+                return ControlFlow::Break(());
+            }
+            Err(Some(refused)) => return refuse(client, refused, account),
+        };
+        account.chosen = Some((chosen.subject.clone(), chosen.mount.to_string()));
+        let outcome = carry(relay, client, request, &chosen, account).await;
+        relay.registry.finish(chosen.key);
+        match outcome {
+            Attempt::Over(flow) => return flow,
+            Attempt::Again(refused) if attempt == ATTEMPTS_MAX => return refuse(client, refused, account),
+            Attempt::Again(_) => {}
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+fn refuse<R: Runtime>(client: &mut Client<R>, refused: Refused, account: &mut Account) -> ControlFlow<()> {
+    account.status = Some(refused.answer.status());
+    account.cause = refused.cause;
+    client.server.refuse(&refused.answer);
+    ControlFlow::Continue(())
+}
+
+/// Finds a session for a request, waiting for one if the router says so. `Err(None)` if the client left
+/// meanwhile.
+async fn route<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    client: &mut Client<R>,
+    request: &Request,
+) -> Result<Chosen, Option<Refused>> {
+    let host = request.origin.host.as_deref();
+    let path = target::path(&request.head.target);
+    let decision = match relay.registry.route(host, path, relay.runtime.now()) {
+        Decision::Wait(ticket) => wait(relay, client, ticket).await.ok_or(None)?,
+        other => other,
+    };
+    match decision {
+        Decision::To(chosen) => Ok(chosen),
+        Decision::Refuse(refusal) => Err(Some(Refused::from_refusal(refusal))),
+        // A wait does not end in another one.
+        Decision::Wait(_) => Err(None),
+    }
+}
+
+/// Waits for a parked request's turn. `None` if the client left.
+async fn wait<R: Runtime>(relay: &Arc<Inner<R>>, client: &mut Client<R>, ticket: Ticket) -> Option<Decision> {
+    let settled = async { Some(poll_fn(|cx| relay.registry.poll_wait(ticket, cx)).await) };
+    let clock = async {
+        while let Some(deadline) = relay.registry.poll_timeout() {
+            relay.runtime.sleep_until(deadline).await;
+            relay.registry.handle_timeout(relay.runtime.now());
+        }
+        future::pending().await
+    };
+    let client_left = poll_fn(|cx| {
+        while client.connection.input.len() < READ_AHEAD_BYTES {
+            match client.connection.poll_fill(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(None),
+                Poll::Ready(Ok(_)) => {}
+            }
+        }
+        Poll::Pending
+    });
+    let outcome = future::or(settled, future::or(clock, client_left)).await;
+    if outcome.is_none() {
+        relay.registry.cancel(ticket);
+    }
+    outcome
+}
+
+/// Carries a request through one session.
+async fn carry<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    client: &mut Client<R>,
+    request: &Request,
+    chosen: &Chosen,
+    account: &mut Account,
+) -> Attempt {
+    let mount = Bytes::from(chosen.mount.to_string());
+    let opening = Opening::Http { mount, head: request.head.clone() };
+    let stream = match chosen.session.open(opening, request.end) {
+        Ok(stream) => stream,
+        Err(OpenError::Leaving) => {
+            relay.registry.suspend(chosen.key, relay.runtime.now());
+            return Attempt::Again(Refused::too_many_streams());
+        }
+        Err(OpenError::TooManyStreams) => {
+            return Attempt::Over(refuse(client, Refused::too_many_streams(), account));
+        }
+        Err(OpenError::Head(_)) => {
+            return Attempt::Over(refuse(client, Refused::head_too_large(), account));
+        }
+    };
+    let mut codec = PublicCodec::new(&mut client.server);
+    let mut pump = Pump::new(&relay.runtime, &mut client.connection, &mut codec, &stream, request.end);
+    let ended = pump.run().await;
+    account.moved.inbound += pump.moved.inbound;
+    account.moved.outbound += pump.moved.outbound;
+    account.status = codec.status;
+    match ended {
+        Ended::Complete => Attempt::Over(ControlFlow::Continue(())),
+        Ended::Reset(reset) | Ended::Stopped(reset) if account.status.is_none() => {
+            let refused = Refused::from_reset(reset, chosen.session.closed());
+            if may_repeat(request, reset) {
+                return Attempt::Again(refused);
+            }
+            Attempt::Over(refuse(client, refused, account))
+        }
+        Ended::Reset(_) | Ended::Stopped(_) => {
+            account.cause = "response_aborted";
+            client.server.abort();
+            Attempt::Over(ControlFlow::Continue(()))
+        }
+        Ended::Lost(ClientLoss::Aborted(cause)) => {
+            account.cause = match cause {
+                AbortCause::ClientLeft => "client_left",
+                AbortCause::Body(error) => {
+                    account.status = account.status.or(Some(error.status()));
+                    "http_request_error"
+                }
+            };
+            Attempt::Over(ControlFlow::Continue(()))
+        }
+        Ended::Lost(ClientLoss::Broken) => {
+            account.cause = "client_left";
+            Attempt::Over(ControlFlow::Break(()))
+        }
+        Ended::Lost(ClientLoss::Unsendable) => Attempt::Over(refuse(client, Refused::unsendable(), account)),
+    }
+}
+
+/// Whether another session may be given the request: it is all in its head, and it either reached no
+/// backend, or its session was lost and doing it twice is the same as doing it once.
+fn may_repeat(request: &Request, reset: Reset) -> bool {
+    let is_lost = reset.code == ResetCode::SessionLost && is_idempotent(&request.head.method);
+    let is_untouched = reset.touched == Touched::No && reset.code == ResetCode::Refused;
+    request.end && (is_untouched || is_lost)
+}
+
+fn report<R: Runtime>(relay: &Inner<R>, client: &Client<R>, head: &RequestHead, account: &Account) {
+    let chosen = account.chosen.as_ref();
+    relay.observer.request_ended(&AccessRecord {
+        method: &head.method,
+        host: head.headers.first("host").map(AsRef::as_ref),
+        target: &head.target,
+        status: account.status,
+        bytes_in: account.moved.inbound,
+        bytes_out: account.moved.outbound,
+        duration: relay.runtime.now().since(account.started),
+        peer: client.peer,
+        mount: chosen.map(|(_, mount)| mount.as_str()),
+        subject: chosen.map(|(subject, _)| subject.as_ref()),
+        cause: account.cause,
+    });
+}

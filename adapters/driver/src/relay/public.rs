@@ -1,0 +1,142 @@
+//! The public leg: one client connection, request after request.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use telephone_core::http1::{Closing, RequestOrigin, Server, ServerEvent};
+use telephone_core::message::RequestHead;
+
+use super::{Inner, exchange, tunnel};
+use crate::alarm::Alarm;
+use crate::connection::Connection;
+use crate::flag::Flag;
+use crate::runtime::Runtime;
+use crate::socket::Socket as _;
+
+/// A request whose head is in.
+pub(super) struct Request {
+    pub(super) head: RequestHead,
+    pub(super) end: bool,
+    pub(super) origin: RequestOrigin,
+}
+
+/// A client's connection between and during its exchanges.
+pub(super) struct Client<R: Runtime> {
+    pub(super) connection: Connection<R::Socket>,
+    pub(super) server: Server,
+    pub(super) peer: SocketAddr,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    connection: Connection<R::Socket>,
+    peer: SocketAddr,
+) {
+    let server = Server::new(relay.config.http.clone(), relay.runtime.now());
+    let mut client = Client { connection, server, peer };
+    while let Some(request) = client.next_request(&relay.runtime, &relay.draining).await {
+        if tunnel::is_for_telephones(&relay.config.tunnel_path, &request.head) {
+            match tunnel::upgrade(&mut client, &request.head) {
+                Ok(()) => return tunnel::serve(relay, client).await,
+                Err(answer) => client.server.refuse(&answer),
+            }
+        } else if exchange::serve(relay, &mut client, request).await.is_break() {
+            return;
+        }
+    }
+}
+
+impl<R: Runtime> Client<R> {
+    /// The next request, or `None` when the connection is over. Writes what waits to be written first.
+    async fn next_request(&mut self, runtime: &R, draining: &Flag) -> Option<Request> {
+        let mut alarm = Alarm::new(runtime.clone());
+        let mut raised = std::pin::pin!(draining.raised());
+        poll_fn(|cx| {
+            if raised.as_mut().poll(cx).is_ready() {
+                self.server.announce_close();
+            }
+            self.poll_request(runtime, &mut alarm, draining, cx)
+        })
+        .await
+    }
+
+    fn poll_request(
+        &mut self,
+        runtime: &R,
+        alarm: &mut Alarm<R>,
+        draining: &Flag,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Request>> {
+        loop {
+            if let ControlFlow::Break(()) = ready!(self.poll_write(runtime, cx)) {
+                return Poll::Ready(None);
+            }
+            match self.server.poll_event(&mut self.connection.input, runtime.now()) {
+                Some(ServerEvent::Request { head, end, origin }) => {
+                    return Poll::Ready(Some(Request { head, end, origin }));
+                }
+                // The answer is in the output, or there is nobody to give one to.
+                Some(ServerEvent::Refused(error)) => {
+                    tracing::debug!(peer = %self.peer, reason = error.reason(), "refused a request");
+                    continue;
+                }
+                Some(
+                    ServerEvent::Aborted(_)
+                    | ServerEvent::Body(_)
+                    | ServerEvent::End(_)
+                    | ServerEvent::Opaque(_)
+                    | ServerEvent::OpaqueEnd,
+                ) => continue,
+                None => {}
+            }
+            if self.server.closing() != Closing::Open && !self.server.output().is_empty() {
+                continue;
+            }
+            if draining.is_raised() && self.server.is_idle() {
+                return Poll::Ready(None);
+            }
+            if alarm.poll(self.server.poll_timeout(), cx) {
+                self.server.handle_timeout(runtime.now());
+                continue;
+            }
+            if !self.server.wants_read() {
+                return Poll::Pending;
+            }
+            match ready!(self.connection.poll_fill(cx)) {
+                Ok(0) => self.server.handle_eof(),
+                Ok(_) => {}
+                Err(_) => return Poll::Ready(None),
+            }
+        }
+    }
+
+    /// Writes what waits and closes what is to be closed; breaks when the connection is over.
+    fn poll_write(&mut self, runtime: &R, cx: &mut Context<'_>) -> Poll<ControlFlow<()>> {
+        loop {
+            if self.server.closing() == Closing::Reset {
+                self.connection.socket.reset_on_drop();
+                return Poll::Ready(ControlFlow::Break(()));
+            }
+            if !self.server.output().is_empty() {
+                let drained = ready!(self.connection.poll_drain(self.server.output(), cx));
+                if drained.is_err() {
+                    return Poll::Ready(ControlFlow::Break(()));
+                }
+            }
+            match self.server.closing() {
+                Closing::Open | Closing::Lingering => return Poll::Ready(ControlFlow::Continue(())),
+                Closing::Finished | Closing::Reset => return Poll::Ready(ControlFlow::Break(())),
+                Closing::AfterOutput => {
+                    if ready!(self.connection.poll_shutdown(cx)).is_err() {
+                        return Poll::Ready(ControlFlow::Break(()));
+                    }
+                    self.server.handle_shutdown(runtime.now());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The router with the sessions that it chooses among, and the requests that wait for it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use telephone_core::error::LeaveCode;
+use telephone_core::limits::RouterLimits;
+use telephone_core::mount::Mount;
+use telephone_core::router::{
+    Refusal, RegisterError, Registration, Route, Router, RouterCounts, RouterEvent, SessionKey, Ticket,
+};
+use telephone_core::time::Timestamp;
+
+use crate::shared::SharedSession;
+
+/// A registered session.
+struct Registered {
+    session: SharedSession,
+    subject: Arc<str>,
+    token_id: Option<String>,
+}
+
+/// A request that waits for a session, or whose wait has ended.
+#[derive(Default)]
+struct Waiting {
+    settled: Option<Settled>,
+    waker: Option<Waker>,
+}
+
+type Settled = Result<(SessionKey, Arc<Mount>), Refusal>;
+
+/// What [`Registry::route`] decided.
+pub(super) enum Decision {
+    To(Chosen),
+    Wait(Ticket),
+    Refuse(Refusal),
+}
+
+/// A session that was chosen for a request.
+pub(super) struct Chosen {
+    pub(super) key: SessionKey,
+    pub(super) session: SharedSession,
+    pub(super) subject: Arc<str>,
+    pub(super) mount: Arc<Mount>,
+}
+
+struct State {
+    router: Router,
+    sessions: HashMap<SessionKey, Registered>,
+    waiting: HashMap<Ticket, Waiting>,
+    next_key: u64,
+}
+
+pub(super) struct Registry(Mutex<State>);
+
+impl Registry {
+    pub(super) fn new(limits: RouterLimits, now: Timestamp) -> Self {
+        Self(Mutex::new(State {
+            router: Router::new(limits, now),
+            sessions: HashMap::new(),
+            waiting: HashMap::new(),
+            // Numbers of an earlier process of this relay are not met again.
+            next_key: fastrand::u64(1..u64::MAX / 2),
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs one input of the router, then settles the waits that it ended.
+    fn with<T>(&self, input: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let result = input(&mut state);
+        let mut wakers = Vec::new();
+        while let Some(event) = state.router.poll_event() {
+            let (ticket, settled) = match event {
+                RouterEvent::Unparked { ticket, session, mount } => (ticket, Ok((session, mount))),
+                RouterEvent::Refused { ticket, refusal } => (ticket, Err(refusal)),
+            };
+            match state.waiting.get_mut(&ticket) {
+                Some(waiting) => {
+                    waiting.settled = Some(settled);
+                    wakers.extend(waiting.waker.take());
+                }
+                // Nobody waits any more: the exchange that was counted does not take place.
+                None => {
+                    if let Ok((key, _)) = settled {
+                        state.router.finish(key);
+                    }
+                }
+            }
+        }
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    /// A number for a session that is about to register.
+    pub(super) fn next_key(&self) -> SessionKey {
+        let mut state = self.lock();
+        state.next_key += 1;
+        SessionKey::new(state.next_key)
+    }
+
+    /// Registers a session; the one that it replaces is sent away.
+    pub(super) fn register(
+        &self,
+        key: SessionKey,
+        registration: Registration,
+        token_id: Option<String>,
+        session: SharedSession,
+        now: Timestamp,
+    ) -> Result<(), RegisterError> {
+        let subject: Arc<str> = registration.identity.subject().into();
+        let replaced = self.with(|state| {
+            let fenced = state.router.register(key, registration, now)?;
+            state.sessions.insert(key, Registered { session, subject, token_id });
+            Ok::<_, RegisterError>(fenced.and_then(|key| state.sessions.remove(&key)))
+        })?;
+        if let Some(replaced) = replaced {
+            replaced.session.leave(LeaveCode::Replaced);
+        }
+        Ok(())
+    }
+
+    /// A session takes no new requests.
+    pub(super) fn suspend(&self, key: SessionKey, now: Timestamp) {
+        self.with(|state| state.router.suspend(key, now));
+    }
+
+    /// Whether a session is `subject`'s.
+    pub(super) fn is_subject(&self, key: SessionKey, subject: &str) -> bool {
+        self.lock().sessions.get(&key).is_some_and(|one| *one.subject == *subject)
+    }
+
+    /// A session has a fresh token, which claims only this much.
+    pub(super) fn renew(&self, key: SessionKey, claims: &[Mount], token_id: Option<String>, now: Timestamp) {
+        self.with(|state| {
+            state.router.narrow(key, claims, now);
+            if let Some(one) = state.sessions.get_mut(&key) {
+                one.token_id = token_id;
+            }
+        });
+    }
+
+    /// A session is over.
+    pub(super) fn remove(&self, key: SessionKey, now: Timestamp) {
+        self.with(|state| {
+            state.router.remove(key, now);
+            state.sessions.remove(&key);
+        });
+    }
+
+    /// Sends away the sessions whose subject and token name `is_meant` says yes to.
+    pub(super) fn leave_where(
+        &self,
+        code: LeaveCode,
+        is_meant: impl Fn(&str, Option<&str>) -> bool,
+    ) -> usize {
+        let meant: Vec<SharedSession> = {
+            let state = self.lock();
+            let sessions = state.sessions.values();
+            sessions
+                .filter(|one| is_meant(&one.subject, one.token_id.as_deref()))
+                .map(|one| one.session.clone())
+                .collect()
+        };
+        for session in &meant {
+            session.leave(code);
+        }
+        meant.len()
+    }
+
+    /// Decides where a request goes. A chosen session must be given back with [`Registry::finish`].
+    pub(super) fn route(&self, host: Option<&[u8]>, path: &[u8], now: Timestamp) -> Decision {
+        self.with(|state| match state.router.route(host, path, now) {
+            Route::To { session, mount } => choose(state, session, mount),
+            Route::Park(ticket) => {
+                state.waiting.insert(ticket, Waiting::default());
+                Decision::Wait(ticket)
+            }
+            Route::Refuse(refusal) => Decision::Refuse(refusal),
+        })
+    }
+
+    /// Whether the wait of `ticket` has ended; if not, the task is woken when it does.
+    pub(super) fn poll_wait(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Decision> {
+        let mut state = self.lock();
+        let Some(waiting) = state.waiting.get_mut(&ticket) else { return Poll::Pending };
+        let Some(settled) = waiting.settled.take() else {
+            waiting.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        state.waiting.remove(&ticket);
+        Poll::Ready(match settled {
+            Ok((key, mount)) => choose(&mut state, key, mount),
+            Err(refusal) => Decision::Refuse(refusal),
+        })
+    }
+
+    /// The client of a request that waits has left.
+    pub(super) fn cancel(&self, ticket: Ticket) {
+        self.with(|state| {
+            let settled = state.waiting.remove(&ticket).and_then(|waiting| waiting.settled);
+            match settled {
+                Some(Ok((key, _))) => state.router.finish(key),
+                Some(Err(_)) => {}
+                None => state.router.cancel(ticket),
+            }
+        });
+    }
+
+    /// An exchange with a chosen session has ended.
+    pub(super) fn finish(&self, key: SessionKey) {
+        self.with(|state| state.router.finish(key));
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
+        self.lock().router.poll_timeout()
+    }
+
+    pub(super) fn handle_timeout(&self, now: Timestamp) {
+        self.with(|state| state.router.handle_timeout(now));
+    }
+
+    pub(super) fn counts(&self) -> RouterCounts {
+        self.lock().router.counts()
+    }
+}
+
+/// Finds the session that the router chose.
+fn choose(state: &mut State, key: SessionKey, mount: Arc<Mount>) -> Decision {
+    match state.sessions.get(&key) {
+        Some(one) => {
+            Decision::To(Chosen { key, session: one.session.clone(), subject: one.subject.clone(), mount })
+        }
+        None => {
+            // The router and the map change together, so it is there; if it were not, nobody is connected.
+            state.router.finish(key);
+            Decision::Refuse(Refusal::NobodyConnected { retry_after: std::time::Duration::from_secs(1) })
+        }
+    }
+}

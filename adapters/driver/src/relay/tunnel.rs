@@ -1,0 +1,294 @@
+//! The tunnel leg: a telephone's link from its upgrade to the end of its session.
+
+use std::sync::Arc;
+
+use async_tungstenite::WebSocketStream;
+use async_tungstenite::tungstenite::handshake::derive_accept_key;
+use async_tungstenite::tungstenite::protocol::Role as WsRole;
+use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use bytes::Bytes;
+use futures_lite::future;
+use telephone_core::error::{CloseReason, LeaveCode, ResetCode, Touched};
+use telephone_core::handshake::{self, Reception};
+use telephone_core::http1::OwnAnswer;
+use telephone_core::message::{Headers, RequestHead, ResponseHead};
+use telephone_core::mount::Mount;
+use telephone_core::router::{Identity, RegisterError, Registration, SessionKey};
+use telephone_core::session::{Event, Role, Session, SessionConfig};
+use telephone_core::target;
+use telephone_core::wire::{Hello, Refused, RefusedCode, SUBPROTOCOL, Settings, Welcome};
+
+use super::Inner;
+use super::public::Client;
+use crate::authority::{AuthError, Grant};
+use crate::connection::Connection;
+use crate::link::{Link, Metered, web_socket_config};
+use crate::runtime::Runtime;
+use crate::shared::{Clock, SharedSession};
+use crate::socket::Socket as _;
+
+/// The interval over which each session adds to the spread of redials, and the least spread. (L12)
+const SPREAD_MS_A_SESSION: u64 = 1;
+const SPREAD_MS_MIN: u64 = 100;
+
+/// Whether a request is for the tunnel path.
+pub(super) fn is_for_telephones(tunnel_path: &str, head: &RequestHead) -> bool {
+    target::path(&head.target) == tunnel_path.as_bytes()
+}
+
+/// Checks a telephone's upgrade (RFC 6455 §4.2) and puts the 101 into the output.
+pub(super) fn upgrade<R: Runtime>(client: &mut Client<R>, head: &RequestHead) -> Result<(), OwnAnswer> {
+    let is_web_socket = head.upgrade.as_ref().is_some_and(|token| token.eq_ignore_ascii_case(b"websocket"));
+    if !is_web_socket {
+        return Err(OwnAnswer::new(426, "Telephones connect here, with a WebSocket upgrade."));
+    }
+    let key = head.headers.first("sec-websocket-key");
+    let version = head.headers.first("sec-websocket-version");
+    let (Some(key), Some(b"13")) = (key, version.map(AsRef::as_ref)) else {
+        return Err(OwnAnswer::new(400, "The WebSocket upgrade lacks a key or version 13."));
+    };
+    let offers = head.headers.all("sec-websocket-protocol");
+    let is_spoken = offers
+        .flat_map(|list| list.split(|octet| *octet == b','))
+        .any(|token| token.trim_ascii() == SUBPROTOCOL.as_bytes());
+    if !is_spoken {
+        return Err(OwnAnswer::new(400, "The subprotocol must be telephone.v1."));
+    }
+    let mut headers = Headers::new();
+    headers.push(&b"Sec-WebSocket-Accept"[..], derive_accept_key(key));
+    headers.push(&b"Sec-WebSocket-Protocol"[..], SUBPROTOCOL.as_bytes());
+    let switching = ResponseHead {
+        status: 101,
+        reason: Bytes::from_static(b"Switching Protocols"),
+        headers,
+        length: None,
+        upgrade: head.upgrade.clone(),
+    };
+    let unusable = OwnAnswer::new(400, "The WebSocket upgrade is not usable.");
+    client.server.respond(&switching, false).map_err(|_| unusable)
+}
+
+/// Serves an upgraded connection: handshake, then session.
+pub(super) async fn serve<R: Runtime>(relay: &Arc<Inner<R>>, mut client: Client<R>) {
+    let flushed = std::future::poll_fn(|cx| client.connection.poll_drain(client.server.output(), cx)).await;
+    if flushed.is_err() {
+        return;
+    }
+    let Connection { socket, input, .. } = client.connection;
+    socket.tune_for_link();
+    let socket = WebSocketStream::from_partially_read(
+        Metered::new(socket),
+        input.to_vec(),
+        WsRole::Server,
+        Some(web_socket_config()),
+    )
+    .await;
+    let mut link = Link::new(socket);
+    let reception = Reception::start(relay.runtime.now());
+    let deadline = relay.runtime.sleep_until(reception.poll_timeout());
+    let receiving = async { link.receive().await.ok() };
+    let received = future::or(receiving, async {
+        deadline.await;
+        None
+    });
+    let Some(hello) = received.await else { return };
+    let hello = match reception.handle_message(hello) {
+        Ok(hello) => hello,
+        Err(misbehaviour) => {
+            tracing::info!(peer = %client.peer, %misbehaviour, "a telephone broke the protocol");
+            return link.close(&relay.runtime, CloseCode::Protocol).await;
+        }
+    };
+    match admit(relay, &hello) {
+        Ok(admitted) => run(relay, link, admitted).await,
+        Err(refused) => {
+            tracing::info!(peer = %client.peer, reason = refused.reason, "refused a telephone");
+            // A telephone that is gone already does not need the answer.
+            let _ = link.send(handshake::refuse(refused)).await;
+            link.close(&relay.runtime, CloseCode::Policy).await;
+        }
+    }
+}
+
+/// A session that is registered and not yet running.
+struct Admitted {
+    key: SessionKey,
+    session: SharedSession,
+    subject: String,
+    welcome: Welcome,
+}
+
+fn refused(code: RefusedCode, reason: impl ToString) -> Refused {
+    Refused { code, reason: reason.to_string(), retry_after_ms: None }
+}
+
+/// Judges a hello: its token, its mounts against the claims, its place among the registered sessions.
+fn admit<R: Runtime>(relay: &Arc<Inner<R>>, hello: &Hello) -> Result<Admitted, Refused> {
+    if relay.draining.is_raised() {
+        return Err(refused(RefusedCode::Busy, "the plugboard is leaving"));
+    }
+    let grant = relay.authority.verify(&hello.token).map_err(|error| {
+        relay.observer.token_refused(error);
+        refused(auth_code(error), error)
+    })?;
+    let mounts = claimed_mounts(hello, &grant)?;
+    let now = relay.runtime.now();
+    let config = SessionConfig {
+        role: Role::Plugboard,
+        limits: relay.config.session.clone(),
+        peer: hello.settings.clone(),
+        seed: fastrand::u64(..),
+    };
+    let mut session = Session::new(config, now);
+    session.authorize(grant.expires_in, now);
+    let clock: Clock = {
+        let relay = relay.clone();
+        Arc::new(move || relay.runtime.now())
+    };
+    let session = SharedSession::new(session, clock);
+    let key = relay.registry.next_key();
+    let identity = Identity::new(grant.subject.clone(), hello.instance.clone());
+    let registration = Registration { identity, epoch: hello.epoch, mounts };
+    relay.registry.register(key, registration, grant.token_id.clone(), session.clone(), now).map_err(
+        |error| {
+            let code = match &error {
+                RegisterError::Held { .. } => RefusedCode::Held,
+                RegisterError::Stale => RefusedCode::Stale,
+                RegisterError::Twice | RegisterError::TooManyMounts(_) | RegisterError::NoMounts => {
+                    RefusedCode::Malformed
+                }
+            };
+            refused(code, error)
+        },
+    )?;
+    let welcome = welcome(relay, key, &grant);
+    Ok(Admitted { key, session, subject: grant.subject, welcome })
+}
+
+const fn auth_code(error: AuthError) -> RefusedCode {
+    match error {
+        AuthError::Expired | AuthError::NotYetValid => RefusedCode::Expired,
+        AuthError::Missing
+        | AuthError::TooLong
+        | AuthError::Malformed(_)
+        | AuthError::BadSignature
+        | AuthError::WrongAudience
+        | AuthError::WrongIssuer
+        | AuthError::Revoked => RefusedCode::Forbidden,
+    }
+}
+
+/// The hello's mounts, each of which a claim of the token must cover.
+fn claimed_mounts(hello: &Hello, grant: &Grant) -> Result<Vec<Mount>, Refused> {
+    let claims: Vec<Mount> = grant.mounts.iter().filter_map(|claim| claim.parse().ok()).collect();
+    let parse = |text: &String| {
+        let mount: Mount = text.parse().map_err(|error| refused(RefusedCode::Malformed, error))?;
+        if claims.iter().any(|claim| claim.covers(&mount)) {
+            return Ok(mount);
+        }
+        let reason =
+            format!("the token does not cover the mount {mount}: its claims are {}", grant.mounts.join(", "));
+        Err(refused(RefusedCode::Forbidden, reason))
+    };
+    hello.mounts.iter().map(parse).collect()
+}
+
+fn welcome<R: Runtime>(relay: &Inner<R>, key: SessionKey, grant: &Grant) -> Welcome {
+    let sessions = relay.registry.counts().sessions as u64;
+    Welcome {
+        session: key.number(),
+        // Without resume there is nothing to prove yet: a window of zero says so.
+        secret: [0; 16],
+        resumed: None,
+        resume_url: relay.config.public_url.clone(),
+        resume_window_ms: 0,
+        spread_ms: (sessions * SPREAD_MS_A_SESSION).max(SPREAD_MS_MIN),
+        expires_in_s: grant.expires_in.map(|life| life.as_secs()),
+        settings: Settings::of(&relay.config.session),
+    }
+}
+
+/// Runs a session that was admitted, and takes it out of the registry in the end.
+async fn run<R: Runtime>(relay: &Arc<Inner<R>>, mut link: Link<R::Socket>, admitted: Admitted) {
+    let Admitted { key, session, subject, welcome } = admitted;
+    let _membership = Membership { relay: relay.clone(), key };
+    if link.send(handshake::welcome(welcome)).await.is_err() {
+        return;
+    }
+    relay.observer.session_started(&subject);
+    relay.observer.link_up(false);
+    tracing::info!(session = format_args!("{:016x}", key.number()), subject, "a telephone connected");
+    let reason = link.run(&relay.runtime, &session, |event| on_event(relay, &session, key, event)).await;
+    tracing::info!(session = format_args!("{:016x}", key.number()), subject, %reason, "a telephone left");
+    relay.observer.link_down();
+    relay.observer.session_ended(&subject, end_label(reason));
+}
+
+/// Takes the session out of the registry however its task ends.
+struct Membership<R: Runtime> {
+    relay: Arc<Inner<R>>,
+    key: SessionKey,
+}
+
+impl<R: Runtime> Drop for Membership<R> {
+    fn drop(&mut self) {
+        self.relay.registry.remove(self.key, self.relay.runtime.now());
+    }
+}
+
+fn on_event<R: Runtime>(relay: &Arc<Inner<R>>, session: &SharedSession, key: SessionKey, event: Event) {
+    match event {
+        Event::Renewal(token) => renew(relay, session, key, &token),
+        Event::Expired | Event::PeerLeaves(_) => relay.registry.suspend(key, relay.runtime.now()),
+        Event::Opened => {
+            // No grant of this version lets a telephone open streams.
+            while let Some((_, stream)) = session.accept() {
+                stream.reset(ResetCode::Refused, Touched::No);
+            }
+        }
+        // No new request may come here while the link says goodbye.
+        Event::Closed(_) => relay.registry.remove(key, relay.runtime.now()),
+        Event::Readable(_) | Event::Writable(_) | Event::RenewalDue | Event::Renewed(_) => {}
+    }
+}
+
+/// Judges a fresh token: of the same subject, and no more than it claims.
+fn renew<R: Runtime>(relay: &Arc<Inner<R>>, session: &SharedSession, key: SessionKey, token: &Bytes) {
+    let verified = match std::str::from_utf8(token) {
+        Ok(token) => relay.authority.verify(token),
+        Err(_) => Err(AuthError::Malformed("it is not text")),
+    };
+    match verified {
+        Ok(grant) if relay.registry.is_subject(key, &grant.subject) => {
+            let claims: Vec<Mount> = grant.mounts.iter().filter_map(|claim| claim.parse().ok()).collect();
+            relay.registry.renew(key, &claims, grant.token_id, relay.runtime.now());
+            session.with(|session, now| session.confirm_renewal(grant.expires_in, now));
+        }
+        Ok(_) => session.leave(LeaveCode::Forbidden),
+        Err(error) => {
+            relay.observer.token_refused(error);
+            session.leave(LeaveCode::Forbidden);
+        }
+    }
+}
+
+/// The word for metrics.
+const fn end_label(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Left => "left",
+        CloseReason::LinkLost => "link_lost",
+        CloseReason::Silent => "silent",
+        CloseReason::Misbehaved(_) => "misbehaved",
+        CloseReason::Received(_) => "dismissed",
+        CloseReason::Sent(code) => match code {
+            LeaveCode::Draining => "draining",
+            LeaveCode::Replaced => "replaced",
+            LeaveCode::Expired => "expired",
+            LeaveCode::Revoked => "revoked",
+            LeaveCode::Misbehaved => "misbehaved",
+            LeaveCode::CalmDown => "calm_down",
+            LeaveCode::Forbidden => "forbidden",
+            LeaveCode::Other(_) => "other",
+        },
+    }
+}

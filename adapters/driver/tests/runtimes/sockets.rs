@@ -1,0 +1,117 @@
+//! Connected sockets: their options, and what writing, closing and dropping them do.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_lite::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use socket2::SockRef;
+use telephone_driver::{Endpoint, Listener, Runtime, Socket};
+
+use crate::{ANY_PORT, endpoint};
+
+on_every_runtime!(
+    a_vectored_write_goes_out_whole,
+    a_vectored_write_to_a_unix_socket_goes_out_whole,
+    closing_ends_one_direction_alone,
+    closing_twice_or_after_the_peer_left_is_fine,
+    dropping_ends_the_connection,
+    a_reset_on_drop_is_no_end_to_the_peer,
+    nagle_is_off_on_dialled_and_accepted_sockets,
+    a_link_bounds_the_backlog_and_the_wait_for_acknowledgements,
+    link_tuning_passes_over_a_unix_socket,
+);
+
+/// A dialled socket and the plain standard one at its other end.
+async fn pair<R: Runtime>(runtime: &R) -> (R::Socket, TcpStream) {
+    let listener = TcpListener::bind(ANY_PORT).unwrap();
+    let socket = runtime.connect(&endpoint(listener.local_addr().unwrap())).await.unwrap();
+    (socket, listener.accept().unwrap().0)
+}
+
+/// One call, as a scheduler makes it for a head and a body.
+async fn write_three<S: AsyncWrite + Unpin>(mut socket: S) -> usize {
+    let slices = [b"head " as &[u8], b"body ", b"tail"].map(IoSlice::new);
+    poll_fn(|cx| Pin::new(&mut socket).poll_write_vectored(cx, &slices)).await.unwrap()
+}
+
+async fn a_vectored_write_goes_out_whole<R: Runtime>(runtime: R) {
+    let (socket, mut peer) = pair(&runtime).await;
+    assert_eq!(write_three(socket).await, 14);
+    assert_eq!(io::read_to_string(&mut peer).unwrap(), "head body tail");
+}
+
+async fn a_vectored_write_to_a_unix_socket_goes_out_whole<R: Runtime>(runtime: R) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let socket = runtime.connect(&Endpoint::Unix(path)).await.unwrap();
+    assert_eq!(write_three(socket).await, 14);
+    assert_eq!(io::read_to_string(listener.accept().unwrap().0).unwrap(), "head body tail");
+}
+
+async fn closing_ends_one_direction_alone<R: Runtime>(runtime: R) {
+    let (mut socket, mut peer) = pair(&runtime).await;
+    socket.write_all(b"question").await.unwrap();
+    socket.close().await.unwrap();
+    assert_eq!(io::read_to_string(&mut peer).unwrap(), "question");
+    peer.write_all(b"answer").unwrap();
+    drop(peer);
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert_eq!(answer, "answer");
+}
+
+async fn closing_twice_or_after_the_peer_left_is_fine<R: Runtime>(runtime: R) {
+    let (mut socket, peer) = pair(&runtime).await;
+    socket.close().await.unwrap();
+    SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(peer);
+    socket.read(&mut [0; 1]).await.unwrap_err();
+    socket.close().await.unwrap();
+}
+
+async fn dropping_ends_the_connection<R: Runtime>(runtime: R) {
+    let (socket, mut peer) = pair(&runtime).await;
+    drop(socket);
+    assert_eq!(peer.read(&mut [0; 1]).unwrap(), 0);
+}
+
+async fn a_reset_on_drop_is_no_end_to_the_peer<R: Runtime>(runtime: R) {
+    let (socket, mut peer) = pair(&runtime).await;
+    socket.reset_on_drop();
+    drop(socket);
+    assert_eq!(peer.read(&mut [0; 1]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+async fn nagle_is_off_on_dialled_and_accepted_sockets<R: Runtime<Socket: AsFd>>(runtime: R) {
+    let listener = runtime.bind(ANY_PORT).unwrap();
+    let dialled = runtime.connect(&endpoint(listener.local_addr().unwrap())).await.unwrap();
+    let (accepted, _) = listener.accept().await.unwrap();
+    assert!(SockRef::from(&dialled).tcp_nodelay().unwrap());
+    assert!(SockRef::from(&accepted).tcp_nodelay().unwrap());
+}
+
+async fn a_link_bounds_the_backlog_and_the_wait_for_acknowledgements<R: Runtime<Socket: AsFd>>(runtime: R) {
+    let (socket, _peer) = pair(&runtime).await;
+    socket.tune_for_link();
+    let options = SockRef::from(&socket);
+    assert_eq!(options.tcp_notsent_lowat().unwrap(), 128 * 1024);
+    assert_eq!(options.tcp_user_timeout().unwrap(), Some(Duration::from_secs(20)));
+}
+
+async fn link_tuning_passes_over_a_unix_socket<R: Runtime>(runtime: R) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut socket = runtime.connect(&Endpoint::Unix(path)).await.unwrap();
+    socket.tune_for_link();
+    socket.reset_on_drop();
+    socket.write_all(b"works").await.unwrap();
+    drop(socket);
+    assert_eq!(io::read_to_string(listener.accept().unwrap().0).unwrap(), "works");
+}

@@ -1,0 +1,229 @@
+//! The access log: one JSON object a line for each request, written by a thread of its own.
+//!
+//! The event loop never waits for a disk (faults A-16): what the thread cannot take is dropped and
+//! counted. What clients chose ends in the log as ASCII on one line, and truncated.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use telephone_driver::AccessRecord;
+
+use self::line::line;
+
+mod line;
+
+/// Lines that wait for the thread: at most about 16 MiB, since a line has at most four truncated fields.
+const LINES_MAX: usize = 4096;
+/// Octets that are written at once.
+const BUFFER_BYTES: usize = 16 * 1024;
+/// How long a stop waits for the last lines; a pipe that nobody reads must not hold the process.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often a file is looked for under its name, so that it can be rotated away.
+const ROTATION_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Where access lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// Standard output. The program's own log goes to standard error, so the two can be told apart.
+    Stdout,
+    /// Appended to a file, which is opened anew when it was moved away.
+    File(PathBuf),
+    /// Nowhere.
+    Off,
+}
+
+impl Destination {
+    /// `-`, `off` or a file's path.
+    ///
+    /// # Errors
+    /// The text is empty.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Err("give a file, - for standard output, or off".into()),
+            "-" => Ok(Self::Stdout),
+            "off" => Ok(Self::Off),
+            path => Ok(Self::File(path.into())),
+        }
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("-"),
+            Self::File(path) => path.display().fmt(f),
+            Self::Off => f.write_str("off"),
+        }
+    }
+}
+
+/// The event loop's end of the log. Dropping it writes what waits, for at most a second.
+#[derive(Debug)]
+pub struct AccessLog {
+    lines: Option<SyncSender<Vec<u8>>>,
+    /// Behind a lock only because a receiver cannot be shared; nobody but `drop` looks.
+    ended: Mutex<Receiver<()>>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl AccessLog {
+    /// Opens `destination` and starts the thread; `None` if the log is off.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or no thread started.
+    pub fn start(destination: &Destination) -> io::Result<Option<Self>> {
+        match destination {
+            Destination::Off => Ok(None),
+            Destination::Stdout => Self::spawn(io::stdout(), Duration::MAX, |_| Ok(None)).map(Some),
+            Destination::File(path) => {
+                let path = path.clone();
+                let file = append(&path)?;
+                let reopen = move |file: &File| {
+                    if is_at(file, &path) { Ok(None) } else { append(&path).map(Some) }
+                };
+                Self::spawn(file, ROTATION_INTERVAL, reopen).map(Some)
+            }
+        }
+    }
+
+    /// A log whose thread writes to `out`, and asks `reopen` each `interval` whether there is a new one.
+    fn spawn<W: Write + Send + 'static>(
+        out: W,
+        interval: Duration,
+        reopen: impl Fn(&W) -> io::Result<Option<W>> + Send + 'static,
+    ) -> io::Result<Self> {
+        let (lines, waiting) = sync_channel(LINES_MAX);
+        let (has_ended, ended) = sync_channel(1);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&dropped);
+        thread::Builder::new().name("access-log".into()).spawn(move || {
+            write_lines(Sink::new(out, counter), &waiting, interval, reopen);
+            let _ = has_ended.send(());
+        })?;
+        Ok(Self { lines: Some(lines), ended: Mutex::new(ended), dropped })
+    }
+
+    /// Writes one line, or drops it if the thread is behind by [`LINES_MAX`] of them. Never waits.
+    pub fn record(&self, record: &AccessRecord<'_>) {
+        let Some(lines) = &self.lines else { return };
+        if lines.try_send(line(record, SystemTime::now())).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Lines that were dropped since the start.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        self.lines = None;
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = ended.recv_timeout(STOP_TIMEOUT);
+    }
+}
+
+/// Writes until the last sender is gone; flushes whenever nothing waits.
+fn write_lines<W: Write>(
+    mut sink: Sink<W>,
+    waiting: &Receiver<Vec<u8>>,
+    interval: Duration,
+    reopen: impl Fn(&W) -> io::Result<Option<W>>,
+) {
+    let mut looked = Instant::now();
+    loop {
+        let wait = if sink.unflushed > 0 { Duration::ZERO } else { Duration::MAX };
+        match waiting.recv_timeout(wait) {
+            Ok(line) => {
+                if looked.elapsed() >= interval {
+                    looked = Instant::now();
+                    if let Ok(Some(fresh)) = reopen(&sink.out) {
+                        sink.replace(fresh);
+                    }
+                }
+                sink.write(&line);
+            }
+            Err(RecvTimeoutError::Timeout) => sink.flush(),
+            Err(RecvTimeoutError::Disconnected) => return sink.flush(),
+        }
+    }
+}
+
+/// A writer with a buffer that outlives errors and counts what they cost.
+struct Sink<W: Write> {
+    out: W,
+    buffer: Vec<u8>,
+    /// Lines that are written and not flushed.
+    unflushed: u64,
+    dropped: Arc<AtomicU64>,
+    /// Whether the last flush failed, so that a full disk is logged once and not for each line.
+    is_failing: bool,
+}
+
+impl<W: Write> Sink<W> {
+    fn new(out: W, dropped: Arc<AtomicU64>) -> Self {
+        Self { out, buffer: Vec::new(), unflushed: 0, dropped, is_failing: false }
+    }
+
+    fn write(&mut self, line: &[u8]) {
+        self.unflushed += 1;
+        self.buffer.extend_from_slice(line);
+        if self.buffer.len() >= BUFFER_BYTES {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        let result = self.out.write_all(&self.buffer).and_then(|()| self.out.flush());
+        self.buffer.clear();
+        match result {
+            Ok(()) => (self.unflushed, self.is_failing) = (0, false),
+            Err(error) => self.on_error(&error),
+        }
+    }
+
+    fn replace(&mut self, fresh: W) {
+        self.flush();
+        self.out = fresh;
+    }
+
+    /// The whole buffer is lost: a part of it may be written, and no line is to come twice.
+    fn on_error(&mut self, error: &io::Error) {
+        self.dropped.fetch_add(std::mem::take(&mut self.unflushed), Ordering::Relaxed);
+        if !std::mem::replace(&mut self.is_failing, true) {
+            tracing::error!(%error, "access lines are lost, requests are served on");
+        }
+    }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+/// Whether `file` is still the one at `path`.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(open), Ok(named)) = (file.metadata(), std::fs::metadata(path)) else { return false };
+    (open.dev(), open.ino()) == (named.dev(), named.ino())
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) use tests::record;

@@ -1,0 +1,139 @@
+//! The admin server: probes, metrics, revocation. It belongs on an address that only operators reach.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::telemetry::Telemetry;
+use crate::token::{Revocations, Revoked};
+
+/// Octets of a request body.
+const BODY_BYTES_MAX: usize = 4096;
+
+/// The sessions that are there now.
+pub trait Sessions: Send + Sync + 'static {
+    /// Ends every session whose token is revoked by this, and says how many there were.
+    fn end(&self, revoked: &Revoked) -> usize;
+}
+
+/// What the admin server knows and may do.
+pub struct Admin {
+    /// Where the server listens: which `Host` it answers to.
+    pub address: SocketAddr,
+    /// What is counted.
+    pub telemetry: Arc<Telemetry>,
+    /// Who is no longer let in.
+    pub revocations: Arc<Revocations>,
+    /// Who is here.
+    pub sessions: Arc<dyn Sessions>,
+    /// Whether the relay is on its way out.
+    pub is_draining: Arc<AtomicBool>,
+}
+
+/// The routes of the admin server.
+pub fn routes(admin: Admin) -> Router {
+    let admin = Arc::new(admin);
+    Router::new()
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/revoke", post(revoke))
+        .fallback(|| async {
+            error(StatusCode::NOT_FOUND, "not found; there are /livez, /readyz, /metrics and POST /revoke")
+        })
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn_with_state(Arc::clone(&admin), guard))
+        .with_state(admin)
+}
+
+/// Keeps web pages out (faults X-02). A page can make a browser come here under a name of its own (DNS
+/// rebinding), or post across sites; in the first case `Host` tells, in the second `Origin`.
+async fn guard(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+    if !is_own_host(request.headers(), admin.address.ip()) {
+        return error(
+            StatusCode::FORBIDDEN,
+            "Host must be localhost, a loopback address or the one listened on",
+        );
+    }
+    if request.method() != Method::GET && request.headers().contains_key(header::ORIGIN) {
+        return error(StatusCode::FORBIDDEN, "web pages may not change anything here");
+    }
+    next.run(request).await
+}
+
+fn is_own_host(headers: &HeaderMap, own: IpAddr) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    let Ok(host) = host.to_str().unwrap_or_default().parse::<Authority>() else { return false };
+    let name = host.host();
+    let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    match literal.parse::<IpAddr>() {
+        _ if host.as_str().contains('@') => false,
+        // Whoever listens on all addresses cannot list them; rebinding needs a name in any case.
+        Ok(address) => own.is_unspecified() || address == own || address.is_loopback(),
+        Err(_) => name.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
+    if admin.is_draining.load(Ordering::Relaxed) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
+    }
+    "ready\n".into_response()
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (kind, admin.telemetry.render()).into_response()
+}
+
+/// The body of `POST /revoke`: one of the two.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    sub: Option<String>,
+    jti: Option<String>,
+}
+
+async fn revoke(State(admin): State<Arc<Admin>>, body: Bytes) -> Response {
+    let revoked = match serde_json::from_slice(&body) {
+        Ok(Order { sub: Some(sub), jti: None }) if !sub.is_empty() => Revoked::Subject(sub),
+        Ok(Order { sub: None, jti: Some(jti) }) if !jti.is_empty() => Revoked::Token(jti),
+        Ok(Order { .. }) => return bad_order("it must hold sub or jti, one of the two, and not empty"),
+        Err(why) => return bad_order(&why.to_string()),
+    };
+    if let Err(full) = admin.revocations.add(revoked.clone()) {
+        return error(StatusCode::INSUFFICIENT_STORAGE, &full.to_string());
+    }
+    admin.telemetry.revoked();
+    let ended = admin.sessions.end(&revoked);
+    tracing::info!(?revoked, ended, "revoked");
+    json_answer(StatusCode::OK, &json!({ "ended": ended }))
+}
+
+fn bad_order(why: &str) -> Response {
+    let text = format!(r#"the body must be JSON such as {{"sub":"shop"}} or {{"jti":"…"}}: {why}"#);
+    error(StatusCode::BAD_REQUEST, &text)
+}
+
+fn error(status: StatusCode, why: &str) -> Response {
+    json_answer(status, &json!({ "error": why }))
+}
+
+fn json_answer(status: StatusCode, body: &serde_json::Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
+}
+
+#[cfg(test)]
+mod tests;

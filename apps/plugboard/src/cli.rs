@@ -1,0 +1,253 @@
+//! The command line of the relay.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use ipnet::IpNet;
+use telephone_core::limits::MOUNTS_MAX;
+use telephone_core::mount::{Mount, MountError};
+use telephone_driver::PlugboardUrl;
+use telephone_sidecar::values::{duration, listen_address};
+use telephone_sidecar::{Exit, LogFormat, Stop, Usage};
+
+use crate::access_log::Destination;
+use crate::secret::Secret;
+use crate::settings::{self, ServeSettings};
+use crate::token::{Order, mint};
+
+/// The longest life that a token can be given: a token that outlives its use should be revocable by
+/// changing the key.
+const TTL_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+
+const EXAMPLES: &str = "\
+Examples:
+  See it work, all on this machine:
+    plugboard demo
+
+  Run a relay, and make a token for an application that may show itself under /api:
+    plugboard secret > secret
+    plugboard serve --listen 0.0.0.0:4000 --secret-file secret
+    plugboard token --secret-file secret --sub shop --mount /api
+
+  Take a token back, with everything that was opened with it:
+    curl -d '{\"sub\":\"shop\"}' http://127.0.0.1:4001/revoke
+
+Exit codes: 0 after a clean stop, 1 after a failure, 2 for bad usage. SIGTERM drains, a second one stops at
+once.";
+
+const SERVE_NOTES: &str = "\
+A key is needed: --secret-file (or the variable PLUGBOARD_SECRET) for HS256 tokens, --public-key-file for
+RS256, ES256 and EdDSA ones, or both. RUST_LOG sets the levels of the log, which goes to standard error.";
+
+/// The relay: clients come to it, and the telephones of applications that nobody can reach dial in.
+#[derive(Debug, Parser)]
+#[command(name = "plugboard", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+struct Line {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run a relay
+    #[command(after_help = SERVE_NOTES)]
+    Serve(Box<ServeOptions>),
+    /// Print a token
+    Token(TokenOptions),
+    /// Print a fresh secret
+    Secret,
+    /// Run a relay, a sidecar and a sample application in one process, on this machine alone
+    Demo(DemoOptions),
+}
+
+/// The options of `serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeOptions {
+    /// Where clients and telephones come to
+    #[arg(long, value_name = "ADDR", env = "PLUGBOARD_LISTEN", default_value = "127.0.0.1:4000",
+          value_parser = listen_address)]
+    pub(crate) listen: SocketAddr,
+
+    /// Where operators come to: /livez, /readyz, /metrics and POST /revoke; keep it private
+    #[arg(long, value_name = "ADDR", env = "PLUGBOARD_ADMIN", default_value = "127.0.0.1:4001",
+          value_parser = listen_address)]
+    pub(crate) admin: SocketAddr,
+
+    /// A file with the secret of HS256 tokens, 32 bytes or more; its last newline does not count
+    #[arg(long, value_name = "FILE", env = "PLUGBOARD_SECRET_FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+
+    /// A PEM file with a public key of RSA, P-256 or Ed25519; repeatable, to change keys
+    #[arg(long, value_name = "FILE", env = "PLUGBOARD_PUBLIC_KEY_FILE")]
+    pub(crate) public_key_file: Vec<PathBuf>,
+
+    /// Who tokens must be for (aud); without it, tokens that name an audience are refused
+    #[arg(long, value_name = "A", env = "PLUGBOARD_AUDIENCE")]
+    pub(crate) audience: Option<String>,
+
+    /// Who must have issued tokens (iss)
+    #[arg(long, value_name = "I", env = "PLUGBOARD_ISSUER")]
+    pub(crate) issuer: Option<String>,
+
+    /// Believe X-Forwarded-* from here, such as 10.0.0.0/8; repeatable [default: from nobody]
+    #[arg(long, value_name = "CIDR", env = "PLUGBOARD_TRUST", value_delimiter = ',', value_parser = network)]
+    pub(crate) trust: Vec<IpNet>,
+
+    /// Where telephones reach this very relay again, if not at the URL that they dialled, such as
+    /// wss://relay-1.example.com behind a balancer
+    #[arg(long, value_name = "URL", env = "PLUGBOARD_PUBLIC_URL", value_parser = public_url)]
+    pub(crate) public_url: Option<PlugboardUrl>,
+
+    /// How long to go on accepting after SIGTERM, until balancers have noticed
+    #[arg(long, value_name = "D", env = "PLUGBOARD_DRAIN_DELAY", default_value = "1s", value_parser = duration)]
+    pub(crate) drain_delay: Duration,
+
+    /// Change a limit, such as request-head-bytes=16KiB or head-timeout=5s; repeatable. A wrong name is
+    /// answered with all names
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) limit: Vec<String>,
+
+    /// Where one line for each request goes: a file, - for standard output, or off
+    #[arg(long, value_name = "FILE", env = "PLUGBOARD_ACCESS_LOG", default_value = "-",
+          value_parser = Destination::parse)]
+    pub(crate) access_log: Destination,
+
+    /// How log lines look
+    #[arg(long, value_name = "F", env = "LOG_FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+struct TokenOptions {
+    /// The file with the relay's secret (or the secret itself in the variable PLUGBOARD_SECRET)
+    #[arg(long, value_name = "FILE", env = "PLUGBOARD_SECRET_FILE")]
+    secret_file: Option<PathBuf>,
+
+    /// Whose token it is; sessions of one subject share its mounts
+    #[arg(long, value_name = "NAME", default_value = "telephone", value_parser = subject)]
+    sub: String,
+
+    /// What it allows: [host]/path, room:ID or tcp:PORT, with all that lies below; repeatable
+    #[arg(long, value_name = "M", value_parser = mount)]
+    mount: Vec<Mount>,
+
+    /// Short for --mount room:ID
+    #[arg(long, value_name = "ID", value_parser = room)]
+    room: Vec<Mount>,
+
+    /// How long it lasts
+    #[arg(long, value_name = "D", default_value = "1h", value_parser = ttl)]
+    ttl: Duration,
+
+    /// Who it is for, if the relay asks for one
+    #[arg(long, value_name = "A")]
+    audience: Option<String>,
+
+    /// Who issues it, if the relay asks for one
+    #[arg(long, value_name = "I")]
+    issuer: Option<String>,
+}
+
+/// The options of `demo`.
+#[derive(Debug, Args)]
+struct DemoOptions {
+    /// Where to show the demo [default: 127.0.0.1:4000, or a free port if that is taken]
+    #[arg(long, value_name = "ADDR", value_parser = listen_address)]
+    listen: Option<SocketAddr>,
+}
+
+/// What is to be done, ready to start.
+#[derive(Debug)]
+pub enum Command {
+    /// Run a relay.
+    Serve(Box<ServeSettings>),
+    /// Print this line.
+    Print(String),
+    /// Run the demo, at an address or wherever there is room.
+    Demo(Option<SocketAddr>),
+}
+
+/// Reads the command line (`args` begins with the program's name), the variables and the key files.
+/// `secret` is the value of `PLUGBOARD_SECRET`, which no option shows.
+///
+/// # Errors
+/// Help or the version was asked for, or something is wrong; [`Stop::say`] tells the user.
+pub fn parse<I>(args: I, secret: Option<OsString>) -> Result<Command, Stop>
+where
+    I: IntoIterator<Item = OsString>,
+{
+    let matches: ArgMatches = Line::command().try_get_matches_from(args)?;
+    match Line::from_arg_matches(&matches)?.verb {
+        Verb::Serve(options) => Ok(Command::Serve(Box::new(ServeSettings::new(*options, secret)?))),
+        Verb::Token(options) => token(options, secret),
+        Verb::Secret => {
+            let secret = Secret::generate().map_err(|error| Stop::new(Exit::Failed, error))?;
+            Ok(Command::Print(String::from_utf8_lossy(secret.expose()).into_owned()))
+        }
+        Verb::Demo(options) => Ok(Command::Demo(options.listen)),
+    }
+}
+
+fn token(options: TokenOptions, secret: Option<OsString>) -> Result<Command, Stop> {
+    let mounts = [options.mount, options.room].concat();
+    if mounts.is_empty() || mounts.len() > MOUNTS_MAX {
+        let why = format!("give at least one, such as --mount /api, and at most {MOUNTS_MAX}");
+        return Err(Usage::new("--mount", why).into());
+    }
+    let secret = settings::secret(options.secret_file.as_deref(), secret)?;
+    let secret = secret.ok_or_else(|| {
+        Usage::new(
+            "--secret-file (PLUGBOARD_SECRET_FILE)",
+            "it is missing; `plugboard secret` prints a secret",
+        )
+    })?;
+    let order = Order {
+        subject: options.sub,
+        mounts,
+        ttl: options.ttl,
+        audience: options.audience,
+        issuer: options.issuer,
+    };
+    let token = mint(&order, &secret, SystemTime::now()).map_err(|error| Stop::new(Exit::Failed, error))?;
+    Ok(Command::Print(token.expose().to_owned()))
+}
+
+fn mount(text: &str) -> Result<Mount, MountError> {
+    text.parse()
+}
+
+fn room(text: &str) -> Result<Mount, MountError> {
+    format!("room:{text}").parse()
+}
+
+fn subject(text: &str) -> Result<String, String> {
+    let is_sound = (1..=256).contains(&text.len()) && !text.chars().any(char::is_control);
+    if is_sound { Ok(text.to_owned()) } else { Err("give a name of 1 to 256 bytes, such as shop".into()) }
+}
+
+fn ttl(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_secs(1)..=TTL_MAX;
+    let ttl = humantime::parse_duration(text).ok().filter(|ttl| range.contains(ttl));
+    ttl.ok_or_else(|| "give a duration from 1s to ten years, such as 1h or 30days".into())
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| "give a network or an address, such as 10.0.0.0/8 or 192.0.2.1".into())
+}
+
+/// Where telephones find this relay. Who thinks of web pages may write `https://` for `wss://`.
+fn public_url(text: &str) -> Result<PlugboardUrl, String> {
+    let ws = match text.split_once("://") {
+        Some(("http", rest)) => format!("ws://{rest}"),
+        Some(("https", rest)) => format!("wss://{rest}"),
+        Some(_) | None => text.to_owned(),
+    };
+    ws.parse().map_err(|why| format!("{why}, such as wss://example.com"))
+}
+
+#[cfg(test)]
+mod tests;

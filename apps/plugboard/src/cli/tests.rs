@@ -1,0 +1,195 @@
+//! The table of command lines. Variables are tested with the real program, since a process has only one
+//! environment.
+
+use super::*;
+use crate::scratch::Scratch;
+use crate::token::{Expectations, Key, Verifier, vectors};
+
+const SECRET: &str = "a secret for tests, 32 octets or more";
+
+fn parsed(line: &str) -> Result<Command, Stop> {
+    parsed_with(line, None)
+}
+
+fn parsed_with(line: &str, variable: Option<&str>) -> Result<Command, Stop> {
+    let args = std::iter::once("plugboard").chain(line.split_whitespace()).map(OsString::from);
+    parse(args, variable.map(OsString::from))
+}
+
+fn served(line: &str) -> ServeSettings {
+    match parsed_with(line, Some(SECRET)).unwrap() {
+        Command::Serve(settings) => *settings,
+        other => panic!("not a serve: {other:?}"),
+    }
+}
+
+fn printed(line: &str) -> String {
+    match parsed_with(line, Some(SECRET)).unwrap() {
+        Command::Print(text) => text,
+        other => panic!("not a print: {other:?}"),
+    }
+}
+
+#[test]
+fn serve_has_the_documented_defaults() {
+    let settings = served("serve");
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:4000");
+    assert_eq!(settings.admin.to_string(), "127.0.0.1:4001");
+    assert_eq!(settings.drain_delay, Duration::from_secs(1));
+    assert_eq!(settings.limits, crate::limits::Limits::default());
+    assert_eq!(settings.access_log, Destination::Stdout);
+    assert!(settings.trust.is_empty() && settings.public_url.is_none());
+}
+
+#[test]
+fn every_option_of_serve_arrives() {
+    let settings = served(
+        "serve --listen [::]:80 --admin localhost:9 --audience relay --issuer ops --trust 10.0.0.0/8 \
+         --trust ::1 --public-url https://example.com --drain-delay 250ms --limit streams=5 \
+         --limit park-time=2s --access-log off --log-format json",
+    );
+    assert_eq!(settings.listen.to_string(), "[::]:80");
+    assert_eq!(settings.admin.to_string(), "127.0.0.1:9");
+    let trusted: Vec<_> = settings.trust.iter().map(ToString::to_string).collect();
+    assert_eq!(trusted, ["10.0.0.0/8", "::1/128"]);
+    let public = settings.public_url.unwrap().to_string();
+    assert_eq!(public, "wss://example.com/.well-known/telephone");
+    assert_eq!(settings.drain_delay, Duration::from_millis(250));
+    assert_eq!(settings.limits.session.streams, 5);
+    assert_eq!(settings.limits.router.park_time, Duration::from_secs(2));
+    assert_eq!(settings.access_log, Destination::Off);
+    assert_eq!(settings.log_format, LogFormat::Json);
+}
+
+#[test]
+fn a_file_beats_the_variable_and_public_keys_stand_beside_both() {
+    let now = vectors::now();
+    let claims = vectors::good_claims();
+    let by_variable = vectors::sign(
+        jsonwebtoken::Algorithm::HS256,
+        &jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes()),
+        &claims,
+    );
+    let by_ed = vectors::sign(
+        jsonwebtoken::Algorithm::EdDSA,
+        &jsonwebtoken::EncodingKey::from_ed_pem(vectors::ED_PRIVATE.as_bytes()).unwrap(),
+        &claims,
+    );
+    let public = Scratch::file(vectors::ED_PUBLIC.as_bytes());
+    let other = Scratch::file(b"another secret of 32 octets or more");
+    let line = format!("serve --public-key-file {}", public.path().display());
+    let both = served(&line);
+    assert!(both.verifier.verify(&by_variable, now).is_ok() && both.verifier.verify(&by_ed, now).is_ok());
+    let file = served(&format!("{line} --secret-file {}", other.path().display()));
+    assert!(file.verifier.verify(&by_variable, now).is_err() && file.verifier.verify(&by_ed, now).is_ok());
+}
+
+/// A bad line, and what its error must name.
+const BAD: &[(&str, &[&str])] = &[
+    ("", &["serve", "token", "secret", "demo"]),
+    ("sevre", &["sevre", "serve"]),
+    ("serve --listen 4000", &["--listen", "4000", "127.0.0.1:4000"]),
+    ("serve --listen example.com:80", &["--listen", "example.com:80"]),
+    ("serve --admin 127.0.0.1:4000", &["--admin 127.0.0.1:4000", "--listen"]),
+    ("serve --secret-file /nonexistent/s", &["--secret-file /nonexistent/s", "No such file"]),
+    ("serve --public-key-file /nonexistent/k", &["--public-key-file /nonexistent/k", "No such file"]),
+    ("serve --trust 10.0.0.0/33", &["--trust", "10.0.0.0/33", "10.0.0.0/8"]),
+    ("serve --trust example.com", &["--trust", "example.com"]),
+    ("serve --public-url example.com", &["--public-url", "wss://example.com"]),
+    ("serve --public-url ftp://example.com", &["--public-url", "wss://example.com"]),
+    ("serve --public-url https://example.com/?x", &["--public-url", "query"]),
+    ("serve --drain-delay soon", &["--drain-delay", "soon", "30s"]),
+    ("serve --limit streams", &["--limit \"streams\"", "NAME=VALUE"]),
+    ("serve --limit stream=1", &["--limit \"stream=1\"", "streams", "head-timeout"]),
+    ("serve --limit streams=0", &["--limit \"streams=0\"", "from 1 to"]),
+    ("serve --limit ping-interval=1h", &["--limit", "idle-timeout"]),
+    ("serve --access-log=", &["--access-log", "standard output"]),
+    ("serve --log-format xml", &["--log-format", "xml", "json"]),
+    ("serve --token a.b.c", &["--token"]),
+    ("serve extra", &["extra"]),
+    ("token", &["--mount", "/api"]),
+    ("token --mount api", &["--mount", "api", "/api"]),
+    ("token --mount /a/../..//x", &["--mount"]),
+    ("token --mount tcp:0", &["--mount", "tcp:0"]),
+    ("token --room a/b", &["--room", "a/b"]),
+    ("token --mount /a --ttl 0s", &["--ttl", "0s", "1h"]),
+    ("token --mount /a --ttl 11years", &["--ttl", "11years"]),
+    ("token --mount /a --ttl 60", &["--ttl", "60", "1h"]),
+    ("token --mount /a --sub=", &["--sub", "shop"]),
+    ("secret now", &["now"]),
+    ("demo --listen here", &["--listen", "here"]),
+];
+
+#[test]
+fn a_bad_line_ends_with_2_and_names_what_is_wrong() {
+    for (line, parts) in BAD {
+        let stop = parsed_with(line, Some(SECRET)).unwrap_err();
+        assert_eq!(stop.exit(), Exit::Usage, "{line}: {}", stop.text());
+        for part in *parts {
+            assert!(stop.text().contains(part), "{line}: {part:?} is not in {}", stop.text());
+        }
+    }
+}
+
+#[test]
+fn without_a_key_nothing_starts_and_the_error_says_how_to_get_one() {
+    for line in ["serve", "token --mount /a"] {
+        for variable in [None, Some("")] {
+            let stop = parsed_with(line, variable).unwrap_err();
+            assert_eq!(stop.exit(), Exit::Usage);
+            for part in ["--secret-file", "PLUGBOARD_SECRET", "plugboard secret"] {
+                assert!(stop.text().contains(part), "{}", stop.text());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_short_secret_is_refused_without_being_shown() {
+    let stop = parsed_with("serve", Some("canary")).unwrap_err();
+    assert!(stop.text().contains("PLUGBOARD_SECRET: the secret has 6 bytes"), "{}", stop.text());
+    assert!(!stop.text().contains("canary"));
+    assert!(!format!("{:?}", served("serve")).contains(SECRET));
+}
+
+#[test]
+fn a_printed_token_says_what_was_asked_for() {
+    let token = printed("token --sub shop --mount /api --mount h.example/x --room r1 --ttl 2h --issuer ops");
+    let claims = vectors::payload(&token);
+    assert_eq!(claims["sub"], "shop");
+    assert_eq!(claims["mounts"], serde_json::json!(["/api", "h.example/x", "room:r1"]));
+    assert_eq!(claims["iss"], "ops");
+    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 7200);
+    let key = Key::from_secret(&Secret::from_variable(SECRET.into()).unwrap());
+    let verifier = Verifier::new(vec![key], Expectations::default());
+    assert!(verifier.verify(&token, SystemTime::now()).is_ok());
+}
+
+#[test]
+fn a_fresh_secret_needs_no_key_and_is_long_enough() {
+    let Command::Print(text) = parsed("secret").unwrap() else { panic!("not a print") };
+    assert!(Secret::from_variable(text.into()).is_ok());
+}
+
+#[test]
+fn every_help_ends_with_0_and_teaches() {
+    for (line, part) in [
+        ("--help", "Examples:"),
+        ("-h", "demo"),
+        ("--version", "plugboard"),
+        ("serve --help", "PLUGBOARD_SECRET"),
+        ("serve --help", "request-head-bytes=16KiB"),
+        ("token --help", "room:ID"),
+        ("demo --help", "free port"),
+    ] {
+        let stop = parsed(line).unwrap_err();
+        assert_eq!(stop.exit(), Exit::Clean, "{line}");
+        assert!(stop.text().contains(part), "{line}: {}", stop.text());
+    }
+}
+
+#[test]
+fn the_demo_needs_nothing() {
+    assert!(matches!(parsed("demo"), Ok(Command::Demo(None))));
+    assert!(matches!(parsed("demo --listen 127.0.0.1:0"), Ok(Command::Demo(Some(_)))));
+}

@@ -1,0 +1,14 @@
+//! The relay: where telephones dial in and clients come to them.
+
+pub mod access_log;
+pub mod admin;
+pub mod cli;
+pub mod demo;
+pub mod limits;
+#[cfg(test)]
+mod scratch;
+pub mod secret;
+pub mod serve;
+pub mod settings;
+pub mod telemetry;
+pub mod token;

@@ -1,0 +1,151 @@
+//! The secret that signs and verifies HS256 tokens.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::{fmt, fs, io};
+
+/// Octets of the shortest secret: an HMAC key must be as long as the hash (RFC 7518 §3.2).
+pub const SECRET_BYTES_MIN: usize = 32;
+/// Octets of the longest secret file: more is some other file.
+const SECRET_BYTES_MAX: u64 = 64 * 1024;
+
+/// A secret of at least [`SECRET_BYTES_MIN`] octets. No output shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Vec<u8>);
+
+/// Why something is no secret. What it is, is not said.
+#[derive(Debug, thiserror::Error)]
+pub enum BadSecret {
+    /// Too easy to guess.
+    #[error(
+        "the secret has {0} bytes, and HS256 needs at least {SECRET_BYTES_MIN}; `plugboard secret` prints a good one"
+    )]
+    TooShort(usize),
+    /// More than a secret would have.
+    #[error("the file is longer than {SECRET_BYTES_MAX} bytes; is it the right one?")]
+    TooLong,
+    /// A key of another kind: as an HMAC secret, a public key would let everybody sign.
+    #[error("the file holds a PEM key, not a secret; public keys go to --public-key-file")]
+    Pem,
+    /// The file cannot be read.
+    #[error("{0}")]
+    Unreadable(#[from] io::Error),
+}
+
+impl Secret {
+    /// Reads a secret from a file; the file's last line end is not part of it.
+    ///
+    /// # Errors
+    /// The file cannot be read or holds no sound secret.
+    pub fn read(path: &Path) -> Result<Self, BadSecret> {
+        use io::Read;
+        let mut octets = Vec::new();
+        fs::File::open(path)?.take(SECRET_BYTES_MAX + 1).read_to_end(&mut octets)?;
+        if octets.len() as u64 > SECRET_BYTES_MAX {
+            return Err(BadSecret::TooLong);
+        }
+        let line = octets.strip_suffix(b"\n").unwrap_or(&octets);
+        Self::new(line.strip_suffix(b"\r").unwrap_or(line))
+    }
+
+    /// Takes the value of a variable as it is.
+    ///
+    /// # Errors
+    /// It is no sound secret.
+    pub fn from_variable(value: OsString) -> Result<Self, BadSecret> {
+        Self::new(value.into_encoded_bytes().as_slice())
+    }
+
+    fn new(octets: &[u8]) -> Result<Self, BadSecret> {
+        if octets.trim_ascii_start().starts_with(b"-----BEGIN ") {
+            return Err(BadSecret::Pem);
+        }
+        if octets.len() < SECRET_BYTES_MIN {
+            return Err(BadSecret::TooShort(octets.len()));
+        }
+        Ok(Self(octets.to_vec()))
+    }
+
+    /// A fresh secret: 256 random bits as 64 hexadecimal digits. The digits are the secret.
+    ///
+    /// # Errors
+    /// The operating system gives no randomness; then nothing may start (faults A-18).
+    pub fn generate() -> Result<Self, getrandom::Error> {
+        let mut bits = [0; 32];
+        getrandom::fill(&mut bits)?;
+        Ok(Self(hex(&bits).into_bytes()))
+    }
+
+    /// The octets, for whoever signs, verifies or prints a fresh one.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(redacted)")
+    }
+}
+
+/// Two lower-case digits an octet.
+pub(crate) fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    const TEXT: &str = "0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn a_files_last_line_end_is_not_part_of_the_secret() {
+        for (text, secret) in [
+            (TEXT.to_owned(), TEXT.to_owned()),
+            (format!("{TEXT}\n"), TEXT.to_owned()),
+            (format!("{TEXT}\r\n"), TEXT.to_owned()),
+            (format!("{TEXT}\n\n"), format!("{TEXT}\n")),
+            (format!(" {TEXT} "), format!(" {TEXT} ")),
+        ] {
+            let file = Scratch::file(text.as_bytes());
+            assert_eq!(Secret::read(file.path()).unwrap().expose(), secret.as_bytes(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_may_hold_any_octets() {
+        let octets: Vec<u8> = (0..=255).collect();
+        assert_eq!(Secret::read(Scratch::file(&octets).path()).unwrap().expose(), octets);
+    }
+
+    #[test]
+    fn what_is_no_sound_secret_is_refused_without_repeating_it() {
+        for (octets, part) in [
+            (b"".to_vec(), "0 bytes"),
+            (b"canary\n".to_vec(), "6 bytes"),
+            (TEXT.as_bytes()[..31].to_vec(), "31 bytes"),
+            (b"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA".to_vec(), "--public-key-file"),
+            (vec![b'a'; 65 * 1024], "right one"),
+        ] {
+            let error = Secret::read(Scratch::file(&octets).path()).unwrap_err().to_string();
+            assert!(error.contains(part) && !error.contains("canary"), "{error}");
+        }
+        assert!(matches!(Secret::read(Path::new("/nonexistent")), Err(BadSecret::Unreadable(_))));
+    }
+
+    #[test]
+    fn fresh_secrets_differ_and_are_good_enough_for_themselves() {
+        let [one, two] = [Secret::generate().unwrap(), Secret::generate().unwrap()];
+        assert_ne!(one, two);
+        assert_eq!(one.expose().len(), 64);
+        assert!(Secret::new(one.expose()).is_ok());
+    }
+
+    #[test]
+    fn a_secret_shows_in_no_debug_output() {
+        assert_eq!(format!("{:?}", Secret::new(TEXT.as_bytes()).unwrap()), "Secret(redacted)");
+    }
+}

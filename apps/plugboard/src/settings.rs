@@ -1,0 +1,92 @@
+//! What `plugboard serve` was asked to do, checked, its key files read.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use telephone_driver::PlugboardUrl;
+use telephone_sidecar::{LogFormat, Usage};
+
+use crate::access_log::Destination;
+use crate::cli::ServeOptions;
+use crate::limits::Limits;
+use crate::secret::Secret;
+use crate::token::{Expectations, Key, Verifier};
+
+/// What a relay is to do. No output shows a secret of it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ServeSettings {
+    /// Where clients and telephones come to.
+    pub listen: SocketAddr,
+    /// Where operators come to.
+    pub admin: SocketAddr,
+    /// Judges tokens.
+    pub verifier: Verifier,
+    /// Whose `X-Forwarded-*` is believed.
+    pub trust: Vec<IpNet>,
+    /// Where telephones reach this very relay again, if not at the URL that they dialled.
+    pub public_url: Option<PlugboardUrl>,
+    /// How long to go on accepting after SIGTERM.
+    pub drain_delay: Duration,
+    /// Every limit.
+    pub limits: Limits,
+    /// Where access lines go.
+    pub access_log: Destination,
+    /// How log lines look.
+    pub log_format: LogFormat,
+}
+
+impl ServeSettings {
+    pub(crate) fn new(options: ServeOptions, secret_variable: Option<OsString>) -> Result<Self, Usage> {
+        if options.listen == options.admin && options.listen.port() != 0 {
+            let why = "it is the same address as --listen; the admin port needs one of its own";
+            return Err(Usage::new(&format!("--admin {}", options.admin), why));
+        }
+        let mut keys = Vec::new();
+        keys.extend(secret(options.secret_file.as_deref(), secret_variable)?.as_ref().map(Key::from_secret));
+        for path in &options.public_key_file {
+            let named = || format!("--public-key-file {}", path.display());
+            keys.push(Key::read(path).map_err(|why| Usage::new(&named(), why))?);
+        }
+        if keys.is_empty() {
+            return Err(Usage::new(
+                "--secret-file (PLUGBOARD_SECRET_FILE)",
+                "a key is missing; give it, PLUGBOARD_SECRET or --public-key-file (`plugboard secret` prints a secret)",
+            ));
+        }
+        let expectations = Expectations { audience: options.audience, issuer: options.issuer };
+        Ok(Self {
+            listen: options.listen,
+            admin: options.admin,
+            verifier: Verifier::new(keys, expectations),
+            trust: options.trust,
+            public_url: options.public_url,
+            drain_delay: options.drain_delay,
+            limits: limits(&options.limit)?,
+            access_log: options.access_log,
+            log_format: options.log_format,
+        })
+    }
+}
+
+/// The secret in the file, or else the one in the variable; an empty variable is none.
+pub(crate) fn secret(file: Option<&Path>, variable: Option<OsString>) -> Result<Option<Secret>, Usage> {
+    if let Some(path) = file {
+        let named = || format!("--secret-file {}", path.display());
+        return Secret::read(path).map(Some).map_err(|why| Usage::new(&named(), why));
+    }
+    let variable = variable.filter(|value| !value.is_empty());
+    variable.map(Secret::from_variable).transpose().map_err(|why| Usage::new("PLUGBOARD_SECRET", why))
+}
+
+fn limits(assignments: &[String]) -> Result<Limits, Usage> {
+    let mut limits = Limits::default();
+    for assignment in assignments {
+        limits.set(assignment).map_err(|why| Usage::new(&format!("--limit {assignment:?}"), why))?;
+    }
+    limits.check().map_err(|why| Usage::new("--limit", why))?;
+    Ok(limits)
+}

@@ -1,0 +1,16 @@
+//! Tokens: whose keys sign them, what they say, who is still let in.
+
+mod authority;
+mod claims;
+mod key;
+mod mint;
+mod revocation;
+#[cfg(test)]
+pub(crate) mod vectors;
+mod verifier;
+
+pub use authority::TokenAuthority;
+pub use key::{BadKey, Key};
+pub use mint::{MintError, Order, mint};
+pub use revocation::{REVOCATIONS_MAX, Revocations, Revoked, TooManyRevocations};
+pub use verifier::{Expectations, Verifier};

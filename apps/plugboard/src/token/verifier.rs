@@ -1,0 +1,145 @@
+//! Judges tokens.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::decode_header;
+use serde_json::Number;
+use telephone_core::limits::{MOUNTS_MAX, TOKEN_BYTES_MAX};
+use telephone_core::mount::Mount;
+use telephone_driver::{AuthError, Grant, LEEWAY};
+
+use super::claims::Claims;
+use super::key::Key;
+
+/// Octets of a subject or a token's name: they end in logs and tables.
+const NAME_BYTES_MAX: usize = 256;
+
+/// What else a token must say, compared octet by octet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expectations {
+    /// Who the token must be for. Without one, a token that names an audience is for somebody else
+    /// (RFC 7519 §4.1.3).
+    pub audience: Option<String>,
+    /// Who must have issued it. Without one, anybody who has the key.
+    pub issuer: Option<String>,
+}
+
+/// Judges tokens by their signature and claims; it knows nothing of revocation, and no clock.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    keys: Vec<Key>,
+    expectations: Expectations,
+}
+
+impl Verifier {
+    /// A token is good if any of `keys` verifies it, each by its own algorithm only.
+    #[must_use]
+    pub const fn new(keys: Vec<Key>, expectations: Expectations) -> Self {
+        Self { keys, expectations }
+    }
+
+    /// What `token` allows at the moment `now`.
+    ///
+    /// # Errors
+    /// Why it allows nothing. Nothing of the payload is looked at before the signature is good.
+    pub fn verify(&self, token: &str, now: SystemTime) -> Result<Grant, AuthError> {
+        if token.is_empty() {
+            return Err(AuthError::Missing);
+        }
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(AuthError::TooLong);
+        }
+        let claims = self.authentic_claims(token)?;
+        self.check_parties(&claims)?;
+        let expires_in = time_left(&claims, seconds(now))?;
+        grant(claims, expires_in)
+    }
+
+    /// The payload, once its signature is good. `jku`, `jwk`, `x5u` and `kid` choose nothing: the keys are
+    /// those of this plugboard (RFC 8725 §3.10).
+    fn authentic_claims(&self, token: &str) -> Result<Claims, AuthError> {
+        let header = decode_header(token).map_err(|_| AuthError::Malformed("its header is no JWT header"))?;
+        // None is understood here, so all of it must be refused (RFC 7515 §4.1.11, RFC 7797 §6).
+        if header.crit.is_some() || header.extras.inner().contains_key("b64") {
+            return Err(AuthError::Malformed("its header asks for an extension"));
+        }
+        let mut verdict = AuthError::BadSignature;
+        for key in self.keys.iter().filter(|key| key.algorithm() == header.alg) {
+            let (key, validation) = key.decoding();
+            match jsonwebtoken::decode::<Claims>(token, key, validation) {
+                Ok(data) => return Ok(data.claims),
+                Err(error) => verdict = verdict_of(&error),
+            }
+        }
+        Err(verdict)
+    }
+
+    fn check_parties(&self, claims: &Claims) -> Result<(), AuthError> {
+        let is_for_us = match (&self.expectations.audience, &claims.aud) {
+            (Some(us), Some(audience)) => audience.has(us),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if !is_for_us {
+            return Err(AuthError::WrongAudience);
+        }
+        match &self.expectations.issuer {
+            Some(issuer) if claims.iss.as_ref() != Some(issuer) => Err(AuthError::WrongIssuer),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// A payload that is no JSON of our shape fails after its signature was found good, and may say so.
+fn verdict_of(error: &jsonwebtoken::errors::Error) -> AuthError {
+    match error.kind() {
+        jsonwebtoken::errors::ErrorKind::Json(_) => {
+            AuthError::Malformed("its claims are not of the right types")
+        }
+        _ => AuthError::BadSignature,
+    }
+}
+
+fn seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+fn time_left(claims: &Claims, now: f64) -> Result<Duration, AuthError> {
+    let exp = claims.exp.as_ref().and_then(Number::as_f64);
+    let exp = exp.ok_or(AuthError::Malformed("`exp` is missing"))?;
+    if now >= exp + LEEWAY.as_secs_f64() {
+        return Err(AuthError::Expired);
+    }
+    let nbf = claims.nbf.as_ref().and_then(Number::as_f64);
+    if nbf.is_some_and(|nbf| now < nbf - LEEWAY.as_secs_f64()) {
+        return Err(AuthError::NotYetValid);
+    }
+    // An absurdly late end is no end that a timer could hold.
+    const CENTURY: f64 = 100.0 * 365.25 * 86400.0;
+    Ok(Duration::from_secs_f64((exp - now).clamp(0.0, CENTURY)))
+}
+
+fn grant(claims: Claims, expires_in: Duration) -> Result<Grant, AuthError> {
+    let subject = claims.sub.ok_or(AuthError::Malformed("`sub` is missing"))?;
+    if !is_name(&subject) {
+        return Err(AuthError::Malformed("`sub` is empty, too long or holds control characters"));
+    }
+    if claims.jti.as_deref().is_some_and(|jti| !is_name(jti)) {
+        return Err(AuthError::Malformed("`jti` is empty, too long or holds control characters"));
+    }
+    let mounts = claims.mounts.ok_or(AuthError::Malformed("`mounts` is missing"))?;
+    if mounts.is_empty() || mounts.len() > MOUNTS_MAX {
+        return Err(AuthError::Malformed("`mounts` is empty or too long"));
+    }
+    if mounts.iter().any(|mount| mount.parse::<Mount>().is_err()) {
+        return Err(AuthError::Malformed("`mounts` holds something that is no mount"));
+    }
+    Ok(Grant { subject, token_id: claims.jti, mounts, expires_in: Some(expires_in) })
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! The health page: what it says is a function of the telephone's status alone.
+
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+use telephone_driver::{LineStatus, State, Status};
+
+/// What to answer to one request of a probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The media type of `body`.
+    pub content_type: &'static str,
+    /// The whole body.
+    pub body: String,
+}
+
+/// Answers `method` on `target` (its query is ignored).
+///
+/// `/livez` says that the process turns over, `/readyz` that requests can reach the application, and
+/// `/healthz` tells the whole story as JSON.
+#[must_use]
+pub fn answer(method: &str, target: &str, status: &Status) -> Answer {
+    let path = target.split('?').next().unwrap_or_default();
+    if !matches!(path, "/livez" | "/readyz" | "/healthz") {
+        return text(404, "not found; there are /livez, /readyz and /healthz\n");
+    }
+    if !matches!(method, "GET" | "HEAD") {
+        return text(405, "only GET and HEAD are answered here\n");
+    }
+    match path {
+        "/livez" => text(200, "alive\n"),
+        "/readyz" if status.is_ready() => text(200, "ready\n"),
+        "/readyz" => text(503, "not ready\n"),
+        _ => Answer { status: 200, content_type: "application/json", body: format!("{:#}\n", story(status)) },
+    }
+}
+
+fn text(status: u16, body: &str) -> Answer {
+    Answer { status, content_type: "text/plain; charset=utf-8", body: body.to_owned() }
+}
+
+fn story(status: &Status) -> Value {
+    let best = status.lines.iter().min_by_key(|line| rank(line.state));
+    json!({
+        "state": best.map_or(State::Stopped, |line| line.state).label(),
+        "session": best.and_then(|line| line.session.as_deref()),
+        "since": best.map(|line| moment(line.since)),
+        "token_expires": status.token_expires.map(moment),
+        "streams": status.streams,
+        "requests": status.requests,
+        "plugboards": status.lines.iter().map(line).collect::<Vec<_>>(),
+    })
+}
+
+/// Which line speaks for all: the one that serves best.
+const fn rank(state: State) -> u8 {
+    match state {
+        State::Connected => 0,
+        State::Draining => 1,
+        State::Connecting => 2,
+        State::Stopped => 3,
+    }
+}
+
+fn line(line: &LineStatus) -> Value {
+    json!({
+        "url": line.plugboard,
+        "state": line.state.label(),
+        "session": line.session,
+        "since": moment(line.since),
+        "failed_attempts": line.attempts,
+        "last_error": line.last_error,
+    })
+}
+
+fn moment(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn status(states: &[State]) -> Status {
+        let line = |(number, state): (usize, &State)| LineStatus {
+            plugboard: format!("ws://relay{number}/"),
+            state: *state,
+            session: Some(format!("s{number}")),
+            since: SystemTime::UNIX_EPOCH + Duration::from_millis(1500),
+            attempts: 7,
+            last_error: Some("refused \"now\"".into()),
+        };
+        Status {
+            lines: states.iter().enumerate().map(line).collect(),
+            token_expires: Some(SystemTime::UNIX_EPOCH),
+            streams: 2,
+            requests: 40,
+        }
+    }
+
+    #[test]
+    fn readiness_is_a_session_with_a_link() {
+        for (states, code) in [
+            (&[State::Connected][..], 200),
+            (&[State::Connecting, State::Connected], 200),
+            (&[State::Connecting], 503),
+            (&[State::Draining], 503),
+            (&[State::Stopped], 503),
+            (&[], 503),
+        ] {
+            assert_eq!(answer("GET", "/readyz", &status(states)).status, code, "{states:?}");
+        }
+    }
+
+    #[test]
+    fn a_telephone_without_a_line_is_alive() {
+        assert_eq!(answer("HEAD", "/livez?verbose", &status(&[State::Connecting])).status, 200);
+    }
+
+    #[test]
+    fn other_paths_and_methods_are_told_what_there_is() {
+        let none = status(&[]);
+        assert_eq!(answer("GET", "/", &none).status, 404);
+        assert_eq!(answer("GET", "/healthz/", &none).status, 404);
+        assert_eq!(answer("POST", "/livez", &none).status, 405);
+    }
+
+    #[test]
+    fn the_story_is_told_by_the_line_that_serves_best() {
+        let page = answer("GET", "/healthz", &status(&[State::Connecting, State::Connected]));
+        let story: Value = serde_json::from_str(&page.body).unwrap();
+        assert_eq!(story["state"], "connected");
+        assert_eq!(story["session"], "s1");
+        assert_eq!(story["since"], "1970-01-01T00:00:01.500Z");
+        assert_eq!(story["token_expires"], "1970-01-01T00:00:00.000Z");
+        assert_eq!(story["requests"], 40);
+        assert_eq!(story["plugboards"][0]["state"], "connecting");
+        assert_eq!(story["plugboards"][0]["last_error"], "refused \"now\"");
+    }
+}

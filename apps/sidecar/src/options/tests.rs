@@ -1,0 +1,161 @@
+//! The table of command lines. Variables are tested with the real programs, since a process has only one
+//! environment.
+
+use super::*;
+use crate::exit::Exit;
+use crate::settings::TokenOrigin;
+
+const GOOD: &str = "--plugboard ws://127.0.0.1:4000 --mount /api --port 3000 --token a.b.c";
+
+fn parsed(line: &str) -> Result<Settings, Stop> {
+    parse("telephone", std::iter::once("telephone").chain(line.split_whitespace()).map(OsString::from))
+}
+
+#[test]
+fn the_shortest_good_line_has_the_documented_defaults() {
+    let settings = parsed(GOOD).unwrap();
+    assert_eq!(settings.plugboards[0].to_string(), "ws://127.0.0.1:4000/.well-known/telephone");
+    assert_eq!(settings.mounts[0].to_string(), "/api");
+    assert_eq!(settings.backend, BackendUrl::local(3000));
+    assert_eq!(settings.token, TokenOrigin::Fixed("a.b.c".into()));
+    assert_eq!(settings.attempts_max, 0);
+    assert_eq!(settings.backoff_base, Duration::from_secs(1));
+    assert_eq!(settings.backoff_max, Duration::from_secs(30));
+    assert!(settings.instance.ends_with("/127.0.0.1:3000") && settings.instance.len() > 15);
+    assert_eq!(settings.log_format, LogFormat::Text);
+    assert!(!settings.strips_prefix && settings.health.is_none() && settings.ca.is_none());
+    assert!(settings.host_header.is_none());
+}
+
+#[test]
+fn every_option_arrives() {
+    let settings = parsed(
+        "--plugboard ws://a --plugboard wss://b/x --mount /a --mount h.example/b --mount room:r \
+         --mount tcp:5432 --backend unix:/run/app.sock --token-file /t --health localhost:9000 \
+         --max-attempts 5 --backoff-base 50ms --backoff-max 2s --instance web-1 \
+         --host-header localhost:3000 --strip-prefix --ca /ca.pem --log-format json",
+    )
+    .unwrap();
+    assert_eq!(settings.plugboards.len(), 2);
+    let mounts: Vec<_> = settings.mounts.iter().map(ToString::to_string).collect();
+    assert_eq!(mounts, ["/a", "h.example/b", "room:r", "tcp:5432"]);
+    assert_eq!(settings.backend.to_string(), "unix:/run/app.sock");
+    assert_eq!(settings.token, TokenOrigin::File("/t".into()));
+    assert_eq!(settings.health.unwrap().to_string(), "127.0.0.1:9000");
+    assert_eq!(settings.attempts_max, 5);
+    assert_eq!(settings.backoff_base, Duration::from_millis(50));
+    assert_eq!(settings.backoff_max, Duration::from_secs(2));
+    assert_eq!(settings.instance, "web-1");
+    assert_eq!(settings.host_header.as_deref(), Some("localhost:3000"));
+    assert!(settings.strips_prefix);
+    assert_eq!(settings.ca, Some("/ca.pem".into()));
+    assert_eq!(settings.log_format, LogFormat::Json);
+}
+
+#[test]
+fn a_comma_in_a_flag_is_part_of_the_path() {
+    let settings = parsed(&format!("{GOOD} --mount /a,b")).unwrap();
+    assert_eq!(settings.mounts.len(), 2);
+}
+
+/// A bad line, and what its error must name.
+const BAD: &[(&str, &[&str])] = &[
+    ("", &["--plugboard", "--mount"]),
+    ("--plugboard ws://a --port 1 --token a.b.c", &["--mount"]),
+    ("--plugboard ws://a --mount /a --token a.b.c", &["--port", "BACKEND_PORT", "--backend"]),
+    ("--plugboard ws://a --mount /a --port 1", &["--token", "TELEPHONE_TOKEN", "--token-file"]),
+    ("--plugboard http://a --mount /a --port 1 --token a.b.c", &["--plugboard", "http://a", "ws://"]),
+    ("--plugboard a:4000 --mount /a --port 1 --token a.b.c", &["--plugboard", "a:4000", "ws://"]),
+    ("--plugboard ws://u:p@a --mount /a --port 1 --token a.b.c", &["--plugboard", "password"]),
+    ("--plugboard ws://a?token=canary --mount /a --port 1 --token a.b.c", &["--plugboard", "query"]),
+    ("--plugboard ws://a --mount api --port 1 --token a.b.c", &["--mount", "\"api\"", "/api"]),
+    ("--plugboard ws://a --mount room: --port 1 --token a.b.c", &["--mount", "room:"]),
+    ("--plugboard ws://a --mount tcp:99999 --port 1 --token a.b.c", &["--mount", "tcp:99999"]),
+    ("--plugboard ws://a --mount /a --port 0 --token a.b.c", &["--port", "'0'", "1..=65535"]),
+    ("--plugboard ws://a --mount /a --port 70000 --token a.b.c", &["--port", "70000"]),
+    ("--plugboard ws://a --mount /a --port http --token a.b.c", &["--port", "http"]),
+    (
+        "--plugboard ws://a --mount /a --backend https://x --token a.b.c",
+        &["--backend", "https://x", "http://"],
+    ),
+    ("--plugboard ws://a --mount /a --backend unix:x --token a.b.c", &["--backend", "unix:x", "slash"]),
+    (
+        "--plugboard ws://a --mount /a --port 1 --backend http://b --token a.b.c",
+        &["--port", "--backend", "one of the two"],
+    ),
+    (
+        "--plugboard ws://a --mount /a --port 1 --token a.b.c --token-file /f",
+        &["--token", "--token-file", "one of the two"],
+    ),
+    ("--plugboard ws://a --mount /a --port 1 --token=", &["--token", "TELEPHONE_TOKEN"]),
+    (
+        "--plugboard ws://a --mount /a --port 1 --token a.b.c --health 9000",
+        &["--health", "9000", "127.0.0.1"],
+    ),
+    ("--plugboard ws://a --mount /a --port 1 --token a.b.c --max-attempts -1", &["-1"]),
+    ("--plugboard ws://a --mount /a --port 1 --token a.b.c --max-attempts many", &["--max-attempts", "many"]),
+    (
+        "--plugboard ws://a --mount /a --port 1 --token a.b.c --backoff-base 5",
+        &["--backoff-base", "'5'", "30s"],
+    ),
+    ("--plugboard ws://a --mount /a --port 1 --token a.b.c --backoff-base 0s", &["--backoff-base", "0s"]),
+    (
+        "--plugboard ws://a --mount /a --port 1 --token a.b.c --backoff-base 1m",
+        &["--backoff-base 1m", "--backoff-max", "30s"],
+    ),
+    ("--plugboard ws://a --mount /a --port 1 --token a.b.c --host-header a/b", &["--host-header", "a/b"]),
+    ("--plugboard ws://a --mount /a --port 1 --token a.b.c --instance=", &["--instance"]),
+    (
+        "--plugboard ws://a --mount /a --port 1 --token a.b.c --log-format xml",
+        &["--log-format", "xml", "json"],
+    ),
+    ("--plugboard ws://a --mount /a --port 1 --token a.b.c --bakend x", &["--bakend", "--backend"]),
+    ("--plugboard ws://a --mount /a --port 1 --token a.b.c stray", &["stray"]),
+];
+
+#[test]
+fn a_bad_line_ends_with_2_and_names_what_is_wrong() {
+    for (line, parts) in BAD {
+        let stop = parsed(line).unwrap_err();
+        assert_eq!(stop.exit(), Exit::Usage, "{line}: {}", stop.text());
+        for part in *parts {
+            assert!(stop.text().contains(part), "{line}: {part:?} is not in {}", stop.text());
+        }
+        assert!(!stop.text().contains("canary"), "{}", stop.text());
+    }
+}
+
+#[test]
+fn too_many_mounts_are_refused() {
+    let line = (0..65).fold(GOOD.to_owned(), |line, n| format!("{line} --mount /m{n}"));
+    assert!(parsed(&line).unwrap_err().text().contains("64 mounts"));
+}
+
+#[test]
+fn help_and_version_end_with_0() {
+    let help = parsed("--help").unwrap_err();
+    assert_eq!(help.exit(), Exit::Clean);
+    for part in ["PLUGBOARD_URL", "MOUNT_PATH", "BACKEND_PORT", "TELEPHONE_TOKEN_FILE", "Examples:", "30s"] {
+        assert!(help.text().contains(part), "{part}");
+    }
+    assert_eq!(parsed("--version").unwrap_err().exit(), Exit::Clean);
+    assert_eq!(parsed("-h").unwrap_err().exit(), Exit::Clean);
+}
+
+#[test]
+fn a_token_shows_neither_in_errors_nor_in_debug_output() {
+    let token = "eyJhbGciOiJIUzI1NiJ9.canary.canary";
+    for line in [
+        format!("{GOOD} {token}"),
+        format!("--plugboard ws://a --mount /a --port {token}"),
+        format!("--plugboard ws://a --mount /a --port 1 --token {token} --token-file /f"),
+    ] {
+        let stop = parsed(&line).unwrap_err();
+        assert!(!stop.text().contains("canary"), "{}", stop.text());
+    }
+    let with_space = ["telephone", "--plugboard=ws://a", "--mount=/a", "--port=1", "--token=can ary"];
+    let stop = parse("telephone", with_space.map(OsString::from)).unwrap_err();
+    assert!(!stop.text().contains("can ary"), "{}", stop.text());
+    let settings = parsed(&format!("--plugboard ws://a --mount /a --port 1 --token {token}")).unwrap();
+    assert!(!format!("{settings:?}").contains("canary"));
+}

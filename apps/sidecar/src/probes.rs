@@ -1,0 +1,96 @@
+//! The health port: one request a connection, answered from the telephone's status.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+use telephone_core::http1::{Closing, Server, ServerEvent};
+use telephone_core::limits::HttpLimits;
+use telephone_core::message::{Headers, RequestHead, ResponseHead};
+use telephone_driver::{Runtime, Status, WhenFull, accept_loop};
+
+use crate::health::{self, Answer};
+
+/// How long a probe may take in all: a slow one is no probe.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Probes at once. More are closed unanswered, so that the port cannot use up the descriptors.
+const PROBES_MAX: usize = 64;
+
+/// Answers probes for ever with what `status` says at the moment.
+pub(crate) async fn serve<R: Runtime>(
+    runtime: R,
+    listener: R::Listener,
+    when_full: WhenFull,
+    status: impl Fn() -> Status + Clone + Send + Sync + 'static,
+) {
+    let open = Arc::new(());
+    let on_socket = |socket, _| {
+        if Arc::strong_count(&open) > PROBES_MAX {
+            return;
+        }
+        let (clock, status, open) = (runtime.clone(), status.clone(), Arc::clone(&open));
+        runtime.spawn(async move {
+            let _open = open;
+            let timeout = async {
+                clock.sleep_until(clock.now() + PROBE_TIMEOUT).await;
+                Err(io::ErrorKind::TimedOut.into())
+            };
+            if let Err(error) = future::or(converse(&clock, socket, status), timeout).await {
+                tracing::debug!(%error, "a probe failed");
+            }
+        });
+    };
+    accept_loop(&runtime, listener, when_full, on_socket, future::pending()).await;
+}
+
+async fn converse<R: Runtime>(
+    clock: &R,
+    mut socket: R::Socket,
+    status: impl Fn() -> Status,
+) -> io::Result<()> {
+    let mut server = Server::new(HttpLimits::default(), clock.now());
+    server.announce_close();
+    let mut input = BytesMut::new();
+    loop {
+        while let Some(event) = server.poll_event(&mut input, clock.now()) {
+            if let ServerEvent::Request { head, .. } = event {
+                respond(&mut server, &head, &status());
+            }
+        }
+        let waiting = server.output().remaining();
+        let output = server.output().copy_to_bytes(waiting);
+        socket.write_all(&output).await?;
+        if server.closing() != Closing::Open {
+            return socket.close().await;
+        }
+        let mut piece = [0; 1024];
+        match socket.read(&mut piece).await? {
+            0 => server.handle_eof(),
+            count => input.extend_from_slice(piece.get(..count).unwrap_or_default()),
+        }
+    }
+}
+
+fn respond(server: &mut Server, request: &RequestHead, status: &Status) {
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    let Answer { status, content_type, body } =
+        health::answer(&text(&request.method), &text(&request.target), status);
+    let mut headers = Headers::new();
+    headers.push("Content-Type", content_type);
+    headers.push("Cache-Control", "no-store");
+    let head = ResponseHead {
+        status,
+        reason: Default::default(),
+        headers,
+        length: Some(body.len() as u64),
+        upgrade: None,
+    };
+    let is_head = request.method == "HEAD";
+    // Every field is ours and sound.
+    if server.respond(&head, is_head).is_ok() && !is_head {
+        server.write(body.into());
+        server.end(&Headers::new());
+    }
+}

@@ -1,0 +1,91 @@
+//! A token that somebody else keeps fresh in a file.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use telephone_core::limits::TOKEN_BYTES_MAX;
+use telephone_driver::{Token, TokenSource};
+
+/// Reads its file at each dial and each renewal, as projected Kubernetes tokens need. A replacement that
+/// is gone, half-written or no token at all leaves the last good one in use, and is logged once (T-22).
+#[derive(Debug)]
+pub struct TokenFile {
+    path: PathBuf,
+    last: Mutex<Last>,
+}
+
+#[derive(Debug)]
+struct Last {
+    token: Token,
+    is_stale: bool,
+}
+
+impl TokenFile {
+    /// Reads `path` for the first time; warns if the whole machine can read it too.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no token.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let token = read(path)?;
+        if is_world_readable(path) {
+            tracing::warn!(path = %path.display(), "everybody on this machine can read the token file");
+        }
+        Ok(Self { path: path.to_owned(), last: Mutex::new(Last { token, is_stale: false }) })
+    }
+}
+
+impl TokenSource for TokenFile {
+    fn token(&self) -> io::Result<String> {
+        let fresh = read(&self.path);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match fresh {
+            Ok(token) => *last = Last { token, is_stale: false },
+            Err(error) => {
+                if !last.is_stale {
+                    let path = self.path.display();
+                    tracing::warn!(%path, %error, "the token file is unusable, the last token stays in use");
+                }
+                last.is_stale = true;
+            }
+        }
+        Ok(last.token.expose().to_owned())
+    }
+}
+
+fn read(path: &Path) -> io::Result<Token> {
+    use io::Read;
+    let mut text = String::new();
+    let most = TOKEN_BYTES_MAX as u64 + 2;
+    std::fs::File::open(path)?.take(most).read_to_string(&mut text)?;
+    let token = text.trim_ascii();
+    if !is_jwt_shaped(token) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the file holds no JWT (three parts, a.b.c)"));
+    }
+    Ok(Token::from(token))
+}
+
+/// Three parts of unpadded base64url, of which a remainder of one character is no whole byte: enough to
+/// tell a token from most torsos of one. Whether it is good, the plugboard knows.
+pub(crate) fn is_jwt_shaped(token: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && part.len() % 4 != 1
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    token.len() <= TOKEN_BYTES_MAX && token.split('.').count() == 3 && token.split('.').all(is_part)
+}
+
+#[cfg(unix)]
+fn is_world_readable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_world_readable(_: &Path) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! Values on command lines, with errors that say what would be right.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use telephone_driver::{BackendUrl, BadBackendUrl};
+
+/// Octets of an instance's name.
+pub const INSTANCE_BYTES_MAX: usize = 128;
+
+/// A duration such as `500ms`, `30s` or `5m`, up to a day.
+///
+/// # Errors
+/// What would be right.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration <= DAY => Ok(duration),
+        Ok(_) => Err("it must be at most a day (24h)".into()),
+        Err(_) => Err("give a number with its unit, such as 500ms, 30s or 5m".into()),
+    }
+}
+
+/// A duration that is not zero.
+///
+/// # Errors
+/// What would be right.
+pub fn positive_duration(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it must be longer than nothing, such as 1s".into()),
+        duration => Ok(duration),
+    }
+}
+
+/// An address to listen on: `IP:PORT`, `[IPv6]:PORT` or `localhost:PORT`. Port 0 takes a free one.
+///
+/// # Errors
+/// What would be right.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let port = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+    port.map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
+        .ok_or_else(|| "give an address and a port, such as 127.0.0.1:4000 or [::]:4000".into())
+}
+
+/// A backend: `http://HOST[:PORT]` or `unix:/PATH`.
+///
+/// # Errors
+/// What would be right.
+pub fn backend(text: &str) -> Result<BackendUrl, String> {
+    text.parse().map_err(|why: BadBackendUrl| format!("{why}, such as http://127.0.0.1:3000"))
+}
+
+/// What a backend gets as `Host`: a name or an address, with or without a port.
+///
+/// # Errors
+/// What would be right.
+pub fn host_header(text: &str) -> Result<String, String> {
+    let is_host = |c: char| c.is_ascii_alphanumeric() || "-._~:[]%!$&'()*+;=".contains(c);
+    if text.is_empty() || !text.chars().all(is_host) {
+        return Err("give a host name with or without a port, such as localhost:3000".into());
+    }
+    Ok(text.to_owned())
+}
+
+/// A name that tells replicas of one subject apart: 1 to 128 visible characters.
+///
+/// # Errors
+/// What would be right.
+pub fn instance(text: &str) -> Result<String, String> {
+    let is_sound = (1..=INSTANCE_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
+    if is_sound {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("give a name of 1 to {INSTANCE_BYTES_MAX} bytes, such as web-1"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_backend_is_refused_with_an_example() {
+        assert!(backend("http://app:8080").is_ok() && backend("unix:/run/app.sock").is_ok());
+        for text in ["", "3000", "localhost:3000", "https://a", "http://a/path", "unix:app.sock"] {
+            assert!(backend(text).unwrap_err().contains("such as http://127.0.0.1:3000"), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_have_units_and_end_within_a_day() {
+        assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
+        for text in ["", "5", "-1s", "1e9s", "25h", "x"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        assert!(positive_duration("0s").is_err());
+    }
+
+    #[test]
+    fn listen_addresses_have_a_port() {
+        assert_eq!(listen_address("localhost:80").unwrap().to_string(), "127.0.0.1:80");
+        assert_eq!(listen_address("[::]:0").unwrap().to_string(), "[::]:0");
+        for text in ["", "4000", ":4000", "127.0.0.1", "example.com:80", "localhost:x", "1.2.3.4:70000"] {
+            assert!(listen_address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_header_cannot_smuggle_a_line() {
+        assert!(host_header("localhost:3000").is_ok());
+        for text in ["", "a b", "a\r\nX: y", "a/b", "é", "a@b", "a,b"] {
+            assert!(host_header(text).is_err(), "{text:?}");
+        }
+    }
+}

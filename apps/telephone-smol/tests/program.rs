@@ -1,0 +1,6 @@
+//! The program as its users meet it.
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_telephone-smol");
+
+#[path = "../../sidecar/testing/program.rs"]
+mod program;

@@ -1,0 +1,205 @@
+//! Turns: who may send, in which order, and how much.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::pair::{
+    Pair, SECOND, fill, frames, http, lone, message, misbehaviour, read, request, said, session, tcp,
+};
+use crate::error::{LeaveCode, Misbehaviour, ResetCode};
+use crate::limits::{DATA_BYTES_MAX, SessionLimits};
+use crate::message::Headers;
+use crate::session::{Role, StreamId};
+use crate::time::Timestamp;
+use crate::wire::Frame;
+
+fn wide() -> SessionLimits {
+    const MIB: u64 = 1024 * 1024;
+    SessionLimits { stream_window: 16 * MIB, session_window: 1024 * MIB, ..SessionLimits::default() }
+}
+
+/// The octets of each data frame that goes out, while `ids` always have more to send.
+fn data_sent(pair: &mut Pair, ids: &[StreamId], total: usize) -> Vec<(StreamId, usize)> {
+    let mut sent = Vec::new();
+    let mut octets = 0;
+    while octets < total {
+        for id in ids {
+            fill(&mut pair.plugboard, *id, 64 * 1024);
+        }
+        let message = pair.plugboard.poll_transmit(pair.now).expect("much is to be sent");
+        for frame in frames(&message) {
+            if let Frame::Data { id, octets: data } = frame {
+                octets += data.len();
+                sent.push((id, data.len()));
+            }
+        }
+    }
+    sent
+}
+
+#[test]
+fn each_of_k_busy_streams_gets_at_least_half_of_its_share_of_each_mebibyte() {
+    const WINDOW: usize = 1024 * 1024;
+    for k in 1..=9 {
+        let mut pair = Pair::with(&wide(), &wide());
+        let ids: Vec<_> = (0..k).map(|_| pair.opened(tcp(), false)).collect();
+        let sent = data_sent(&mut pair, &ids, 3 * WINDOW);
+        for start in 0..sent.len() {
+            let mut shares: BTreeMap<StreamId, usize> = BTreeMap::new();
+            let mut octets = 0;
+            for (id, count) in sent.iter().skip(start).take_while(|(_, count)| {
+                octets += count;
+                octets <= WINDOW
+            }) {
+                *shares.entry(*id).or_default() += count;
+            }
+            if octets <= WINDOW {
+                break; // The rest is shorter than a window. [I16]
+            }
+            for id in &ids {
+                let share = shares.get(id).copied().unwrap_or(0);
+                assert!(share * 2 * k >= WINDOW, "{share} of {k} streams from frame {start}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_turn_is_at_most_16_kib_in_one_frame() {
+    let mut pair = Pair::with(&wide(), &wide());
+    let id = pair.opened(tcp(), false);
+    for _ in 0..640 {
+        fill(&mut pair.plugboard, id, 100);
+    }
+    let sent = data_sent(&mut pair, &[], 40_000);
+    assert_eq!(sent.iter().map(|(_, count)| *count).max(), Some(DATA_BYTES_MAX));
+    assert!(sent.len() <= 5, "small writes were not gathered: {} frames", sent.len());
+}
+
+#[test]
+fn a_mouse_waits_for_no_more_than_one_turn_of_each_elephant() {
+    let mut pair = Pair::with(&wide(), &wide());
+    let elephants: Vec<_> = (0..3).map(|_| pair.opened(tcp(), false)).collect();
+    data_sent(&mut pair, &elephants, 100_000);
+    let mouse = pair.plugboard.open(http(request("GET")), true, pair.now).expect("opened");
+    let mut ahead = 0;
+    loop {
+        let message = pair.plugboard.poll_transmit(pair.now).expect("much is to be sent");
+        for frame in frames(&message) {
+            match frame {
+                Frame::Open { id, .. } if id == mouse => {
+                    assert!(ahead <= 3 * DATA_BYTES_MAX, "{ahead} octets went first");
+                    return;
+                }
+                Frame::Data { octets, .. } => ahead += octets.len(),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn control_comes_first_in_each_message() {
+    let mut pair = Pair::with(&wide(), &wide());
+    let busy = pair.opened(tcp(), false);
+    let read_out = pair.opened(tcp(), false);
+    fill(&mut pair.plugboard, busy, 64 * 1024);
+    fill(&mut pair.telephone, read_out, 64 * 1024);
+    pair.transmit();
+    pair.deliver();
+    read(&mut pair.plugboard, read_out, pair.now);
+    pair.plugboard.recv(busy).stop(ResetCode::Cancelled);
+    pair.plugboard.handle_message(message(&[Frame::Ping(9)]), pair.now);
+    fill(&mut pair.plugboard, busy, 64 * 1024);
+    let sent = frames(&pair.plugboard.poll_transmit(pair.now).expect("much is due"));
+    let first_data = sent.iter().position(|frame| matches!(frame, Frame::Data { .. }));
+    let is_control = |frame: &Frame| {
+        matches!(frame, Frame::Pong(_) | Frame::Stop { .. } | Frame::Credit { .. } | Frame::Ping(_))
+    };
+    let last_control = sent.iter().rposition(is_control);
+    assert!(last_control.is_some() && last_control < first_data, "{sent:?}");
+    assert!(sent.contains(&Frame::Pong(9)));
+}
+
+#[test]
+fn a_million_pings_cost_one_pong() {
+    // With no limit on free frames: what is bounded is what they leave behind.
+    let limits = SessionLimits { free_frames_burst: u32::MAX, ..SessionLimits::default() };
+    let mut session = session(Role::Plugboard, &limits, &limits, 1);
+    while session.poll_transmit(Timestamp::ZERO).is_some() {}
+    for number in 0..1000 {
+        let flood: Vec<Frame> = (0..1000).map(|low| Frame::Ping(number * 1000 + low)).collect();
+        session.handle_message(message(&flood), Timestamp::ZERO);
+    }
+    assert_eq!(said(&mut session, Timestamp::ZERO), [Frame::Pong(999_999)]);
+}
+
+#[test]
+fn frames_that_move_nothing_have_a_budget_that_time_refills() {
+    let mut session = lone(Role::Plugboard);
+    let mut now = Timestamp::ZERO;
+    let pings = |count: usize| message(&alloc::vec![Frame::Ping(1); count]);
+    session.handle_message(pings(200), now);
+    for _ in 0..100 {
+        now = now + SECOND;
+        session.handle_message(pings(20), now);
+    }
+    assert_eq!(misbehaviour(&mut session, now), None);
+    session.handle_message(pings(21), now + SECOND);
+    let frames = said(&mut session, now);
+    assert!(matches!(frames.last(), Some(Frame::Leave { code: LeaveCode::CalmDown, .. })), "{frames:?}");
+}
+
+#[test]
+fn an_honest_peer_never_runs_out_of_free_frames_however_busy_it_is() {
+    // The worst crossing there is: every stream ends at one end just as the other stops it.
+    let mut pair = Pair::new();
+    for _ in 0..20 {
+        let ids: Vec<_> = (0..250).map(|_| pair.opened(tcp(), false)).collect();
+        for id in &ids {
+            fill(&mut pair.plugboard, *id, 20_000);
+        }
+        pair.settle();
+        for id in &ids {
+            read(&mut pair.telephone, *id, pair.now);
+            pair.plugboard.send(*id).end(Headers::new());
+            pair.plugboard.release(*id);
+            pair.telephone.send(*id).end(Headers::new());
+            pair.telephone.release(*id);
+        }
+        pair.settle();
+        pair.now = pair.now + Duration::from_millis(1);
+    }
+    pair.assert_clean();
+    assert_eq!(pair.plugboard.stats().streams_opened, 5000);
+}
+
+#[test]
+fn an_acknowledgement_of_something_new_is_free_and_one_of_nothing_is_not() {
+    let mut pair = Pair::new();
+    let id = pair.opened(tcp(), false);
+    let acknowledged = |count: u64| {
+        let mut out = bytes::BytesMut::new();
+        crate::wire::varint::put(&mut out, count);
+        Frame::Ack.put(&mut out);
+        out.freeze()
+    };
+    for _ in 0..1000 {
+        fill(&mut pair.plugboard, id, 10);
+        pair.transmit();
+        pair.deliver();
+        read(&mut pair.telephone, id, pair.now);
+        pair.transmit();
+        pair.deliver();
+        let count = pair.plugboard.position_sent;
+        pair.plugboard.handle_message(acknowledged(count), pair.now);
+        assert_eq!(pair.plugboard.closed(), None);
+    }
+    let count = pair.plugboard.position_sent;
+    for _ in 0..300 {
+        pair.plugboard.handle_message(acknowledged(count), pair.now);
+    }
+    let found = misbehaviour(&mut pair.plugboard, pair.now);
+    assert_eq!(found, Some(Misbehaviour::FreeFrames));
+}

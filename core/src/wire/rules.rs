@@ -1,0 +1,58 @@
+//! What may stand in a head, whoever wrote it.
+//!
+//! A peer is not trusted to have parsed anything: a CR in a value, or a framing field in the list, would
+//! be a second message on the far side (H-26). The same rules hold for what this end is asked to send,
+//! so that a slip of the application costs one stream and not the session.
+
+use super::Opening;
+use super::head::FIELDS_MAX;
+use crate::error::HeadRefused;
+use crate::http1::{self, is_text, is_token, is_upgrade};
+use crate::message::{Headers, RequestHead, ResponseHead};
+
+/// Fields that frame a message on one connection; a length crosses as a number (RFC 9112 §6, §9.6).
+const FRAMING: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"connection"];
+
+/// Lengths that every HTTP implementation can hold: 19 digits.
+const LENGTH_MAX: u64 = i64::MAX as u64;
+
+/// Checks what a stream is opened for.
+pub(crate) fn check_opening(opening: &Opening) -> Result<(), HeadRefused> {
+    match opening {
+        Opening::Http { mount, head } => check(is_text(mount)).and_then(|()| check_request(head)),
+        Opening::Tcp { mount } => check(is_text(mount)),
+    }
+}
+
+fn check_request(head: &RequestHead) -> Result<(), HeadRefused> {
+    // A fragment never travels (RFC 9112 §3.2).
+    check(http1::check_request(head).is_ok() && !head.target.contains(&b'#'))?;
+    check_rest(&head.headers, head.length, head.upgrade.as_deref())
+}
+
+/// Checks a response's head.
+pub(crate) fn check_response(head: &ResponseHead) -> Result<(), HeadRefused> {
+    check(http1::check_response(head).is_ok())?;
+    check_rest(&head.headers, head.length, head.upgrade.as_deref())
+}
+
+fn check_rest(headers: &Headers, length: Option<u64>, upgrade: Option<&[u8]>) -> Result<(), HeadRefused> {
+    check(length.is_none_or(|length| length <= LENGTH_MAX) && upgrade.is_none_or(is_upgrade))?;
+    check_fields(headers)
+}
+
+/// Checks a trailer section, or the fields of a head.
+pub(crate) fn check_fields(fields: &Headers) -> Result<(), HeadRefused> {
+    if fields.len() > FIELDS_MAX {
+        return Err(HeadRefused::TooLarge);
+    }
+    check(fields.iter().all(|(name, value)| is_token(name) && is_text(value) && !is_framing(name)))
+}
+
+const fn check(is_sound: bool) -> Result<(), HeadRefused> {
+    if is_sound { Ok(()) } else { Err(HeadRefused::Malformed) }
+}
+
+fn is_framing(name: &[u8]) -> bool {
+    FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing))
+}

@@ -1,0 +1,12 @@
+//! The HTTP/1.1 codec, from outside: what it refuses, what it accepts, how exchanges run, and laws.
+
+mod accepted;
+mod backend;
+mod exchange;
+mod laws;
+mod refusal_framing;
+mod refusal_rows;
+mod refusals;
+mod responses;
+mod support;
+mod timing;

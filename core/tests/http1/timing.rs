@@ -1,0 +1,171 @@
+//! What a client may take how long for, on virtual time. [L3, H-25]
+
+use crate::support::{NOW, response, taken};
+use bytes::BytesMut;
+use core::time::Duration;
+use telephone_core::http1::{AbortCause, Closing, RequestError, Server, ServerEvent};
+use telephone_core::limits::HttpLimits;
+use telephone_core::message::Headers;
+
+const SECOND: Duration = Duration::from_secs(1);
+const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n";
+
+fn server() -> (Server, BytesMut) {
+    (Server::new(HttpLimits::default(), NOW), BytesMut::new())
+}
+
+#[test]
+fn a_fresh_connection_has_ten_seconds_for_its_whole_head() {
+    let (mut server, mut input) = server();
+    assert_eq!(server.poll_timeout(), Some(NOW + 10 * SECOND));
+    input.extend_from_slice(b"GET / HT");
+    assert_eq!(server.poll_event(&mut input, NOW + 9 * SECOND), None);
+    assert_eq!(server.poll_timeout(), Some(NOW + 10 * SECOND), "octets do not prolong it");
+    server.handle_timeout(NOW + 10 * SECOND);
+    assert_eq!(server.poll_event(&mut input, NOW), Some(ServerEvent::Refused(RequestError::HeadTimeout)));
+    assert!(taken(server.output()).starts_with(b"HTTP/1.1 408 "));
+    assert_eq!(server.closing(), Closing::AfterOutput);
+    assert_eq!(server.poll_timeout(), None);
+}
+
+#[test]
+fn a_connection_on_which_nothing_came_closes_without_a_word() {
+    let (mut server, mut input) = server();
+    assert_eq!(server.poll_event(&mut input, NOW), None);
+    server.handle_timeout(NOW + 10 * SECOND);
+    assert_eq!(server.poll_event(&mut input, NOW + 10 * SECOND), None);
+    assert!(server.output().is_empty());
+    assert_eq!(server.closing(), Closing::AfterOutput);
+}
+
+#[test]
+fn a_kept_connection_may_idle_a_minute_and_then_has_ten_seconds_from_its_first_octet() {
+    let (mut server, mut input) = server();
+    input.extend_from_slice(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(server.poll_event(&mut input, NOW).is_some());
+    assert_eq!(server.poll_event(&mut input, NOW), None);
+    assert_eq!(server.poll_timeout(), None, "the client waits for us");
+    server.respond(&response(200), true).expect("sendable");
+    assert_eq!(server.poll_event(&mut input, NOW + SECOND), None);
+    assert_eq!(server.poll_timeout(), Some(NOW + 61 * SECOND));
+    input.extend_from_slice(b"G");
+    assert_eq!(server.poll_event(&mut input, NOW + 50 * SECOND), None);
+    assert_eq!(server.poll_timeout(), Some(NOW + 60 * SECOND));
+}
+
+#[test]
+fn a_body_that_moves_on_is_never_late() {
+    let (mut server, mut input) = server();
+    input.extend_from_slice(HEAD);
+    assert!(server.poll_event(&mut input, NOW).is_some());
+    let mut now = NOW;
+    for _ in 0..10 {
+        input.extend_from_slice(&[b'x'; 8000]);
+        assert!(server.poll_event(&mut input, now).is_some());
+        assert_eq!(server.poll_event(&mut input, now), None);
+        now = server.poll_timeout().expect("a window");
+        server.handle_timeout(now);
+        assert!(server.poll_timeout().expect("the next window") > now);
+        assert_eq!(server.closing(), Closing::Open);
+    }
+    assert_eq!(now, NOW + 300 * SECOND);
+}
+
+#[test]
+fn a_body_that_trickles_is_aborted() {
+    let (mut server, mut input) = server();
+    input.extend_from_slice(HEAD);
+    assert!(server.poll_event(&mut input, NOW).is_some());
+    for second in 0..30 {
+        input.extend_from_slice(&[b'x'; 239]);
+        let now = NOW + second * SECOND;
+        assert!(matches!(server.poll_event(&mut input, now), Some(ServerEvent::Body(_))));
+        assert_eq!(server.poll_event(&mut input, now), None);
+    }
+    assert_eq!(server.poll_timeout(), Some(NOW + 30 * SECOND));
+    server.handle_timeout(NOW + 30 * SECOND);
+    let late = AbortCause::Body(RequestError::BodyTimeout);
+    assert_eq!(server.poll_event(&mut input, NOW + 30 * SECOND), Some(ServerEvent::Aborted(late)));
+    assert!(taken(server.output()).starts_with(b"HTTP/1.1 408 "));
+}
+
+#[test]
+fn a_body_that_is_not_asked_for_is_not_late() {
+    let (mut server, mut input) = server();
+    input.extend_from_slice(HEAD);
+    input.extend_from_slice(b"x");
+    assert!(server.poll_event(&mut input, NOW).is_some());
+    assert!(matches!(server.poll_event(&mut input, NOW), Some(ServerEvent::Body(_))));
+    assert_eq!(server.poll_timeout(), None, "backpressure");
+    let later = NOW + 100 * SECOND;
+    assert_eq!(server.poll_event(&mut input, later), None);
+    assert_eq!(server.poll_timeout(), Some(later + 30 * SECOND));
+}
+
+#[test]
+fn a_client_that_waits_for_100_is_not_late() {
+    let (mut server, mut input) = server();
+    input.extend_from_slice(
+        b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
+    );
+    assert!(server.poll_event(&mut input, NOW).is_some());
+    assert_eq!(server.poll_event(&mut input, NOW), None);
+    assert_eq!(server.poll_timeout(), None);
+    server.interim(&response(100)).expect("sendable");
+    assert_eq!(server.poll_event(&mut input, NOW + 50 * SECOND), None);
+    assert_eq!(server.poll_timeout(), Some(NOW + 80 * SECOND));
+}
+
+#[test]
+fn a_client_that_began_its_body_unasked_waits_for_nothing() {
+    let (mut server, mut input) = server();
+    input.extend_from_slice(
+        b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\nx",
+    );
+    assert!(server.poll_event(&mut input, NOW).is_some());
+    assert!(matches!(server.poll_event(&mut input, NOW), Some(ServerEvent::Body(_))));
+    assert_eq!(server.poll_event(&mut input, NOW), None);
+    assert_eq!(server.poll_timeout(), Some(NOW + 30 * SECOND));
+}
+
+#[test]
+fn a_late_body_under_a_running_response_resets_it() {
+    let (mut server, mut input) = server();
+    input.extend_from_slice(HEAD);
+    assert!(server.poll_event(&mut input, NOW).is_some());
+    server.respond(&response(200), false).expect("sendable");
+    assert_eq!(server.poll_event(&mut input, NOW), None);
+    server.handle_timeout(NOW + 30 * SECOND);
+    assert_eq!(server.closing(), Closing::Reset);
+    server.end(&Headers::new());
+    assert!(taken(server.output()).ends_with(b"chunked\r\n\r\n"), "no last chunk");
+}
+
+#[test]
+fn a_lingering_close_ends_when_the_client_closes_or_the_time_is_over() {
+    for has_eof in [false, true] {
+        let (mut server, mut input) = server();
+        input.extend_from_slice(b"BAD\r\n\r\n");
+        assert!(server.poll_event(&mut input, NOW).is_some());
+        taken(server.output());
+        server.handle_shutdown(NOW + SECOND);
+        assert_eq!(server.closing(), Closing::Lingering);
+        assert_eq!(server.poll_timeout(), Some(NOW + 3 * SECOND));
+        if has_eof {
+            server.handle_eof();
+        } else {
+            server.handle_timeout(NOW + 3 * SECOND);
+        }
+        assert_eq!(server.closing(), Closing::Finished);
+        assert_eq!(server.poll_timeout(), None);
+    }
+}
+
+#[test]
+fn a_timer_that_fires_early_changes_nothing() {
+    let (mut server, mut input) = server();
+    server.handle_timeout(NOW + 9 * SECOND);
+    assert_eq!(server.poll_event(&mut input, NOW + 9 * SECOND), None);
+    assert_eq!(server.closing(), Closing::Open);
+    assert_eq!(server.poll_timeout(), Some(NOW + 10 * SECOND));
+}

@@ -1,0 +1,51 @@
+//! The programs under test: where they are, and that they are fresh.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The path of the program `name`, built from the present sources.
+///
+/// The first call in a process builds all programs with the profile of the test itself. cargo's own lock and
+/// fingerprints make that right between parallel test processes, and cheap when nothing has changed.
+///
+/// # Panics
+/// If the programs do not build.
+pub fn path(name: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(build);
+    directory().join(name)
+}
+
+/// Where the programs lie: `target/<profile>`, two levels above the test executable.
+pub fn directory() -> &'static Path {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(|| {
+        let test = std::env::current_exe().expect("the path of this test");
+        let deps = test.parent().expect("target/<profile>/deps");
+        deps.parent().expect("target/<profile>").to_path_buf()
+    })
+}
+
+/// The cargo profile that this test was built with.
+pub fn profile() -> String {
+    let name = directory().file_name().expect("target/<profile>").to_string_lossy().into_owned();
+    if name == "debug" { "dev".to_owned() } else { name }
+}
+
+/// The root of the workspace.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace")
+}
+
+fn build() {
+    let target = directory().parent().expect("target");
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--workspace", "--bins", "--profile", &profile(), "--target-dir"])
+        .arg(target)
+        .current_dir(workspace())
+        .output()
+        .expect("cargo runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "the programs do not build:\n{said}");
+}

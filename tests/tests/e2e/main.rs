@@ -1,0 +1,21 @@
+//! The end-to-end suite: the programs as they are shipped, with real parts around them.
+//!
+//! `tests/run` runs it as CI does. `E2E_FULL=1` asks for the sizes and durations that a release is judged by;
+//! `E2E_LINES=straight,telephone,telephone-smol` narrows the ways down while one looks for a fault.
+
+mod backpressure;
+mod bodies;
+mod connections;
+mod deployment;
+mod failures;
+mod forwarding;
+mod harness;
+mod heads;
+mod identity;
+mod interim;
+mod mounts;
+mod refusals;
+mod replicas;
+mod speed;
+mod truncation;
+mod upgrades;

@@ -1,0 +1,119 @@
+//! Several telephones on one mount, several plugboards for one telephone.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use telephone_tests::client::{get, try_get};
+use telephone_tests::line::both_programs;
+use telephone_tests::origin::Origin;
+use telephone_tests::relay::{NO_GRACE, Relay};
+use telephone_tests::request::Request;
+use telephone_tests::sidecar::{Dial, Program};
+use telephone_tests::wait::{self, PATIENCE};
+
+/// A sidecar of `subject` under that instance name.
+fn replica(program: Program, relay: &Relay, subject: &str, instance: &str, origin: &Origin) -> Dial {
+    let token = relay.token_with(subject, &["/m"], &[]);
+    let dial = program.dial(relay).token(&token).mount("/m").backend(&origin.url());
+    dial.args(&["--instance", instance])
+}
+
+#[test]
+fn two_instances_share_a_mount_and_the_death_of_one_costs_no_get() {
+    both_programs(|program| {
+        let (relay, one, two) = (Relay::start(), Origin::start(), Origin::start());
+        let mut first = replica(program, &relay, "shop", "one", &one).ready();
+        let _second = replica(program, &relay, "shop", "two", &two).ready();
+        for _ in 0..20 {
+            assert_eq!(get(relay.addr(), "/m/x").status(), 200);
+        }
+        assert!(one.counts().requests > 0 && two.counts().requests > 0, "one replica got all");
+        let (is_over, addr) = (AtomicBool::new(false), relay.addr());
+        thread::scope(|scope| {
+            let asking: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut statuses = Vec::new();
+                        while !is_over.load(Ordering::SeqCst) {
+                            statuses.push(try_get(addr, "/m/x").map(|answer| answer.status()));
+                        }
+                        statuses
+                    })
+                })
+                .collect();
+            first.kill();
+            let before = two.counts().requests;
+            wait::until_true("the other one serves alone", PATIENCE, || two.counts().requests > before + 200);
+            is_over.store(true, Ordering::SeqCst);
+            for statuses in asking {
+                let statuses: BTreeSet<_> = statuses.join().expect("a client").into_iter().collect();
+                assert_eq!(statuses, BTreeSet::from([Some(200)]));
+            }
+        });
+    });
+}
+
+#[test]
+fn another_subject_on_a_held_mount_is_refused_with_a_reason() {
+    both_programs(|program| {
+        let (relay, one, two) = (Relay::start(), Origin::start(), Origin::start());
+        let _holder = replica(program, &relay, "shop", "same", &one).ready();
+        let hijacker = replica(program, &relay, "other", "same", &two).start();
+        hijacker.process().wait_stderr("held", PATIENCE);
+        assert!(!hijacker.is_ready());
+        for _ in 0..10 {
+            assert_eq!(get(relay.addr(), "/m/x").status(), 200);
+        }
+        assert_eq!(two.counts().requests, 0);
+    });
+}
+
+#[test]
+fn a_newer_start_of_one_instance_replaces_the_older_at_once() {
+    both_programs(|program| {
+        let (relay, one, two) = (Relay::start(), Origin::start(), Origin::start());
+        let older = replica(program, &relay, "shop", "same", &one).ready();
+        let newer = replica(program, &relay, "shop", "same", &two).ready();
+        for _ in 0..10 {
+            assert_eq!(get(relay.addr(), "/m/x").status(), 200);
+        }
+        assert_eq!((one.counts().requests, two.counts().requests), (0, 10));
+        wait::until_true("the older one knows", PATIENCE, || !older.is_ready());
+        assert!(newer.is_ready());
+    });
+}
+
+#[test]
+fn one_telephone_is_reachable_at_two_plugboards() {
+    both_programs(|program| {
+        let (near, origin) = (Relay::start(), Origin::start());
+        let far = Relay::with_secret(near.secret(), NO_GRACE);
+        let dial = program.dial(&near).args(&["--plugboard", &far.url()]);
+        let _sidecar = dial.token(&near.token(&["/m"])).mount("/m").backend(&origin.url()).ready();
+        for relay in [&near, &far] {
+            let addr = relay.addr();
+            wait::until_true("the mount is there", PATIENCE, || {
+                try_get(addr, "/m/x").is_some_and(|answer| answer.status() == 200)
+            });
+        }
+    });
+}
+
+#[test]
+fn requests_of_one_client_connection_may_go_to_different_mounts() {
+    both_programs(|program| {
+        let (relay, one, two) = (Relay::start(), Origin::start(), Origin::start());
+        let serve = |mount: &str, origin: &Origin| {
+            let dial = program.dial(&relay).token(&relay.token_with(mount, &[mount], &[])).mount(mount);
+            dial.backend(&origin.url()).ready()
+        };
+        let _sidecars = (serve("/one", &one), serve("/two", &two));
+        let mut client = telephone_tests::client::Client::connect(relay.addr());
+        for _ in 0..5 {
+            assert_eq!(client.ask(&Request::get("/one/x")).status(), 200);
+            assert_eq!(client.ask(&Request::get("/two/x")).status(), 200);
+        }
+        assert_eq!((one.counts().requests, two.counts().requests), (5, 5));
+    });
+}

@@ -1,0 +1,196 @@
+//! WebSockets pass as they are; nothing else is upgraded.
+
+use std::io::Write as _;
+use std::sync::Mutex;
+use std::sync::mpsc;
+
+use telephone_tests::line::everywhere;
+use telephone_tests::origin::After;
+use telephone_tests::prf::Body;
+use telephone_tests::request::Request;
+use telephone_tests::wait::PATIENCE;
+use telephone_tests::websocket;
+use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::Frame;
+use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
+use tungstenite::{Message, Utf8Bytes};
+
+/// The handshake of a client, by hand.
+fn upgrade(target: &str) -> Request {
+    Request::get(target)
+        .field("Connection", "Upgrade")
+        .field("Upgrade", "websocket")
+        .field("Sec-WebSocket-Version", "13")
+        .field("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+}
+
+#[test]
+fn a_websocket_echoes_text_binary_and_fragments_and_keeps_code_and_reason() {
+    everywhere(|line| {
+        let mut socket = websocket::open(line.addr(), "/m/websocket").expect("an upgrade");
+        let octets = Body::new(5, 200_000).to_vec();
+        for message in [Message::text("grüße"), Message::binary(octets), Message::text("")] {
+            socket.send(message.clone()).expect("an open socket");
+            assert!(socket.read().expect("an echo") == message);
+        }
+        let fragments =
+            [(OpCode::Data(Data::Text), "one ", false), (OpCode::Data(Data::Continue), "two", true)];
+        for (opcode, text, is_last) in fragments {
+            socket.send(Message::Frame(Frame::message(text, opcode, is_last))).expect("an open socket");
+        }
+        assert_eq!(socket.read().expect("an echo"), Message::text("one two"));
+        socket.send(Message::Ping("p".into())).expect("an open socket");
+        assert_eq!(socket.read().expect("a pong"), Message::Pong("p".into()));
+        let goodbye =
+            CloseFrame { code: CloseCode::Library(4321), reason: Utf8Bytes::from_static("so long") };
+        socket.close(Some(goodbye.clone())).expect("an open socket");
+        assert_eq!(socket.read().expect("the echo of the close"), Message::Close(Some(goodbye)));
+        assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)));
+    });
+}
+
+#[test]
+fn after_101_every_octet_passes_with_half_close_both_ways() {
+    everywhere(|line| {
+        line.origin.on("/m/opaque", |exchange| {
+            websocket::accept(exchange)?;
+            let mut all = Vec::new();
+            loop {
+                match exchange.receive(65536)? {
+                    piece if piece.is_empty() => break,
+                    piece => all.extend_from_slice(&piece),
+                }
+            }
+            // The client has ended its direction; this one goes on.
+            all.reverse();
+            exchange.write_all(&all)?;
+            exchange.finish_sending();
+            exchange.wait_closed()
+        });
+        let mut client = line.connect();
+        client.send(upgrade("/m/opaque").to_vec());
+        assert_eq!(client.head().status(), 101);
+        let mut octets = Body::new(6, 300_000).to_vec();
+        client.send(&octets);
+        client.finish_sending();
+        octets.reverse();
+        let (reversed, is_orderly) = client.rest();
+        assert!(reversed == octets && is_orderly, "{} octets, FIN: {is_orderly}", reversed.len());
+    });
+}
+
+#[test]
+fn the_origin_may_speak_first_and_end_first() {
+    everywhere(|line| {
+        let (heard, hears) = mpsc::channel();
+        line.origin.on("/m/first", move |exchange| {
+            websocket::accept(exchange)?;
+            exchange.send(b"greeting")?;
+            exchange.finish_sending();
+            let mut all = Vec::new();
+            loop {
+                match exchange.receive(1024)? {
+                    piece if piece.is_empty() => break,
+                    piece => all.extend_from_slice(&piece),
+                }
+            }
+            heard.send(all).map_err(std::io::Error::other)?;
+            Ok(After::Close)
+        });
+        let mut client = line.connect();
+        client.send(upgrade("/m/first").to_vec());
+        assert_eq!(client.head().status(), 101);
+        assert_eq!(client.rest(), (b"greeting".to_vec(), true));
+        client.send(b"answer");
+        client.finish_sending();
+        assert_eq!(hears.recv_timeout(PATIENCE).expect("the origin's ear"), b"answer");
+    });
+}
+
+#[test]
+fn a_refused_upgrade_is_relayed_with_its_body() {
+    everywhere(|line| {
+        let raw = "HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\nX-Why: policy\r\n\r\nnot me";
+        line.origin.on_raw("/m/refused", raw, After::KeepAlive);
+        let refusal = websocket::open(line.addr(), "/m/refused").expect_err("a refusal");
+        assert_eq!(refusal.status().as_u16(), 403);
+        assert_eq!(refusal.headers().get("x-why").map(|value| value.as_bytes()), Some(&b"policy"[..]));
+        let answer = line.ask(&upgrade("/m/refused"));
+        assert_eq!((answer.status(), answer.text().as_str()), (403, "not me"));
+    });
+}
+
+#[test]
+fn after_a_refused_upgrade_the_connection_serves_the_next_request() {
+    everywhere(|line| {
+        line.origin.on_raw(
+            "/m/refused",
+            "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n",
+            After::KeepAlive,
+        );
+        let mut client = line.connect();
+        assert_eq!(client.ask(&upgrade("/m/refused")).status(), 426);
+        assert_eq!(client.ask(&Request::get("/m/bytes?n=3")).status(), 200);
+    });
+}
+
+#[test]
+fn no_101_comes_before_the_origins_and_no_octet_passes_before_it() {
+    everywhere(|line| {
+        let (release, released) = mpsc::channel::<()>();
+        let (heard, hears) = mpsc::channel();
+        let released = Mutex::new(released);
+        let counts_what_it_hears = line.is_tunnel();
+        line.origin.on("/m/late", move |exchange| {
+            released.lock().expect("one request").recv_timeout(PATIENCE).map_err(std::io::Error::other)?;
+            websocket::accept(exchange)?;
+            heard.send(exchange.receive(1024)?).map_err(std::io::Error::other)?;
+            Ok(After::Close)
+        });
+        let mut client = line.connect();
+        client.send(upgrade("/m/late").to_vec());
+        telephone_tests::wait::until_true("the upgrade reaches the origin", PATIENCE, || {
+            line.origin.counts().requests == 1
+        });
+        let before = line.origin.counts().bytes_read;
+        client.send(b"too early");
+        client.wait_at_most(std::time::Duration::from_millis(300));
+        assert!(client.try_head().is_err(), "an answer that the origin did not give");
+        if counts_what_it_hears {
+            assert_eq!(line.origin.counts().bytes_read, before, "octets passed before the 101");
+        }
+        client.wait_at_most(PATIENCE);
+        release.send(()).expect("the origin waits");
+        assert_eq!(client.head().status(), 101);
+        assert_eq!(hears.recv_timeout(PATIENCE).expect("the origin's ear"), b"too early");
+    });
+}
+
+#[test]
+fn a_request_smuggled_behind_a_refused_upgrade_is_a_request_of_its_own() {
+    everywhere(|line| {
+        let raw = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno";
+        line.origin.on_raw("/m/refused", raw, After::KeepAlive);
+        let mut client = line.connect();
+        client.send([upgrade("/m/refused").to_vec(), Request::get("/m/bytes?n=3").to_vec()].concat());
+        assert_eq!(client.answer("GET").text(), "no");
+        assert_eq!(client.answer("GET").body.len(), 3);
+        let paths: Vec<String> = line.origin.seen().iter().map(|seen| seen.head.path()).collect();
+        assert_eq!(paths, ["/m/refused", "/m/bytes"]);
+    });
+}
+
+#[test]
+fn an_h2c_upgrade_is_dropped_and_the_request_goes_on() {
+    everywhere(|line| {
+        let request = Request::get("/m/echo")
+            .field("Connection", "Upgrade, HTTP2-Settings")
+            .field("Upgrade", "h2c")
+            .field("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA");
+        assert_eq!(line.ask(&request).status(), 200);
+        if line.is_tunnel() {
+            let head = line.origin.last_head();
+            assert!(!head.has("upgrade") && !head.has("http2-settings"), "h2c crossed the hop");
+        }
+    });
+}
