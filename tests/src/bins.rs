@@ -13,8 +13,18 @@ use std::sync::OnceLock;
 /// If the programs do not build.
 pub fn path(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(build);
+    BUILT.get_or_init(|| build("--bins"));
     directory().join(name)
+}
+
+/// The path of the example `name`, built likewise.
+///
+/// # Panics
+/// If the examples do not build.
+pub fn example(name: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| build("--examples"));
+    directory().join("examples").join(name)
 }
 
 /// Where the programs lie: `target/<profile>`, two levels above the test executable.
@@ -38,10 +48,10 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace")
 }
 
-fn build() {
+fn build(targets: &str) {
     let target = directory().parent().expect("target");
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--workspace", "--bins", "--profile", &profile(), "--target-dir"])
+        .args(["build", "--workspace", targets, "--profile", &profile(), "--target-dir"])
         .arg(target)
         .current_dir(workspace())
         .output()
