@@ -306,6 +306,22 @@ fn a_send_buffer_is_bounded_and_tells_when_it_has_room() {
 }
 
 #[test]
+fn room_is_told_once_while_a_buffer_drains_in_many_turns() {
+    let limits = SessionLimits { session_window: 0, session_window_max: 0, ..SessionLimits::default() };
+    let mut pair = Pair::with(&limits, &SessionLimits::default());
+    let id = pair.opened(tcp(), false);
+    flood(&mut pair, id);
+    assert_eq!(pair.plugboard.send(id).capacity(), 0);
+    let mut told = 0;
+    for _ in 0..4 {
+        read(&mut pair.telephone, id, pair.now);
+        pair.settle();
+        told += events(&mut pair.plugboard).len();
+    }
+    assert_eq!((told, pair.plugboard.buffered()), (1, 0));
+}
+
+#[test]
 fn what_is_kept_of_a_message_does_not_pin_the_rest_of_it() {
     let mut pair = Pair::new();
     let id = pair.opened(tcp(), false);
