@@ -2,6 +2,7 @@
 //! [`Runtime`].
 
 pub use telephone_core as core;
+pub use {http, http_body};
 
 mod accept;
 mod alarm;
@@ -16,6 +17,7 @@ mod plugboard_url;
 mod pump;
 mod relay;
 mod runtime;
+mod service;
 mod shared;
 mod socket;
 mod status;
@@ -32,7 +34,8 @@ pub use observe::{AccessRecord, Observer, Unobserved};
 pub use plugboard_url::{BadUrl, PlugboardUrl};
 pub use relay::{Plugboard, RelayConfig, Trust};
 pub use runtime::{Endpoint, Listener, Runtime};
+pub use service::{BodyLost, BoxError, Incoming};
 pub use socket::{Socket, TcpOrUnix};
 pub use status::{LineStatus, State, Status};
-pub use telephone::{BuildError, Handle, ServeError, Telephone, TelephoneBuilder};
+pub use telephone::{BuildError, EmbedError, Handle, ServeError, Telephone, TelephoneBuilder};
 pub use token::{Token, TokenSource};

@@ -52,6 +52,8 @@ pub(crate) trait Codec {
     fn handle_broken(&mut self) -> Self::Lost;
     /// Whether reading the socket is of use.
     fn wants_read(&self) -> bool;
+    /// Whether a head must come from the socket before octets: the stream takes it without room.
+    fn owes_head(&self) -> bool;
     /// Whether octets of the stream may be written now: not before the 101 of an upgrade.
     fn wants_octets(&self) -> bool;
     /// The answer's next head came from the stream; with `end` nothing follows. False if it cannot be written.
@@ -254,7 +256,7 @@ where
 
     /// Whether the stream takes octets now; notices when its peer no longer reads.
     fn is_room(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended<C::Lost>> {
-        if self.is_stopped || self.is_inbound_done {
+        if self.is_stopped || self.is_inbound_done || self.codec.owes_head() {
             return Ok(true);
         }
         match self.stream.poll_capacity(cx) {

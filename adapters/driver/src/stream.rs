@@ -108,6 +108,10 @@ impl StreamHandle {
     pub(crate) fn reset(&self, code: ResetCode, touched: Touched) {
         self.session.with(|session, _| session.send(self.id).reset(Reset { code, touched }));
     }
+
+    pub(crate) fn stop(&self, code: ResetCode) {
+        self.session.with(|session, _| session.recv(self.id).stop(code));
+    }
 }
 
 impl Drop for StreamHandle {

@@ -3,6 +3,7 @@
 //! The event loop never waits for a disk (faults A-16): what the thread cannot take is dropped and
 //! counted. What clients chose ends in the log as ASCII on one line, and truncated.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -53,6 +54,16 @@ impl Destination {
     }
 }
 
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("-"),
+            Self::File(path) => path.display().fmt(f),
+            Self::Off => f.write_str("off"),
+        }
+    }
+}
+
 /// The event loop's end of the log. Dropping it writes what waits, for at most a second.
 #[derive(Debug)]
 pub struct AccessLog {
@@ -99,7 +110,7 @@ impl AccessLog {
         Ok(Self { lines: Some(lines), ended: Mutex::new(ended), dropped })
     }
 
-    /// Writes one line, or drops it if the thread is behind by [`LINES_MAX`] of them. Never waits.
+    /// Writes one line, or drops it if the thread is too far behind. Never waits.
     pub fn record(&self, record: &AccessRecord<'_>) {
         let Some(lines) = &self.lines else { return };
         if lines.try_send(line(record, SystemTime::now())).is_err() {

@@ -9,9 +9,9 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use ipnet::IpNet;
 use telephone_core::limits::MOUNTS_MAX;
 use telephone_core::mount::{Mount, MountError};
+use telephone_driver::PlugboardUrl;
 use telephone_sidecar::values::{duration, listen_address};
 use telephone_sidecar::{Exit, LogFormat, Stop, Usage};
-use url::Url;
 
 use crate::access_log::Destination;
 use crate::secret::Secret;
@@ -96,9 +96,10 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "CIDR", env = "PLUGBOARD_TRUST", value_delimiter = ',', value_parser = network)]
     pub(crate) trust: Vec<IpNet>,
 
-    /// What clients see of this relay, when something stands before it, such as https://example.com
+    /// Where telephones reach this very relay again, if not at the URL that they dialled, such as
+    /// wss://relay-1.example.com behind a balancer
     #[arg(long, value_name = "URL", env = "PLUGBOARD_PUBLIC_URL", value_parser = public_url)]
-    pub(crate) public_url: Option<Url>,
+    pub(crate) public_url: Option<PlugboardUrl>,
 
     /// How long to go on accepting after SIGTERM, until balancers have noticed
     #[arg(long, value_name = "D", env = "PLUGBOARD_DRAIN_DELAY", default_value = "1s", value_parser = duration)]
@@ -238,17 +239,14 @@ fn network(text: &str) -> Result<IpNet, String> {
     network.map_err(|_| "give a network or an address, such as 10.0.0.0/8 or 192.0.2.1".into())
 }
 
-fn public_url(text: &str) -> Result<Url, String> {
-    let is_sound = |url: &Url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.path() == "/"
-            && url.query().is_none()
-            && url.fragment().is_none()
-            && url.username().is_empty()
-            && url.password().is_none()
+/// Where telephones find this relay. Who thinks of web pages may write `https://` for `wss://`.
+fn public_url(text: &str) -> Result<PlugboardUrl, String> {
+    let ws = match text.split_once("://") {
+        Some(("http", rest)) => format!("ws://{rest}"),
+        Some(("https", rest)) => format!("wss://{rest}"),
+        Some(_) | None => text.to_owned(),
     };
-    let url = Url::parse(text).ok().filter(is_sound);
-    url.ok_or_else(|| "give a scheme and a host, such as https://example.com".into())
+    ws.parse().map_err(|why| format!("{why}, such as wss://example.com"))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod limits;
 #[cfg(test)]
 mod scratch;
 pub mod secret;
+pub mod serve;
 pub mod settings;
 pub mod telemetry;
 pub mod token;

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use telephone_driver::PlugboardUrl;
 use telephone_sidecar::{LogFormat, Usage};
-use url::Url;
 
 use crate::access_log::Destination;
 use crate::cli::ServeOptions;
@@ -27,8 +27,8 @@ pub struct ServeSettings {
     pub verifier: Verifier,
     /// Whose `X-Forwarded-*` is believed.
     pub trust: Vec<IpNet>,
-    /// What clients see of this relay.
-    pub public_url: Option<Url>,
+    /// Where telephones reach this very relay again, if not at the URL that they dialled.
+    pub public_url: Option<PlugboardUrl>,
     /// How long to go on accepting after SIGTERM.
     pub drain_delay: Duration,
     /// Every limit.

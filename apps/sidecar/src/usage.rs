@@ -39,6 +39,12 @@ impl Stop {
         Self { text: format!("error: {why}\n"), exit }
     }
 
+    /// Ends well, with one line of what was asked for.
+    #[must_use]
+    pub fn print(line: &str) -> Self {
+        Self { text: format!("{line}\n"), exit: Exit::Clean }
+    }
+
     /// The last words, line ends included.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -147,6 +147,10 @@ impl Codec for BackendCodec {
         self.answer != Answer::Whole
     }
 
+    fn owes_head(&self) -> bool {
+        self.answer == Answer::Awaited
+    }
+
     fn wants_octets(&self) -> bool {
         !self.is_upgrade_asked || self.client.is_opaque()
     }

@@ -160,7 +160,7 @@ pub(crate) fn is_idempotent(method: &[u8]) -> bool {
 }
 
 impl Rewrite {
-    fn apply(&self, mount: &Bytes, mut head: RequestHead) -> RequestHead {
+    pub(crate) fn apply(&self, mount: &Bytes, mut head: RequestHead) -> RequestHead {
         if let Some(host) = &self.host {
             head.headers.set("Host", host.clone());
         }

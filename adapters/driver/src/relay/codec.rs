@@ -63,6 +63,10 @@ impl Codec for PublicCodec<'_> {
         (!self.is_answered || self.is_opaque) && self.server.wants_read()
     }
 
+    fn owes_head(&self) -> bool {
+        false
+    }
+
     fn wants_octets(&self) -> bool {
         true
     }

@@ -1,5 +1,6 @@
 //! Describes a telephone.
 
+use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,7 +11,7 @@ use telephone_core::limits::{MOUNTS_MAX, SessionLimits};
 use telephone_core::mount::{Mount, MountError};
 
 use super::{Config, Telephone};
-use crate::backend::{Backend, Leg, Rewrite};
+use crate::backend::{Backend, BadBackendUrl, Leg, Rewrite};
 use crate::plugboard_url::{BadUrl, PlugboardUrl};
 use crate::runtime::{Endpoint, Runtime};
 use crate::token::{Token, TokenSource};
@@ -24,6 +25,9 @@ pub enum BuildError {
     /// A mount that is none.
     #[error(transparent)]
     Mount(#[from] MountError),
+    /// A backend's URL that is none.
+    #[error("the backend's URL is not usable: {0}")]
+    Backend(#[from] BadBackendUrl),
     /// No plugboard was named.
     #[error("no plugboard was named: call url()")]
     NoUrl,
@@ -45,20 +49,36 @@ pub enum BuildError {
 /// Describes a telephone: where it dials, who it is, what it is reachable under.
 ///
 /// The first mistake is remembered and told by the last call.
-#[derive(Default)]
 #[must_use = "a builder does nothing until it has something to serve"]
-pub struct TelephoneBuilder {
+pub struct TelephoneBuilder<R> {
     urls: Vec<PlugboardUrl>,
     mounts: Vec<Mount>,
     token: Option<Arc<dyn TokenSource>>,
     instance: Option<String>,
-    rewrite: Rewrite,
+    pub(super) rewrite: Rewrite,
     dialer: DialerConfig,
     ca: Option<PathBuf>,
     mistake: Option<BuildError>,
+    runtime: PhantomData<fn() -> R>,
 }
 
-impl TelephoneBuilder {
+impl<R> Default for TelephoneBuilder<R> {
+    fn default() -> Self {
+        Self {
+            urls: Vec::new(),
+            mounts: Vec::new(),
+            token: None,
+            instance: None,
+            rewrite: Rewrite::default(),
+            dialer: DialerConfig::default(),
+            ca: None,
+            mistake: None,
+            runtime: PhantomData,
+        }
+    }
+}
+
+impl<R> TelephoneBuilder<R> {
     /// Adds a plugboard, `ws://` or `wss://`. A session is held to each.
     pub fn url(mut self, url: &str) -> Self {
         match url.parse() {
@@ -127,22 +147,24 @@ impl TelephoneBuilder {
         self
     }
 
+    fn blame(&mut self, error: impl Into<BuildError>) {
+        self.mistake.get_or_insert(error.into());
+    }
+}
+
+impl<R: Runtime> TelephoneBuilder<R> {
     /// Serves the application behind `endpoint`.
     ///
     /// # Errors
     /// [`BuildError`], the first mistake that was made.
-    pub fn backend<R: Runtime>(
-        mut self,
-        runtime: R,
-        endpoint: impl Into<Endpoint>,
-    ) -> Result<Telephone, BuildError> {
+    pub fn backend(mut self, runtime: R, endpoint: impl Into<Endpoint>) -> Result<Telephone<R>, BuildError> {
         let rewrite = std::mem::take(&mut self.rewrite);
         let backend = Backend::new(runtime.clone(), endpoint.into(), rewrite);
         self.leg(runtime, backend)
     }
 
     /// Serves with `leg`.
-    pub(crate) fn leg<R: Runtime, L: Leg>(mut self, runtime: R, leg: L) -> Result<Telephone, BuildError> {
+    pub(crate) fn leg<L: Leg>(mut self, runtime: R, leg: L) -> Result<Telephone<R>, BuildError> {
         if let Some(mistake) = self.mistake.take() {
             return Err(mistake);
         }
@@ -172,10 +194,6 @@ impl TelephoneBuilder {
             },
         };
         Ok(Telephone::new(runtime, config, self.urls, leg))
-    }
-
-    fn blame(&mut self, error: impl Into<BuildError>) {
-        self.mistake.get_or_insert(error.into());
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod builder;
 mod dial;
+mod embed;
 mod line;
 mod shared_status;
 
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -21,6 +23,7 @@ use crate::runtime::Runtime;
 use crate::status::Status;
 use crate::token::TokenSource;
 pub use builder::{BuildError, TelephoneBuilder};
+pub use embed::EmbedError;
 use line::Line;
 use shared_status::SharedStatus;
 
@@ -64,18 +67,19 @@ pub enum ServeError {
     },
 }
 
-/// A telephone that is ready to run.
+/// A telephone on the runtime `R` that is ready to run.
 ///
 /// It holds one session to each plugboard URL and dials again after every failure.
 #[must_use = "a telephone does nothing until it runs"]
-pub struct Telephone {
+pub struct Telephone<R> {
     running: Pin<Box<dyn Future<Output = Result<(), ServeError>> + Send>>,
     handle: Handle,
+    runtime: PhantomData<fn() -> R>,
 }
 
-impl Telephone {
+impl<R> Telephone<R> {
     /// Starts to describe a telephone.
-    pub fn builder() -> TelephoneBuilder {
+    pub fn builder() -> TelephoneBuilder<R> {
         TelephoneBuilder::default()
     }
 
@@ -93,8 +97,10 @@ impl Telephone {
     pub async fn run(self) -> Result<(), ServeError> {
         self.running.await
     }
+}
 
-    fn new<R: Runtime, L: Leg>(runtime: R, config: Config, urls: Vec<PlugboardUrl>, leg: L) -> Self {
+impl<R: Runtime> Telephone<R> {
+    fn new<L: Leg>(runtime: R, config: Config, urls: Vec<PlugboardUrl>, leg: L) -> Self {
         let status = Arc::new(SharedStatus::new(&urls));
         let shutdown = Arc::<Flag>::default();
         let (config, leg) = (Arc::new(config), Arc::new(leg));
@@ -112,7 +118,7 @@ impl Telephone {
             })
             .collect();
         let handle = Handle { shutdown, status };
-        Self { running: Box::pin(run_lines(lines)), handle }
+        Self { running: Box::pin(run_lines(lines)), handle, runtime: PhantomData }
     }
 }
 

@@ -52,7 +52,8 @@ fn every_option_of_serve_arrives() {
     assert_eq!(settings.admin.to_string(), "127.0.0.1:9");
     let trusted: Vec<_> = settings.trust.iter().map(ToString::to_string).collect();
     assert_eq!(trusted, ["10.0.0.0/8", "::1/128"]);
-    assert_eq!(settings.public_url.unwrap().as_str(), "https://example.com/");
+    let public = settings.public_url.unwrap().to_string();
+    assert_eq!(public, "wss://example.com/.well-known/telephone");
     assert_eq!(settings.drain_delay, Duration::from_millis(250));
     assert_eq!(settings.limits.session.streams, 5);
     assert_eq!(settings.limits.router.park_time, Duration::from_secs(2));
@@ -94,9 +95,9 @@ const BAD: &[(&str, &[&str])] = &[
     ("serve --public-key-file /nonexistent/k", &["--public-key-file /nonexistent/k", "No such file"]),
     ("serve --trust 10.0.0.0/33", &["--trust", "10.0.0.0/33", "10.0.0.0/8"]),
     ("serve --trust example.com", &["--trust", "example.com"]),
-    ("serve --public-url example.com", &["--public-url", "https://example.com"]),
-    ("serve --public-url wss://example.com", &["--public-url", "https://example.com"]),
-    ("serve --public-url https://example.com/app", &["--public-url", "/app"]),
+    ("serve --public-url example.com", &["--public-url", "wss://example.com"]),
+    ("serve --public-url ftp://example.com", &["--public-url", "wss://example.com"]),
+    ("serve --public-url https://example.com/?x", &["--public-url", "query"]),
     ("serve --drain-delay soon", &["--drain-delay", "soon", "30s"]),
     ("serve --limit streams", &["--limit \"streams\"", "NAME=VALUE"]),
     ("serve --limit stream=1", &["--limit \"stream=1\"", "streams", "head-timeout"]),

@@ -182,6 +182,8 @@ impl Server {
         self.is_eof = true;
         match (&self.reading, self.writing) {
             (Reading::Opaque | Reading::OpaqueEnded, _) => {}
+            // Every octet that was promised is written: the client may go, and the end is only a formality.
+            (Reading::Whole, Writing::Body(BodyEncoder::Length(0))) => {}
             (_, Writing::Owed | Writing::Body(_)) => self.lose(AbortCause::ClientLeft),
             (_, Writing::Idle | Writing::Opaque | Writing::OpaqueEnded) => self.close(),
         }

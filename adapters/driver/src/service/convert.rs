@@ -1,0 +1,202 @@
+//! Heads between the core's types and those of `http`.
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, StatusCode, Uri, response};
+use http_body::SizeHint;
+use telephone_core::http1::{end_to_end, is_trailer};
+use telephone_core::limits::HttpLimits;
+use telephone_core::message::{Headers, RequestHead, ResponseHead};
+
+use super::Incoming;
+
+/// An answer whose head is ready to be sent.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) head: ResponseHead,
+    /// Whether octets may follow it at all.
+    pub(super) has_body: bool,
+}
+
+/// Why an answer cannot be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BadResponse {
+    /// 1xx is not final, and 600 and above is nothing (RFC 9110 §15).
+    #[error("{0} is no final status")]
+    Status(u16),
+    #[error("{0} header fields are too many")]
+    TooManyFields(usize),
+    #[error("the head is too large")]
+    HeadTooLarge,
+}
+
+/// `head` and `body` as a handler sees them.
+///
+/// # Errors
+/// `http` is narrower than HTTP: what it cannot hold is not for this handler.
+pub(super) fn request(head: RequestHead, body: Incoming) -> Result<Request<Incoming>, http::Error> {
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::from_bytes(&head.method)?;
+    *request.uri_mut() = Uri::from_maybe_shared(head.target)?;
+    let headers = request.headers_mut();
+    for (name, value) in head.headers.iter() {
+        let value = HeaderValue::from_maybe_shared(value.clone())?;
+        headers.try_append(HeaderName::from_bytes(name)?, value)?;
+    }
+    if let Some(length) = head.length {
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    if head.wants_trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    Ok(request)
+}
+
+/// The answer to a request that `http` cannot hold.
+pub(super) fn bad_request() -> ResponseHead {
+    ResponseHead {
+        status: 400,
+        reason: Bytes::from_static(b"Bad Request"),
+        headers: Headers::new(),
+        length: Some(0),
+        upgrade: None,
+    }
+}
+
+/// What a handler answered, as it crosses the tunnel: framing as a number, nothing hop-by-hop.
+pub(super) fn answer(parts: &response::Parts, is_head: bool, hint: &SizeHint) -> Result<Answer, BadResponse> {
+    let status = parts.status;
+    if !(200..=599).contains(&status.as_u16()) {
+        return Err(BadResponse::Status(status.as_u16()));
+    }
+    let declared = declared_length(&parts.headers);
+    // RFC 9110 §8.6: none on 204; on 304 and to HEAD the length that a GET would have had, if known.
+    let (length, has_body) = match status {
+        StatusCode::NO_CONTENT => (None, false),
+        StatusCode::NOT_MODIFIED => (declared, false),
+        _ if is_head => (declared.or(hint.exact().filter(|&length| length > 0)), false),
+        _ => (declared.or(hint.exact()), true),
+    };
+    let mut headers = headers(&parts.headers);
+    end_to_end(&mut headers);
+    if headers.len() > HttpLimits::default().response_headers {
+        return Err(BadResponse::TooManyFields(headers.len()));
+    }
+    let reason = Bytes::from_static(status.canonical_reason().unwrap_or_default().as_bytes());
+    let head = ResponseHead { status: status.as_u16(), reason, headers, length, upgrade: None };
+    Ok(Answer { head, has_body })
+}
+
+/// The trailers that may cross, as far as their limit reaches.
+pub(super) fn trailers(map: &HeaderMap) -> Headers {
+    let trailers = headers(map);
+    let allowed = trailers.iter().filter(|(name, _)| is_trailer(name));
+    allowed.take(HttpLimits::default().trailers).cloned().collect()
+}
+
+/// Fields as a map. A field that `http` cannot hold is left out.
+pub(super) fn header_map(headers: &Headers) -> HeaderMap {
+    let mut map = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers.iter() {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_maybe_shared(value.clone()))
+        {
+            map.append(name, value);
+        }
+    }
+    map
+}
+
+fn headers(map: &HeaderMap) -> Headers {
+    let octets = |(name, value): (&HeaderName, &HeaderValue)| {
+        (Bytes::copy_from_slice(name.as_ref()), Bytes::copy_from_slice(value.as_bytes()))
+    };
+    map.iter().map(octets).collect()
+}
+
+/// The length that the handler itself declared, if it is one and clear.
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
+    let (value, None) = (values.next()?.to_str().ok()?, values.next()) else { return None };
+    // `parse` alone would take a sign.
+    let is_number = value.bytes().all(|octet| octet.is_ascii_digit());
+    if is_number { value.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(status: u16, fields: &[(&'static str, &'static str)]) -> response::Parts {
+        let mut builder = http::Response::builder().status(status);
+        for (name, value) in fields {
+            builder = builder.header(*name, *value);
+        }
+        builder.body(()).unwrap().into_parts().0
+    }
+
+    fn answered(status: u16, fields: &[(&'static str, &'static str)], is_head: bool, body: u64) -> Answer {
+        answer(&parts(status, fields), is_head, &SizeHint::with_exact(body)).unwrap()
+    }
+
+    #[test]
+    fn a_length_crosses_as_a_number_and_never_as_a_field() {
+        let answer = answered(200, &[("content-length", "5"), ("x", "y")], false, 5);
+        assert_eq!(answer.head.length, Some(5));
+        assert_eq!(answer.head.headers.iter().count(), 1);
+        assert!(answer.has_body);
+    }
+
+    #[test]
+    fn a_length_that_nobody_declared_is_the_bodys_own() {
+        assert_eq!(answered(200, &[], false, 7).head.length, Some(7));
+        assert_eq!(answered(200, &[("content-length", "+9")], false, 7).head.length, Some(7));
+    }
+
+    #[test]
+    fn an_answer_to_head_keeps_the_length_of_the_body_it_leaves_out() {
+        let declared = answered(200, &[("content-length", "1234")], true, 0);
+        assert_eq!((declared.head.length, declared.has_body), (Some(1234), false));
+        assert_eq!(answered(200, &[], true, 7).head.length, Some(7));
+        // An empty body may only stand for one that was stripped.
+        assert_eq!(answered(200, &[], true, 0).head.length, None);
+    }
+
+    #[test]
+    fn no_content_has_no_length_and_not_modified_only_a_declared_one() {
+        assert_eq!(answered(204, &[("content-length", "0")], false, 0).head.length, None);
+        assert_eq!(answered(304, &[], false, 3).head.length, None);
+        let declared = answered(304, &[("content-length", "3")], false, 3);
+        assert_eq!((declared.head.length, declared.has_body), (Some(3), false));
+    }
+
+    #[test]
+    fn hop_by_hop_fields_of_an_answer_end_here() {
+        let fields = [
+            ("connection", "close, x-hop"),
+            ("x-hop", "1"),
+            ("transfer-encoding", "chunked"),
+            ("keep-alive", "timeout=5"),
+            ("upgrade", "h2c"),
+            ("x-kept", "1"),
+        ];
+        let names: Vec<_> =
+            answered(200, &fields, false, 0).head.headers.iter().map(|(name, _)| name.clone()).collect();
+        assert_eq!(names, ["x-kept"]);
+    }
+
+    #[test]
+    fn a_status_that_is_not_final_is_no_answer() {
+        for status in [100, 101, 103, 600, 999] {
+            let refused = answer(&parts(status, &[]), false, &SizeHint::default()).unwrap_err();
+            assert_eq!(refused, BadResponse::Status(status));
+        }
+    }
+
+    #[test]
+    fn framing_and_routing_names_are_no_trailers() {
+        let map = parts(200, &[("x-sum", "1"), ("content-length", "3"), ("host", "a"), ("te", "x")]).headers;
+        let names: Vec<_> = trailers(&map).iter().map(|(name, _)| name.clone()).collect();
+        assert_eq!(names, ["x-sum"]);
+    }
+}

@@ -1,0 +1,158 @@
+//! `plugboard serve`: a relay from its first socket to its last stream.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_lite::{Stream, StreamExt, future};
+use ipnet::IpNet;
+use telephone_driver::{Listener, Plugboard, RelayConfig, Runtime, WhenFull, accept_loop};
+use telephone_sidecar::{Exit, Stop};
+use telephone_tokio::{TokioRuntime, stop_signals};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::access_log::{AccessLog, Destination};
+use crate::admin::{self, Admin, Sessions};
+use crate::limits::Limits;
+use crate::settings::ServeSettings;
+use crate::telemetry::Telemetry;
+use crate::token::{Revocations, Revoked, TokenAuthority};
+
+/// How long what is in flight may take to finish once the sessions were sent away. (L13)
+const DRAIN_TIME: Duration = Duration::from_secs(30);
+/// How often a draining relay looks whether it is done.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Serves as `settings` say until it is told to stop, and what is in flight has finished.
+///
+/// # Errors
+/// Nothing could be started.
+pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
+    let runtime = TokioRuntime::new();
+    let failed = |error: io::Error| Stop::new(Exit::Failed, error);
+    let signals = stop_signals().map_err(failed)?;
+    let public = bind(runtime, "--listen", settings.listen)?;
+    let public_address = public.local_addr().map_err(failed)?;
+    let admin = TcpListener::bind(settings.admin).await;
+    let admin = admin.map_err(|error| cannot_listen("--admin", settings.admin, &error))?;
+    let admin_address = admin.local_addr().map_err(failed)?;
+    let log = access_log(&settings.access_log)?;
+
+    let telemetry = Telemetry::new(log).map_err(|error| Stop::new(Exit::Failed, error))?;
+    let telemetry = Arc::new(telemetry);
+    let revocations = Arc::new(Revocations::default());
+    let authority = TokenAuthority::new(settings.verifier, Arc::clone(&revocations));
+    let config =
+        relay_config(settings.limits, settings.trust, settings.public_url.map(|url| url.to_string()));
+    let relay = Plugboard::new(runtime, config, Arc::new(authority), Arc::clone(&telemetry) as Arc<_>);
+    let is_draining = Arc::new(AtomicBool::new(false));
+    let routes = admin::routes(Admin {
+        address: admin_address,
+        telemetry,
+        revocations,
+        sessions: Arc::new(RelaySessions(relay.clone())),
+        is_draining: Arc::clone(&is_draining),
+    });
+    tokio::spawn(async move { axum::serve(admin, routes).await });
+    tracing::info!("listening on http://{public_address}");
+    tracing::info!("admin on http://{admin_address}");
+
+    let (stop, stopped) = oneshot::channel();
+    let accepting = tokio::spawn(accept(runtime, public, relay.clone(), stopped));
+    let drain = async {
+        is_draining.store(true, Ordering::Relaxed);
+        drain(runtime, &relay, settings.drain_delay).await;
+        // The accept loop may only have ended if its task was lost.
+        let _ = stop.send(());
+        let _ = accepting.await;
+    };
+    Ok(until_stopped(signals, drain).await)
+}
+
+/// How a relay with these limits is set up.
+pub(crate) fn relay_config(limits: Limits, trust: Vec<IpNet>, public_url: Option<String>) -> RelayConfig {
+    let Limits { http, session, router } = limits;
+    let trust = Box::new(move |address| trust.iter().any(|network| network.contains(&address)));
+    RelayConfig { http, session, router, trust, public_url, ..RelayConfig::default() }
+}
+
+/// Opens the public port.
+pub(crate) fn bind(
+    runtime: TokioRuntime,
+    option: &str,
+    address: SocketAddr,
+) -> Result<telephone_tokio::Listener, Stop> {
+    runtime.bind(address).map_err(|error| cannot_listen(option, address, &error))
+}
+
+fn cannot_listen(option: &str, address: SocketAddr, error: &io::Error) -> Stop {
+    Stop::new(Exit::Failed, format!("{option} {address}: cannot listen there: {error}"))
+}
+
+fn access_log(destination: &Destination) -> Result<Option<AccessLog>, Stop> {
+    AccessLog::start(destination).map_err(|error| {
+        Stop::new(Exit::Usage, format!("--access-log {destination}: cannot write there: {error}"))
+    })
+}
+
+/// Serves every connection in a task of its own, until `stopped`.
+pub(crate) async fn accept(
+    runtime: TokioRuntime,
+    listener: telephone_tokio::Listener,
+    relay: Plugboard<TokioRuntime>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let on_socket = |socket, peer| {
+        let relay = relay.clone();
+        runtime.spawn(async move { relay.serve_connection(socket, peer).await });
+    };
+    let stopped = async {
+        let _ = stopped.await;
+    };
+    accept_loop(&runtime, listener, WhenFull::Shed, on_socket, stopped).await;
+}
+
+/// Goes on for `delay` until balancers have noticed, sends the sessions away, and waits for what is in
+/// flight.
+async fn drain(runtime: TokioRuntime, relay: &Plugboard<TokioRuntime>, delay: Duration) {
+    tracing::info!("draining; what is in flight may finish");
+    relay.announce_drain();
+    runtime.sleep_until(runtime.now() + delay).await;
+    relay.leave();
+    let deadline = runtime.now() + DRAIN_TIME;
+    while relay.exchanges() > 0 && runtime.now() < deadline {
+        runtime.sleep_until(runtime.now() + DRAIN_INTERVAL).await;
+    }
+}
+
+/// Waits for a signal, then for `drain` or for another signal.
+async fn until_stopped(signals: impl Stream<Item = ()>, drain: impl Future<Output = ()>) -> Exit {
+    let mut signals = pin!(signals);
+    if signals.next().await.is_none() {
+        future::pending::<()>().await;
+    }
+    let drained = async {
+        drain.await;
+        Exit::Clean
+    };
+    let at_once = async {
+        if signals.next().await.is_none() {
+            future::pending::<()>().await;
+        }
+        tracing::warn!("stopping at once");
+        Exit::Failed
+    };
+    future::or(drained, at_once).await
+}
+
+struct RelaySessions(Plugboard<TokioRuntime>);
+
+impl Sessions for RelaySessions {
+    fn end(&self, revoked: &Revoked) -> usize {
+        self.0.revoke(|subject, token_id| revoked.is(subject, token_id))
+    }
+}
