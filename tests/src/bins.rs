@@ -12,8 +12,11 @@ use std::sync::OnceLock;
 /// # Panics
 /// If the programs do not build.
 pub fn path(name: &str) -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(build);
+    // A failure is kept too: one attempt tells it all.
+    static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
+    if let Err(said) = BUILT.get_or_init(build) {
+        panic!("the programs do not build:\n{said}");
+    }
     directory().join(name)
 }
 
@@ -38,7 +41,7 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace")
 }
 
-fn build() {
+fn build() -> Result<(), String> {
     let target = directory().parent().expect("target");
     let output = Command::new(env!("CARGO"))
         .args(["build", "--workspace", "--bins", "--profile", &profile(), "--target-dir"])
@@ -46,6 +49,5 @@ fn build() {
         .current_dir(workspace())
         .output()
         .expect("cargo runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "the programs do not build:\n{said}");
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }

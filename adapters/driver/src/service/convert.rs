@@ -64,11 +64,7 @@ pub(super) fn bad_request() -> ResponseHead {
 }
 
 /// What a handler answered, as it crosses the tunnel: framing as a number, nothing hop-by-hop.
-pub(super) fn answer(
-    parts: &response::Parts,
-    is_head: bool,
-    hint: &SizeHint,
-) -> Result<Answer, BadResponse> {
+pub(super) fn answer(parts: &response::Parts, is_head: bool, hint: &SizeHint) -> Result<Answer, BadResponse> {
     let status = parts.status;
     if !(200..=599).contains(&status.as_u16()) {
         return Err(BadResponse::Status(status.as_u16()));

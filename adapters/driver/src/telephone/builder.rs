@@ -157,11 +157,7 @@ impl<R: Runtime> TelephoneBuilder<R> {
     ///
     /// # Errors
     /// [`BuildError`], the first mistake that was made.
-    pub fn backend(
-        mut self,
-        runtime: R,
-        endpoint: impl Into<Endpoint>,
-    ) -> Result<Telephone<R>, BuildError> {
+    pub fn backend(mut self, runtime: R, endpoint: impl Into<Endpoint>) -> Result<Telephone<R>, BuildError> {
         let rewrite = std::mem::take(&mut self.rewrite);
         let backend = Backend::new(runtime.clone(), endpoint.into(), rewrite);
         self.leg(runtime, backend)
