@@ -52,7 +52,7 @@ pub async fn run<R: Runtime>(
     Ok(future::or(serving, until_stopped(&handle, signals)).await)
 }
 
-fn telephone<R: Runtime>(runtime: R, settings: Settings) -> Result<Telephone, Stop> {
+fn telephone<R: Runtime>(runtime: R, settings: Settings) -> Result<Telephone<R>, Stop> {
     let mut builder = Telephone::builder()
         .instance(settings.instance)
         .strip_prefix(settings.strips_prefix)
