@@ -12,8 +12,8 @@ use std::sync::OnceLock;
 /// # Panics
 /// If the programs do not build.
 pub fn path(name: &str) -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| build("--bins"));
+    static BUILT: Built = OnceLock::new();
+    ensure(&BUILT, "--bins");
     directory().join(name)
 }
 
@@ -22,8 +22,8 @@ pub fn path(name: &str) -> PathBuf {
 /// # Panics
 /// If the examples do not build.
 pub fn example(name: &str) -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| build("--examples"));
+    static BUILT: Built = OnceLock::new();
+    ensure(&BUILT, "--examples");
     directory().join("examples").join(name)
 }
 
@@ -48,14 +48,26 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace")
 }
 
-fn build(targets: &str) {
+/// What came of one build. A failure is kept too: one attempt tells it all.
+type Built = OnceLock<Result<(), String>>;
+
+fn ensure(built: &Built, targets: &str) {
+    if let Err(said) = built.get_or_init(|| build(targets)) {
+        panic!("the programs do not build:\n{said}");
+    }
+}
+
+fn build(targets: &str) -> Result<(), String> {
     let target = directory().parent().expect("target");
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "--workspace", targets, "--profile", &profile(), "--target-dir"])
-        .arg(target)
-        .current_dir(workspace())
-        .output()
-        .expect("cargo runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "the programs do not build:\n{said}");
+    let mut cargo = Command::new(env!("CARGO"));
+    // What cargo tells a test of its package is news to build scripts (ring's): they would run again each time.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| text.starts_with(prefix)) {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo.args(["build", "--workspace", targets, "--profile", &profile(), "--target-dir"]).arg(target);
+    let output = cargo.current_dir(workspace()).output().expect("cargo runs");
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }
