@@ -121,3 +121,6 @@ fn only_frame(octets: Bytes) -> Result<Frame, Misbehaviour> {
         (None, _) => Err(Misbehaviour::MessageSize),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,44 @@
 //! The protocol of telephone and plugboard: pure state machines without sockets, clocks or tasks.
+//!
+//! ```text
+//!  client ─▶ http1::Server ─▶ Router ─▶ Session ═══ link ═══ Session ─▶ http1::Client ─▶ backend
+//!            └─────────── plugboard ───────────┘      └── telephone ──┘     Dialer: when to dial
+//! ```
+//!
+//! Each is a value that takes inputs (`handle_*`, and the verbs of the application) and is asked for outputs
+//! (`poll_*`). Time is an argument, a seed is an argument, and nothing waits: whoever drives it owns the
+//! sockets and the timers. The run loop of a [`session`], here with two of them and a link that is a
+//! function call:
+//!
+//! ```
+//! use bytes::Bytes;
+//! use telephone_core::limits::SessionLimits;
+//! use telephone_core::session::{Event, Incoming, Role, Session, SessionConfig};
+//! use telephone_core::{time::Timestamp, wire::{Opening, Settings}};
+//!
+//! let now = Timestamp::ZERO;
+//! let limits = SessionLimits::default();
+//! let peer = Settings::of(&limits); // What the handshake told of the other end.
+//! let config = SessionConfig { role: Role::Plugboard, limits, peer, seed: 1 };
+//! let mut telephone = Session::new(SessionConfig { role: Role::Telephone, ..config.clone() }, now);
+//! let mut plugboard = Session::new(config, now);
+//!
+//! let id = plugboard.open(Opening::Tcp { mount: Bytes::from_static(b"tcp:7") }, false, now)?;
+//! plugboard.send(id).write(&mut Bytes::from_static(b"hello"))?;
+//!
+//! // As long as the link takes messages, each end says what it has to say.
+//! while let Some(message) = plugboard.poll_transmit(now) {
+//!     telephone.handle_message(message, now);
+//! }
+//! // Then events say what can be done. A driver also sleeps until `poll_timeout`.
+//! assert_eq!(telephone.poll_event(), Some(Event::Opened));
+//! assert_eq!(telephone.accept().map(|accepted| accepted.id), Some(id));
+//! assert_eq!(telephone.poll_event(), Some(Event::Readable(id)));
+//! assert_eq!(telephone.recv(id).peek(), Incoming::Octets(Bytes::from_static(b"hello")));
+//! telephone.recv(id).consume(5, now); // They are where they belong: credit goes back.
+//! assert_eq!(telephone.buffered(), 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![no_std]
 #![cfg_attr(
     not(test),

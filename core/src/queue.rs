@@ -92,3 +92,72 @@ impl ByteQueue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Push(usize),
+        PushCopy(usize),
+        Advance(usize),
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0_usize..3000).prop_map(Step::Push),
+            (0_usize..3000).prop_map(Step::PushCopy),
+            (0_usize..5000).prop_map(Step::Advance),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn octets_come_out_in_the_order_in_which_they_went_in(
+            steps in proptest::collection::vec(any_step(), 0..40),
+        ) {
+            let mut queue = ByteQueue::new();
+            let mut model: Vec<u8> = Vec::new();
+            for (number, step) in steps.into_iter().enumerate() {
+                let fresh = |count: usize| vec![number as u8; count];
+                match step {
+                    Step::Push(count) => {
+                        queue.push(fresh(count).into());
+                        model.extend(fresh(count));
+                    }
+                    Step::PushCopy(count) => {
+                        queue.push_copy(&fresh(count));
+                        model.extend(fresh(count));
+                    }
+                    Step::Advance(count) => {
+                        queue.advance(count);
+                        model.drain(..count.min(model.len()));
+                    }
+                }
+                prop_assert_eq!((queue.len(), queue.is_empty()), (model.len(), model.is_empty()));
+                let front = queue.front().cloned();
+                prop_assert_eq!(front.is_some(), !model.is_empty());
+                prop_assert!(front.is_none_or(|piece| model.starts_with(&piece)));
+            }
+        }
+    }
+
+    #[test]
+    fn large_pieces_are_kept_and_small_ones_gathered() {
+        let mut queue = ByteQueue::new();
+        let large = Bytes::from(vec![1; GATHER_BYTES]);
+        queue.push(large.clone());
+        assert_eq!(queue.front().map(|piece| piece.as_ptr()), Some(large.as_ptr()));
+        queue.clear();
+        for _ in 0..100 {
+            queue.push(Bytes::from_static(b"small"));
+        }
+        assert_eq!(queue.front().map(Bytes::len), Some(500));
+    }
+}

@@ -110,7 +110,7 @@ impl AccessLog {
         Ok(Self { lines: Some(lines), ended: Mutex::new(ended), dropped })
     }
 
-    /// Writes one line, or drops it if the thread is behind by [`LINES_MAX`] of them. Never waits.
+    /// Writes one line, or drops it if the thread is too far behind. Never waits.
     pub fn record(&self, record: &AccessRecord<'_>) {
         let Some(lines) = &self.lines else { return };
         if lines.try_send(line(record, SystemTime::now())).is_err() {

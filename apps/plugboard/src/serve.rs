@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_lite::{Stream, StreamExt, future};
 use ipnet::IpNet;
-use telephone_driver::{Plugboard, RelayConfig, Runtime, WhenFull, accept_loop};
+use telephone_driver::{Listener, Plugboard, RelayConfig, Runtime, WhenFull, accept_loop};
 use telephone_sidecar::{Exit, Stop};
 use telephone_tokio::{TokioRuntime, stop_signals};
 use tokio::net::TcpListener;
@@ -35,7 +35,8 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let runtime = TokioRuntime::new();
     let failed = |error: io::Error| Stop::new(Exit::Failed, error);
     let signals = stop_signals().map_err(failed)?;
-    let public = bind(&runtime, "--listen", settings.listen)?;
+    let public = bind(runtime, "--listen", settings.listen)?;
+    let public_address = public.local_addr().map_err(failed)?;
     let admin = TcpListener::bind(settings.admin).await;
     let admin = admin.map_err(|error| cannot_listen("--admin", settings.admin, &error))?;
     let admin_address = admin.local_addr().map_err(failed)?;
@@ -47,8 +48,7 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let authority = TokenAuthority::new(settings.verifier, Arc::clone(&revocations));
     let config =
         relay_config(settings.limits, settings.trust, settings.public_url.map(|url| url.to_string()));
-    let relay =
-        Plugboard::new(runtime.clone(), config, Arc::new(authority), Arc::clone(&telemetry) as Arc<_>);
+    let relay = Plugboard::new(runtime, config, Arc::new(authority), Arc::clone(&telemetry) as Arc<_>);
     let is_draining = Arc::new(AtomicBool::new(false));
     let routes = admin::routes(Admin {
         address: admin_address,
@@ -58,13 +58,14 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
         is_draining: Arc::clone(&is_draining),
     });
     tokio::spawn(async move { axum::serve(admin, routes).await });
+    tracing::info!("listening on http://{public_address}");
     tracing::info!("admin on http://{admin_address}");
 
     let (stop, stopped) = oneshot::channel();
-    let accepting = tokio::spawn(accept(runtime.clone(), public, relay.clone(), stopped));
+    let accepting = tokio::spawn(accept(runtime, public, relay.clone(), stopped));
     let drain = async {
         is_draining.store(true, Ordering::Relaxed);
-        drain(&runtime, &relay, settings.drain_delay).await;
+        drain(runtime, &relay, settings.drain_delay).await;
         // The accept loop may only have ended if its task was lost.
         let _ = stop.send(());
         let _ = accepting.await;
@@ -81,7 +82,7 @@ pub(crate) fn relay_config(limits: Limits, trust: Vec<IpNet>, public_url: Option
 
 /// Opens the public port.
 pub(crate) fn bind(
-    runtime: &TokioRuntime,
+    runtime: TokioRuntime,
     option: &str,
     address: SocketAddr,
 ) -> Result<telephone_tokio::Listener, Stop> {
@@ -117,7 +118,7 @@ pub(crate) async fn accept(
 
 /// Goes on for `delay` until balancers have noticed, sends the sessions away, and waits for what is in
 /// flight.
-async fn drain(runtime: &TokioRuntime, relay: &Plugboard<TokioRuntime>, delay: Duration) {
+async fn drain(runtime: TokioRuntime, relay: &Plugboard<TokioRuntime>, delay: Duration) {
     tracing::info!("draining; what is in flight may finish");
     relay.announce_drain();
     runtime.sleep_until(runtime.now() + delay).await;

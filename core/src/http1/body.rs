@@ -111,7 +111,7 @@ impl BodyDecoder {
             }
             State::Trailers(scanner) => {
                 let Some(end) = scanner.scan(input)? else { return Ok(None) };
-                fields::trailers(input.split_to(end).freeze()).map(|trailers| Some(Part::End(trailers)))
+                fields::trailers(&input.split_to(end).freeze()).map(|trailers| Some(Part::End(trailers)))
             }
             State::UntilClose if input.is_empty() => Ok(None),
             State::UntilClose => Ok(Some(Part::Data(input.split().freeze()))),

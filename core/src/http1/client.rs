@@ -227,7 +227,7 @@ impl Client {
         let Some(end) = scanner.scan(input)? else { return Ok(None) };
         // Copied, since a head that is kept must not keep the read buffer.
         let section = Bytes::copy_from_slice(&input.split_to(end));
-        response::parse(section, &self.asked).map(Some)
+        response::parse(&section, &self.asked).map(Some)
     }
 
     fn on_final_head(&mut self, response: Response) -> ClientEvent {

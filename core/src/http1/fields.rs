@@ -4,10 +4,12 @@
 //! that `Connection` names) end here; their meaning comes out as numbers and flags (RFC 9110 §7.6.1).
 
 use alloc::vec::Vec;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
+use httparse::Header;
 
 use super::error::Malformed;
 use super::scan::is_token;
+use super::split::{self, untrimmed};
 use crate::message::Headers;
 
 /// The version of a message that was read.
@@ -161,24 +163,6 @@ pub fn is_trailer(name: &[u8]) -> bool {
     !is_connection_field(name) && !is_protected(name) && !is_among(&NO_TRAILERS, name)
 }
 
-/// The next line of a scanned section, without CRLF; `None` at the empty line that ends it.
-pub(super) fn next_line(section: &mut Bytes) -> Option<Bytes> {
-    let end = section.iter().position(|&octet| octet == b'\r')?;
-    let line = section.split_to(end);
-    section.advance(section.len().min(2));
-    (!line.is_empty()).then_some(line)
-}
-
-/// A field line's name and its value with the white space around it.
-fn split_line(line: &Bytes) -> Result<(Bytes, Bytes), Malformed> {
-    let colon = line.iter().position(|&octet| octet == b':').ok_or(Malformed::FieldLine)?;
-    let name = line.slice(..colon);
-    if !is_token(&name) {
-        return Err(Malformed::FieldLine);
-    }
-    Ok((name, line.slice(colon.saturating_add(1)..)))
-}
-
 /// `value` without the white space around it (RFC 9110 §5.6.3).
 fn trimmed(value: &Bytes) -> Bytes {
     let is_space = |octet: &&u8| matches!(octet, b' ' | b'\t');
@@ -195,37 +179,36 @@ pub(super) fn members(value: &Bytes) -> impl Iterator<Item = Bytes> {
 }
 
 /// The fields of a trailer section: those that may be trailers, in order.
-pub(super) fn trailers(mut section: Bytes) -> Result<Headers, Malformed> {
-    let mut kept = Headers::new();
-    while let Some(line) = next_line(&mut section) {
-        let (name, value) = split_line(&line)?;
-        if is_trailer(&name) {
-            kept.push(name, trimmed(&value));
-        }
-    }
-    Ok(kept)
+pub(super) fn trailers(section: &Bytes) -> Result<Headers, Malformed> {
+    let mut slots = split::slots(section);
+    let fields = split::trailers(section, &mut slots)?;
+    let passing = fields.iter().filter(|field| is_trailer(field.name.as_bytes()));
+    let owned =
+        |field: &Header<'_>| (section.slice_ref(field.name.as_bytes()), section.slice_ref(field.value));
+    Ok(passing.map(owned).collect())
 }
 
 impl Fields {
-    /// Takes a scanned section apart.
-    pub(super) fn parse(mut section: Bytes) -> Result<Self, Malformed> {
+    /// Judges the fields that a scanned section was split into.
+    pub(super) fn parse(section: &Bytes, split: &[Header<'_>]) -> Result<Self, Malformed> {
         let mut fields = Self::default();
-        while let Some(line) = next_line(&mut section) {
-            let (name, value) = split_line(&line)?;
-            fields.add(name, value)?;
+        for field in split {
+            fields.add(section, field)?;
         }
         fields.drop_named()?;
         Ok(fields)
     }
 
-    fn add(&mut self, name: Bytes, value: Bytes) -> Result<(), Malformed> {
-        match kind(&name) {
+    fn add(&mut self, section: &Bytes, field: &Header<'_>) -> Result<(), Malformed> {
+        let name = field.name.as_bytes();
+        let value = section.slice_ref(field.value);
+        match kind(name) {
             Kind::Length => {
-                self.length = Some(value);
+                self.length = Some(section.slice_ref(untrimmed(section, field.name)));
                 self.lengths = self.lengths.saturating_add(1);
             }
             Kind::Coding => {
-                self.coding = Some(value);
+                self.coding = Some(section.slice_ref(untrimmed(section, field.name)));
                 self.codings = self.codings.saturating_add(1);
             }
             Kind::FramingAlias => return Err(Malformed::FramingAlias),
@@ -235,7 +218,7 @@ impl Fields {
                 self.wants_trailers |= members(&value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
             }
             Kind::HopByHop => {}
-            Kind::EndToEnd => self.kept.push(name, trimmed(&value)),
+            Kind::EndToEnd => self.kept.push(section.slice_ref(name), value),
         }
         Ok(())
     }

@@ -8,8 +8,9 @@
 //! ```
 //!
 //! [`Server`] reads requests and writes responses, [`Client`] the reverse. What they share is in one place
-//! each: which octets may stand where (`scan`), what fields mean to a connection (`fields`), how a body ends
-//! (`body`, `chunk`), and how a message is written afresh (`encode`, [`Output`]).
+//! each: which octets may stand where (`scan`), where a head's parts are (`split`, by httparse), what fields
+//! mean to a connection (`fields`), how a body ends (`body`, `chunk`), and how a message is written afresh
+//! (`encode`, [`Output`]).
 //!
 //! # The contract
 //! * Bytes go in at the front of the socket's read buffer and are taken from it; what is left there
@@ -35,6 +36,7 @@ mod request;
 mod response;
 mod scan;
 mod server;
+mod split;
 
 pub(crate) use encode::{check_request, check_response};
 pub(crate) use fields::is_upgrade;

@@ -1,11 +1,12 @@
 //! Request heads: from a scanned section to a [`RequestHead`] and what the connection needs to know.
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
 use super::error::RequestError;
-use super::fields::{Declared, Fields, Version, members, next_line};
+use super::fields::{Declared, Fields, Version, members};
 use super::host;
-use super::scan::{Bounds, Scanner, is_token};
+use super::scan::{Bounds, Scanner};
+use super::split;
 use crate::limits::{HttpLimits, METHOD_BYTES_MAX};
 use crate::message::RequestHead;
 use crate::target;
@@ -46,18 +47,16 @@ pub(super) const fn scanner(limits: &HttpLimits) -> Scanner {
 }
 
 /// Takes a scanned request head apart.
-pub(super) fn parse(mut section: Bytes, limits: &HttpLimits) -> Result<Request, RequestError> {
-    if section.starts_with(b"\r\n") {
-        section.advance(2);
-    }
-    let line = next_line(&mut section).ok_or(RequestError::RequestLine)?;
-    let (method, raw_target, version) = request_line(&line)?;
-    check_method(&method)?;
-    if raw_target.len() > limits.target_bytes {
+pub(super) fn parse(section: &Bytes, limits: &HttpLimits) -> Result<Request, RequestError> {
+    let mut slots = split::slots(section);
+    let split::RequestParts { method, target, version, fields } = split::request(section, &mut slots)?;
+    check_method(method)?;
+    if target.len() > limits.target_bytes {
         return Err(RequestError::TargetTooLong);
     }
-    let target = Target::parse(&method, &raw_target)?;
-    let mut fields = Fields::parse(section)?;
+    let method = section.slice_ref(method.as_bytes());
+    let target = Target::parse(&method, &section.slice_ref(target.as_bytes()))?;
+    let mut fields = Fields::parse(section, fields)?;
     let declared = fields.declared(version)?;
     if matches!(declared, Declared::Length(length) if length > limits.request_body_bytes) {
         return Err(RequestError::BodyTooLong);
@@ -79,35 +78,12 @@ pub(super) fn parse(mut section: Bytes, limits: &HttpLimits) -> Result<Request, 
     Ok(Request { head, origin: RequestOrigin { host, version }, declared, is_kept_alive, is_expecting })
 }
 
-/// Splits `method SP target SP version`, with exactly these two spaces (RFC 9112 §3).
-fn request_line(line: &Bytes) -> Result<(Bytes, Bytes, Version), RequestError> {
-    let mut parts = line.splitn(3, |&octet| octet == b' ');
-    let (Some(method), Some(target), Some(version)) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(RequestError::RequestLine);
-    };
-    let version = match version {
-        b"HTTP/1.1" => Version::Http11,
-        b"HTTP/1.0" => Version::Http10,
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-            if major.is_ascii_digit() && minor.is_ascii_digit() =>
-        {
-            return Err(RequestError::Version);
-        }
-        _ => return Err(RequestError::RequestLine),
-    };
-    Ok((line.slice_ref(method), line.slice_ref(target), version))
-}
-
 /// Any method passes but those that are not for an origin behind a reverse tunnel. [H-18]
-fn check_method(method: &[u8]) -> Result<(), RequestError> {
-    if !is_token(method) {
-        return Err(RequestError::RequestLine);
-    }
+fn check_method(method: &str) -> Result<(), RequestError> {
     if method.len() > METHOD_BYTES_MAX {
         return Err(RequestError::MethodTooLong);
     }
-    let is_refused =
-        ["CONNECT", "TRACE", "TRACK"].iter().any(|refused| method.eq_ignore_ascii_case(refused.as_bytes()));
+    let is_refused = ["CONNECT", "TRACE", "TRACK"].iter().any(|refused| method.eq_ignore_ascii_case(refused));
     if is_refused { Err(RequestError::MethodNotAllowed) } else { Ok(()) }
 }
 

@@ -4,9 +4,10 @@ use bytes::Bytes;
 
 use super::body::Framing;
 use super::error::ResponseError;
-use super::fields::{Declared, Fields, Version, next_line};
+use super::fields::{Declared, Fields, Version};
 use super::request::is_kept_alive;
 use super::scan::{Bounds, Scanner};
+use super::split;
 use crate::limits::HttpLimits;
 use crate::message::ResponseHead;
 
@@ -41,10 +42,14 @@ pub(super) const fn scanner(limits: &HttpLimits) -> Scanner {
 }
 
 /// Takes a scanned response head apart.
-pub(super) fn parse(mut section: Bytes, asked: &Asked) -> Result<Response, ResponseError> {
-    let line = next_line(&mut section).ok_or(ResponseError::StatusLine)?;
-    let (version, status, reason) = status_line(&line).ok_or(ResponseError::StatusLine)?;
-    let fields = Fields::parse(section)?;
+pub(super) fn parse(section: &Bytes, asked: &Asked) -> Result<Response, ResponseError> {
+    let mut slots = split::slots(section);
+    let split::ResponseParts { version, status, reason, fields } = split::response(section, &mut slots)?;
+    if !(100..600).contains(&status) {
+        return Err(ResponseError::StatusLine);
+    }
+    let reason = section.slice_ref(reason);
+    let fields = Fields::parse(section, fields)?;
     let declared = fields.declared(version)?;
     let upgrade = settle_switch(status, version, &fields, asked)?;
     let framing = framing(status, declared, asked.is_head);
@@ -61,27 +66,6 @@ pub(super) fn parse(mut section: Bytes, asked: &Asked) -> Result<Response, Respo
     let is_kept_alive = is_kept_alive(&fields, version) && !has_surplus && framing != Framing::UntilClose;
     let head = ResponseHead { status, reason, headers: fields.kept, length, upgrade };
     Ok(Response { head, framing, is_kept_alive })
-}
-
-/// Splits `HTTP/1.x SP status [SP reason]`. The second space is not asked for: servers in use leave it out
-/// with an empty reason, and nothing else can be meant (RFC 9112 §4). [H-26]
-fn status_line(line: &Bytes) -> Option<(Version, u16, Bytes)> {
-    let mut parts = line.splitn(3, |&octet| octet == b' ');
-    let version = match parts.next()? {
-        b"HTTP/1.1" => Version::Http11,
-        b"HTTP/1.0" => Version::Http10,
-        _ => return None,
-    };
-    let status = status(parts.next()?)?;
-    let reason = parts.next().map_or_else(Bytes::new, |reason| line.slice_ref(reason));
-    Some((version, status, reason))
-}
-
-fn status(text: &[u8]) -> Option<u16> {
-    let [hundreds @ b'1'..=b'5', tens @ b'0'..=b'9', ones @ b'0'..=b'9'] = text else { return None };
-    let digit = |octet: &u8| u16::from(octet.wrapping_sub(b'0'));
-    let high = digit(hundreds).saturating_mul(100).saturating_add(digit(tens).saturating_mul(10));
-    Some(high.saturating_add(digit(ones)))
 }
 
 /// The protocol that a 101 switches to, which must be the one that was offered. [H-20]

@@ -3,7 +3,7 @@
 //! The scanner walks a head or a trailer section octet by octet as it comes, so that a section that is
 //! refused is refused at the same octet however it was cut into reads, and each octet is seen once.
 //! What it lets through has CR and LF only as CRLF, no control but HTAB, no folded line, and is within
-//! its bounds; taking it apart is then a matter of splitting (RFC 9112 §2.2, §5).
+//! its bounds; `split` may then take it apart (RFC 9112 §2.2, §5).
 
 use super::error::Malformed;
 

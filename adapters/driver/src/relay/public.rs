@@ -55,8 +55,10 @@ impl<R: Runtime> Client<R> {
     async fn next_request(&mut self, runtime: &R, draining: &Flag) -> Option<Request> {
         let mut alarm = Alarm::new(runtime.clone());
         let mut raised = std::pin::pin!(draining.raised());
+        let mut is_announced = false;
         poll_fn(|cx| {
-            if raised.as_mut().poll(cx).is_ready() {
+            if !is_announced && raised.as_mut().poll(cx).is_ready() {
+                is_announced = true;
                 self.server.announce_close();
             }
             self.poll_request(runtime, &mut alarm, draining, cx)

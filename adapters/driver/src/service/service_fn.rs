@@ -10,13 +10,14 @@ use tower_service::Service;
 
 use super::Incoming;
 
-/// A service that is always ready and calls a closure.
+/// A service that is always ready and calls a clone of a closure, once each: an async closure that uses
+/// what it captured is no `Fn`, since its future borrows from it, but always an `FnOnce`.
 #[derive(Clone)]
 pub(crate) struct ServiceFn<F>(pub(crate) F);
 
 impl<F, Fut, B> Service<Request<Incoming>> for ServiceFn<F>
 where
-    F: Fn(Request<Incoming>) -> Fut,
+    F: FnOnce(Request<Incoming>) -> Fut + Clone,
     Fut: Future<Output = Response<B>>,
 {
     type Response = Response<B>;
@@ -28,7 +29,7 @@ where
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        Unfailing(Box::pin((self.0)(request)))
+        Unfailing(Box::pin((self.0.clone())(request)))
     }
 }
 

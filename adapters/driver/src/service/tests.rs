@@ -1,1 +1,554 @@
+//! The service leg against a relay's end of the same session, in memory.
 
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use http::HeaderMap;
+use http_body::SizeHint;
+use telephone_core::limits::SessionLimits;
+use telephone_core::session::{self, Role, Session, SessionConfig};
+use telephone_core::time::Timestamp;
+use telephone_core::wire::{Opening, Settings};
+
+use super::*;
+use crate::shared::SharedSession;
+
+/// Both ends of a session.
+struct Line {
+    relay: SharedSession,
+    telephone: SharedSession,
+}
+
+impl Line {
+    fn new() -> Self {
+        let end = |role| {
+            let limits = SessionLimits::default();
+            let config = SessionConfig { role, peer: Settings::of(&limits), limits, seed: 1 };
+            SharedSession::new(Session::new(config, Timestamp::ZERO), Arc::new(|| Timestamp::ZERO))
+        };
+        Self { relay: end(Role::Plugboard), telephone: end(Role::Telephone) }
+    }
+
+    fn open(&self, head: RequestHead, end: bool) -> StreamHandle {
+        let mount = Bytes::from_static(b"/m");
+        self.relay.open(Opening::Http { mount, head }, end).unwrap()
+    }
+
+    /// The stream as the telephone's end sees it, once the open frame is there.
+    fn accept(&self) -> (RequestHead, StreamHandle) {
+        self.deliver();
+        match self.telephone.accept().unwrap() {
+            (Opening::Http { head, .. }, stream) => (head, stream),
+            (Opening::Tcp { .. }, _) => panic!("nobody opened a TCP stream"),
+        }
+    }
+
+    /// Carries every message there is; true if there was one.
+    fn deliver(&self) -> bool {
+        let carry = |from: &SharedSession, to: &SharedSession| {
+            let mut count = 0;
+            while let Some(message) = from.with_link(|session| session.poll_transmit(Timestamp::ZERO)) {
+                to.with_link(|session| session.handle_message(message, Timestamp::ZERO));
+                count += 1;
+            }
+            from.take_events();
+            to.take_events();
+            assert_eq!((from.closed(), to.closed()), (None, None));
+            count > 0
+        };
+        let down = carry(&self.relay, &self.telephone);
+        carry(&self.telephone, &self.relay) || down
+    }
+
+    fn poll(&self, cx: &Context<'_>) -> Poll<Infallible> {
+        loop {
+            let has_moved = self.deliver();
+            let is_due = self.relay.register_link(cx) | self.telephone.register_link(cx);
+            if !has_moved && !is_due {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Serves one exchange with `service` while `client` plays the relay.
+    fn serve<S, B, F>(service: S, head: RequestHead, end: bool, client: impl FnOnce(StreamHandle) -> F)
+    where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send,
+        F: Future<Output = ()>,
+    {
+        let line = Self::new();
+        let client = client(line.open(head, end));
+        let (head, stream) = line.accept();
+        let leg = ServiceLeg::new(service, Rewrite::default());
+        let mount = Bytes::from_static(b"/m");
+        let exchange = async {
+            let ((), ()) = future::zip(leg.serve(&mount, head, stream), client).await;
+        };
+        let carrying = async { match poll_fn(|cx| line.poll(cx)).await {} };
+        smol::block_on(future::or(exchange, carrying));
+    }
+}
+
+fn request(method: &'static str, target: &'static str) -> RequestHead {
+    RequestHead {
+        method: Bytes::from_static(method.as_bytes()),
+        target: Bytes::from_static(target.as_bytes()),
+        headers: Headers::new(),
+        length: None,
+        upgrade: None,
+        wants_trailers: false,
+    }
+}
+
+fn with_field(mut head: RequestHead, name: &'static str, value: &'static str) -> RequestHead {
+    head.headers.push(name, value);
+    head
+}
+
+/// What came of an exchange: the heads in order, the octets, and how it ended.
+struct Heard {
+    heads: Vec<ResponseHead>,
+    octets: Vec<u8>,
+    ending: Result<Headers, Reset>,
+}
+
+impl Heard {
+    fn head(&self) -> &ResponseHead {
+        self.heads.last().unwrap()
+    }
+}
+
+/// The next piece, its credit given back.
+async fn next(stream: &StreamHandle) -> session::Incoming {
+    let incoming = poll_fn(|cx| stream.poll_read(cx)).await;
+    if let session::Incoming::Octets(octets) = &incoming {
+        stream.credit(octets.len());
+    }
+    incoming
+}
+
+async fn hear(stream: &StreamHandle) -> Heard {
+    let (mut heads, mut octets) = (Vec::new(), Vec::new());
+    let ending = loop {
+        match next(stream).await {
+            session::Incoming::Head => heads.extend(stream.take_head()),
+            session::Incoming::Octets(piece) => octets.extend_from_slice(&piece),
+            session::Incoming::End(trailers) => break Ok(trailers),
+            session::Incoming::Reset(reset) => break Err(reset),
+            session::Incoming::Pending => panic!("a read that is ready has something"),
+        }
+    };
+    Heard { heads, octets, ending }
+}
+
+async fn send(stream: &StreamHandle, octets: &'static [u8]) {
+    let mut octets = Bytes::from_static(octets);
+    while !octets.is_empty() {
+        if poll_fn(|cx| stream.poll_capacity(cx)).await.is_err() {
+            return;
+        }
+        stream.write(&mut octets).unwrap();
+    }
+}
+
+/// A body in frames that were laid down before; the end may be an error.
+#[derive(Default)]
+struct Frames(VecDeque<Result<Frame<Bytes>, &'static str>>);
+
+impl Frames {
+    fn of(pieces: &[&'static str]) -> Self {
+        Self(pieces.iter().map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes())))).collect())
+    }
+
+    fn then(mut self, last: Result<Frame<Bytes>, &'static str>) -> Self {
+        self.0.push_back(last);
+        self
+    }
+}
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Ready(self.0.pop_front().map(|frame| frame.map_err(Into::into)))
+    }
+}
+
+async fn next_piece(body: &mut Incoming) -> Option<Result<Frame<Bytes>, BodyLost>> {
+    let mut body = Pin::new(body);
+    poll_fn(|cx| body.as_mut().poll_frame(cx)).await
+}
+
+/// Reads a body to its end: its octets and its trailers.
+async fn read(mut body: Incoming) -> Result<(Vec<u8>, HeaderMap), BodyLost> {
+    let (mut octets, mut trailers) = (Vec::new(), HeaderMap::new());
+    while let Some(frame) = next_piece(&mut body).await {
+        match frame?.into_data() {
+            Ok(data) => octets.extend_from_slice(&data),
+            Err(frame) => trailers = frame.into_trailers().unwrap(),
+        }
+    }
+    Ok((octets, trailers))
+}
+
+/// Serves `head` with a handler and hears what comes of it.
+fn heard<Fut, B>(
+    head: RequestHead,
+    handler: impl FnOnce(Request<Incoming>) -> Fut + Clone + Send + 'static,
+) -> Heard
+where
+    Fut: Future<Output = Response<B>> + Send,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send,
+{
+    let mut result = None;
+    Line::serve(ServiceFn(handler), head, true, async |stream| result = Some(hear(&stream).await));
+    result.unwrap()
+}
+
+#[test]
+fn a_handler_sees_the_request_as_it_was_sent() {
+    let mut head = with_field(request("PATCH", "/m/a%20b?c=d"), "X-Mixed", "\u{e9}");
+    head.wants_trailers = true;
+    head.length = Some(0);
+    let heard = heard(head, async |request: Request<Incoming>| {
+        assert_eq!(
+            (request.method().as_str(), request.uri().to_string().as_str()),
+            ("PATCH", "/m/a%20b?c=d")
+        );
+        assert_eq!(request.headers()["x-mixed"].as_bytes(), "\u{e9}".as_bytes());
+        assert_eq!(request.headers()["content-length"], "0");
+        assert_eq!(request.headers()["te"], "trailers");
+        assert!(request.body().is_end_stream());
+        Response::builder()
+            .status(201)
+            .header("set-cookie", "a")
+            .header("set-cookie", "b")
+            .body("ok".to_owned())
+            .unwrap()
+    });
+    assert_eq!((heard.head().status, heard.head().reason.as_ref()), (201, &b"Created"[..]));
+    assert_eq!(heard.head().headers.all("set-cookie").collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(heard.head().length, Some(2));
+    assert_eq!(heard.octets, b"ok");
+    assert_eq!(heard.ending, Ok(Headers::new()));
+}
+
+#[test]
+fn bodies_and_trailers_cross_both_ways() {
+    let echo = async |request: Request<Incoming>| {
+        let (octets, trailers) = read(request.into_body()).await.unwrap();
+        let frames = Frames::default().then(Ok(Frame::data(Bytes::from(octets))));
+        Response::new(frames.then(Ok(Frame::trailers(trailers))))
+    };
+    Line::serve(ServiceFn(echo), request("POST", "/m"), false, async |stream| {
+        send(&stream, b"first ").await;
+        send(&stream, b"second").await;
+        let mut trailers = Headers::new();
+        trailers.push("x-sum", "12");
+        stream.end(trailers.clone());
+        let heard = hear(&stream).await;
+        assert_eq!((heard.octets.as_slice(), heard.ending), (&b"first second"[..], Ok(trailers)));
+        assert_eq!(heard.heads.last().unwrap().length, None);
+    });
+}
+
+#[test]
+fn trailers_behind_an_empty_body_are_not_lost() {
+    let handler = async |request: Request<Incoming>| {
+        let (octets, trailers) = read(request.into_body()).await.unwrap();
+        assert!(octets.is_empty());
+        Response::new(trailers["x-sum"].to_str().unwrap().to_owned())
+    };
+    let line_client = async |stream: StreamHandle| assert_eq!(hear(&stream).await.octets, b"0");
+    Line::serve(ServiceFn(handler), request("POST", "/m"), false, |stream| {
+        // They are there before the handler begins.
+        let mut trailers = Headers::new();
+        trailers.push("x-sum", "0");
+        stream.end(trailers);
+        line_client(stream)
+    });
+}
+
+#[test]
+fn a_client_that_reads_nothing_holds_the_handler_back() {
+    const PIECE: [u8; 16 * 1024] = [7; 16 * 1024];
+    /// Endless, and counts what was asked of it.
+    struct Endless(Arc<std::sync::atomic::AtomicUsize>);
+    impl Body for Endless {
+        type Data = Bytes;
+        type Error = Infallible;
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            self.0.fetch_add(PIECE.len(), std::sync::atomic::Ordering::Relaxed);
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&PIECE)))))
+        }
+    }
+    let asked = Arc::<std::sync::atomic::AtomicUsize>::default();
+    let count = asked.clone();
+    let handler = move |_| std::future::ready(Response::new(Endless(count.clone())));
+    let (line, asked_of) = (Line::new(), || asked.load(std::sync::atomic::Ordering::Relaxed));
+    let stream = line.open(request("GET", "/m"), true);
+    let (head, served) = line.accept();
+    let leg = ServiceLeg::new(ServiceFn(handler), Rewrite::default());
+    let mount = Bytes::from_static(b"/m");
+    let mut serving = pin!(leg.serve(&mount, head, served));
+    let mut settle = || {
+        let mut before = usize::MAX;
+        while before != asked_of() {
+            before = asked_of();
+            line.deliver();
+            assert!(smol::block_on(future::poll_once(&mut serving)).is_none());
+        }
+        before
+    };
+    let held_at = settle();
+    let limits = SessionLimits::default();
+    let bound = limits.stream_window as usize + telephone_core::limits::SEND_BUFFER_BYTES + PIECE.len();
+    assert!(held_at <= bound, "{held_at} octets were asked for, {bound} are allowed");
+    // Reading lets it go on.
+    assert_eq!(smol::block_on(next(&stream)), session::Incoming::Head);
+    stream.take_head();
+    for _ in 0..32 {
+        assert!(matches!(smol::block_on(next(&stream)), session::Incoming::Octets(_)));
+        line.deliver();
+    }
+    assert!(settle() > held_at);
+}
+
+#[test]
+fn an_upload_that_is_not_read_holds_the_client_back() {
+    let line = Line::new();
+    let stream = line.open(request("POST", "/m"), false);
+    let (head, served) = line.accept();
+    let body = Incoming::new(Arc::new(served), &head);
+    let mut octets = Bytes::from(vec![0; 64 * 1024]);
+    let (mut sent, mut is_held) = (0, false);
+    while !is_held && sent < 16 << 20 {
+        sent += stream.write(&mut octets.clone()).unwrap();
+        line.deliver();
+        is_held = smol::block_on(future::poll_once(poll_fn(|cx| stream.poll_capacity(cx)))).is_none();
+    }
+    assert!(is_held, "{sent} octets were taken and nobody read");
+    let mut body = body;
+    smol::block_on(next_piece(&mut body)).unwrap().unwrap();
+    for _ in 0..16 {
+        smol::block_on(next_piece(&mut body)).unwrap().unwrap();
+        line.deliver();
+    }
+    assert!(stream.write(&mut octets).unwrap() > 0);
+}
+
+#[test]
+fn an_upload_that_dies_never_looks_complete() {
+    let handler = async |request: Request<Incoming>| {
+        let lost = read(request.into_body()).await.unwrap_err();
+        Response::new(lost.to_string())
+    };
+    Line::serve(ServiceFn(handler), request("POST", "/m"), false, async |stream| {
+        send(&stream, b"half of").await;
+        stream.reset(ResetCode::Truncated, Touched::Unknown);
+        let heard = hear(&stream).await;
+        assert!(String::from_utf8(heard.octets).unwrap().contains("lost before its end"));
+    });
+}
+
+#[test]
+fn a_body_that_fails_never_looks_complete() {
+    let heard = heard(request("GET", "/m"), async |_| {
+        Response::new(Frames::of(&["begin"]).then(Err("the disk is gone")))
+    });
+    assert_eq!(heard.head().status, 200);
+    assert_eq!(heard.ending.unwrap_err().code, ResetCode::Truncated);
+}
+
+#[test]
+fn a_body_of_another_length_than_declared_never_looks_complete() {
+    for pieces in [&["four"][..], &["four", "and more"], &[]] {
+        let heard = heard(request("GET", "/m"), async move |_| {
+            Response::builder().header("content-length", "9").body(Frames::of(pieces)).unwrap()
+        });
+        assert_eq!(heard.head().length, Some(9));
+        assert_eq!(heard.ending.unwrap_err().code, ResetCode::Truncated, "{pieces:?}");
+    }
+}
+
+#[test]
+fn a_handler_that_panics_ends_its_own_exchange() {
+    let bad_path = String::from("/m/bad");
+    let handler = async move |request: Request<Incoming>| {
+        assert_ne!(request.uri().path(), bad_path, "a panic that the test asked for");
+        Response::new(String::new())
+    };
+    let failed = heard(request("GET", "/m/bad"), handler.clone());
+    assert!(failed.heads.is_empty());
+    let reset = Reset { code: ResetCode::BackendFailed, touched: Touched::Yes };
+    assert_eq!(failed.ending.unwrap_err(), reset);
+    assert_eq!(heard(request("GET", "/m"), handler).head().status, 200);
+}
+
+/// A service that is told how to behave.
+#[derive(Clone, Default)]
+struct Scripted {
+    is_broken: bool,
+    is_failing: bool,
+    polls_until_ready: usize,
+}
+
+impl Service<Request<Incoming>> for Scripted {
+    type Response = Response<String>;
+    type Error = BoxError;
+    type Future = std::future::Ready<Result<Response<String>, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        if self.polls_until_ready > 0 {
+            self.polls_until_ready -= 1;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(if self.is_broken { Err("closed".into()) } else { Ok(()) })
+    }
+
+    fn call(&mut self, _: Request<Incoming>) -> Self::Future {
+        assert_eq!(self.polls_until_ready, 0, "called before it was ready");
+        let result = if self.is_failing { Err("failed".into()) } else { Ok(Response::new(String::new())) };
+        std::future::ready(result)
+    }
+}
+
+fn scripted(service: Scripted) -> Heard {
+    let mut result = None;
+    Line::serve(service, request("GET", "/m"), true, async |stream| result = Some(hear(&stream).await));
+    result.unwrap()
+}
+
+#[test]
+fn a_service_is_called_only_when_it_is_ready() {
+    assert_eq!(scripted(Scripted { polls_until_ready: 3, ..Scripted::default() }).head().status, 200);
+}
+
+#[test]
+fn a_service_that_fails_is_no_answer_and_says_whether_it_was_called() {
+    let failed = scripted(Scripted { is_failing: true, ..Scripted::default() }).ending.unwrap_err();
+    assert_eq!(failed, Reset { code: ResetCode::BackendFailed, touched: Touched::Yes });
+    let broken = scripted(Scripted { is_broken: true, ..Scripted::default() }).ending.unwrap_err();
+    assert_eq!(broken, Reset { code: ResetCode::BackendFailed, touched: Touched::No });
+}
+
+#[test]
+fn a_handler_is_dropped_where_it_waits_when_the_client_leaves() {
+    /// Tells of its drop.
+    struct Told(Arc<std::sync::atomic::AtomicBool>);
+    impl Drop for Told {
+        fn drop(&mut self) {
+            self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    let is_dropped = Arc::<std::sync::atomic::AtomicBool>::default();
+    let shared = is_dropped.clone();
+    let handler = move |_| {
+        let told = Told(shared.clone());
+        async move {
+            let _told = told;
+            std::future::pending::<Response<String>>().await
+        }
+    };
+    // The exchange ends only if the leg gives the handler up.
+    Line::serve(ServiceFn(handler), request("GET", "/m"), true, async |stream| drop(stream));
+    assert!(is_dropped.load(std::sync::atomic::Ordering::Relaxed));
+}
+
+#[test]
+fn continue_is_said_when_the_body_is_first_polled_and_only_then() {
+    let handler = async |request: Request<Incoming>| {
+        let (octets, _) = read(request.into_body()).await.unwrap();
+        Response::new(String::from_utf8(octets).unwrap())
+    };
+    let head = with_field(request("PUT", "/m"), "Expect", "100-Continue");
+    Line::serve(ServiceFn(handler), head.clone(), false, async |stream| {
+        assert_eq!(next(&stream).await, session::Incoming::Head);
+        assert_eq!(stream.take_head().unwrap().status, 100);
+        send(&stream, b"so be it").await;
+        stream.end(Headers::new());
+        assert_eq!(hear(&stream).await.octets, b"so be it");
+    });
+    // A handler that refuses by the head alone invites nothing, and the upload is stopped.
+    let refusing = async |_: Request<Incoming>| Response::builder().status(413).body(String::new()).unwrap();
+    Line::serve(ServiceFn(refusing), head, false, async |stream| {
+        let statuses: Vec<_> = hear(&stream).await.heads.iter().map(|head| head.status).collect();
+        assert_eq!(statuses, [413]);
+        assert_eq!(poll_fn(|cx| stream.poll_stopped(cx)).await.code, ResetCode::Cancelled);
+    });
+}
+
+#[test]
+fn a_body_that_came_unasked_needs_no_invitation() {
+    let handler = async |request: Request<Incoming>| {
+        read(request.into_body()).await.unwrap();
+        Response::new(String::new())
+    };
+    let head = with_field(request("PUT", "/m"), "Expect", "100-continue");
+    let client = async |stream: StreamHandle| assert_eq!(hear(&stream).await.heads.len(), 1);
+    Line::serve(ServiceFn(handler), head, false, |stream| {
+        stream.write(&mut Bytes::from_static(b"here it is")).unwrap();
+        stream.end(Headers::new());
+        client(stream)
+    });
+}
+
+#[test]
+fn a_request_that_http_cannot_hold_is_refused() {
+    let heard = heard(request("GET", "/m/<"), async |_| Response::new(String::new()));
+    assert_eq!(heard.head().status, 400);
+    assert_eq!(heard.ending, Ok(Headers::new()));
+}
+
+#[test]
+fn a_request_for_an_upgrade_is_served_without_it() {
+    let mut head = request("GET", "/m/socket");
+    head.upgrade = Some(Bytes::from_static(b"websocket"));
+    let handler = async |request: Request<Incoming>| {
+        assert_eq!(request.body().size_hint().exact(), Some(0));
+        assert!(!request.headers().contains_key("upgrade"));
+        Response::new("no socket here".to_owned())
+    };
+    let is_heard = Rc::new(Cell::new(false));
+    let heard = is_heard.clone();
+    Line::serve(ServiceFn(handler), head, false, async move |stream| {
+        assert_eq!(hear(&stream).await.octets, b"no socket here");
+        heard.set(true);
+    });
+    assert!(is_heard.get());
+}
+
+#[test]
+fn a_length_is_told_while_the_body_shrinks() {
+    let mut head = request("POST", "/m");
+    head.length = Some(5);
+    let handler = async |request: Request<Incoming>| {
+        let mut body = request.into_body();
+        assert_eq!(body.size_hint().exact(), Some(5));
+        next_piece(&mut body).await.unwrap().unwrap();
+        assert_eq!(body.size_hint().exact(), SizeHint::with_exact(0).exact());
+        assert!(next_piece(&mut body).await.is_none());
+        assert!(body.is_end_stream());
+        Response::new(String::new())
+    };
+    Line::serve(ServiceFn(handler), head, false, async |stream| {
+        send(&stream, b"12345").await;
+        stream.end(Headers::new());
+        assert_eq!(hear(&stream).await.heads.len(), 1);
+    });
+}

@@ -61,13 +61,14 @@ impl<R: Runtime + Default> TelephoneBuilder<R> {
         Ok(self.service(R::default(), service)?.run().await?)
     }
 
-    /// Serves with an async closure, or an `async fn`, from request to response.
+    /// Serves with an async closure, or an `async fn`, from request to response. Each request goes to a
+    /// clone of it: what it captures and shares belongs in an `Arc`.
     ///
     /// # Errors
     /// [`EmbedError`].
     pub async fn serve_fn<F, Fut, B>(self, handler: F) -> Result<(), EmbedError>
     where
-        F: Fn(Request<Incoming>) -> Fut + Clone + Send + 'static,
+        F: FnOnce(Request<Incoming>) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Buf + Send, Error: Into<BoxError>> + Send + 'static,
     {

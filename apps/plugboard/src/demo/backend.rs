@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::ws::{Message, WebSocket};
 use axum::extract::{DefaultBodyLimit, Request, State, WebSocketUpgrade};
-use axum::http::{HeaderMap, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Response};
@@ -62,7 +62,7 @@ pub fn routes() -> Router {
         .route("/", get(page))
         .route("/echo", any(echo))
         .route("/ws", any(websocket))
-        .fallback(|| async { (axum::http::StatusCode::NOT_FOUND, "The application has no such page.\n") })
+        .fallback(|| async { (StatusCode::NOT_FOUND, "The application has no such page.\n") })
         .layer(DefaultBodyLimit::max(ECHO_BYTES_MAX))
         .layer(from_fn_with_state(Arc::clone(&stage), watch))
         .route("/events", get(events))
@@ -79,7 +79,7 @@ async fn echo(method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Resp
     let story = json!({
         "method": method.as_str(),
         "target": uri.to_string(),
-        "headers": pairs(&headers),
+        "headers": pairs(&headers).map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>(),
         "body": String::from_utf8_lossy(&body),
     });
     ([(header::CONTENT_TYPE, "application/json")], format!("{story:#}\n")).into_response()
@@ -106,7 +106,7 @@ async fn echo_messages(mut socket: WebSocket) {
 async fn watch(State(stage): State<Arc<Stage>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let (method, target) = (request.method().to_string(), request.uri().to_string());
-    let headers = pairs(request.headers());
+    let headers = pairs(request.headers()).collect();
     let response = next.run(request).await;
     stage.note(|number| Exchange {
         number,
@@ -120,11 +120,9 @@ async fn watch(State(stage): State<Arc<Stage>>, request: Request, next: Next) ->
     response
 }
 
-fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
-    let pair = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
-        (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-    };
-    headers.iter().map(pair).collect()
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (String, String)> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(move |(name, value)| (name.to_string(), text(value)))
 }
 
 async fn events(State(stage): State<Arc<Stage>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {

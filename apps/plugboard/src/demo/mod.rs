@@ -39,12 +39,12 @@ pub async fn run(address: Option<SocketAddr>) -> Result<Exit, Stop> {
     let backend = BackendUrl::local(application.local_addr().map_err(failed)?.port());
     tokio::spawn(async move { axum::serve(application, backend::routes()).await });
 
-    let listener = listen(&runtime, address)?;
+    let listener = listen(runtime, address)?;
     let public = listener.local_addr().map_err(failed)?;
     let (_stop, stopped) = oneshot::channel();
-    tokio::spawn(serve::accept(runtime.clone(), listener, relay(&runtime, &secret), stopped));
+    tokio::spawn(serve::accept(runtime, listener, relay(runtime, &secret), stopped));
 
-    let telephone = telephone(&runtime, public, &secret, backend)?;
+    let telephone = telephone(runtime, public, &secret, backend)?;
     let handle = telephone.handle();
     let serving = async {
         match telephone.run().await {
@@ -55,7 +55,7 @@ pub async fn run(address: Option<SocketAddr>) -> Result<Exit, Stop> {
         }
     };
     let showing = async {
-        show(&runtime, &handle, public).await;
+        show(runtime, &handle, public).await;
         signals.next().await;
         // A demo has nothing in flight that is worth waiting for.
         Ok(Exit::Clean)
@@ -64,7 +64,7 @@ pub async fn run(address: Option<SocketAddr>) -> Result<Exit, Stop> {
 }
 
 /// The address that was asked for, or else the usual one, or else any.
-fn listen(runtime: &TokioRuntime, address: Option<SocketAddr>) -> Result<telephone_tokio::Listener, Stop> {
+fn listen(runtime: TokioRuntime, address: Option<SocketAddr>) -> Result<telephone_tokio::Listener, Stop> {
     match address {
         Some(address) => serve::bind(runtime, "--listen", address),
         None => serve::bind(runtime, "--listen", ADDRESS)
@@ -72,15 +72,15 @@ fn listen(runtime: &TokioRuntime, address: Option<SocketAddr>) -> Result<telepho
     }
 }
 
-fn relay(runtime: &TokioRuntime, secret: &Secret) -> Plugboard<TokioRuntime> {
+fn relay(runtime: TokioRuntime, secret: &Secret) -> Plugboard<TokioRuntime> {
     let verifier = Verifier::new(vec![Key::from_secret(secret)], Expectations::default());
     let authority = TokenAuthority::new(verifier, Arc::new(Revocations::default()));
     let config = serve::relay_config(Limits::default(), Vec::new(), None);
-    Plugboard::new(runtime.clone(), config, Arc::new(authority), Arc::new(Unobserved))
+    Plugboard::new(runtime, config, Arc::new(authority), Arc::new(Unobserved))
 }
 
 fn telephone(
-    runtime: &TokioRuntime,
+    runtime: TokioRuntime,
     public: SocketAddr,
     secret: &Secret,
     backend: BackendUrl,
@@ -99,11 +99,11 @@ fn telephone(
         address => format!("ws://{address}"),
     };
     let builder = Telephone::builder().url(&dialled).mount("/").token(token).instance("demo");
-    builder.backend(runtime.clone(), backend).map_err(failed)
+    builder.backend(runtime, backend).map_err(failed)
 }
 
 /// Prints where to look, once there is something to see.
-async fn show(runtime: &TokioRuntime, telephone: &Handle, public: SocketAddr) {
+async fn show(runtime: TokioRuntime, telephone: &Handle, public: SocketAddr) {
     while !telephone.status().is_ready() {
         runtime.sleep_until(runtime.now() + READY_INTERVAL).await;
     }

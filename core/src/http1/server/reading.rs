@@ -34,7 +34,7 @@ impl Server {
         let request = match scanner.scan(input) {
             Ok(None) => return None,
             // Copied, since a head that is kept must not keep the read buffer.
-            Ok(Some(end)) => request::parse(Bytes::copy_from_slice(&input.split_to(end)), &self.limits),
+            Ok(Some(end)) => request::parse(&Bytes::copy_from_slice(&input.split_to(end)), &self.limits),
             Err(Malformed::StartLineTooLong) => Err(RequestError::TargetTooLong),
             Err(malformed) => Err(malformed.into()),
         };

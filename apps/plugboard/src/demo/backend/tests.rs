@@ -1,5 +1,4 @@
 use axum::body::{Body, to_bytes};
-use axum::http::StatusCode;
 use futures_lite::StreamExt;
 use serde_json::Value;
 use tower_service::Service;
@@ -37,7 +36,7 @@ async fn the_echo_tells_what_the_application_saw() {
     assert_eq!(story["method"], "PUT");
     assert_eq!(story["target"], "/echo?a=b");
     assert_eq!(story["body"], "hello");
-    assert_eq!(story["headers"], json!([["x-twice", "1"], ["x-twice", "2"]]));
+    assert_eq!(story["headers"], json!(["x-twice: 1", "x-twice: 2"]));
 }
 
 #[tokio::test]

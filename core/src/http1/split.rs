@@ -1,0 +1,139 @@
+//! Where the parts of a scanned section are, as httparse finds them.
+//!
+//! httparse comes behind the scanner and never alone: it would take a bare LF for the end of a line, and
+//! any number of empty lines before a message. What it tells is not all that was there, either: it trims
+//! values, where H-02 and H-03 ask what was trimmed, and drops a reason phrase with obs-text. These octets
+//! are looked up beside it.
+
+use alloc::vec::Vec;
+use httparse::{Error, Header, Status};
+
+use super::error::{Malformed, RequestError, ResponseError};
+use super::fields::Version;
+
+/// Octets of a status line before its reason phrase: version, status, and a space behind each.
+const REASON_START: usize = 13;
+
+/// The parts of a request head.
+pub(super) struct RequestParts<'a> {
+    pub(super) method: &'a str,
+    pub(super) target: &'a str,
+    pub(super) version: Version,
+    pub(super) fields: &'a [Header<'a>],
+}
+
+/// The parts of a response head.
+pub(super) struct ResponseParts<'a> {
+    pub(super) version: Version,
+    /// Three digits, whichever.
+    pub(super) status: u16,
+    pub(super) reason: &'a [u8],
+    pub(super) fields: &'a [Header<'a>],
+}
+
+/// Room for the fields of a section: one slot a line, of which the scanner has let only so many through.
+pub(super) fn slots<'a>(section: &[u8]) -> Vec<Header<'a>> {
+    let lines = section.iter().filter(|&&octet| octet == b'\n').count();
+    alloc::vec![httparse::EMPTY_HEADER; lines]
+}
+
+/// Splits `method SP target SP version`, with exactly these two spaces, and the fields behind it
+/// (RFC 9112 §3).
+pub(super) fn request<'s, 'a: 's>(
+    section: &'a [u8],
+    slots: &'s mut [Header<'a>],
+) -> Result<RequestParts<'s>, RequestError> {
+    let mut head = httparse::Request::new(slots);
+    if let Err(error) = whole(head.parse(section), section) {
+        let version = head.path.map(|target| behind(section, target));
+        return Err(request_error(error, version.unwrap_or_default()));
+    }
+    let httparse::Request { method, path, version, headers } = head;
+    let (Some(method), Some(target), Some(version)) = (method, path, self::version(version)) else {
+        return Err(RequestError::RequestLine);
+    };
+    Ok(RequestParts { method, target, version, fields: headers })
+}
+
+/// Splits `version SP status [SP reason]` and the fields behind it. The second space is not asked for:
+/// servers in use leave it out with an empty reason, and nothing else can be meant (RFC 9112 §4). [H-26]
+pub(super) fn response<'s, 'a: 's>(
+    section: &'a [u8],
+    slots: &'s mut [Header<'a>],
+) -> Result<ResponseParts<'s>, ResponseError> {
+    let mut head = httparse::Response::new(slots);
+    whole(head.parse(section), section)
+        .map_err(|error| field_error(error).map_or(ResponseError::StatusLine, ResponseError::from))?;
+    let httparse::Response { version, code, headers, .. } = head;
+    let (Some(version), Some(status)) = (self::version(version), code) else {
+        return Err(ResponseError::StatusLine);
+    };
+    let reason = line(section).get(REASON_START..).unwrap_or_default();
+    Ok(ResponseParts { version, status, reason, fields: headers })
+}
+
+/// Splits a section of fields only.
+pub(super) fn trailers<'s, 'a: 's>(
+    section: &'a [u8],
+    slots: &'s mut [Header<'a>],
+) -> Result<&'s [Header<'a>], Malformed> {
+    match httparse::parse_headers(section, slots) {
+        Ok(Status::Complete((end, fields))) if end == section.len() => Ok(fields),
+        Ok(Status::Complete(_) | Status::Partial) => Err(Malformed::FieldLine),
+        Err(error) => Err(field_error(error).unwrap_or(Malformed::FieldLine)),
+    }
+}
+
+/// The value of the field `name` with the white space around it; `name` is where httparse found it.
+pub(super) fn untrimmed<'a>(section: &'a [u8], name: &str) -> &'a [u8] {
+    behind(section, name).strip_prefix(b":").unwrap_or_default()
+}
+
+/// What stands behind `part` on its line; `part` is a part of `section`.
+fn behind<'a>(section: &'a [u8], part: &str) -> &'a [u8] {
+    let start = part.as_ptr().addr().wrapping_sub(section.as_ptr().addr());
+    line(section.get(start.saturating_add(part.len())..).unwrap_or_default())
+}
+
+/// The first line of `text`, or the rest of one. The scanner has seen to it that CR stands nowhere else.
+fn line(text: &[u8]) -> &[u8] {
+    text.split(|&octet| octet == b'\r').next().unwrap_or_default()
+}
+
+/// Checks that a section ends for httparse where it ended for the scanner. Where it did not the two differ
+/// on what a line is, and nothing that they say is to be trusted.
+fn whole(parsed: httparse::Result<usize>, section: &[u8]) -> Result<(), Error> {
+    match parsed? {
+        Status::Complete(end) if end == section.len() => Ok(()),
+        Status::Complete(_) | Status::Partial => Err(Error::NewLine),
+    }
+}
+
+const fn version(minor: Option<u8>) -> Option<Version> {
+    match minor {
+        Some(0) => Some(Version::Http10),
+        Some(1) => Some(Version::Http11),
+        Some(_) | None => None,
+    }
+}
+
+/// What an error says of the fields, if it is about them.
+const fn field_error(error: Error) -> Option<Malformed> {
+    match error {
+        Error::HeaderName | Error::HeaderValue => Some(Malformed::FieldLine),
+        Error::TooManyHeaders => Some(Malformed::TooManyFields),
+        Error::NewLine | Error::Status | Error::Token | Error::Version => None,
+    }
+}
+
+/// `version` is what stood behind the target: another version of HTTP is told from what is none. [H-19]
+fn request_error(error: Error, version: &[u8]) -> RequestError {
+    match (error, version) {
+        (Error::Version, [b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            RequestError::Version
+        }
+        (error, _) => field_error(error).map_or(RequestError::RequestLine, RequestError::Malformed),
+    }
+}
