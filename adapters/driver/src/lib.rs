@@ -2,7 +2,6 @@
 //! [`Runtime`].
 
 pub use telephone_core as core;
-pub use {http, http_body};
 
 mod accept;
 mod alarm;
@@ -39,3 +38,12 @@ pub use socket::{Socket, TcpOrUnix};
 pub use status::{LineStatus, State, Status};
 pub use telephone::{BuildError, EmbedError, Handle, ServeError, Telephone, TelephoneBuilder};
 pub use token::{Token, TokenSource};
+
+/// What a program that embeds a telephone may name. Each adapter gives it out as its own.
+pub mod embedding {
+    pub use crate::{
+        BackendUrl, BadBackendUrl, BadUrl, BodyLost, BoxError, BuildError, EmbedError, Handle, Incoming,
+        LineStatus, ServeError, State, Status, Token, TokenSource,
+    };
+    pub use {bytes, http, http_body};
+}

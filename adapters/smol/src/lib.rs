@@ -1,6 +1,33 @@
-//! Telephone on smol: sockets, timers and tasks. Programs on async-std embed this one: both run on the
-//! same reactor, and nothing here asks which executor polls it.
+//! Telephone on smol: sockets, timers, tasks, and what a program needs to embed a telephone. Programs on
+//! async-std embed this one: both run on the same reactor, and nothing here asks which executor polls it.
+//!
+//! A handler inside this program:
+//! ```no_run
+//! use telephone_smol::http::{Request, Response};
+//! use telephone_smol::{Incoming, Telephone};
+//!
+//! # async fn serve() -> Result<(), telephone_smol::EmbedError> {
+//! Telephone::builder()
+//!     .url("wss://plugboard.example")
+//!     .mount("/api")
+//!     .token("a JWT from the plugboard's operator")
+//!     .serve_fn(async |request: Request<Incoming>| Response::new(format!("{}\n", request.uri())))
+//!     .await
+//! # }
+//! ```
+//! [`serve`] takes any tower service over the types of `http` instead, [`forward`] the URL of a backend on
+//! this machine, and [`service`] gives a [`Telephone`] that can be watched and shut down by its [`Handle`].
+//!
+//! [`serve`]: telephone_driver::TelephoneBuilder::serve
+//! [`forward`]: telephone_driver::TelephoneBuilder::forward
+//! [`service`]: telephone_driver::TelephoneBuilder::service
 
 mod runtime;
 
 pub use runtime::{Listener, SmolRuntime, Socket};
+pub use telephone_driver::embedding::*;
+
+/// A telephone on smol.
+pub type Telephone = telephone_driver::Telephone<SmolRuntime>;
+/// Describes a telephone on smol.
+pub type TelephoneBuilder = telephone_driver::TelephoneBuilder<SmolRuntime>;

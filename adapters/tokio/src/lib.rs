@@ -1,4 +1,26 @@
-//! Telephone on tokio: sockets, timers and tasks.
+//! Telephone on tokio: sockets, timers, tasks, and what a program needs to embed a telephone.
+//!
+//! A handler inside this program, any tower service over the types of `http`:
+//! ```no_run
+//! use axum::{Router, routing::get};
+//! use telephone_tokio::Telephone;
+//!
+//! # async fn serve() -> Result<(), telephone_tokio::EmbedError> {
+//! let app = Router::new().route("/api/hello", get(async || "Hello"));
+//! Telephone::builder()
+//!     .url("wss://plugboard.example")
+//!     .mount("/api")
+//!     .token("a JWT from the plugboard's operator")
+//!     .serve(app)
+//!     .await
+//! # }
+//! ```
+//! [`serve_fn`] takes an async closure instead, [`forward`] the URL of a backend on this machine, and
+//! [`service`] gives a [`Telephone`] that can be watched and shut down by its [`Handle`].
+//!
+//! [`serve_fn`]: telephone_driver::TelephoneBuilder::serve_fn
+//! [`forward`]: telephone_driver::TelephoneBuilder::forward
+//! [`service`]: telephone_driver::TelephoneBuilder::service
 
 mod runtime;
 #[cfg(feature = "signals")]
@@ -8,3 +30,9 @@ mod socket;
 pub use runtime::{Listener, Socket, TokioRuntime};
 #[cfg(feature = "signals")]
 pub use signals::stop_signals;
+pub use telephone_driver::embedding::*;
+
+/// A telephone on tokio.
+pub type Telephone = telephone_driver::Telephone<TokioRuntime>;
+/// Describes a telephone on tokio.
+pub type TelephoneBuilder = telephone_driver::TelephoneBuilder<TokioRuntime>;

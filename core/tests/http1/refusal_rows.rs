@@ -87,6 +87,9 @@ fn request_lines() -> Vec<Row> {
     ] {
         rows.push(row("H-06", format!("{line}\r\nHost: a\r\n\r\n"), 400));
     }
+    for target in [&b"/\xff"[..], b"/\xc3", b"http://a/\xe4"] {
+        rows.push(row("H-06", [b"GET ", target, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat(), 400));
+    }
     for version in ["HTTP/0.9", "HTTP/1.2", "HTTP/2.0", "HTTP/3.0", "HTTP/0.0", "HTTP/9.9"] {
         rows.push(row("H-19", format!("GET / {version}\r\nHost: a\r\n\r\n"), 505));
     }

@@ -251,6 +251,18 @@ fn a_connection_is_kept_only_if_the_backend_keeps_it() {
 }
 
 #[test]
+fn a_reason_phrase_passes_octet_by_octet() {
+    for reason in [&b" OK"[..], b"O\tK ", b"f\xfcr \xe4lle", b"\xc3\xa4", b"404 HTTP/1.1"] {
+        let input = [b"HTTP/1.1 200 ", reason, b"\r\nContent-Length: 0\r\n\r\n"].concat();
+        let fetched = fetched(&get("/"), &input, false);
+        let [ClientEvent::Head { head, .. }] = fetched.events.as_slice() else {
+            panic!("{:?}", fetched.events)
+        };
+        assert_eq!(head.reason, reason);
+    }
+}
+
+#[test]
 fn a_status_line_may_lack_its_reason() {
     for line in ["HTTP/1.1 200", "HTTP/1.1 200 "] {
         let fetched = fetched(&get("/"), format!("{line}\r\nContent-Length: 0\r\n\r\n").as_bytes(), false);

@@ -1,0 +1,24 @@
+//! An async-std program that is reachable at a plugboard: it answers with what it is sent, as it comes.
+//!
+//! `TELEPHONE_TOKEN=$(plugboard token …) cargo run --example embed_async_std`; see `option` below for more.
+
+use telephone_smol::http::{Request, Response};
+use telephone_smol::{BoxError, Incoming, Telephone};
+
+async fn echo(request: Request<Incoming>) -> Response<Incoming> {
+    Response::new(request.into_body())
+}
+
+fn main() -> Result<(), BoxError> {
+    let telephone = Telephone::builder()
+        .url(&option("PLUGBOARD_URL", "ws://127.0.0.1:4000"))
+        .mount(&option("MOUNT_PATH", "/hello"))
+        .token(std::env::var("TELEPHONE_TOKEN")?)
+        .serve_fn(echo);
+    async_std::task::block_on(telephone)?;
+    Ok(())
+}
+
+fn option(name: &str, default: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| default.to_owned())
+}
