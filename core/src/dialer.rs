@@ -89,6 +89,8 @@ pub struct Dialer {
     state: State,
     /// Attempts since the last good link.
     attempts: u32,
+    /// A link was lost since the last good one.
+    has_lost: bool,
     /// Failures since then at the quick pace, and at the slow one.
     quick_failures: u32,
     slow_failures: u32,
@@ -119,6 +121,7 @@ impl Dialer {
             random: Random::new(seed),
             state: State::Due,
             attempts: 0,
+            has_lost: false,
             quick_failures: 0,
             slow_failures: 0,
             spread: *REDIAL_SPREAD.start(),
@@ -204,9 +207,10 @@ impl Dialer {
             return;
         }
         self.leave_link(now);
-        // A plugboard that accepts links and drops them unused is not one that restarts.
+        // A plugboard that accepts links and drops them unused, again and again, is not one that restarts.
         let was_good = self.attempts == 0;
-        let restart = was_good.then(|| now + REDIAL_QUICK_TIME);
+        let is_first = !core::mem::replace(&mut self.has_lost, true);
+        let restart = (was_good || is_first).then(|| now + REDIAL_QUICK_TIME);
         self.quick_until = resumable_until.or(restart).unwrap_or(self.quick_until);
         if was_good {
             self.wait(Duration::ZERO, self.spread, now);
@@ -242,6 +246,7 @@ impl Dialer {
 
     const fn fall_back(&mut self) {
         self.attempts = 0;
+        self.has_lost = false;
         self.quick_failures = 0;
         self.slow_failures = 0;
     }

@@ -12,8 +12,11 @@ use std::sync::OnceLock;
 /// # Panics
 /// If the programs do not build.
 pub fn path(name: &str) -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(build);
+    // A failure is kept too: one attempt tells it all.
+    static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
+    if let Err(said) = BUILT.get_or_init(build) {
+        panic!("the programs do not build:\n{said}");
+    }
     directory().join(name)
 }
 
@@ -38,14 +41,17 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace")
 }
 
-fn build() {
+fn build() -> Result<(), String> {
     let target = directory().parent().expect("target");
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "--workspace", "--bins", "--profile", &profile(), "--target-dir"])
-        .arg(target)
-        .current_dir(workspace())
-        .output()
-        .expect("cargo runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "the programs do not build:\n{said}");
+    let mut cargo = Command::new(env!("CARGO"));
+    // What cargo tells a test of its package is news to build scripts (ring's): they would run again each time.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| text.starts_with(prefix)) {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo.args(["build", "--workspace", "--bins", "--profile", &profile(), "--target-dir"]).arg(target);
+    let output = cargo.current_dir(workspace()).output().expect("cargo runs");
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }

@@ -51,6 +51,8 @@ pub enum AuthError {
     WrongIssuer,
     /// The token or its subject was revoked.
     Revoked,
+    /// The token is good, but does not cover a mount that was asked for.
+    NotClaimed,
 }
 
 impl AuthError {
@@ -73,6 +75,7 @@ impl AuthError {
             Self::WrongAudience => "wrong_audience",
             Self::WrongIssuer => "wrong_issuer",
             Self::Revoked => "revoked",
+            Self::NotClaimed => "not_claimed",
         }
     }
 }
@@ -91,6 +94,7 @@ impl fmt::Display for AuthError {
             Self::WrongAudience => f.write_str("the token is for another audience"),
             Self::WrongIssuer => f.write_str("the token is from another issuer"),
             Self::Revoked => f.write_str("the token was revoked"),
+            Self::NotClaimed => f.write_str("the token does not cover a mount that was asked for"),
         }
     }
 }

@@ -259,7 +259,6 @@ fn put_preface(id: StreamId, stream: &mut Stream, message: &mut Message) -> bool
             if !message.try_put(&Frame::Open { id, grant, end, opening: opening.clone() }) {
                 return false;
             }
-            stream.due.credit = false;
         }
         Preface::Heads(heads) => {
             while let Some(head) = heads.front() {

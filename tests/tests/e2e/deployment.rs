@@ -182,7 +182,7 @@ fn each_request_is_one_line_of_the_access_log() {
         });
         assert_eq!(lines.len(), 3, "{lines:?}");
         let statuses: Vec<_> = lines.iter().map(|line| line["status"].as_u64()).collect();
-        assert_eq!(statuses, [Some(200), Some(200), Some(404)]);
+        assert_eq!(statuses, [Some(400), Some(200), Some(404)]);
     });
 }
 

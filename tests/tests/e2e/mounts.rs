@@ -220,7 +220,7 @@ fn mounts_come_from_the_environment_too() {
 fn a_host_mount_is_reached_under_its_host_only() {
     both_programs(|program| {
         let (origin, relay) = (Origin::start(), Relay::start());
-        let _sidecar = serve(program, &relay, &origin, "[app.example]/");
+        let _sidecar = serve(program, &relay, &origin, "app.example/");
         let asked = [("/", 200), ("/any/thing", 200)];
         assert_statuses(&relay, Some("app.example"), &asked);
         assert_statuses(&relay, Some("APP.Example:8080"), &asked);

@@ -182,7 +182,11 @@ impl Rewrite {
 fn stripped(target: &Bytes, path: &str) -> Option<Bytes> {
     let rest = target.strip_prefix(path.as_bytes())?;
     match rest.first() {
-        Some(b'/') => Some(target.slice_ref(rest)),
+        Some(b'/') => {
+            // A target that began with two slashes would read as another host's (RFC 3986 §4.2).
+            let extra = rest.iter().take_while(|octet| **octet == b'/').count() - 1;
+            rest.get(extra..).map(|path| target.slice_ref(path))
+        }
         None | Some(b'?') => {
             let mut whole = BytesMut::with_capacity(rest.len() + 1);
             whole.extend_from_slice(b"/");
@@ -203,10 +207,11 @@ mod tests {
     }
 
     #[test]
-    fn a_stripped_target_still_begins_with_a_slash() {
+    fn a_stripped_target_begins_with_one_slash() {
         assert_eq!(cut("/api/x?y", "/api").as_deref(), Some("/x?y"));
         assert_eq!(cut("/api", "/api").as_deref(), Some("/"));
         assert_eq!(cut("/api?y", "/api").as_deref(), Some("/?y"));
+        assert_eq!(cut("/api///other/x", "/api").as_deref(), Some("/other/x"));
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! One request of a client: routed, carried to a telephone, answered, logged.
 
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_lite::future;
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::forward::{Observed, Scheme, stamp};
-use telephone_core::http1::AbortCause;
+use telephone_core::http1::{AbortCause, RequestError};
 use telephone_core::message::RequestHead;
 use telephone_core::router::Ticket;
 use telephone_core::session::OpenError;
@@ -32,6 +34,9 @@ use crate::runtime::Runtime;
 const ATTEMPTS_MAX: u32 = 3;
 /// Octets that are read ahead from a client whose request waits for a session.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
+
+/// The word for a request that broke a rule. (RFC 9209 §2.3)
+const BAD_REQUEST: &str = "http_request_error";
 
 /// What the access log will say.
 struct Account {
@@ -206,7 +211,7 @@ async fn carry<R: Runtime>(
                 AbortCause::ClientLeft => "client_left",
                 AbortCause::Body(error) => {
                     account.status = account.status.or(Some(error.status()));
-                    "http_request_error"
+                    BAD_REQUEST
                 }
             };
             Attempt::Over(ControlFlow::Continue(()))
@@ -241,5 +246,23 @@ fn report<R: Runtime>(relay: &Inner<R>, client: &Client<R>, head: &RequestHead, 
         mount: chosen.map(|(_, mount)| mount.as_str()),
         subject: chosen.map(|(subject, _)| subject.as_ref()),
         cause: account.cause,
+    });
+}
+
+/// Reports what was no request: of its head nothing is told, since none of it is to be trusted.
+pub(super) fn report_refused<R: Runtime>(relay: &Inner<R>, peer: SocketAddr, error: RequestError) {
+    tracing::debug!(%peer, reason = error.reason(), "refused a request");
+    relay.observer.request_ended(&AccessRecord {
+        method: b"-",
+        host: None,
+        target: b"-",
+        status: Some(error.status()),
+        bytes_in: 0,
+        bytes_out: 0,
+        duration: Duration::ZERO,
+        peer,
+        mount: None,
+        subject: None,
+        cause: BAD_REQUEST,
     });
 }

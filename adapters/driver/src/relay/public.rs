@@ -12,7 +12,6 @@ use telephone_core::message::RequestHead;
 use super::{Inner, exchange, tunnel};
 use crate::alarm::Alarm;
 use crate::connection::Connection;
-use crate::flag::Flag;
 use crate::runtime::Runtime;
 use crate::socket::Socket as _;
 
@@ -38,7 +37,7 @@ pub(super) async fn serve<R: Runtime>(
 ) {
     let server = Server::new(relay.config.http.clone(), relay.runtime.now());
     let mut client = Client { connection, server, peer };
-    while let Some(request) = client.next_request(&relay.runtime, &relay.draining).await {
+    while let Some(request) = client.next_request(relay).await {
         if tunnel::is_for_telephones(&relay.config.tunnel_path, &request.head) {
             match tunnel::upgrade(&mut client, &request.head) {
                 Ok(()) => return tunnel::serve(relay, client).await,
@@ -52,27 +51,27 @@ pub(super) async fn serve<R: Runtime>(
 
 impl<R: Runtime> Client<R> {
     /// The next request, or `None` when the connection is over. Writes what waits to be written first.
-    async fn next_request(&mut self, runtime: &R, draining: &Flag) -> Option<Request> {
-        let mut alarm = Alarm::new(runtime.clone());
-        let mut raised = std::pin::pin!(draining.raised());
+    async fn next_request(&mut self, relay: &Inner<R>) -> Option<Request> {
+        let mut alarm = Alarm::new(relay.runtime.clone());
+        let mut raised = std::pin::pin!(relay.draining.raised());
         let mut is_announced = false;
         poll_fn(|cx| {
             if !is_announced && raised.as_mut().poll(cx).is_ready() {
                 is_announced = true;
                 self.server.announce_close();
             }
-            self.poll_request(runtime, &mut alarm, draining, cx)
+            self.poll_request(relay, &mut alarm, cx)
         })
         .await
     }
 
     fn poll_request(
         &mut self,
-        runtime: &R,
+        relay: &Inner<R>,
         alarm: &mut Alarm<R>,
-        draining: &Flag,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Request>> {
+        let runtime = &relay.runtime;
         loop {
             if let ControlFlow::Break(()) = ready!(self.poll_write(runtime, cx)) {
                 return Poll::Ready(None);
@@ -83,7 +82,7 @@ impl<R: Runtime> Client<R> {
                 }
                 // The answer is in the output, or there is nobody to give one to.
                 Some(ServerEvent::Refused(error)) => {
-                    tracing::debug!(peer = %self.peer, reason = error.reason(), "refused a request");
+                    exchange::report_refused(relay, self.peer, error);
                     continue;
                 }
                 Some(
@@ -98,7 +97,7 @@ impl<R: Runtime> Client<R> {
             if self.server.closing() != Closing::Open && !self.server.output().is_empty() {
                 continue;
             }
-            if draining.is_raised() && self.server.is_idle() {
+            if relay.draining.is_raised() && self.server.is_idle() {
                 return Poll::Ready(None);
             }
             if alarm.poll(self.server.poll_timeout(), cx) {

@@ -131,7 +131,11 @@ fn admit<R: Runtime>(relay: &Arc<Inner<R>>, hello: &Hello) -> Result<Admitted, R
         relay.observer.token_refused(error);
         refused(auth_code(error), error)
     })?;
-    let mounts = claimed_mounts(hello, &grant)?;
+    let mounts = claimed_mounts(hello, &grant).inspect_err(|refused| {
+        if refused.code == RefusedCode::Forbidden {
+            relay.observer.token_refused(AuthError::NotClaimed);
+        }
+    })?;
     let now = relay.runtime.now();
     let config = SessionConfig {
         role: Role::Plugboard,
@@ -174,7 +178,8 @@ const fn auth_code(error: AuthError) -> RefusedCode {
         | AuthError::BadSignature
         | AuthError::WrongAudience
         | AuthError::WrongIssuer
-        | AuthError::Revoked => RefusedCode::Forbidden,
+        | AuthError::Revoked
+        | AuthError::NotClaimed => RefusedCode::Forbidden,
     }
 }
 

@@ -288,11 +288,59 @@ fn a_send_buffer_is_bounded_and_tells_when_it_has_room() {
     events(&mut pair.plugboard);
     let mut more = Bytes::from_static(&[0; 100]);
     assert_eq!(pair.plugboard.send(id).write(&mut more), Ok(0));
-    assert_eq!(pair.plugboard.send(id).capacity(), 0);
     pair.settle();
     assert_eq!(events(&mut pair.plugboard), []);
     read(&mut pair.telephone, id, pair.now);
     pair.settle();
     assert_eq!(events(&mut pair.plugboard), [Event::Writable(id)]);
     assert_eq!(pair.plugboard.send(id).capacity(), 64 * 1024);
+    // Whoever was told and did not meet a full buffer again is not told again.
+    fill(&mut pair.plugboard, id, 1000);
+    pair.settle();
+    assert_eq!(events(&mut pair.plugboard), []);
+    flood(&mut pair, id);
+    assert_eq!(pair.plugboard.send(id).capacity(), 0);
+    read(&mut pair.telephone, id, pair.now);
+    pair.settle();
+    assert_eq!(events(&mut pair.plugboard), [Event::Writable(id)]);
+}
+
+#[test]
+fn room_is_told_once_while_a_buffer_drains_in_many_turns() {
+    let limits = SessionLimits { session_window: 0, session_window_max: 0, ..SessionLimits::default() };
+    let mut pair = Pair::with(&limits, &SessionLimits::default());
+    let id = pair.opened(tcp(), false);
+    flood(&mut pair, id);
+    assert_eq!(pair.plugboard.send(id).capacity(), 0);
+    let mut told = 0;
+    for _ in 0..4 {
+        read(&mut pair.telephone, id, pair.now);
+        pair.settle();
+        told += events(&mut pair.plugboard).len();
+    }
+    assert_eq!((told, pair.plugboard.buffered()), (1, 0));
+}
+
+#[test]
+fn what_is_kept_of_a_message_does_not_pin_the_rest_of_it() {
+    let mut pair = Pair::new();
+    let id = pair.opened(tcp(), false);
+    let asked = pair.exchange_of_telephone();
+    let value = Bytes::from_static(b"a value that is kept");
+    let mut head = response(200);
+    head.headers.push(&b"Kept"[..], value.clone());
+    let large = message(&[
+        Frame::Data { id, octets: Bytes::from(alloc::vec![1; 2000]) },
+        Frame::Head { id: asked, end: false, head },
+        Frame::Data { id: asked, octets: Bytes::from(alloc::vec![2; 16_000]) },
+    ]);
+    let range = large.as_ptr_range();
+    pair.telephone.handle_message(large, pair.now);
+    let Incoming::Octets(small) = pair.telephone.recv(id).peek() else { panic!("octets came") };
+    let head = pair.telephone.recv(asked).take_head().expect("a head came");
+    let Incoming::Octets(most) = pair.telephone.recv(asked).peek() else { panic!("octets came") };
+    let kept = head.headers.first("kept").expect("the field came");
+    assert_eq!((small.len(), kept), (2000, &value));
+    assert!(!range.contains(&small.as_ptr()) && !range.contains(&kept.as_ptr()));
+    assert!(range.contains(&most.as_ptr()), "what is most of a message is not copied");
 }

@@ -192,6 +192,14 @@ impl Pair {
         self.opened(http(request("POST")), false)
     }
 
+    /// An HTTP exchange that the telephone opened; the plugboard has accepted it.
+    pub(super) fn exchange_of_telephone(&mut self) -> StreamId {
+        let id = self.telephone.open(http(request("GET")), true, self.now).expect("a stream is opened");
+        self.settle();
+        assert_eq!(self.plugboard.accept().map(|accepted| accepted.id), Some(id));
+        id
+    }
+
     /// Accepts everything that the telephone was offered.
     pub(super) fn accept_all(&mut self) -> Vec<Accepted> {
         core::iter::from_fn(|| self.telephone.accept()).collect()

@@ -66,6 +66,20 @@ fn each_of_k_busy_streams_gets_at_least_half_of_its_share_of_each_mebibyte() {
 }
 
 #[test]
+fn whoever_met_a_full_message_is_not_served_first_in_the_next() {
+    for k in [3, 5, 9] {
+        let mut pair = Pair::with(&wide(), &wide());
+        let ids: Vec<_> = (0..k).map(|_| pair.opened(tcp(), false)).collect();
+        let mut shares: BTreeMap<StreamId, usize> = BTreeMap::new();
+        for (id, count) in data_sent(&mut pair, &ids, 4 << 20) {
+            *shares.entry(id).or_default() += count;
+        }
+        let (least, most) = (shares.values().min(), shares.values().max());
+        assert!(least.zip(most).is_some_and(|(least, most)| least * 10 >= most * 9), "{shares:?}");
+    }
+}
+
+#[test]
 fn a_turn_is_at_most_16_kib_in_one_frame() {
     let mut pair = Pair::with(&wide(), &wide());
     let id = pair.opened(tcp(), false);
