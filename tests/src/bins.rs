@@ -12,12 +12,19 @@ use std::sync::OnceLock;
 /// # Panics
 /// If the programs do not build.
 pub fn path(name: &str) -> PathBuf {
-    // A failure is kept too: one attempt tells it all.
-    static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
-    if let Err(said) = BUILT.get_or_init(build) {
-        panic!("the programs do not build:\n{said}");
-    }
+    static BUILT: Built = OnceLock::new();
+    ensure(&BUILT, "--bins");
     directory().join(name)
+}
+
+/// The path of the example `name`, built likewise.
+///
+/// # Panics
+/// If the examples do not build.
+pub fn example(name: &str) -> PathBuf {
+    static BUILT: Built = OnceLock::new();
+    ensure(&BUILT, "--examples");
+    directory().join("examples").join(name)
 }
 
 /// Where the programs lie: `target/<profile>`, two levels above the test executable.
@@ -41,7 +48,16 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace")
 }
 
-fn build() -> Result<(), String> {
+/// What came of one build. A failure is kept too: one attempt tells it all.
+type Built = OnceLock<Result<(), String>>;
+
+fn ensure(built: &Built, targets: &str) {
+    if let Err(said) = built.get_or_init(|| build(targets)) {
+        panic!("the programs do not build:\n{said}");
+    }
+}
+
+fn build(targets: &str) -> Result<(), String> {
     let target = directory().parent().expect("target");
     let mut cargo = Command::new(env!("CARGO"));
     // What cargo tells a test of its package is news to build scripts (ring's): they would run again each time.
@@ -51,7 +67,7 @@ fn build() -> Result<(), String> {
             cargo.env_remove(&name);
         }
     }
-    cargo.args(["build", "--workspace", "--bins", "--profile", &profile(), "--target-dir"]).arg(target);
+    cargo.args(["build", "--workspace", targets, "--profile", &profile(), "--target-dir"]).arg(target);
     let output = cargo.current_dir(workspace()).output().expect("cargo runs");
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }

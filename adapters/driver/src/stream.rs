@@ -43,7 +43,7 @@ impl StreamHandle {
         self.session.with_link(|session| session.recv(self.id).take_head())
     }
 
-    /// Whether the peer's direction ended and every octet of it was consumed.
+    /// Whether the peer's direction ended without trailers and every octet of it was consumed.
     pub(crate) fn is_at_end(&self) -> bool {
         self.session.with_link(|session| session.recv(self.id).is_at_end())
     }

@@ -202,11 +202,12 @@ impl RecvStream<'_> {
         self.session.streams.get_mut(&self.id)?.recv.heads.pop_front()
     }
 
-    /// Whether nothing stands behind what was taken: the direction ended and every octet was read.
+    /// Whether nothing stands behind what was taken: the direction ended without trailers, and every octet was
+    /// read.
     #[must_use]
     pub fn is_at_end(&self) -> bool {
         self.session.streams.get(&self.id).is_some_and(|stream| {
-            matches!(stream.recv.state, RecvState::Ended(_))
+            matches!(&stream.recv.state, RecvState::Ended(trailers) if trailers.is_empty())
                 && stream.recv.is_exhausted()
                 && stream.recv.stopped.is_none()
         })

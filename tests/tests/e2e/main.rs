@@ -7,6 +7,7 @@ mod backpressure;
 mod bodies;
 mod connections;
 mod deployment;
+mod embedding;
 mod failures;
 mod forwarding;
 mod harness;

@@ -16,6 +16,8 @@ pub(super) struct Answer {
     pub(super) head: ResponseHead,
     /// Whether octets may follow it at all.
     pub(super) has_body: bool,
+    /// How many must follow, if that is known.
+    pub(super) owed: Option<u64>,
 }
 
 /// Why an answer cannot be sent.
@@ -70,12 +72,15 @@ pub(super) fn answer(parts: &response::Parts, is_head: bool, hint: &SizeHint) ->
         return Err(BadResponse::Status(status.as_u16()));
     }
     let declared = declared_length(&parts.headers);
+    let owed = declared.or(hint.exact());
+    // HTTP/1.1 has no place for trailers behind a body of declared length (RFC 9112 §7.1.2).
+    let is_open = parts.headers.contains_key(header::TRAILER);
     // RFC 9110 §8.6: none on 204; on 304 and to HEAD the length that a GET would have had, if known.
     let (length, has_body) = match status {
         StatusCode::NO_CONTENT => (None, false),
         StatusCode::NOT_MODIFIED => (declared, false),
-        _ if is_head => (declared.or(hint.exact().filter(|&length| length > 0)), false),
-        _ => (declared.or(hint.exact()), true),
+        _ if is_head => (owed.filter(|&length| length > 0 || declared.is_some()), false),
+        _ => (if is_open { None } else { owed }, true),
     };
     let mut headers = headers(&parts.headers);
     end_to_end(&mut headers);
@@ -84,7 +89,7 @@ pub(super) fn answer(parts: &response::Parts, is_head: bool, hint: &SizeHint) ->
     }
     let reason = Bytes::from_static(status.canonical_reason().unwrap_or_default().as_bytes());
     let head = ResponseHead { status: status.as_u16(), reason, headers, length, upgrade: None };
-    Ok(Answer { head, has_body })
+    Ok(Answer { head, has_body, owed })
 }
 
 /// The trailers that may cross, as far as their limit reaches.
@@ -151,6 +156,14 @@ mod tests {
     fn a_length_that_nobody_declared_is_the_bodys_own() {
         assert_eq!(answered(200, &[], false, 7).head.length, Some(7));
         assert_eq!(answered(200, &[("content-length", "+9")], false, 7).head.length, Some(7));
+    }
+
+    #[test]
+    fn an_answer_that_announces_trailers_leaves_them_room_and_owes_its_length_all_the_same() {
+        for fields in [&[("trailer", "x-sum"), ("content-length", "7")][..], &[("trailer", "x-sum")]] {
+            let answer = answered(200, fields, false, 7);
+            assert_eq!((answer.head.length, answer.owed), (None, Some(7)));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -40,7 +40,7 @@ impl Incoming {
     /// The body that belongs to `head`. A request for an upgrade has none: what its client sends after the
     /// head belongs to the protocol that no handler here switches to.
     pub(super) fn new(stream: Arc<StreamHandle>, head: &RequestHead) -> Self {
-        let is_empty = head.upgrade.is_some() || is_over(&stream);
+        let is_empty = head.upgrade.is_some() || stream.is_at_end();
         let is_continue_due =
             head.headers.all("expect").any(|value| value.eq_ignore_ascii_case(b"100-continue"));
         Self { stream: (!is_empty).then_some(stream), remaining: head.length, is_continue_due }
@@ -92,7 +92,7 @@ impl Body for Incoming {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.stream.as_deref().is_none_or(is_over)
+        self.stream.as_ref().is_none_or(|stream| stream.is_at_end())
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -116,14 +116,6 @@ impl fmt::Debug for Incoming {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Incoming").field("remaining", &self.remaining).finish_non_exhaustive()
     }
-}
-
-/// Whether nothing stands in the request's direction any more, not even trailers.
-fn is_over(stream: &StreamHandle) -> bool {
-    // At the end a read takes nothing and waits for nothing.
-    let mut cx = Context::from_waker(Waker::noop());
-    stream.is_at_end()
-        && matches!(stream.poll_read(&mut cx), Poll::Ready(session::Incoming::End(trailers)) if trailers.is_empty())
 }
 
 /// Says `100 Continue`; of no effect behind the final head.

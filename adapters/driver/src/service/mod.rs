@@ -123,25 +123,23 @@ where
     ready.map_err(|error| Failure::NotReady(error.into()))?;
     let response = service.call(request).await.map_err(|error| Failure::Failed(error.into()))?;
     let (parts, body) = response.into_parts();
-    let Answer { head, has_body } = convert::answer(&parts, is_head, &body.size_hint())?;
-    let is_whole = !has_body || (head.length.unwrap_or(0) == 0 && body.is_end_stream());
-    let length = head.length;
+    let Answer { head, has_body, owed } = convert::answer(&parts, is_head, &body.size_hint())?;
+    let is_whole = !has_body || (owed.unwrap_or(0) == 0 && body.is_end_stream());
     respond(head, is_whole, stream)?;
-    if is_whole { Ok(()) } else { send_body(body, length, stream).await }
+    if is_whole { Ok(()) } else { send_body(body, owed, stream).await }
 }
 
 fn respond(head: ResponseHead, end: bool, stream: &StreamHandle) -> Result<(), Failure> {
     stream.respond(head, end).map_err(|_| Failure::Answer(BadResponse::HeadTooLarge))
 }
 
-/// Sends a body as fast as the client reads it.
-async fn send_body<B>(body: B, length: Option<u64>, stream: &StreamHandle) -> Result<(), Failure>
+/// Sends a body as fast as the client reads it; `owed` octets if their number is known.
+async fn send_body<B>(body: B, mut owed: Option<u64>, stream: &StreamHandle) -> Result<(), Failure>
 where
     B: Body,
     B::Error: Into<BoxError>,
 {
     let mut body = pin!(body);
-    let mut owed = length;
     let mut trailers = Headers::new();
     while let Some(frame) = next_frame(body.as_mut()).await? {
         match frame.into_data() {

@@ -27,7 +27,8 @@ impl<R: Runtime> TelephoneBuilder<R> {
     /// Serves a handler inside this program: any [`Service`] over the types of `http`, such as an axum
     /// `Router`. Each request goes to a clone of `service`, once that is ready.
     ///
-    /// Bodies stream both ways, and hold each other's sender back. A handler that fails or panics is
+    /// Bodies stream both ways, and hold each other's sender back. An answer of known length that has trailers
+    /// announces them with a `Trailer` field, or HTTP/1.1 has no place for them. A handler that fails or panics is
     /// answered for with 502; when the client leaves, the handler's future is dropped. A request for an
     /// upgrade is served as if it had not asked: WebSockets need a [backend](Self::backend).
     ///

@@ -251,9 +251,9 @@ impl World {
 
     fn note_outcome(&mut self, end: usize, id: StreamId, outcome: Incoming) {
         let is_at_end = self.session(end).recv(id).is_at_end();
-        assert_eq!(is_at_end, matches!(outcome, Incoming::End(_)));
+        assert_eq!(is_at_end, matches!(&outcome, Incoming::End(trailers) if trailers.is_empty()));
         let direction = self.direction(id, !is_opener(ENDS[end], id));
-        if is_at_end {
+        if matches!(outcome, Incoming::End(_)) {
             assert!(direction.is_ended && direction.read == direction.written, "{id}: {direction:?}"); // I9
         }
         direction.outcome = Some(outcome);

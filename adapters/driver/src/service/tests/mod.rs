@@ -1,220 +1,19 @@
 //! The service leg against a relay's end of the same session, in memory.
 
+mod line;
+
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use http::HeaderMap;
-use http_body::SizeHint;
-use telephone_core::limits::SessionLimits;
-use telephone_core::session::{self, Role, Session, SessionConfig};
-use telephone_core::time::Timestamp;
-use telephone_core::wire::{Opening, Settings};
+use telephone_core::limits::{SEND_BUFFER_BYTES, SessionLimits};
+use telephone_core::session;
 
 use super::*;
-use crate::shared::SharedSession;
-
-/// Both ends of a session.
-struct Line {
-    relay: SharedSession,
-    telephone: SharedSession,
-}
-
-impl Line {
-    fn new() -> Self {
-        let end = |role| {
-            let limits = SessionLimits::default();
-            let config = SessionConfig { role, peer: Settings::of(&limits), limits, seed: 1 };
-            SharedSession::new(Session::new(config, Timestamp::ZERO), Arc::new(|| Timestamp::ZERO))
-        };
-        Self { relay: end(Role::Plugboard), telephone: end(Role::Telephone) }
-    }
-
-    fn open(&self, head: RequestHead, end: bool) -> StreamHandle {
-        let mount = Bytes::from_static(b"/m");
-        self.relay.open(Opening::Http { mount, head }, end).unwrap()
-    }
-
-    /// The stream as the telephone's end sees it, once the open frame is there.
-    fn accept(&self) -> (RequestHead, StreamHandle) {
-        self.deliver();
-        match self.telephone.accept().unwrap() {
-            (Opening::Http { head, .. }, stream) => (head, stream),
-            (Opening::Tcp { .. }, _) => panic!("nobody opened a TCP stream"),
-        }
-    }
-
-    /// Carries every message there is; true if there was one.
-    fn deliver(&self) -> bool {
-        let carry = |from: &SharedSession, to: &SharedSession| {
-            let mut count = 0;
-            while let Some(message) = from.with_link(|session| session.poll_transmit(Timestamp::ZERO)) {
-                to.with_link(|session| session.handle_message(message, Timestamp::ZERO));
-                count += 1;
-            }
-            from.take_events();
-            to.take_events();
-            assert_eq!((from.closed(), to.closed()), (None, None));
-            count > 0
-        };
-        let down = carry(&self.relay, &self.telephone);
-        carry(&self.telephone, &self.relay) || down
-    }
-
-    fn poll(&self, cx: &Context<'_>) -> Poll<Infallible> {
-        loop {
-            let has_moved = self.deliver();
-            let is_due = self.relay.register_link(cx) | self.telephone.register_link(cx);
-            if !has_moved && !is_due {
-                return Poll::Pending;
-            }
-        }
-    }
-
-    /// Serves one exchange with `service` while `client` plays the relay.
-    fn serve<S, B, F>(service: S, head: RequestHead, end: bool, client: impl FnOnce(StreamHandle) -> F)
-    where
-        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-        S::Error: Into<BoxError>,
-        S::Future: Send,
-        B: Body<Data: Send, Error: Into<BoxError>> + Send,
-        F: Future<Output = ()>,
-    {
-        let line = Self::new();
-        let client = client(line.open(head, end));
-        let (head, stream) = line.accept();
-        let leg = ServiceLeg::new(service, Rewrite::default());
-        let mount = Bytes::from_static(b"/m");
-        let exchange = async {
-            let ((), ()) = future::zip(leg.serve(&mount, head, stream), client).await;
-        };
-        let carrying = async { match poll_fn(|cx| line.poll(cx)).await {} };
-        smol::block_on(future::or(exchange, carrying));
-    }
-}
-
-fn request(method: &'static str, target: &'static str) -> RequestHead {
-    RequestHead {
-        method: Bytes::from_static(method.as_bytes()),
-        target: Bytes::from_static(target.as_bytes()),
-        headers: Headers::new(),
-        length: None,
-        upgrade: None,
-        wants_trailers: false,
-    }
-}
-
-fn with_field(mut head: RequestHead, name: &'static str, value: &'static str) -> RequestHead {
-    head.headers.push(name, value);
-    head
-}
-
-/// What came of an exchange: the heads in order, the octets, and how it ended.
-struct Heard {
-    heads: Vec<ResponseHead>,
-    octets: Vec<u8>,
-    ending: Result<Headers, Reset>,
-}
-
-impl Heard {
-    fn head(&self) -> &ResponseHead {
-        self.heads.last().unwrap()
-    }
-}
-
-/// The next piece, its credit given back.
-async fn next(stream: &StreamHandle) -> session::Incoming {
-    let incoming = poll_fn(|cx| stream.poll_read(cx)).await;
-    if let session::Incoming::Octets(octets) = &incoming {
-        stream.credit(octets.len());
-    }
-    incoming
-}
-
-async fn hear(stream: &StreamHandle) -> Heard {
-    let (mut heads, mut octets) = (Vec::new(), Vec::new());
-    let ending = loop {
-        match next(stream).await {
-            session::Incoming::Head => heads.extend(stream.take_head()),
-            session::Incoming::Octets(piece) => octets.extend_from_slice(&piece),
-            session::Incoming::End(trailers) => break Ok(trailers),
-            session::Incoming::Reset(reset) => break Err(reset),
-            session::Incoming::Pending => panic!("a read that is ready has something"),
-        }
-    };
-    Heard { heads, octets, ending }
-}
-
-async fn send(stream: &StreamHandle, octets: &'static [u8]) {
-    let mut octets = Bytes::from_static(octets);
-    while !octets.is_empty() {
-        if poll_fn(|cx| stream.poll_capacity(cx)).await.is_err() {
-            return;
-        }
-        stream.write(&mut octets).unwrap();
-    }
-}
-
-/// A body in frames that were laid down before; the end may be an error.
-#[derive(Default)]
-struct Frames(VecDeque<Result<Frame<Bytes>, &'static str>>);
-
-impl Frames {
-    fn of(pieces: &[&'static str]) -> Self {
-        Self(pieces.iter().map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes())))).collect())
-    }
-
-    fn then(mut self, last: Result<Frame<Bytes>, &'static str>) -> Self {
-        self.0.push_back(last);
-        self
-    }
-}
-
-impl Body for Frames {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Poll::Ready(self.0.pop_front().map(|frame| frame.map_err(Into::into)))
-    }
-}
-
-async fn next_piece(body: &mut Incoming) -> Option<Result<Frame<Bytes>, BodyLost>> {
-    let mut body = Pin::new(body);
-    poll_fn(|cx| body.as_mut().poll_frame(cx)).await
-}
-
-/// Reads a body to its end: its octets and its trailers.
-async fn read(mut body: Incoming) -> Result<(Vec<u8>, HeaderMap), BodyLost> {
-    let (mut octets, mut trailers) = (Vec::new(), HeaderMap::new());
-    while let Some(frame) = next_piece(&mut body).await {
-        match frame?.into_data() {
-            Ok(data) => octets.extend_from_slice(&data),
-            Err(frame) => trailers = frame.into_trailers().unwrap(),
-        }
-    }
-    Ok((octets, trailers))
-}
-
-/// Serves `head` with a handler and hears what comes of it.
-fn heard<Fut, B>(
-    head: RequestHead,
-    handler: impl FnOnce(Request<Incoming>) -> Fut + Clone + Send + 'static,
-) -> Heard
-where
-    Fut: Future<Output = Response<B>> + Send,
-    B: Body<Data: Send, Error: Into<BoxError>> + Send,
-{
-    let mut result = None;
-    Line::serve(ServiceFn(handler), head, true, async |stream| result = Some(hear(&stream).await));
-    result.unwrap()
-}
+use line::{Frames, Heard, Line, hear, heard, next, next_piece, read, request, send, with_field};
 
 #[test]
 fn a_handler_sees_the_request_as_it_was_sent() {
@@ -284,7 +83,7 @@ fn trailers_behind_an_empty_body_are_not_lost() {
 fn a_client_that_reads_nothing_holds_the_handler_back() {
     const PIECE: [u8; 16 * 1024] = [7; 16 * 1024];
     /// Endless, and counts what was asked of it.
-    struct Endless(Arc<std::sync::atomic::AtomicUsize>);
+    struct Endless(Arc<AtomicUsize>);
     impl Body for Endless {
         type Data = Bytes;
         type Error = Infallible;
@@ -292,14 +91,14 @@ fn a_client_that_reads_nothing_holds_the_handler_back() {
             self: Pin<&mut Self>,
             _: &mut Context<'_>,
         ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            self.0.fetch_add(PIECE.len(), std::sync::atomic::Ordering::Relaxed);
+            self.0.fetch_add(PIECE.len(), Ordering::Relaxed);
             Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&PIECE)))))
         }
     }
-    let asked = Arc::<std::sync::atomic::AtomicUsize>::default();
+    let asked = Arc::<AtomicUsize>::default();
     let count = asked.clone();
     let handler = move |_| std::future::ready(Response::new(Endless(count.clone())));
-    let (line, asked_of) = (Line::new(), || asked.load(std::sync::atomic::Ordering::Relaxed));
+    let (line, asked_of) = (Line::new(), || asked.load(Ordering::Relaxed));
     let stream = line.open(request("GET", "/m"), true);
     let (head, served) = line.accept();
     let leg = ServiceLeg::new(ServiceFn(handler), Rewrite::default());
@@ -316,7 +115,7 @@ fn a_client_that_reads_nothing_holds_the_handler_back() {
     };
     let held_at = settle();
     let limits = SessionLimits::default();
-    let bound = limits.stream_window as usize + telephone_core::limits::SEND_BUFFER_BYTES + PIECE.len();
+    let bound = limits.stream_window as usize + SEND_BUFFER_BYTES + PIECE.len();
     assert!(held_at <= bound, "{held_at} octets were asked for, {bound} are allowed");
     // Reading lets it go on.
     assert_eq!(smol::block_on(next(&stream)), session::Incoming::Head);
@@ -441,13 +240,13 @@ fn a_service_that_fails_is_no_answer_and_says_whether_it_was_called() {
 #[test]
 fn a_handler_is_dropped_where_it_waits_when_the_client_leaves() {
     /// Tells of its drop.
-    struct Told(Arc<std::sync::atomic::AtomicBool>);
+    struct Told(Arc<AtomicBool>);
     impl Drop for Told {
         fn drop(&mut self) {
-            self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+            self.0.store(true, Ordering::Relaxed);
         }
     }
-    let is_dropped = Arc::<std::sync::atomic::AtomicBool>::default();
+    let is_dropped = Arc::<AtomicBool>::default();
     let shared = is_dropped.clone();
     let handler = move |_| {
         let told = Told(shared.clone());
@@ -458,7 +257,7 @@ fn a_handler_is_dropped_where_it_waits_when_the_client_leaves() {
     };
     // The exchange ends only if the leg gives the handler up.
     Line::serve(ServiceFn(handler), request("GET", "/m"), true, async |stream| drop(stream));
-    assert!(is_dropped.load(std::sync::atomic::Ordering::Relaxed));
+    assert!(is_dropped.load(Ordering::Relaxed));
 }
 
 #[test]
@@ -532,7 +331,7 @@ fn a_length_is_told_while_the_body_shrinks() {
         let mut body = request.into_body();
         assert_eq!(body.size_hint().exact(), Some(5));
         next_piece(&mut body).await.unwrap().unwrap();
-        assert_eq!(body.size_hint().exact(), SizeHint::with_exact(0).exact());
+        assert_eq!(body.size_hint().exact(), Some(0));
         assert!(next_piece(&mut body).await.is_none());
         assert!(body.is_end_stream());
         Response::new(String::new())
