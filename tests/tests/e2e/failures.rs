@@ -121,6 +121,7 @@ fn after_the_relay_is_killed_and_started_again_the_mount_is_back_within_two_seco
 fn after_an_outage_the_mount_is_back_within_two_seconds() {
     both_programs(|program| {
         let mut line = Line::with(program, &[], &[]);
+        assert_eq!(line.get("/m/x").status(), 200);
         line.relay_mut().kill();
         wait::until_true("the telephone has failed several times", PATIENCE, || {
             let health = line.sidecar().health("/healthz").expect("a health page");

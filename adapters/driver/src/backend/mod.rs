@@ -178,7 +178,8 @@ impl Rewrite {
     }
 }
 
-/// `target` without the mount's path, beginning with a slash again. `None` if nothing is to be cut.
+/// `target` without the mount's path, beginning with one slash again: two would name a host to many a
+/// backend, as they do to the canonical form (RFC 3986 §4.2). `None` if nothing is to be cut.
 fn stripped(target: &Bytes, path: &str) -> Option<Bytes> {
     let rest = target.strip_prefix(path.as_bytes())?;
     match rest.first() {
@@ -212,6 +213,12 @@ mod tests {
         assert_eq!(cut("/api", "/api").as_deref(), Some("/"));
         assert_eq!(cut("/api?y", "/api").as_deref(), Some("/?y"));
         assert_eq!(cut("/api///other/x", "/api").as_deref(), Some("/other/x"));
+    }
+
+    #[test]
+    fn a_stripped_target_never_names_a_host() {
+        assert_eq!(cut("/api//evil.example/x", "/api").as_deref(), Some("/evil.example/x"));
+        assert_eq!(cut("/api///", "/api").as_deref(), Some("/"));
     }
 
     #[test]

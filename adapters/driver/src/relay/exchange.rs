@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::forward::{Observed, Scheme, stamp};
 use telephone_core::http1::{AbortCause, RequestError};
 use telephone_core::message::RequestHead;
-use telephone_core::router::Ticket;
+use telephone_core::router::{SessionKey, Ticket};
 use telephone_core::session::OpenError;
 use telephone_core::target;
 use telephone_core::time::Timestamp;
@@ -55,13 +55,41 @@ enum Attempt {
     Again(Refused),
 }
 
+/// Counts an exchange for as long as it lives, however its task ends.
+struct InFlight<'a>(&'a AtomicUsize);
+
+impl<'a> InFlight<'a> {
+    fn count(exchanges: &'a AtomicUsize) -> Self {
+        exchanges.fetch_add(1, Ordering::Relaxed);
+        Self(exchanges)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Gives a chosen session back, however the exchange's task ends.
+struct Lease<'a, R: Runtime> {
+    relay: &'a Inner<R>,
+    key: SessionKey,
+}
+
+impl<R: Runtime> Drop for Lease<'_, R> {
+    fn drop(&mut self) {
+        self.relay.registry.finish(self.key);
+    }
+}
+
 /// Serves one request. Breaks if the connection is of no further use.
 pub(super) async fn serve<R: Runtime>(
     relay: &Arc<Inner<R>>,
     client: &mut Client<R>,
     mut request: Request,
 ) -> ControlFlow<()> {
-    relay.exchanges.fetch_add(1, Ordering::Relaxed);
+    let _in_flight = InFlight::count(&relay.exchanges);
     let mut account = Account {
         started: relay.runtime.now(),
         status: None,
@@ -76,7 +104,6 @@ pub(super) async fn serve<R: Runtime>(
     };
     stamp(&mut request.head.headers, &observed);
     let flow = serve_stamped(relay, client, &request, &mut account).await;
-    relay.exchanges.fetch_sub(1, Ordering::Relaxed);
     report(relay, client, &request.head, &account);
     flow
 }
@@ -97,8 +124,9 @@ async fn serve_stamped<R: Runtime>(
             Err(Some(refused)) => return refuse(client, refused, account),
         };
         account.chosen = Some((chosen.subject.clone(), chosen.mount.to_string()));
+        let lease = Lease { relay, key: chosen.key };
         let outcome = carry(relay, client, request, &chosen, account).await;
-        relay.registry.finish(chosen.key);
+        drop(lease);
         match outcome {
             Attempt::Over(flow) => return flow,
             Attempt::Again(refused) if attempt == ATTEMPTS_MAX => return refuse(client, refused, account),
@@ -176,7 +204,7 @@ async fn carry<R: Runtime>(
     let stream = match chosen.session.open(opening, request.end) {
         Ok(stream) => stream,
         Err(OpenError::Leaving) => {
-            relay.registry.suspend(chosen.key, relay.runtime.now());
+            relay.registry.pause(chosen.key, relay.runtime.now());
             return Attempt::Again(Refused::too_many_streams());
         }
         Err(OpenError::TooManyStreams) => {

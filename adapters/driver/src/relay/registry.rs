@@ -125,7 +125,12 @@ impl Registry {
         Ok(())
     }
 
-    /// A session takes no new requests.
+    /// A session cannot take requests for now, but may again: its token ran out and is in its grace.
+    pub(super) fn pause(&self, key: SessionKey, now: Timestamp) {
+        self.with(|state| state.router.handle_link_down(key, now));
+    }
+
+    /// A session takes no new requests any more.
     pub(super) fn suspend(&self, key: SessionKey, now: Timestamp) {
         self.with(|state| state.router.suspend(key, now));
     }
@@ -139,6 +144,7 @@ impl Registry {
     pub(super) fn renew(&self, key: SessionKey, claims: &[Mount], token_id: Option<String>, now: Timestamp) {
         self.with(|state| {
             state.router.narrow(key, claims, now);
+            state.router.handle_link_up(key, now);
             if let Some(one) = state.sessions.get_mut(&key) {
                 one.token_id = token_id;
             }

@@ -244,7 +244,8 @@ impl<R: Runtime> Drop for Membership<R> {
 fn on_event<R: Runtime>(relay: &Arc<Inner<R>>, session: &SharedSession, key: SessionKey, event: Event) {
     match event {
         Event::Renewal(token) => renew(relay, session, key, &token),
-        Event::Expired | Event::PeerLeaves(_) => relay.registry.suspend(key, relay.runtime.now()),
+        Event::Expired => relay.registry.pause(key, relay.runtime.now()),
+        Event::PeerLeaves(_) => relay.registry.suspend(key, relay.runtime.now()),
         Event::Opened => {
             // No grant of this version lets a telephone open streams.
             while let Some((_, stream)) = session.accept() {
@@ -266,8 +267,8 @@ fn renew<R: Runtime>(relay: &Arc<Inner<R>>, session: &SharedSession, key: Sessio
     match verified {
         Ok(grant) if relay.registry.is_subject(key, &grant.subject) => {
             let claims: Vec<Mount> = grant.mounts.iter().filter_map(|claim| claim.parse().ok()).collect();
-            relay.registry.renew(key, &claims, grant.token_id, relay.runtime.now());
             session.with(|session, now| session.confirm_renewal(grant.expires_in, now));
+            relay.registry.renew(key, &claims, grant.token_id, relay.runtime.now());
         }
         Ok(_) => session.leave(LeaveCode::Forbidden),
         Err(error) => {
