@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use telephone_tests::client::Client;
-use telephone_tests::line::{Line, both, both_alone};
+use telephone_tests::line::{Line, both, both_alone, both_programs};
 use telephone_tests::origin::{After, Origin};
 use telephone_tests::prf::STEP;
 use telephone_tests::request::{Request, chunk};
@@ -49,6 +49,20 @@ fn a_client_that_does_not_read_stops_the_origin_from_writing() {
             taken += client.some(STEP).expect("an open connection").len() as u64;
         }
         assert!(line.origin.counts().bytes_written > written);
+    });
+}
+
+#[test]
+fn a_client_that_takes_nothing_of_its_answer_is_dropped_in_time() {
+    both_programs(|program| {
+        let line = Line::with(program, &["--limit", "send-timeout=1s"], &[]);
+        let mut client = Client::connect_narrow(line.addr(), NARROW);
+        client.send(Request::get(ENDLESS).to_vec());
+        assert_eq!(client.head().status(), 200);
+        wait_stalled(&line);
+        // What it held is free again: the backend's connection is closed, not kept waiting.
+        line.origin.wait_idle(PATIENCE);
+        assert_eq!(line.get("/m/x").status(), 200);
     });
 }
 
