@@ -10,7 +10,7 @@ use telephone_tests::line::{Line, both, both_alone, both_programs};
 use telephone_tests::origin::{After, Origin};
 use telephone_tests::prf::STEP;
 use telephone_tests::request::{Request, chunk};
-use telephone_tests::sizes::MIB;
+use telephone_tests::sizes::{self, MIB};
 use telephone_tests::wait::{self, PATIENCE};
 
 /// More than all windows and kernel buffers of a line together, less than what the body holds: 16 MiB of stream
@@ -140,6 +140,7 @@ fn a_stalled_download_slows_others_by_less_than_a_factor_of_two() {
         assert_eq!(stalled.head().status(), 200);
         wait_stalled(line);
         let beside = median_of_five(line);
+        sizes::figure("50 requests beside a stalled download", format_args!("{beside:?}, alone {alone:?}"));
         assert!(
             beside < alone * 2,
             "50 requests took {alone:?} alone and {beside:?} beside a stalled download"
@@ -220,6 +221,7 @@ fn events_arrive_within_ten_milliseconds_of_being_written() {
             })
             .collect();
         delays.sort();
+        sizes::figure("median delay of an event", format_args!("{:?}", delays[50]));
         assert!(delays[50] < Duration::from_millis(10), "the median delay is {:?}", delays[50]);
         drop(trigger);
         assert_eq!(client.take(5), b"0\r\n\r\n");
