@@ -24,7 +24,7 @@ use crate::authority::{AuthError, Grant};
 use crate::connection::Connection;
 use crate::link::{Link, Metered, web_socket_config};
 use crate::runtime::Runtime;
-use crate::shared::{Clock, SharedSession};
+use crate::shared::{Clock, Ending, SharedSession};
 use crate::socket::Socket as _;
 
 /// The interval over which each session adds to the spread of redials, and the least spread. (L12)
@@ -216,6 +216,8 @@ fn welcome<R: Runtime>(relay: &Inner<R>, key: SessionKey, grant: &Grant) -> Welc
 /// Runs a session that was admitted, and takes it out of the registry in the end.
 async fn run<R: Runtime>(relay: &Arc<Inner<R>>, mut link: Link<R::Socket>, admitted: Admitted) {
     let Admitted { key, session, subject, welcome } = admitted;
+    // Dropped last: what a lost session leaves undone must not be routed to it again.
+    let _ending = Ending(session.clone());
     let _membership = Membership { relay: relay.clone(), key };
     if link.send(handshake::welcome(welcome)).await.is_err() {
         return;

@@ -16,7 +16,7 @@ use crate::backend::Leg;
 use crate::flag::Flag;
 use crate::plugboard_url::PlugboardUrl;
 use crate::runtime::Runtime;
-use crate::shared::{Clock, SharedSession};
+use crate::shared::{Clock, Ending, SharedSession};
 use crate::socket::Socket;
 use crate::status::State;
 
@@ -152,6 +152,7 @@ impl<R: Runtime, L: Leg> Line<R, L> {
         let mut session = Session::new(config, now);
         session.authorize(welcome.expires_in(), now);
         let session = SharedSession::new(session, clock);
+        let _ending = Ending(session.clone());
         self.status.attach(self.index, &session);
         let running = link.run(&self.runtime, &session, |event| self.on_event(&session, event));
         let draining = async {
