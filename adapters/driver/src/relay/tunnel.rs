@@ -1,5 +1,6 @@
 //! The tunnel leg: a telephone's link from its upgrade to the end of its session.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use async_tungstenite::WebSocketStream;
@@ -31,6 +32,8 @@ use crate::socket::Socket as _;
 const SPREAD_MS_A_SESSION: u64 = 1;
 const SPREAD_MS_MIN: u64 = 100;
 
+/// When to come back with a token that only has to become good: soon, and not all at once.
+const TOKEN_RETRY_MS: RangeInclusive<u64> = 1_000..=5_000;
 /// Whether a request is for the tunnel path.
 pub(super) fn is_for_telephones(tunnel_path: &str, head: &RequestHead) -> bool {
     target::path(&head.target) == tunnel_path.as_bytes()
@@ -129,7 +132,8 @@ fn admit<R: Runtime>(relay: &Arc<Inner<R>>, hello: &Hello) -> Result<Admitted, R
     }
     let grant = relay.authority.verify(&hello.token).map_err(|error| {
         relay.observer.token_refused(error);
-        refused(auth_code(error), error)
+        let retry_after_ms = error.is_temporary().then(|| fastrand::u64(TOKEN_RETRY_MS));
+        Refused { retry_after_ms, ..refused(auth_code(error), error) }
     })?;
     let mounts = claimed_mounts(hello, &grant).inspect_err(|refused| {
         if refused.code == RefusedCode::Forbidden {
@@ -171,7 +175,9 @@ fn admit<R: Runtime>(relay: &Arc<Inner<R>>, hello: &Hello) -> Result<Admitted, R
 
 const fn auth_code(error: AuthError) -> RefusedCode {
     match error {
-        AuthError::Expired | AuthError::NotYetValid => RefusedCode::Expired,
+        AuthError::Expired => RefusedCode::Expired,
+        // The clocks differ: whoever has no other token must not give up over that.
+        AuthError::NotYetValid => RefusedCode::Busy,
         AuthError::Missing
         | AuthError::TooLong
         | AuthError::Malformed(_)
