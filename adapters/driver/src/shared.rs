@@ -124,6 +124,10 @@ impl SharedSession {
         self.lock().session.closed()
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().session.is_open()
+    }
+
     pub(crate) fn stats(&self) -> SessionStats {
         self.lock().session.stats()
     }

@@ -213,7 +213,7 @@ async fn carry<R: Runtime>(
     let stream = match chosen.session.open(opening, request.end) {
         Ok(stream) => stream,
         Err(OpenError::Leaving) => {
-            relay.registry.pause(chosen.key, relay.runtime.now());
+            relay.registry.settle_line(chosen.key, relay.runtime.now());
             return Attempt::Again(Refused::too_many_streams());
         }
         Err(OpenError::TooManyStreams) => {

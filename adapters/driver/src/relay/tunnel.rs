@@ -21,6 +21,7 @@ use telephone_core::wire::{Hello, Refused, RefusedCode, SUBPROTOCOL, Settings, W
 
 use super::Inner;
 use super::public::Client;
+use super::registry::claims;
 use crate::authority::{AuthError, Grant};
 use crate::connection::Connection;
 use crate::link::{Link, Metered, web_socket_config};
@@ -31,9 +32,9 @@ use crate::socket::Socket as _;
 /// The interval over which each session adds to the spread of redials, and the least spread. (L12)
 const SPREAD_MS_A_SESSION: u64 = 1;
 const SPREAD_MS_MIN: u64 = 100;
-
 /// When to come back with a token that only has to become good: soon, and not all at once.
 const TOKEN_RETRY_MS: RangeInclusive<u64> = 1_000..=5_000;
+
 /// Whether a request is for the tunnel path.
 pub(super) fn is_for_telephones(tunnel_path: &str, head: &RequestHead) -> bool {
     target::path(&head.target) == tunnel_path.as_bytes()
@@ -191,7 +192,7 @@ const fn auth_code(error: AuthError) -> RefusedCode {
 
 /// The hello's mounts, each of which a claim of the token must cover.
 fn claimed_mounts(hello: &Hello, grant: &Grant) -> Result<Vec<Mount>, Refused> {
-    let claims: Vec<Mount> = grant.mounts.iter().filter_map(|claim| claim.parse().ok()).collect();
+    let claims = claims(grant);
     let parse = |text: &String| {
         let mount: Mount = text.parse().map_err(|error| refused(RefusedCode::Malformed, error))?;
         if claims.iter().any(|claim| claim.covers(&mount)) {
@@ -252,7 +253,7 @@ impl<R: Runtime> Drop for Membership<R> {
 fn on_event<R: Runtime>(relay: &Arc<Inner<R>>, session: &SharedSession, key: SessionKey, event: Event) {
     match event {
         Event::Renewal(token) => renew(relay, session, key, &token),
-        Event::Expired => relay.registry.pause(key, relay.runtime.now()),
+        Event::Expired => relay.registry.settle_line(key, relay.runtime.now()),
         Event::PeerLeaves(_) => relay.registry.suspend(key, relay.runtime.now()),
         Event::Opened => {
             // No grant of this version lets a telephone open streams.
@@ -266,24 +267,31 @@ fn on_event<R: Runtime>(relay: &Arc<Inner<R>>, session: &SharedSession, key: Ses
     }
 }
 
-/// Judges a fresh token: of the same subject, and no more than it claims.
+/// Judges a fresh token: of the same subject, and no more than it claims. One that is no good as yet,
+/// such as a file that was read half written, costs nothing: the present one runs on, and the telephone
+/// asks again.
 fn renew<R: Runtime>(relay: &Arc<Inner<R>>, session: &SharedSession, key: SessionKey, token: &Bytes) {
     let verified = match std::str::from_utf8(token) {
         Ok(token) => relay.authority.verify(token),
         Err(_) => Err(AuthError::Malformed("it is not text")),
     };
     match verified {
-        Ok(grant) if relay.registry.is_subject(key, &grant.subject) => {
-            let claims: Vec<Mount> = grant.mounts.iter().filter_map(|claim| claim.parse().ok()).collect();
+        Ok(grant) if relay.registry.renew(key, &grant, relay.runtime.now()) => {
             session.with(|session, now| session.confirm_renewal(grant.expires_in, now));
-            relay.registry.renew(key, &claims, grant.token_id, relay.runtime.now());
         }
-        Ok(_) => session.leave(LeaveCode::Forbidden),
-        Err(error) => {
-            relay.observer.token_refused(error);
+        Ok(_) => {
+            relay.observer.token_refused(AuthError::NotClaimed);
             session.leave(LeaveCode::Forbidden);
         }
+        Err(error) => {
+            tracing::info!(session = format_args!("{:016x}", key.number()), %error, "a renewal was refused");
+            relay.observer.token_refused(error);
+            if error == AuthError::Revoked {
+                session.leave(LeaveCode::Revoked);
+            }
+        }
     }
+    relay.registry.settle_line(key, relay.runtime.now());
 }
 
 /// The word for metrics.
