@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::task::Context;
+use std::time::Duration;
 
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -23,7 +24,7 @@ use telephone_core::wire::{Hello, Refused, RefusedCode, SUBPROTOCOL, Settings, W
 use super::Inner;
 use super::public::Client;
 use super::registry::claims;
-use crate::authority::{AuthError, Grant};
+use crate::authority::{AuthError, Grant, LEEWAY};
 use crate::connection::Connection;
 use crate::link::{Link, Metered, web_socket_config};
 use crate::runtime::Runtime;
@@ -152,7 +153,7 @@ fn admit<R: Runtime>(relay: &Arc<Inner<R>>, hello: &Hello) -> Result<Admitted, R
         seed: fastrand::u64(..),
     };
     let mut session = Session::new(config, now);
-    session.authorize(grant.expires_in, now);
+    session.authorize(lifetime(&grant), now);
     let clock: Clock = {
         let relay = relay.clone();
         Arc::new(move || relay.runtime.now())
@@ -278,9 +279,12 @@ fn renew<R: Runtime>(relay: &Arc<Inner<R>>, session: &SharedSession, key: Sessio
         Ok(token) => relay.authority.verify(token),
         Err(_) => Err(AuthError::Malformed("it is not text")),
     };
-    match verified {
+    match verified.and_then(unexpired) {
         Ok(grant) if relay.registry.renew(key, &grant, relay.runtime.now()) => {
-            session.with(|session, now| session.confirm_renewal(grant.expires_in, now));
+            session.with(|session, now| {
+                session.confirm_renewal(grant.expires_in, now);
+                session.authorize(lifetime(&grant), now);
+            });
         }
         Ok(_) => {
             relay.observer.token_refused(AuthError::NotClaimed);
@@ -295,6 +299,17 @@ fn renew<R: Runtime>(relay: &Arc<Inner<R>>, session: &SharedSession, key: Sessio
         }
     }
     relay.registry.settle_line(key, relay.runtime.now());
+}
+
+/// How long a session may be given new streams: until no clock within the leeway can call the token good
+/// (I28). The telephone is told the token's own time, so that it renews before.
+fn lifetime(grant: &Grant) -> Option<Duration> {
+    grant.expires_in.map(|left| left + LEEWAY)
+}
+
+/// A token that lives on the leeway alone renews nothing: what it gave was given before.
+fn unexpired(grant: Grant) -> Result<Grant, AuthError> {
+    if grant.expires_in == Some(Duration::ZERO) { Err(AuthError::Expired) } else { Ok(grant) }
 }
 
 /// The word for metrics.
