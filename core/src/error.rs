@@ -126,7 +126,7 @@ pub enum LeaveCode {
     Misbehaved,
     /// The peer sent too much that moves nothing.
     CalmDown,
-    /// A renewal was refused.
+    /// A fresh token was another subject's, or covers none of the mounts.
     Forbidden,
     /// A code that this version does not know: as final as [`LeaveCode::Misbehaved`].
     Other(u64),

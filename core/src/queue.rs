@@ -64,6 +64,12 @@ impl ByteQueue {
         self.pieces.front()
     }
 
+    /// What is in the queue, piece by piece.
+    pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        let gathered = (!self.gathered.is_empty()).then_some(&self.gathered[..]);
+        self.pieces.iter().map(|piece| &piece[..]).chain(gathered)
+    }
+
     /// Takes away the first `count` octets, or all if there are fewer.
     pub fn advance(&mut self, mut count: usize) {
         while count > 0 {
