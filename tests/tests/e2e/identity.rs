@@ -111,6 +111,31 @@ fn a_token_that_is_rotated_in_its_file_is_renewed_in_band() {
     });
 }
 
+#[test]
+fn a_renewal_with_a_token_that_was_cut_short_does_not_cost_the_session() {
+    both_programs(|program| {
+        let (relay, origin) = (Relay::start(), Origin::start());
+        let hop = Hop::before(relay.addr());
+        let file = token_file(&relay, &relay.token_with("shop", &["/m"], &["--ttl", "10s"]));
+        let dial =
+            dial_through(program, &hop, &origin).args(&["--token-file", file.to_str().expect("UTF-8")]);
+        let sidecar = dial.ready();
+        let before = health(&sidecar);
+        let whole = relay.token_with("shop", &["/m"], &["--ttl", "1h"]);
+        token_file(&relay, &whole[..whole.len() - 4]);
+        wait::until_true("the cut token is refused", Duration::from_secs(15), || {
+            relay.metrics().contains("plugboard_tokens_refused_total{")
+        });
+        assert_eq!(get(relay.addr(), "/m/x").status(), 200);
+        token_file(&relay, &whole);
+        wait::until_true("the whole token is presented", Duration::from_secs(15), || {
+            health(&sidecar)["token_expires"] != before["token_expires"]
+        });
+        assert_eq!(health(&sidecar)["session"], before["session"]);
+        assert_eq!(hop.accepted(), 1, "the telephone dialled again for its new token");
+    });
+}
+
 /// The `jti` of a token that the relay minted.
 fn token_id(token: &str) -> String {
     let claims = token.split('.').nth(1).expect("three parts");
