@@ -159,13 +159,28 @@ impl Ending {
 /// Reads messages from a stream.
 #[derive(Debug)]
 pub struct Reader<R> {
-    inner: BufReader<R>,
+    inner: BufReader<Steady<R>>,
+}
+
+/// Reads on when a signal interrupts a read, as `BufReader::fill_buf` does not.
+#[derive(Debug)]
+struct Steady<R>(R);
+
+impl<R: Read> Read for Steady<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
 }
 
 impl<R: Read> Reader<R> {
     /// Reads from `stream`.
     pub fn new(stream: R) -> Self {
-        Self { inner: BufReader::with_capacity(128 * 1024, stream) }
+        Self { inner: BufReader::with_capacity(128 * 1024, Steady(stream)) }
     }
 
     /// The next head, or none where the stream ends before one.

@@ -66,7 +66,9 @@ impl Origin {
     /// # Panics
     /// If it cannot.
     pub fn start() -> Self {
-        Self::at(free_addr())
+        // Another process may take a free port between its choice and its use.
+        let bound = (0..10).find_map(|_| TcpListener::bind(free_addr()).ok());
+        Self::accept_from(bound.expect("one of ten free ports"))
     }
 
     /// Listens on that address.
@@ -74,7 +76,11 @@ impl Origin {
     /// # Panics
     /// If it cannot.
     pub fn at(addr: SocketAddr) -> Self {
-        let listener = TcpListener::bind(addr).expect("the address is free");
+        Self::accept_from(TcpListener::bind(addr).expect("the address is free"))
+    }
+
+    fn accept_from(listener: TcpListener) -> Self {
+        let addr = listener.local_addr().expect("a bound address");
         Self::run(Place::Tcp(addr), move || {
             let (stream, _) = listener.accept()?;
             stream.set_nodelay(true)?;
