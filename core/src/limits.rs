@@ -26,6 +26,8 @@ pub struct HttpLimits {
     pub keep_alive_timeout: Duration,
     /// The window over which a request body must progress. (L3)
     pub body_window: Duration,
+    /// How long a client may take none of an answer that waits for it (nginx: 60 s). (M-08, H-25)
+    pub send_timeout: Duration,
     /// The octets of a request body that must come within `body_window` (Apache: 240 B/s). (L3)
     pub body_bytes_min: u64,
     /// Octets of chunk extensions in one body (hyper: 16 KiB). (L4)
@@ -57,6 +59,7 @@ impl Default for HttpLimits {
             head_timeout: Duration::from_secs(10),
             keep_alive_timeout: Duration::from_secs(60),
             body_window: Duration::from_secs(30),
+            send_timeout: Duration::from_secs(60),
             body_bytes_min: 240 * 30,
             chunk_extension_bytes: 4 * 1024,
             trailer_bytes: 8 * 1024,

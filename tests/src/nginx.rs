@@ -20,7 +20,7 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Serves the files below [`Nginx::files`] at `location` (which ends in a slash).
+    /// Serves the files below the files folder at `location` (which ends in a slash).
     pub fn files_at(location: &str) -> Self {
         Self::run(|addr, directory| {
             let files = directory.join("files");

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use futures_io::{AsyncRead, AsyncWrite};
 use telephone_core::http1::Output;
+use telephone_core::time::Timestamp;
 
 /// Octets of a first read: most heads fit.
 const READ_BYTES_MIN: usize = 4 * 1024;
@@ -21,11 +22,13 @@ pub(crate) struct Connection<S> {
     /// What was read and not taken yet.
     pub(crate) input: BytesMut,
     read_size: usize,
+    /// Since when the socket has taken nothing of what waits to be written.
+    pub(crate) blocked_since: Option<Timestamp>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn new(socket: S) -> Self {
-        Self { socket, input: BytesMut::new(), read_size: READ_BYTES_MIN }
+        Self { socket, input: BytesMut::new(), read_size: READ_BYTES_MIN, blocked_since: None }
     }
 
     /// Reads once; zero octets are the end. A socket that fills its buffer gets a larger one.
@@ -51,8 +54,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         polled
     }
 
-    /// Writes all of `output`.
-    pub(crate) fn poll_drain(&mut self, output: &mut Output, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Writes all of `output`, and remembers since when the socket takes nothing.
+    pub(crate) fn poll_drain(
+        &mut self,
+        output: &mut Output,
+        now: Timestamp,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = output.len();
+        let polled = self.poll_write(output, cx);
+        self.blocked_since = match polled {
+            Poll::Ready(_) => None,
+            Poll::Pending if output.len() < before => Some(now),
+            Poll::Pending => self.blocked_since.or(Some(now)),
+        };
+        polled
+    }
+
+    fn poll_write(&mut self, output: &mut Output, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !output.is_empty() {
             let written = {
                 let mut slices = [IoSlice::new(&[]); SLICES_MAX];

@@ -8,14 +8,15 @@
 //! The public leg and the backend leg are this pump with the two halves of the core's codec.
 
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use futures_io::{AsyncRead, AsyncWrite};
 use telephone_core::error::Reset;
 use telephone_core::http1::Output;
 use telephone_core::message::{Headers, ResponseHead};
 use telephone_core::session::Incoming;
-use telephone_core::time::Timestamp;
+use telephone_core::time::{Timestamp, earliest};
 
 use crate::alarm::Alarm;
 use crate::connection::Connection;
@@ -68,10 +69,16 @@ pub(crate) trait Codec {
     fn wants_shutdown(&self) -> bool;
     /// It was.
     fn handle_shutdown(&mut self, now: Timestamp);
-    /// Whether the exchange is complete, given which directions are.
+    /// Whether the exchange is complete, given which directions are. `outbound` has been written, too.
     fn is_complete(&self, inbound: bool, outbound: bool) -> bool;
     /// The peer no longer reads what comes from the socket. Whether the exchange goes on without.
-    fn survives_stop(&self) -> bool;
+    fn handle_stopped(&mut self) -> bool;
+    /// The socket takes no more. Whether the exchange goes on without, for what is still to be read.
+    fn survives_broken_write(&self) -> bool;
+    /// The stream takes nothing for now, so the socket is not read: its silence means nothing.
+    fn handle_backpressure(&mut self, now: Timestamp);
+    /// How long the socket may take nothing of what waits to be written.
+    fn send_timeout(&self) -> Option<Duration>;
     /// The next deadline.
     fn poll_timeout(&self) -> Option<Timestamp>;
     /// It has come.
@@ -169,13 +176,11 @@ where
                 Ok((Turn::Idle, Turn::Idle)) => {}
                 Ok(_) => continue,
             }
-            if self.codec.output().is_empty()
-                && self.codec.is_complete(self.is_inbound_done, self.is_outbound_done)
-            {
-                return Poll::Ready(Ended::Complete);
-            }
-            if !self.alarm.poll(self.codec.poll_timeout(), cx) {
+            if !self.alarm.poll(earliest(self.codec.poll_timeout(), self.send_deadline()), cx) {
                 return Poll::Pending;
+            }
+            if self.send_deadline().is_some_and(|deadline| deadline <= self.runtime.now()) {
+                return Poll::Ready(Ended::Lost(self.codec.handle_broken()));
             }
             if let Some(lost) = self.codec.handle_timeout(self.runtime.now()) {
                 return Poll::Ready(Ended::Lost(lost));
@@ -186,8 +191,23 @@ where
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<(Turn, Turn), Ended<C::Lost>> {
         let inbound = self.poll_inbound(cx)?;
+        self.check_complete()?;
         let outbound = self.poll_outbound(cx)?;
+        self.check_complete()?;
         Ok((inbound, outbound))
+    }
+
+    fn check_complete(&mut self) -> Result<(), Ended<C::Lost>> {
+        let is_outbound_done = self.is_outbound_done && self.codec.output().is_empty();
+        if self.codec.is_complete(self.is_inbound_done, is_outbound_done) {
+            return Err(Ended::Complete);
+        }
+        Ok(())
+    }
+
+    fn send_deadline(&self) -> Option<Timestamp> {
+        let since = self.connection.blocked_since?;
+        self.codec.send_timeout().map(|limit| since + limit)
     }
 
     /// Moves what comes from the socket into the stream.
@@ -195,6 +215,7 @@ where
         let mut turn = Turn::Idle;
         loop {
             if !self.offer_held(cx)? {
+                self.codec.handle_backpressure(self.runtime.now());
                 return Ok(turn);
             }
             match self.codec.poll_part(&mut self.connection.input, self.runtime.now()) {
@@ -205,7 +226,11 @@ where
                     continue;
                 }
             }
-            if self.is_eof || self.is_stopped || !self.codec.wants_read() || !self.is_room(cx)? {
+            if self.is_eof || !self.codec.wants_read() {
+                return Ok(turn);
+            }
+            if !self.is_room(cx)? {
+                self.codec.handle_backpressure(self.runtime.now());
                 return Ok(turn);
             }
             match self.connection.poll_fill(cx) {
@@ -268,7 +293,7 @@ where
 
     fn on_stopped(&mut self, reset: Reset) -> Result<(), Ended<C::Lost>> {
         self.is_stopped = true;
-        if self.codec.survives_stop() { Ok(()) } else { Err(Ended::Stopped(reset)) }
+        if self.codec.handle_stopped() { Ok(()) } else { Err(Ended::Stopped(reset)) }
     }
 
     /// Moves what comes from the stream to the socket.
@@ -328,9 +353,15 @@ where
     /// Writes the output. True if all of it is gone; its credit then returns.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended<C::Lost>> {
         if !self.codec.output().is_empty() {
-            match self.connection.poll_drain(self.codec.output(), cx) {
+            let now = self.runtime.now();
+            match self.connection.poll_drain(self.codec.output(), now, cx) {
                 Poll::Pending => return Ok(false),
                 Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) if self.codec.survives_broken_write() => {
+                    let left = self.codec.output().len();
+                    self.codec.output().advance(left);
+                    self.is_outbound_done = true;
+                }
                 Poll::Ready(Err(_)) => return Err(Ended::Lost(self.codec.handle_broken())),
             }
         }

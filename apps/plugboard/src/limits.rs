@@ -61,6 +61,7 @@ const ROWS: &[Row] = &[
     row("keep-alive-timeout", |l| Slot::Time(&mut l.http.keep_alive_timeout), 10, DAY),
     row("body-window", |l| Slot::Time(&mut l.http.body_window), 10, DAY),
     row("body-bytes-min", |l| Slot::Number(&mut l.http.body_bytes_min), 0, GIB),
+    row("send-timeout", |l| Slot::Time(&mut l.http.send_timeout), 10, DAY),
     row("request-body-bytes", |l| Slot::Number(&mut l.http.request_body_bytes), 0, u64::MAX),
     row("chunk-extension-bytes", |l| Slot::Size(&mut l.http.chunk_extension_bytes), 0, 64 * KIB),
     row("trailer-bytes", |l| Slot::Size(&mut l.http.trailer_bytes), 0, HEAD_MOST),

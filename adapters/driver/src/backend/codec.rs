@@ -1,5 +1,7 @@
 //! The core's HTTP/1.1 client as the pump drives it.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use telephone_core::error::ResetCode;
 use telephone_core::http1::{Client, ClientEvent, Closing, Output, ResponseError, Unsendable};
@@ -63,7 +65,7 @@ pub(super) struct BackendCodec {
     answer: Answer,
     is_upgrade_asked: bool,
     is_eof: bool,
-    /// Something came, be it an interim head.
+    /// Something came, be it half a head.
     has_heard: bool,
     moved_at: Timestamp,
     now: Timestamp,
@@ -93,7 +95,6 @@ impl BackendCodec {
     }
 
     fn on_event(&mut self, event: ClientEvent) -> Part<BackendLoss> {
-        self.has_heard = true;
         self.moved_at = self.now;
         match event {
             ClientEvent::Interim(head) => Part::Head(head, false),
@@ -186,8 +187,22 @@ impl Codec for BackendCodec {
         inbound && (outbound || !self.client.is_opaque())
     }
 
-    fn survives_stop(&self) -> bool {
+    fn handle_stopped(&mut self) -> bool {
         false
+    }
+
+    fn survives_broken_write(&self) -> bool {
+        // An answer that came early may still stand to be read. (B-11)
+        true
+    }
+
+    fn handle_backpressure(&mut self, now: Timestamp) {
+        self.moved_at = now;
+    }
+
+    fn send_timeout(&self) -> Option<Duration> {
+        // A backend that neither reads nor answers is late with its answer.
+        None
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {

@@ -34,20 +34,27 @@ pub(super) struct Pool<R: Runtime> {
     endpoint: Endpoint,
     limits: BackendLimits,
     http: HttpLimits,
+    idle: Arc<Mutex<Shelf<R::Socket>>>,
+}
+
+/// What waits, and whether somebody looks after it.
+struct Shelf<S> {
     /// The latest at the end: it is the one that its backend closes last.
-    idle: Arc<Mutex<Vec<Idle<R::Socket>>>>,
+    idle: Vec<Idle<S>>,
+    has_reaper: bool,
 }
 
 impl<R: Runtime> Pool<R> {
     pub(super) fn new(runtime: R, endpoint: Endpoint, limits: BackendLimits, http: HttpLimits) -> Self {
-        Self { runtime, endpoint, limits, http, idle: Arc::default() }
+        let shelf = Shelf { idle: Vec::new(), has_reaper: false };
+        Self { runtime, endpoint, limits, http, idle: Arc::new(Mutex::new(shelf)) }
     }
 
     /// The connection that was used last, if its backend has not closed it meanwhile.
     pub(super) fn take(&self) -> Option<Kept<R::Socket>> {
         let now = self.runtime.now();
         loop {
-            let Idle { mut kept, since } = lock(&self.idle).pop()?;
+            let Idle { mut kept, since } = lock(&self.idle).idle.pop()?;
             if now.since(since) < self.limits.pool_time && is_quiet(&mut kept.connection) {
                 return Some(kept);
             }
@@ -73,25 +80,26 @@ impl<R: Runtime> Pool<R> {
         if !kept.client.is_reusable(&kept.connection.input) {
             return;
         }
-        let mut idle = lock(&self.idle);
-        if idle.len() >= self.limits.pooled {
+        let mut shelf = lock(&self.idle);
+        if shelf.idle.len() >= self.limits.pooled {
             return;
         }
-        idle.push(Idle { kept, since: self.runtime.now() });
-        if idle.len() == 1 {
+        shelf.idle.push(Idle { kept, since: self.runtime.now() });
+        if !std::mem::replace(&mut shelf.has_reaper, true) {
             self.runtime.spawn(reap(self.runtime.clone(), self.idle.clone(), self.limits.clone()));
         }
     }
 }
 
 /// Closes what nobody took in time; ends when nothing is left.
-async fn reap<R: Runtime>(runtime: R, idle: Arc<Mutex<Vec<Idle<R::Socket>>>>, limits: BackendLimits) {
+async fn reap<R: Runtime>(runtime: R, shelf: Arc<Mutex<Shelf<R::Socket>>>, limits: BackendLimits) {
     loop {
         runtime.sleep_until(runtime.now() + limits.pool_time).await;
         let now = runtime.now();
-        let mut idle = lock(&idle);
-        idle.retain(|one| now.since(one.since) < limits.pool_time);
-        if idle.is_empty() {
+        let mut shelf = lock(&shelf);
+        shelf.idle.retain(|one| now.since(one.since) < limits.pool_time);
+        if shelf.idle.is_empty() {
+            shelf.has_reaper = false;
             return;
         }
     }

@@ -1,10 +1,14 @@
 //! The core's HTTP/1.1 server as the pump drives it.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use telephone_core::http1::{AbortCause, Closing, Output, Server, ServerEvent};
+use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, ResponseHead};
 use telephone_core::time::Timestamp;
 
+use crate::flag::Flag;
 use crate::pump::{Codec, Part};
 
 /// Why a client's side of an exchange is lost.
@@ -20,16 +24,34 @@ pub(super) enum ClientLoss {
 
 pub(super) struct PublicCodec<'a> {
     server: &'a mut Server,
+    limits: &'a HttpLimits,
+    draining: &'a Flag,
     /// The status of the final head, once it was written.
     pub(super) status: Option<u16>,
     is_opaque: bool,
     is_answered: bool,
     is_unsendable: bool,
+    /// The telephone no longer reads the body: so many octets of it were thrown away since.
+    unwanted: Option<u64>,
 }
 
 impl<'a> PublicCodec<'a> {
-    pub(super) const fn new(server: &'a mut Server) -> Self {
-        Self { server, status: None, is_opaque: false, is_answered: false, is_unsendable: false }
+    pub(super) const fn new(server: &'a mut Server, limits: &'a HttpLimits, draining: &'a Flag) -> Self {
+        Self {
+            server,
+            limits,
+            draining,
+            status: None,
+            is_opaque: false,
+            is_answered: false,
+            is_unsendable: false,
+            unwanted: None,
+        }
+    }
+
+    /// Whether enough of a body that nobody wants was thrown away.
+    fn is_glutted(&self) -> bool {
+        self.unwanted.is_some_and(|octets| octets > self.limits.drain_bytes)
     }
 }
 
@@ -37,13 +59,18 @@ impl Codec for PublicCodec<'_> {
     type Lost = ClientLoss;
 
     fn poll_part(&mut self, input: &mut BytesMut, now: Timestamp) -> Part<ClientLoss> {
-        if self.is_answered && !self.is_opaque {
+        if (self.is_answered && !self.is_opaque) || self.is_glutted() {
             // What comes now belongs to the next request, or is drained.
             return Part::None;
         }
         match self.server.poll_event(input, now) {
             None | Some(ServerEvent::Request { .. }) => Part::None,
-            Some(ServerEvent::Body(octets) | ServerEvent::Opaque(octets)) => Part::Octets(octets),
+            Some(ServerEvent::Body(octets) | ServerEvent::Opaque(octets)) => {
+                if let Some(unwanted) = &mut self.unwanted {
+                    *unwanted += octets.len() as u64;
+                }
+                Part::Octets(octets)
+            }
             Some(ServerEvent::End(trailers)) => Part::End(trailers),
             Some(ServerEvent::OpaqueEnd) => Part::End(Headers::new()),
             Some(ServerEvent::Aborted(cause)) => Part::Lost(ClientLoss::Aborted(cause)),
@@ -60,7 +87,7 @@ impl Codec for PublicCodec<'_> {
     }
 
     fn wants_read(&self) -> bool {
-        (!self.is_answered || self.is_opaque) && self.server.wants_read()
+        (!self.is_answered || self.is_opaque) && !self.is_glutted() && self.server.wants_read()
     }
 
     fn owes_head(&self) -> bool {
@@ -72,6 +99,9 @@ impl Codec for PublicCodec<'_> {
     }
 
     fn put_head(&mut self, head: ResponseHead, end: bool) -> bool {
+        if self.draining.is_raised() {
+            self.server.announce_close();
+        }
         let is_written = if head.is_interim() {
             self.server.interim(&head).is_ok()
         } else {
@@ -111,12 +141,26 @@ impl Codec for PublicCodec<'_> {
         outbound && (inbound || !self.is_opaque)
     }
 
-    fn survives_stop(&self) -> bool {
+    fn handle_stopped(&mut self) -> bool {
+        self.unwanted.get_or_insert(0);
         !self.is_opaque
     }
 
+    fn survives_broken_write(&self) -> bool {
+        false
+    }
+
+    fn handle_backpressure(&mut self, _now: Timestamp) {
+        // The server's own clock stands still while it is not asked.
+    }
+
+    fn send_timeout(&self) -> Option<Duration> {
+        Some(self.limits.send_timeout)
+    }
+
     fn poll_timeout(&self) -> Option<Timestamp> {
-        self.server.poll_timeout()
+        // A body that nobody wants is never late.
+        if self.unwanted.is_some() { None } else { self.server.poll_timeout() }
     }
 
     fn handle_timeout(&mut self, now: Timestamp) -> Option<ClientLoss> {

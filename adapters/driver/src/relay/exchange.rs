@@ -214,7 +214,7 @@ async fn carry<R: Runtime>(
             return Attempt::Over(refuse(client, Refused::head_too_large(), account));
         }
     };
-    let mut codec = PublicCodec::new(&mut client.server);
+    let mut codec = PublicCodec::new(&mut client.server, &relay.config.http, &relay.draining);
     let mut pump = Pump::new(&relay.runtime, &mut client.connection, &mut codec, &stream, request.end);
     let ended = pump.run().await;
     account.moved.inbound += pump.moved.inbound;

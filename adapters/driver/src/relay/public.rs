@@ -27,6 +27,8 @@ pub(super) struct Client<R: Runtime> {
     pub(super) connection: Connection<R::Socket>,
     pub(super) server: Server,
     pub(super) peer: SocketAddr,
+    /// A request has come on it.
+    has_asked: bool,
 }
 
 /// Serves a connection to its end.
@@ -36,7 +38,7 @@ pub(super) async fn serve<R: Runtime>(
     peer: SocketAddr,
 ) {
     let server = Server::new(relay.config.http.clone(), relay.runtime.now());
-    let mut client = Client { connection, server, peer };
+    let mut client = Client { connection, server, peer, has_asked: false };
     while let Some(request) = client.next_request(relay).await {
         if tunnel::is_for_telephones(&relay.config.tunnel_path, &request.head) {
             match tunnel::upgrade(&mut client, &request.head) {
@@ -73,11 +75,14 @@ impl<R: Runtime> Client<R> {
     ) -> Poll<Option<Request>> {
         let runtime = &relay.runtime;
         loop {
-            if let ControlFlow::Break(()) = ready!(self.poll_write(runtime, cx)) {
-                return Poll::Ready(None);
+            match self.poll_write(runtime, cx) {
+                Poll::Ready(ControlFlow::Continue(())) => {}
+                Poll::Ready(ControlFlow::Break(())) => return Poll::Ready(None),
+                Poll::Pending => return self.poll_stalled(relay, alarm, cx),
             }
             match self.server.poll_event(&mut self.connection.input, runtime.now()) {
                 Some(ServerEvent::Request { head, end, origin }) => {
+                    self.has_asked = true;
                     return Poll::Ready(Some(Request { head, end, origin }));
                 }
                 // The answer is in the output, or there is nobody to give one to.
@@ -97,9 +102,6 @@ impl<R: Runtime> Client<R> {
             if self.server.closing() != Closing::Open && !self.server.output().is_empty() {
                 continue;
             }
-            if relay.draining.is_raised() && self.server.is_idle() {
-                return Poll::Ready(None);
-            }
             if alarm.poll(self.server.poll_timeout(), cx) {
                 self.server.handle_timeout(runtime.now());
                 continue;
@@ -107,12 +109,33 @@ impl<R: Runtime> Client<R> {
             if !self.server.wants_read() {
                 return Poll::Pending;
             }
-            match ready!(self.connection.poll_fill(cx)) {
-                Ok(0) => self.server.handle_eof(),
-                Ok(_) => {}
-                Err(_) => return Poll::Ready(None),
+            match self.connection.poll_fill(cx) {
+                // A kept connection on which nothing has come is closed with no loss. A fresh one is not:
+                // its first request is on its way.
+                Poll::Pending if relay.draining.is_raised() && self.has_asked && self.server.is_idle() => {
+                    return Poll::Ready(None);
+                }
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0)) => self.server.handle_eof(),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(None),
             }
         }
+    }
+
+    /// Waits for a client that does not take its answer, for as long as it may.
+    fn poll_stalled(
+        &mut self,
+        relay: &Inner<R>,
+        alarm: &mut Alarm<R>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Request>> {
+        let since = self.connection.blocked_since.unwrap_or_else(|| relay.runtime.now());
+        if alarm.poll(Some(since + relay.config.http.send_timeout), cx) {
+            self.connection.socket.reset_on_drop();
+            return Poll::Ready(None);
+        }
+        Poll::Pending
     }
 
     /// Writes what waits and closes what is to be closed; breaks when the connection is over.
@@ -123,7 +146,7 @@ impl<R: Runtime> Client<R> {
                 return Poll::Ready(ControlFlow::Break(()));
             }
             if !self.server.output().is_empty() {
-                let drained = ready!(self.connection.poll_drain(self.server.output(), cx));
+                let drained = ready!(self.connection.poll_drain(self.server.output(), runtime.now(), cx));
                 if drained.is_err() {
                     return Poll::Ready(ControlFlow::Break(()));
                 }

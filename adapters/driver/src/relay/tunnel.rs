@@ -1,6 +1,7 @@
 //! The tunnel leg: a telephone's link from its upgrade to the end of its session.
 
 use std::sync::Arc;
+use std::task::Context;
 
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -70,7 +71,9 @@ pub(super) fn upgrade<R: Runtime>(client: &mut Client<R>, head: &RequestHead) ->
 
 /// Serves an upgraded connection: handshake, then session.
 pub(super) async fn serve<R: Runtime>(relay: &Arc<Inner<R>>, mut client: Client<R>) {
-    let flushed = std::future::poll_fn(|cx| client.connection.poll_drain(client.server.output(), cx)).await;
+    let now = relay.runtime.now();
+    let flush = |cx: &mut Context<'_>| client.connection.poll_drain(client.server.output(), now, cx);
+    let flushed = std::future::poll_fn(flush).await;
     if flushed.is_err() {
         return;
     }

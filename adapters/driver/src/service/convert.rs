@@ -28,8 +28,8 @@ pub(super) enum BadResponse {
     Status(u16),
     #[error("{0} header fields are too many")]
     TooManyFields(usize),
-    #[error("the head is too large")]
-    HeadTooLarge,
+    #[error("the head does not fit a frame")]
+    HeadRefused,
 }
 
 /// `head` and `body` as a handler sees them.

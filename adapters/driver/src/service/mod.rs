@@ -96,9 +96,10 @@ where
         };
         // Whoever loses is dropped: a handler whose client left is cancelled where it waits.
         if let Err(failure) = future::or(exchange, client_left).await {
-            match failure {
-                Failure::ClientLeft => tracing::debug!("{failure}"),
-                _ => tracing::warn!("{failure}"),
+            if matches!(failure, Failure::ClientLeft) {
+                tracing::debug!("{failure}");
+            } else {
+                tracing::warn!("{failure}");
             }
             let Reset { code, touched } = failure.reset();
             stream.reset(code, touched);
@@ -130,7 +131,7 @@ where
 }
 
 fn respond(head: ResponseHead, end: bool, stream: &StreamHandle) -> Result<(), Failure> {
-    stream.respond(head, end).map_err(|_| Failure::Answer(BadResponse::HeadTooLarge))
+    stream.respond(head, end).map_err(|_| Failure::Answer(BadResponse::HeadRefused))
 }
 
 /// Sends a body as fast as the client reads it; `owed` octets if their number is known.
