@@ -8,6 +8,11 @@ pub fn is_full() -> bool {
     std::env::var_os("E2E_FULL").is_some_and(|value| value == "1")
 }
 
+/// Tells whoever runs the tests with `--nocapture` what was measured.
+pub fn figure(name: &str, value: impl std::fmt::Display) {
+    println!("figure: {name}: {value}");
+}
+
 /// `full` with `E2E_FULL=1`, else `quick`.
 pub fn pick<T>(quick: T, full: T) -> T {
     if is_full() { full } else { quick }

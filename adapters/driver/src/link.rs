@@ -182,25 +182,26 @@ where
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         loop {
             let has_more = self.poll_read(cx);
-            self.poll_alarm(cx);
-            self.deliver();
             let is_blocked = self.poll_write(cx);
             self.deliver();
             if let Some(reason) = self.session.closed() {
                 // A last message that is still on its way out has the time of the farewell.
                 return Poll::Ready(reason);
             }
+            // Last, for all of the above may bring the deadline forward.
+            let has_rung = self.poll_alarm(cx);
             if has_more {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if is_blocked || !self.session.register_link(cx) {
+            if !has_rung && (is_blocked || !self.session.register_link(cx)) {
                 return Poll::Pending;
             }
         }
     }
 
-    /// Takes in what has come. True if there may be more.
+    /// Takes in what has come. True if there may be more. Each message's news go out before the next is
+    /// taken: a burst of opens must not find the queue full of those that nobody was told of.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> bool {
         for _ in 0..MESSAGES_A_TURN {
             let polled = Pin::new(&mut self.socket).poll_next(cx);
@@ -210,6 +211,7 @@ where
                 Poll::Pending => return false,
                 Poll::Ready(Some(Ok(Message::Binary(octets)))) => {
                     self.session.with_link(|session| session.handle_message(octets, now));
+                    self.deliver();
                 }
                 Poll::Ready(Some(Ok(Message::Text(_)))) => {
                     let wrong = Misbehaviour::MessageType;
@@ -236,11 +238,15 @@ where
         }
     }
 
-    fn poll_alarm(&mut self, cx: &mut Context<'_>) {
+    /// Tells the session of its deadlines that have come. True if there was one.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut has_rung = false;
         while self.alarm.poll(self.session.with_link(|session| session.poll_timeout()), cx) {
             let now = self.runtime.now();
             self.session.with_link(|session| session.handle_timeout(now));
+            has_rung = true;
         }
+        has_rung
     }
 
     /// Sends what there is to say. True if the socket takes no more for now and will wake the task.

@@ -73,10 +73,10 @@ impl SharedSession {
         turn(&mut self.lock().session)
     }
 
-    /// Remembers the link's task. True if there is something to say already.
+    /// Remembers the link's task. True if there is something to say already, or nothing any more.
     pub(crate) fn register_link(&self, cx: &Context<'_>) -> bool {
         let mut state = self.lock();
-        let is_due = state.session.has_transmit();
+        let is_due = state.session.has_transmit() || state.session.closed().is_some();
         if !is_due {
             set_waker(&mut state.link, cx);
         }
@@ -124,6 +124,10 @@ impl SharedSession {
         self.lock().session.closed()
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().session.is_open()
+    }
+
     pub(crate) fn stats(&self) -> SessionStats {
         self.lock().session.stats()
     }
@@ -144,9 +148,24 @@ impl SharedSession {
     }
 }
 
+/// Ends a session when the task of its link does, however that ends: it alone would tell the streams.
+pub(crate) struct Ending(pub(crate) SharedSession);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let Self(session) = self;
+        session.with(|session, now| session.handle_disconnect(now));
+        // What is left concerns the streams, which wake; the link has heard of the end if it is there.
+        session.take_events();
+    }
+}
+
 fn set_waker(slot: &mut Option<Waker>, cx: &Context<'_>) {
     match slot {
         Some(waker) => waker.clone_from(cx.waker()),
         None => *slot = Some(cx.waker().clone()),
     }
 }
+
+#[cfg(test)]
+mod tests;

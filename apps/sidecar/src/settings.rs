@@ -51,7 +51,7 @@ pub struct Settings {
     pub host_header: Option<String>,
     /// Whether the backend sees the path without the mount.
     pub strips_prefix: bool,
-    /// PEM roots to trust beside the platform's.
+    /// PEM roots to trust instead of the platform's.
     pub ca: Option<PathBuf>,
     /// How log lines look.
     pub log_format: LogFormat,

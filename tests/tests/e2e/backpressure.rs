@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use telephone_tests::client::Client;
-use telephone_tests::line::{Line, both, both_alone};
+use telephone_tests::line::{Line, both, both_alone, both_programs};
 use telephone_tests::origin::{After, Origin};
 use telephone_tests::prf::STEP;
 use telephone_tests::request::{Request, chunk};
-use telephone_tests::sizes::MIB;
+use telephone_tests::sizes::{self, MIB};
 use telephone_tests::wait::{self, PATIENCE};
 
 /// More than all windows and kernel buffers of a line together, less than what the body holds: 16 MiB of stream
@@ -49,6 +49,20 @@ fn a_client_that_does_not_read_stops_the_origin_from_writing() {
             taken += client.some(STEP).expect("an open connection").len() as u64;
         }
         assert!(line.origin.counts().bytes_written > written);
+    });
+}
+
+#[test]
+fn a_client_that_takes_nothing_of_its_answer_is_dropped_in_time() {
+    both_programs(|program| {
+        let line = Line::with(program, &["--limit", "send-timeout=1s"], &[]);
+        let mut client = Client::connect_narrow(line.addr(), NARROW);
+        client.send(Request::get(ENDLESS).to_vec());
+        assert_eq!(client.head().status(), 200);
+        wait_stalled(&line);
+        // What it held is free again: the backend's connection is closed, not kept waiting.
+        line.origin.wait_idle(PATIENCE);
+        assert_eq!(line.get("/m/x").status(), 200);
     });
 }
 
@@ -126,6 +140,7 @@ fn a_stalled_download_slows_others_by_less_than_a_factor_of_two() {
         assert_eq!(stalled.head().status(), 200);
         wait_stalled(line);
         let beside = median_of_five(line);
+        sizes::figure("50 requests beside a stalled download", format_args!("{beside:?}, alone {alone:?}"));
         assert!(
             beside < alone * 2,
             "50 requests took {alone:?} alone and {beside:?} beside a stalled download"
@@ -206,6 +221,7 @@ fn events_arrive_within_ten_milliseconds_of_being_written() {
             })
             .collect();
         delays.sort();
+        sizes::figure("median delay of an event", format_args!("{:?}", delays[50]));
         assert!(delays[50] < Duration::from_millis(10), "the median delay is {:?}", delays[50]);
         drop(trigger);
         assert_eq!(client.take(5), b"0\r\n\r\n");

@@ -9,7 +9,7 @@ use telephone_tests::origin::After;
 use telephone_tests::prf::{Body, STEP};
 use telephone_tests::process::Process;
 use telephone_tests::request::{Request, chunk};
-use telephone_tests::sizes::big_body;
+use telephone_tests::sizes::{self, big_body};
 
 /// What each process may hold at its peak while gigabytes pass, in KiB.
 const PEAK_KIB: u64 = 64 * 1024;
@@ -180,6 +180,7 @@ fn assert_peaks(line: &Line) {
         [("plugboard", line.relay().process()), ("sidecar", line.sidecar().process())];
     for (name, process) in processes {
         let peak = process.peak_kib();
+        sizes::figure(name, format_args!("peak {peak} KiB"));
         assert!(peak < PEAK_KIB, "the {name} held {peak} KiB");
     }
 }

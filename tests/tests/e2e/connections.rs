@@ -4,10 +4,11 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use telephone_tests::client::Client;
 use telephone_tests::line::{both, everywhere};
 use telephone_tests::origin::After;
 use telephone_tests::request::Request;
-use telephone_tests::wait::PATIENCE;
+use telephone_tests::wait::{self, PATIENCE};
 
 #[test]
 fn a_client_connection_serves_many_requests() {
@@ -17,6 +18,28 @@ fn a_client_connection_serves_many_requests() {
             let answer = client.ask(&Request::get(&format!("/m/bytes?n={n}")));
             assert_eq!((answer.status(), answer.body.len()), (200, n));
         }
+    });
+}
+
+#[test]
+fn a_body_that_nobody_wants_does_not_keep_its_connection() {
+    both(|line| {
+        let before = line.relay().process().descriptors();
+        // They stay open at this end: only the relay can end them.
+        let clients: Vec<Client> = (0..10)
+            .map(|_| {
+                let client = line.connect();
+                let head = Request::new("POST", "/unknown").field("Content-Length", "50000000").head();
+                client.send(head);
+                client.write_at_most(PATIENCE);
+                while client.try_send([b'x'; 65536]).is_ok() {}
+                client
+            })
+            .collect();
+        wait::until_true("the relay has closed them", PATIENCE, || {
+            line.relay().process().descriptors() <= before
+        });
+        drop(clients);
     });
 }
 

@@ -14,6 +14,7 @@ const IDLE_KIB: u64 = 8 * 1024;
 fn an_idle_sidecar_is_small() {
     both(|line| {
         let idle = line.sidecar().process().resident_kib();
+        sizes::figure("an idle sidecar, KiB", idle);
         assert!(idle < IDLE_KIB, "{idle} KiB before any request");
     });
 }
@@ -25,6 +26,7 @@ fn answers_of_ten_kibibytes_are_as_fast_as_small_ones_within_a_factor_of_two() {
         median_time(line, "/m/bytes?n=10");
         let small = median_time(line, "/m/bytes?n=10");
         let large = median_time(line, "/m/bytes?n=10240");
+        sizes::figure("10 KiB beside 10 B", format_args!("{large:?} beside {small:?}"));
         assert!(large < small * 2, "10 B in {small:?}, 10 KiB in {large:?}");
     });
 }
@@ -62,6 +64,7 @@ fn a_thousand_requests_a_second_pass_without_an_error_and_memory_stays_flat() {
         assert!(took < Duration::from_secs(u64::from(seconds) + 2), "the load took {took:?}");
         let end = resident();
         for (name, warm, end) in [("plugboard", warm.0, end.0), ("sidecar", warm.1, end.1)] {
+            sizes::figure(name, format_args!("{warm} KiB before, {end} KiB after the load"));
             assert!(end < warm + 4 * 1024, "the {name} grew from {warm} to {end} KiB");
         }
     });

@@ -93,15 +93,18 @@ impl<R: Runtime> Pool<R> {
 
 /// Closes what nobody took in time; ends when nothing is left.
 async fn reap<R: Runtime>(runtime: R, shelf: Arc<Mutex<Shelf<R::Socket>>>, limits: BackendLimits) {
+    let mut next = runtime.now() + limits.pool_time;
     loop {
-        runtime.sleep_until(runtime.now() + limits.pool_time).await;
+        runtime.sleep_until(next).await;
         let now = runtime.now();
         let mut shelf = lock(&shelf);
         shelf.idle.retain(|one| now.since(one.since) < limits.pool_time);
-        if shelf.idle.is_empty() {
+        // The first is the oldest.
+        let Some(oldest) = shelf.idle.first() else {
             shelf.has_reaper = false;
             return;
-        }
+        };
+        next = oldest.since + limits.pool_time;
     }
 }
 

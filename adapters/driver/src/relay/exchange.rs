@@ -83,6 +83,18 @@ impl<R: Runtime> Drop for Lease<'_, R> {
     }
 }
 
+/// Gives up a wait, however the exchange's task ends. After the wait's own end that changes nothing.
+struct Place<'a, R: Runtime> {
+    relay: &'a Inner<R>,
+    ticket: Ticket,
+}
+
+impl<R: Runtime> Drop for Place<'_, R> {
+    fn drop(&mut self) {
+        self.relay.registry.cancel(self.ticket);
+    }
+}
+
 /// Serves one request. Breaks if the connection is of no further use.
 pub(super) async fn serve<R: Runtime>(
     relay: &Arc<Inner<R>>,
@@ -166,6 +178,7 @@ async fn route<R: Runtime>(
 
 /// Waits for a parked request's turn. `None` if the client left.
 async fn wait<R: Runtime>(relay: &Arc<Inner<R>>, client: &mut Client<R>, ticket: Ticket) -> Option<Decision> {
+    let _place = Place { relay, ticket };
     let settled = async { Some(poll_fn(|cx| relay.registry.poll_wait(ticket, cx)).await) };
     let clock = async {
         while let Some(deadline) = relay.registry.poll_timeout() {
@@ -184,11 +197,7 @@ async fn wait<R: Runtime>(relay: &Arc<Inner<R>>, client: &mut Client<R>, ticket:
         }
         Poll::Pending
     });
-    let outcome = future::or(settled, future::or(clock, client_left)).await;
-    if outcome.is_none() {
-        relay.registry.cancel(ticket);
-    }
-    outcome
+    future::or(settled, future::or(clock, client_left)).await
 }
 
 /// Carries a request through one session.
@@ -204,7 +213,7 @@ async fn carry<R: Runtime>(
     let stream = match chosen.session.open(opening, request.end) {
         Ok(stream) => stream,
         Err(OpenError::Leaving) => {
-            relay.registry.pause(chosen.key, relay.runtime.now());
+            relay.registry.settle_line(chosen.key, relay.runtime.now());
             return Attempt::Again(Refused::too_many_streams());
         }
         Err(OpenError::TooManyStreams) => {

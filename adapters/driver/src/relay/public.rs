@@ -99,8 +99,10 @@ impl<R: Runtime> Client<R> {
                 ) => continue,
                 None => {}
             }
-            if self.server.closing() != Closing::Open && !self.server.output().is_empty() {
-                continue;
+            match self.server.closing() {
+                Closing::Open | Closing::Lingering if self.server.output().is_empty() => {}
+                // What was read has changed what is to be written or closed.
+                _ => continue,
             }
             if alarm.poll(self.server.poll_timeout(), cx) {
                 self.server.handle_timeout(runtime.now());

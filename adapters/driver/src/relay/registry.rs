@@ -12,6 +12,7 @@ use telephone_core::router::{
 };
 use telephone_core::time::Timestamp;
 
+use crate::authority::Grant;
 use crate::shared::SharedSession;
 
 /// A registered session.
@@ -19,6 +20,8 @@ struct Registered {
     session: SharedSession,
     subject: Arc<str>,
     token_id: Option<String>,
+    /// What it registered, less what a renewal no longer covered.
+    mounts: Vec<Mount>,
 }
 
 /// A request that waits for a session, or whose wait has ended.
@@ -114,9 +117,10 @@ impl Registry {
         now: Timestamp,
     ) -> Result<(), RegisterError> {
         let subject: Arc<str> = registration.identity.subject().into();
+        let mounts = registration.mounts.clone();
         let replaced = self.with(|state| {
             let fenced = state.router.register(key, registration, now)?;
-            state.sessions.insert(key, Registered { session, subject, token_id });
+            state.sessions.insert(key, Registered { session, subject, token_id, mounts });
             Ok::<_, RegisterError>(fenced.and_then(|key| state.sessions.remove(&key)))
         })?;
         if let Some(replaced) = replaced {
@@ -125,9 +129,15 @@ impl Registry {
         Ok(())
     }
 
-    /// A session cannot take requests for now, but may again: its token ran out and is in its grace.
-    pub(super) fn pause(&self, key: SessionKey, now: Timestamp) {
-        self.with(|state| state.router.handle_link_down(key, now));
+    /// Gives a session requests while it takes any: not after its token ran out, and again once that is
+    /// renewed. To be called after every change of that, in whatever order: what the session says
+    /// under this lock is what the router goes by.
+    pub(super) fn settle_line(&self, key: SessionKey, now: Timestamp) {
+        self.with(|state| match state.sessions.get(&key).map(|one| one.session.is_open()) {
+            Some(true) => state.router.handle_link_up(key, now),
+            Some(false) => state.router.handle_link_down(key, now),
+            None => {}
+        });
     }
 
     /// A session takes no new requests any more.
@@ -135,20 +145,21 @@ impl Registry {
         self.with(|state| state.router.suspend(key, now));
     }
 
-    /// Whether a session is `subject`'s.
-    pub(super) fn is_subject(&self, key: SessionKey, subject: &str) -> bool {
-        self.lock().sessions.get(&key).is_some_and(|one| *one.subject == *subject)
-    }
-
-    /// A session has a fresh token, which claims only this much.
-    pub(super) fn renew(&self, key: SessionKey, claims: &[Mount], token_id: Option<String>, now: Timestamp) {
+    /// A session has a fresh token: it loses the mounts that the token does not cover. False, and nothing
+    /// has changed, if that leaves it none, or if the token is another subject's.
+    pub(super) fn renew(&self, key: SessionKey, grant: &Grant, now: Timestamp) -> bool {
+        let claims = claims(grant);
+        let is_covered = |mount: &Mount| claims.iter().any(|claim| claim.covers(mount));
         self.with(|state| {
-            state.router.narrow(key, claims, now);
-            state.router.handle_link_up(key, now);
-            if let Some(one) = state.sessions.get_mut(&key) {
-                one.token_id = token_id;
+            let Some(one) = state.sessions.get_mut(&key) else { return false };
+            if *one.subject != *grant.subject || !one.mounts.iter().any(is_covered) {
+                return false;
             }
-        });
+            one.mounts.retain(is_covered);
+            one.token_id.clone_from(&grant.token_id);
+            state.router.narrow(key, &claims, now);
+            true
+        })
     }
 
     /// A session is over.
@@ -206,7 +217,7 @@ impl Registry {
         })
     }
 
-    /// The client of a request that waits has left.
+    /// Gives up a request that may still wait; one whose wait has ended is not concerned.
     pub(super) fn cancel(&self, ticket: Ticket) {
         self.with(|state| {
             let settled = state.waiting.remove(&ticket).and_then(|waiting| waiting.settled);
@@ -236,6 +247,11 @@ impl Registry {
     }
 }
 
+/// The mounts that a token claims. One that is none covers nothing.
+pub(super) fn claims(grant: &Grant) -> Vec<Mount> {
+    grant.mounts.iter().filter_map(|claim| claim.parse().ok()).collect()
+}
+
 /// Finds the session that the router chose.
 fn choose(state: &mut State, key: SessionKey, mount: Arc<Mount>) -> Decision {
     match state.sessions.get(&key) {
@@ -249,3 +265,6 @@ fn choose(state: &mut State, key: SessionKey, mount: Arc<Mount>) -> Decision {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The tunnel leg: a telephone's link from its upgrade to the end of its session.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::task::Context;
 
@@ -21,16 +22,19 @@ use telephone_core::wire::{Hello, Refused, RefusedCode, SUBPROTOCOL, Settings, W
 
 use super::Inner;
 use super::public::Client;
+use super::registry::claims;
 use crate::authority::{AuthError, Grant};
 use crate::connection::Connection;
 use crate::link::{Link, Metered, web_socket_config};
 use crate::runtime::Runtime;
-use crate::shared::{Clock, SharedSession};
+use crate::shared::{Clock, Ending, SharedSession};
 use crate::socket::Socket as _;
 
 /// The interval over which each session adds to the spread of redials, and the least spread. (L12)
 const SPREAD_MS_A_SESSION: u64 = 1;
 const SPREAD_MS_MIN: u64 = 100;
+/// When to come back with a token that only has to become good: soon, and not all at once.
+const TOKEN_RETRY_MS: RangeInclusive<u64> = 1_000..=5_000;
 
 /// Whether a request is for the tunnel path.
 pub(super) fn is_for_telephones(tunnel_path: &str, head: &RequestHead) -> bool {
@@ -132,7 +136,8 @@ fn admit<R: Runtime>(relay: &Arc<Inner<R>>, hello: &Hello) -> Result<Admitted, R
     }
     let grant = relay.authority.verify(&hello.token).map_err(|error| {
         relay.observer.token_refused(error);
-        refused(auth_code(error), error)
+        let retry_after_ms = error.is_temporary().then(|| fastrand::u64(TOKEN_RETRY_MS));
+        Refused { retry_after_ms, ..refused(auth_code(error), error) }
     })?;
     let mounts = claimed_mounts(hello, &grant).inspect_err(|refused| {
         if refused.code == RefusedCode::Forbidden {
@@ -174,7 +179,9 @@ fn admit<R: Runtime>(relay: &Arc<Inner<R>>, hello: &Hello) -> Result<Admitted, R
 
 const fn auth_code(error: AuthError) -> RefusedCode {
     match error {
-        AuthError::Expired | AuthError::NotYetValid => RefusedCode::Expired,
+        AuthError::Expired => RefusedCode::Expired,
+        // The clocks differ: whoever has no other token must not give up over that.
+        AuthError::NotYetValid => RefusedCode::Busy,
         AuthError::Missing
         | AuthError::TooLong
         | AuthError::Malformed(_)
@@ -188,7 +195,7 @@ const fn auth_code(error: AuthError) -> RefusedCode {
 
 /// The hello's mounts, each of which a claim of the token must cover.
 fn claimed_mounts(hello: &Hello, grant: &Grant) -> Result<Vec<Mount>, Refused> {
-    let claims: Vec<Mount> = grant.mounts.iter().filter_map(|claim| claim.parse().ok()).collect();
+    let claims = claims(grant);
     let parse = |text: &String| {
         let mount: Mount = text.parse().map_err(|error| refused(RefusedCode::Malformed, error))?;
         if claims.iter().any(|claim| claim.covers(&mount)) {
@@ -219,6 +226,8 @@ fn welcome<R: Runtime>(relay: &Inner<R>, key: SessionKey, grant: &Grant) -> Welc
 /// Runs a session that was admitted, and takes it out of the registry in the end.
 async fn run<R: Runtime>(relay: &Arc<Inner<R>>, mut link: Link<R::Socket>, admitted: Admitted) {
     let Admitted { key, session, subject, welcome } = admitted;
+    // Dropped last: what a lost session leaves undone must not be routed to it again.
+    let _ending = Ending(session.clone());
     let _membership = Membership { relay: relay.clone(), key };
     if link.send(handshake::welcome(welcome)).await.is_err() {
         return;
@@ -247,7 +256,7 @@ impl<R: Runtime> Drop for Membership<R> {
 fn on_event<R: Runtime>(relay: &Arc<Inner<R>>, session: &SharedSession, key: SessionKey, event: Event) {
     match event {
         Event::Renewal(token) => renew(relay, session, key, &token),
-        Event::Expired => relay.registry.pause(key, relay.runtime.now()),
+        Event::Expired => relay.registry.settle_line(key, relay.runtime.now()),
         Event::PeerLeaves(_) => relay.registry.suspend(key, relay.runtime.now()),
         Event::Opened => {
             // No grant of this version lets a telephone open streams.
@@ -261,24 +270,31 @@ fn on_event<R: Runtime>(relay: &Arc<Inner<R>>, session: &SharedSession, key: Ses
     }
 }
 
-/// Judges a fresh token: of the same subject, and no more than it claims.
+/// Judges a fresh token: of the same subject, and no more than it claims. One that is no good as yet,
+/// such as a file that was read half written, costs nothing: the present one runs on, and the telephone
+/// asks again.
 fn renew<R: Runtime>(relay: &Arc<Inner<R>>, session: &SharedSession, key: SessionKey, token: &Bytes) {
     let verified = match std::str::from_utf8(token) {
         Ok(token) => relay.authority.verify(token),
         Err(_) => Err(AuthError::Malformed("it is not text")),
     };
     match verified {
-        Ok(grant) if relay.registry.is_subject(key, &grant.subject) => {
-            let claims: Vec<Mount> = grant.mounts.iter().filter_map(|claim| claim.parse().ok()).collect();
+        Ok(grant) if relay.registry.renew(key, &grant, relay.runtime.now()) => {
             session.with(|session, now| session.confirm_renewal(grant.expires_in, now));
-            relay.registry.renew(key, &claims, grant.token_id, relay.runtime.now());
         }
-        Ok(_) => session.leave(LeaveCode::Forbidden),
-        Err(error) => {
-            relay.observer.token_refused(error);
+        Ok(_) => {
+            relay.observer.token_refused(AuthError::NotClaimed);
             session.leave(LeaveCode::Forbidden);
         }
+        Err(error) => {
+            tracing::info!(session = format_args!("{:016x}", key.number()), %error, "a renewal was refused");
+            relay.observer.token_refused(error);
+            if error == AuthError::Revoked {
+                session.leave(LeaveCode::Revoked);
+            }
+        }
     }
+    relay.registry.settle_line(key, relay.runtime.now());
 }
 
 /// The word for metrics.

@@ -141,7 +141,7 @@ impl<R> TelephoneBuilder<R> {
         self
     }
 
-    /// A PEM file of roots for `wss://`, beside the platform's.
+    /// A PEM file of roots for `wss://`, instead of the platform's.
     pub fn ca(mut self, file: impl Into<PathBuf>) -> Self {
         self.ca = Some(file.into());
         self

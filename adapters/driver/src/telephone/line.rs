@@ -11,12 +11,12 @@ use telephone_core::session::{Event, Role, Session, SessionConfig};
 use telephone_core::wire::{Opening, Welcome};
 
 use super::dial::{self, Established};
-use super::{Config, LineEnd, SharedStatus};
+use super::{Config, ServeError, SharedStatus};
 use crate::backend::Leg;
 use crate::flag::Flag;
 use crate::plugboard_url::PlugboardUrl;
 use crate::runtime::Runtime;
-use crate::shared::{Clock, SharedSession};
+use crate::shared::{Clock, Ending, SharedSession};
 use crate::socket::Socket;
 use crate::status::State;
 
@@ -35,8 +35,11 @@ pub(super) struct Line<R: Runtime, L> {
 }
 
 impl<R: Runtime, L: Leg> Line<R, L> {
-    /// Dials, serves, and dials again, until it is shut down or gives up.
-    pub(super) async fn run(self) -> LineEnd {
+    /// Dials, serves, and dials again, until it is shut down.
+    ///
+    /// # Errors
+    /// Why it gave up before that.
+    pub(super) async fn run(self) -> Result<(), ServeError> {
         let mut dialer = Dialer::new(self.config.dialer.clone(), fastrand::u64(..), self.runtime.now());
         let mut last_error = String::new();
         while !self.shutdown.is_raised() {
@@ -49,14 +52,19 @@ impl<R: Runtime, L: Leg> Line<R, L> {
                 }
                 Some(DialEvent::GiveUp(reason)) => {
                     self.status.enter(self.index, State::Stopped);
-                    let is_refused = reason == GiveUp::Refused;
-                    return LineEnd::GaveUp { url: self.url, reason: last_error, is_refused };
+                    let url = self.url.to_string();
+                    return Err(match reason {
+                        GiveUp::Refused => ServeError::Refused { url, reason: last_error },
+                        GiveUp::AttemptsExhausted => {
+                            ServeError::AttemptsExhausted { url, reason: last_error }
+                        }
+                    });
                 }
                 None => self.wait(&mut dialer).await,
             }
         }
         self.status.enter(self.index, State::Stopped);
-        LineEnd::Shutdown
+        Ok(())
     }
 
     async fn wait(&self, dialer: &mut Dialer) {
@@ -152,6 +160,7 @@ impl<R: Runtime, L: Leg> Line<R, L> {
         let mut session = Session::new(config, now);
         session.authorize(welcome.expires_in(), now);
         let session = SharedSession::new(session, clock);
+        let _ending = Ending(session.clone());
         self.status.attach(self.index, &session);
         let running = link.run(&self.runtime, &session, |event| self.on_event(&session, event));
         let draining = async {

@@ -40,12 +40,6 @@ struct Config {
     tls: Option<crate::tls::TlsConnector>,
 }
 
-/// How one line ended.
-enum LineEnd {
-    Shutdown,
-    GaveUp { url: PlugboardUrl, reason: String, is_refused: bool },
-}
-
 /// Why a telephone stopped without being told to.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -122,19 +116,11 @@ impl<R: Runtime> Telephone<R> {
     }
 }
 
-/// Runs all lines at once, and makes one answer of how they ended.
+/// Runs all lines at once. An error only if every one of them gave up.
 async fn run_lines<R: Runtime, L: Leg>(lines: Vec<Line<R, L>>) -> Result<(), ServeError> {
     let running: futures_util::stream::FuturesUnordered<_> = lines.into_iter().map(Line::run).collect();
-    let ends: Vec<LineEnd> = running.collect().await;
-    let gave_up = ends.into_iter().find_map(|end| match end {
-        LineEnd::Shutdown => None,
-        LineEnd::GaveUp { url, reason, is_refused } => Some((url.to_string(), reason, is_refused)),
-    });
-    match gave_up {
-        None => Ok(()),
-        Some((url, reason, true)) => Err(ServeError::Refused { url, reason }),
-        Some((url, reason, false)) => Err(ServeError::AttemptsExhausted { url, reason }),
-    }
+    let ends: Vec<Result<(), ServeError>> = running.collect().await;
+    ends.into_iter().reduce(Result::or).unwrap_or(Ok(()))
 }
 
 /// Stops a telephone and tells its state. Clones are the same telephone.

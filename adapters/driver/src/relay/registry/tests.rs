@@ -1,0 +1,87 @@
+//! What renewals and their absence do to a registered session.
+
+use std::time::Duration;
+
+use telephone_core::limits::SessionLimits;
+use telephone_core::router::Identity;
+use telephone_core::session::{Role, Session, SessionConfig};
+use telephone_core::wire::Settings;
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::ZERO;
+const KEY: SessionKey = SessionKey::new(7);
+const LIFE: Duration = Duration::from_secs(1);
+
+fn grant(subject: &str, mounts: &[&str]) -> Grant {
+    let mounts = mounts.iter().map(ToString::to_string).collect();
+    Grant { subject: subject.into(), token_id: None, mounts, expires_in: Some(LIFE) }
+}
+
+/// A registry past its grace, with one session of the shop's.
+fn registered(mounts: &[&str]) -> (Registry, SharedSession) {
+    let limits = RouterLimits { start_grace: Duration::ZERO, ..RouterLimits::default() };
+    let registry = Registry::new(limits, NOW);
+    let limits = SessionLimits::default();
+    let config = SessionConfig { role: Role::Plugboard, peer: Settings::of(&limits), limits, seed: 1 };
+    let mut session = Session::new(config, NOW);
+    session.authorize(Some(LIFE), NOW);
+    let session = SharedSession::new(session, Arc::new(|| NOW));
+    let identity = Identity::new("shop".to_owned(), "one".to_owned());
+    let mounts = mounts.iter().map(|mount| mount.parse().unwrap()).collect();
+    let registration = Registration { identity, epoch: 1, mounts };
+    registry.register(KEY, registration, None, session.clone(), NOW).unwrap();
+    (registry, session)
+}
+
+fn reaches(registry: &Registry, path: &str) -> bool {
+    matches!(registry.route(None, path.as_bytes(), NOW), Decision::To(_))
+}
+
+#[test]
+fn a_renewal_that_meets_the_expiry_keeps_the_session_in_use() {
+    let (registry, session) = registered(&["/m"]);
+    session.with_link(|session| session.handle_timeout(NOW + LIFE));
+    registry.settle_line(KEY, NOW);
+    assert!(!reaches(&registry, "/m"), "an expired session was given a request");
+
+    assert!(registry.renew(KEY, &grant("shop", &["/m"]), NOW));
+    session.with(|session, now| session.confirm_renewal(Some(LIFE), now));
+    registry.settle_line(KEY, NOW);
+    // Whoever saw the expiry may be late to say so.
+    registry.settle_line(KEY, NOW);
+    assert!(reaches(&registry, "/m"));
+}
+
+#[test]
+fn a_request_that_waits_for_a_renewal_goes_on_with_it() {
+    let (registry, session) = registered(&["/m"]);
+    session.with_link(|session| session.handle_timeout(NOW + LIFE));
+    registry.settle_line(KEY, NOW);
+    let Decision::Wait(ticket) = registry.route(None, b"/m", NOW) else { panic!("the request waits") };
+
+    session.with(|session, now| session.confirm_renewal(Some(LIFE), now));
+    registry.settle_line(KEY, NOW);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(matches!(registry.poll_wait(ticket, &mut cx), Poll::Ready(Decision::To(_))));
+}
+
+#[test]
+fn a_renewal_withdraws_what_it_does_not_cover_and_never_gives_it_back() {
+    let (registry, _session) = registered(&["/a", "/b"]);
+    assert!(registry.renew(KEY, &grant("shop", &["/a"]), NOW));
+    assert!(reaches(&registry, "/a"));
+    assert!(!reaches(&registry, "/b"));
+
+    assert!(!registry.renew(KEY, &grant("shop", &["/b"]), NOW), "a withdrawn mount counted as held");
+    assert!(registry.renew(KEY, &grant("shop", &["/"]), NOW));
+    assert!(!reaches(&registry, "/b"));
+}
+
+#[test]
+fn a_token_of_another_subject_or_for_other_mounts_renews_nothing() {
+    let (registry, _session) = registered(&["/m"]);
+    assert!(!registry.renew(KEY, &grant("thief", &["/m"]), NOW));
+    assert!(!registry.renew(KEY, &grant("shop", &["/other"]), NOW));
+    assert!(reaches(&registry, "/m"), "a refused renewal changed the mounts");
+}

@@ -1,0 +1,69 @@
+//! What a stream hears of the end of its session.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Poll, Wake};
+
+use telephone_core::error::ResetCode;
+use telephone_core::limits::SessionLimits;
+use telephone_core::message::{Headers, RequestHead};
+use telephone_core::session::{Incoming, Role, SessionConfig};
+use telephone_core::wire::Settings;
+
+use super::*;
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn session() -> SharedSession {
+    let limits = SessionLimits::default();
+    let config = SessionConfig { role: Role::Plugboard, peer: Settings::of(&limits), limits, seed: 1 };
+    SharedSession::new(Session::new(config, Timestamp::ZERO), Arc::new(|| Timestamp::ZERO))
+}
+
+fn opening() -> Opening {
+    let head = RequestHead {
+        method: Bytes::from_static(b"GET"),
+        target: Bytes::from_static(b"/m"),
+        headers: Headers::new(),
+        length: None,
+        upgrade: None,
+        wants_trailers: false,
+    };
+    Opening::Http { mount: Bytes::from_static(b"/m"), head }
+}
+
+#[test]
+fn a_stream_hears_that_the_task_of_its_link_is_gone() {
+    let session = session();
+    let ending = Ending(session.clone());
+    let stream = session.open(opening(), true).unwrap();
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    let mut cx = Context::from_waker(&waker);
+    assert!(stream.poll_read(&mut cx).is_pending());
+
+    drop(ending);
+
+    assert!(woken.0.load(Ordering::Relaxed));
+    let Poll::Ready(Incoming::Reset(reset)) = stream.poll_read(&mut cx) else {
+        panic!("the stream reads as lost");
+    };
+    assert_eq!(reset.code, ResetCode::SessionLost);
+    assert_eq!(session.closed(), Some(CloseReason::LinkLost));
+}
+
+#[test]
+fn a_link_does_not_sleep_on_a_session_that_ended_a_moment_before() {
+    let session = session();
+    let cx = Context::from_waker(Waker::noop());
+    while session.with_link(|session| session.poll_transmit(Timestamp::ZERO)).is_some() {}
+    assert!(!session.register_link(&cx));
+    session.with(|session, now| session.handle_disconnect(now));
+    assert!(session.register_link(&cx));
+}
