@@ -179,7 +179,10 @@ fn many_stalled_downloads_leave_room_for_others() {
             assert_eq!(line.get("/m/bytes?n=100000").body.len(), 100_000);
         }
         drop(stalled);
-        line.origin.wait_idle(Duration::from_secs(5));
+        // One that served the others may be kept for the next request.
+        wait::until_true("the stalled connections close", Duration::from_secs(1), || {
+            line.origin.counts().open <= 1
+        });
     });
 }
 

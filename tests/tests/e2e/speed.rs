@@ -3,19 +3,22 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use telephone_tests::bins;
 use telephone_tests::line::{Line, both, both_alone};
 use telephone_tests::request::Request;
 use telephone_tests::sizes;
 
-/// What an idle sidecar may hold, in KiB.
-const IDLE_KIB: u64 = 8 * 1024;
+/// What an idle sidecar may hold, in KiB: 8 MiB as it is shipped; unoptimised code is itself larger.
+fn idle_kib() -> u64 {
+    if bins::profile() == "dev" { 12 * 1024 } else { 8 * 1024 }
+}
 
 #[test]
 fn an_idle_sidecar_is_small() {
     both(|line| {
         let idle = line.sidecar().process().resident_kib();
         sizes::figure("an idle sidecar, KiB", idle);
-        assert!(idle < IDLE_KIB, "{idle} KiB before any request");
+        assert!(idle < idle_kib(), "{idle} KiB before any request");
     });
 }
 
