@@ -223,7 +223,7 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// Whatever the stream says.
     pub fn some(&mut self, len: usize) -> io::Result<Vec<u8>> {
-        let available = self.fill()?;
+        let available = self.inner.fill_buf()?;
         let taken = available[..available.len().min(len)].to_vec();
         self.inner.consume(taken.len());
         Ok(taken)
@@ -245,7 +245,7 @@ impl<R: Read> Reader<R> {
     /// Whatever the stream says.
     pub fn rest(&mut self, sink: &mut dyn FnMut(&[u8])) -> io::Result<()> {
         loop {
-            match self.fill()? {
+            match self.inner.fill_buf()? {
                 [] => return Ok(()),
                 piece => {
                     sink(piece);
@@ -256,20 +256,9 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// What is there, once there is something. A read with a time-out is not taken up again by itself after a
-    /// signal.
-    fn fill(&mut self) -> io::Result<&[u8]> {
-        while let Err(error) = self.inner.fill_buf() {
-            if error.kind() != ErrorKind::Interrupted {
-                return Err(error);
-            }
-        }
-        self.inner.fill_buf()
-    }
-
     fn exactly(&mut self, mut left: u64, sink: &mut dyn FnMut(&[u8])) -> io::Result<()> {
         while left > 0 {
-            let piece = self.fill()?;
+            let piece = self.inner.fill_buf()?;
             if piece.is_empty() {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
