@@ -7,6 +7,7 @@ mod accept;
 mod alarm;
 mod authority;
 mod backend;
+mod codec;
 mod connection;
 mod flag;
 mod happy_eyeballs;

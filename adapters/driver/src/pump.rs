@@ -8,82 +8,21 @@
 //! The public leg and the backend leg are this pump with the two halves of the core's codec.
 
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use futures_io::{AsyncRead, AsyncWrite};
 use telephone_core::error::Reset;
-use telephone_core::http1::Output;
-use telephone_core::message::{Headers, ResponseHead};
 use telephone_core::session::Incoming;
 use telephone_core::time::{Timestamp, earliest};
 
 use crate::alarm::Alarm;
+use crate::codec::{Codec, Part};
 use crate::connection::Connection;
 use crate::runtime::Runtime;
 use crate::stream::StreamHandle;
 
 /// Octets gathered for a socket before it is written to.
 const GATHER_BYTES: usize = 64 * 1024;
-
-/// What a codec took from its socket.
-pub(crate) enum Part<L> {
-    /// Nothing until more comes.
-    None,
-    /// An answer's head, and whether it is all.
-    Head(ResponseHead, bool),
-    /// Octets of a body or of an upgraded connection.
-    Octets(Bytes),
-    /// The direction is complete.
-    End(Headers),
-    /// The exchange is lost on this side.
-    Lost(L),
-}
-
-/// One half of the core's codec, as the pump drives it.
-pub(crate) trait Codec {
-    /// Why an exchange is lost on the codec's side.
-    type Lost;
-
-    /// Takes what it can from the front of `input`.
-    fn poll_part(&mut self, input: &mut BytesMut, now: Timestamp) -> Part<Self::Lost>;
-    /// The socket's reading direction ended; parts may still follow.
-    fn handle_eof(&mut self);
-    /// The socket broke.
-    fn handle_broken(&mut self) -> Self::Lost;
-    /// Whether reading the socket is of use.
-    fn wants_read(&self) -> bool;
-    /// Whether a head must come from the socket before octets: the stream takes it without room.
-    fn owes_head(&self) -> bool;
-    /// Whether octets of the stream may be written now: not before the 101 of an upgrade.
-    fn wants_octets(&self) -> bool;
-    /// The answer's next head came from the stream; with `end` nothing follows. False if it cannot be written.
-    fn put_head(&mut self, head: ResponseHead, end: bool) -> bool;
-    /// Octets came from the stream.
-    fn put_octets(&mut self, octets: Bytes);
-    /// The stream's direction is complete.
-    fn put_end(&mut self, trailers: &Headers);
-    /// What waits to be written.
-    fn output(&mut self) -> &mut Output;
-    /// Whether the socket's writing direction is to be shut down now that the output is written.
-    fn wants_shutdown(&self) -> bool;
-    /// It was.
-    fn handle_shutdown(&mut self, now: Timestamp);
-    /// Whether the exchange is complete, given which directions are. `outbound` has been written, too.
-    fn is_complete(&self, inbound: bool, outbound: bool) -> bool;
-    /// The peer no longer reads what comes from the socket. Whether the exchange goes on without.
-    fn handle_stopped(&mut self) -> bool;
-    /// The socket takes no more. Whether the exchange goes on without, for what is still to be read.
-    fn survives_broken_write(&self) -> bool;
-    /// The stream takes nothing for now, so the socket is not read: its silence means nothing.
-    fn handle_backpressure(&mut self, now: Timestamp);
-    /// How long the socket may take nothing of what waits to be written.
-    fn send_timeout(&self) -> Option<Duration>;
-    /// The next deadline.
-    fn poll_timeout(&self) -> Option<Timestamp>;
-    /// It has come.
-    fn handle_timeout(&mut self, now: Timestamp) -> Option<Self::Lost>;
-}
 
 /// How an exchange ended.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use telephone_core::limits::BackendLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::time::Timestamp;
 
-use crate::pump::{Codec, Part};
+use crate::codec::{Codec, Part};
 
 /// Why a backend's answer is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

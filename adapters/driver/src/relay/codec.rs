@@ -8,8 +8,8 @@ use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, ResponseHead};
 use telephone_core::time::Timestamp;
 
+use crate::codec::{Codec, Part};
 use crate::flag::Flag;
-use crate::pump::{Codec, Part};
 
 /// Why a client's side of an exchange is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
