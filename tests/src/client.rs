@@ -60,8 +60,15 @@ impl Client {
     /// # Panics
     /// If nobody listens.
     pub fn connect(addr: SocketAddr) -> Self {
-        let stream = TcpStream::connect(addr).unwrap_or_else(|error| panic!("{addr}: {error}"));
-        Self::over(stream)
+        Self::try_connect(addr).unwrap_or_else(|error| panic!("{addr}: {error}"))
+    }
+
+    /// Connects to what may not listen yet, or no longer.
+    ///
+    /// # Errors
+    /// Those of a connect.
+    pub fn try_connect(addr: SocketAddr) -> io::Result<Self> {
+        TcpStream::connect(addr).map(Self::over)
     }
 
     /// Connects with a receive buffer of about `octets`, so that the kernel takes little unread.

@@ -164,11 +164,9 @@ impl Relay {
                 panic!("the plugboard ended with {status}: {}", process.said());
             }
             let head = format!("GET /readyz HTTP/1.1\r\nHost: {admin}\r\n");
-            let is_ready = is_listening(admin) && {
-                let answer = Client::connect(admin).try_ask(&Request::raw("GET", &head).close());
-                answer.is_some_and(|answer| answer.status() == 200)
-            };
-            is_ready && is_listening(public)
+            let request = Request::raw("GET", &head).close();
+            let answer = Client::try_connect(admin).ok().and_then(|mut client| client.try_ask(&request));
+            answer.is_some_and(|answer| answer.status() == 200) && is_listening(public)
         });
     }
 }
