@@ -39,6 +39,8 @@ pub struct Record {
     up: Progress,
     /// The same of the backend, over all executions.
     down: Progress,
+    /// A liar stands between its client and its backend: anything may come of it.
+    is_lied_to: bool,
     /// What came of it.
     pub outcome: Option<Outcome>,
 }
@@ -61,8 +63,9 @@ impl Oracle {
     /// Nothing has happened yet.
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {
-        let count = scenario.requests.len();
-        Self { records: vec![Record::default(); count], pending: count, violation: None }
+        let record = |request: &Request| Record { is_lied_to: scenario.is_lied_to(request), ..Record::default() };
+        let records: Vec<Record> = scenario.requests.iter().map(record).collect();
+        Self { pending: records.len(), records, violation: None }
     }
 
     /// Takes note of a request that is not in the scenario; says its number.
@@ -104,6 +107,12 @@ impl Oracle {
         }
     }
 
+    /// A law that holds for a request if `is_kept`, unless a liar has to do with it.
+    pub fn judge(&mut self, law: &'static str, request: u32, is_kept: bool, what: impl FnOnce() -> String) {
+        let is_kept = is_kept || self.records[request as usize].is_lied_to;
+        self.check(law, is_kept, || format!("request {request}: {}", what()));
+    }
+
     fn record(&mut self, request: u32) -> &mut Record {
         &mut self.records[request as usize]
     }
@@ -119,11 +128,11 @@ impl Oracle {
         record.executions += 1;
         record.last = Some((session, stream));
         let (executions, attempts) = (record.executions, record.attempts);
-        self.check("I31", executions == 1 || is_idempotent(plan.shape), || {
-            format!("request {request}, {:?}, was executed {executions} times", plan.shape)
+        self.judge("I31", request, executions == 1 || is_idempotent(plan.shape), || {
+            format!("{:?} was executed {executions} times", plan.shape)
         });
-        self.check("I32", executions <= attempts, || {
-            format!("request {request} was executed {executions} times in {attempts} attempts")
+        self.judge("I32", request, executions <= attempts, || {
+            format!("executed {executions} times in {attempts} attempts")
         });
     }
 
@@ -150,20 +159,20 @@ impl Oracle {
     }
 
     fn judge_arrival(&mut self, request: u32, progress: Progress, taken: u64, is_end: bool) {
-        self.check("I8", taken <= progress.written, || {
-            format!("request {request}: {taken} octets came of {} that were written", progress.written)
+        self.judge("I8", request, taken <= progress.written, || {
+            format!("{taken} octets came of {} that were written", progress.written)
         });
         let is_whole = progress.is_ended && taken == progress.written;
-        self.check("I9", !is_end || is_whole, || {
-            format!("request {request}: an end came behind {taken} octets of {progress:?}")
+        self.judge("I9", request, !is_end || is_whole, || {
+            format!("an end came behind {taken} octets of {progress:?}")
         });
     }
 
     /// A stream was reset: may whoever reset it claim that the backend was not touched?
     pub fn judge_touched(&mut self, request: u32, reset: Reset, session: u64, stream: u64) {
         let was_executed = self.record(request).last == Some((session, stream));
-        self.check("I33", !was_executed || reset.touched != Touched::No, || {
-            format!("request {request} was executed, and {reset:?} came of it")
+        self.judge("I33", request, !was_executed || reset.touched != Touched::No, || {
+            format!("it was executed, and {reset:?} came of it")
         });
     }
 
@@ -198,10 +207,10 @@ impl Oracle {
         let (executions, down) = (record.executions, record.down);
         self.pending -= 1;
         if outcome == Outcome::Full {
-            self.check("I34", executions > 0, || format!("request {request}: an answer of nobody"));
+            self.judge("I34", request, executions > 0, || format!("an answer of nobody"));
             let is_honest = shown(plan) == BackendFault::None;
-            self.check("I9", is_honest && down.is_ended, || {
-                format!("request {request}: a whole answer of a backend that broke off: {plan:?}")
+            self.judge("I9", request, is_honest && down.is_ended, || {
+                format!("a whole answer of a backend that broke off: {plan:?}")
             });
         }
     }

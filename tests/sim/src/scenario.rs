@@ -228,6 +228,15 @@ impl FaultKind {
     }
 }
 
+impl Scenario {
+    /// Whether a liar stands between the client of a request and its backend.
+    #[must_use]
+    pub fn is_lied_to(&self, request: &Request) -> bool {
+        let is_liar = |telephone: &Telephone| telephone.is_hostile && telephone.tenant == request.tenant;
+        self.plugboards[usize::from(request.plugboard)].is_hostile || self.telephones.iter().any(is_liar)
+    }
+}
+
 impl fmt::Display for Scenario {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "noise {:#x}, chaos until {} us", self.noise, self.chaos)?;

@@ -263,8 +263,9 @@ impl<'a> World<'a> {
         if plan.leaves > 0 {
             self.stage.plan_in(plan.leaves, Event::ClientLeaves(request));
         }
+        let is_liar = self.stage.scenario.plugboards[usize::from(plan.plugboard)].is_hostile;
         let host = &mut self.plugboards[usize::from(plan.plugboard)];
-        match &mut host.process {
+        match host.process.as_mut().filter(|_| !is_liar) {
             None => exchange::finish(request, Outcome::Refused(0), &mut self.stage),
             Some(_) if host.freezes > 0 => host.requests.push(request),
             Some(plugboard) => plugboard.on_request(request, &mut self.stage),
@@ -322,16 +323,12 @@ impl<'a> World<'a> {
         self.phase("probing");
         let mut probed = Vec::new();
         for plan in &self.stage.scenario.telephones {
-            let is_deceived = self.stage.scenario.plugboards[usize::from(plan.plugboard)].is_hostile;
-            let place = (plan.plugboard, plan.tenant);
-            let telephones = &self.stage.scenario.telephones;
-            let has_liar = telephones.iter().any(|one| one.is_hostile && one.tenant == plan.tenant);
-            if !is_deceived && !has_liar && !probed.contains(&place) {
-                probed.push(place);
+            let probe = probe(plan.plugboard, plan.tenant, self.stage.now());
+            if !self.stage.scenario.is_lied_to(&probe) && !probed.contains(&probe) {
+                probed.push(probe);
             }
         }
-        for (plugboard, tenant) in probed {
-            let probe = probe(plugboard, tenant, self.stage.now());
+        for probe in probed {
             self.stage.probes.push(probe);
             let number = self.stage.oracle.add();
             self.on_request(number);

@@ -148,7 +148,7 @@ impl BackendLeg {
             Drained::Reset(reset) => return Some(Reset { touched: Touched::Yes, ..reset }),
             Drained::Wrong(at) => {
                 let request = self.request;
-                stage.oracle.violate("I8", || format!("request {request}: a wrong octet at {at} came up"));
+                stage.oracle.judge("I8", request, false, || format!("a wrong octet at {at} came up"));
             }
         }
         None
@@ -159,7 +159,7 @@ impl BackendLeg {
         let right =
             if has_trailers { client::trailers(self.request, plan, Direction::Up) } else { Headers::new() };
         let request = self.request;
-        stage.oracle.check("I17", *seen == right, || format!("request {request}: trailers {seen:?} came up"));
+        stage.oracle.judge("I17", request, *seen == right, || format!("trailers {seen:?} came up"));
     }
 
     /// What the backend says goes to the client's side.
@@ -209,7 +209,7 @@ impl BackendLeg {
         }
         is_fine &= send.respond(head, is_ended).is_ok();
         let request = self.request;
-        stage.oracle.check("I17", is_fine, || format!("request {request}: a sound answer was refused"));
+        stage.oracle.judge("I17", request, is_fine, || format!("a sound answer was refused"));
         self.is_opaque = plan.shape == Shape::Upgrade;
         self.step = if is_ended { Step::Answered } else { Step::Answering };
         stage.oracle.wrote_down(request, 0, is_ended);
@@ -285,12 +285,12 @@ impl Leg for BackendLeg {
         let plan = *stage.request(request);
         let is_honest = !stage.scenario.plugboards[usize::from(plan.plugboard)].is_hostile;
         let (sent, _) = client::opening(request, &plan);
-        stage.oracle.check("I17", !is_honest || sent == accepted.opening, || {
-            format!("request {request}: {:?} came of {sent:?}", accepted.opening)
+        stage.oracle.judge("I17", request, !is_honest || sent == accepted.opening, || {
+            format!("{:?} came of {sent:?}", accepted.opening)
         });
         let tenant = stage.scenario.telephones[place.actor as usize].tenant;
-        stage.oracle.check("I27", !is_honest || tenant == plan.tenant, || {
-            format!("request {request} of tenant {} came to tenant {tenant}", plan.tenant)
+        stage.oracle.judge("I27", request, !is_honest || tenant == plan.tenant, || {
+            format!("one of tenant {} came to tenant {tenant}", plan.tenant)
         });
         Some(Self::new(request, &plan, stage.now()))
     }

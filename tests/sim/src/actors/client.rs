@@ -140,7 +140,7 @@ impl PublicLeg {
                 Drained::Reset(reset) => return Some(Ended::Reset(reset)),
                 Drained::Wrong(at) => {
                     let request = self.request;
-                    stage.oracle.violate("I8", || format!("request {request}: a wrong octet at {at} came down"));
+                    stage.oracle.judge("I8", request, false, || format!("a wrong octet at {at} came down"));
                     return Some(Ended::Complete);
                 }
             }
@@ -157,15 +157,15 @@ impl PublicLeg {
         if head.is_interim() {
             self.interims += 1;
             let (interims, planned) = (self.interims, plan.interims);
-            return stage.oracle.check("I17", interims <= planned, || {
-                format!("request {request}: interim head {interims} of {planned}")
+            return stage.oracle.judge("I17", request, interims <= planned, || {
+                format!("interim head {interims} of {planned}")
             });
         }
         let right = if plan.shape == Shape::Upgrade { 101 } else { 200 };
         let is_first = self.status.replace(head.status).is_none();
         let is_right = head.status == right && is_first && self.interims == plan.interims;
         let is_named = head.headers.first("x-request").is_some_and(|name| **name == *request.to_string().as_bytes());
-        stage.oracle.check("I17", is_right && is_named, || format!("request {request}: {head:?}"));
+        stage.oracle.judge("I17", request, is_right && is_named, || format!("{head:?}"));
         self.is_opaque = head.status == 101;
     }
 
@@ -174,7 +174,7 @@ impl PublicLeg {
         let has_body = plan.shape != Shape::Head;
         let right = if has_body { trailers(self.request, &plan, Direction::Down) } else { Headers::new() };
         let request = self.request;
-        stage.oracle.check("I17", *seen == right, || format!("request {request}: trailers {seen:?}"));
+        stage.oracle.judge("I17", request, *seen == right, || format!("trailers {seen:?}"));
     }
 }
 

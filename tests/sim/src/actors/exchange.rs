@@ -63,8 +63,8 @@ impl Plugboard {
             Refusal::NobodyConnected { .. } | Refusal::TooBusy { .. } => 503,
         };
         let is_served = self.is_served(stage.request(request).tenant, stage.now());
-        stage.oracle.check("I35", !is_served && refusal != Refusal::Ambiguous, || {
-            format!("request {request} got {refusal:?} though a session could take it")
+        stage.oracle.judge("I35", request, !is_served && refusal != Refusal::Ambiguous, || {
+            format!("it got {refusal:?} though a session could take it")
         });
         self.conclude(request, Outcome::Refused(status), stage);
     }
@@ -103,8 +103,8 @@ impl Plugboard {
     fn carry(&mut self, request: u32, attempt: u32, key: SessionKey, stage: &mut Stage<'_>) {
         let plan = *stage.request(request);
         let verdict = self.may_take(key, plan.tenant, stage.now());
-        stage.oracle.check("I26", verdict.is_ok(), || {
-            format!("request {request} was given to {}", verdict.err().unwrap_or_default())
+        stage.oracle.judge("I26", request, verdict.is_ok(), || {
+            format!("it was given to {}", verdict.err().unwrap_or_default())
         });
         let Some(held) = self.sessions.get_mut(&key) else { return };
         let (opening, is_whole) = client::opening(request, &plan);
@@ -209,7 +209,7 @@ impl Plugboard {
             }
             code => Oracle::is_backends_fault(plan, code),
         };
-        stage.oracle.check("I34", is_explained, || format!("request {request}: {reset:?} for no reason"));
+        stage.oracle.judge("I34", request, is_explained, || format!("{reset:?} for no reason"));
     }
 
     /// A client goes away.

@@ -8,7 +8,7 @@ use telephone_core::error::{CloseReason, LeaveCode};
 use telephone_core::handshake::{self, Reception};
 use telephone_core::limits::RouterLimits;
 use telephone_core::mount::Mount;
-use telephone_core::router::{Identity, Registration, Router, SessionKey, Ticket};
+use telephone_core::router::{Identity, Registration, ResumeSecret, Router, SessionKey, Ticket};
 use telephone_core::session::{Event as News, LinkId, Role, Session, SessionConfig, StreamId};
 use telephone_core::wire::{Hello, Refused, RefusedCode, Settings, Welcome};
 
@@ -83,8 +83,8 @@ pub fn session_limits(limits: &Limits) -> telephone_core::limits::SessionLimits 
         session_window_max: laws::window_max(limits),
         streams: limits.streams,
         unaccepted: usize::try_from(limits.unaccepted).unwrap_or(usize::MAX),
-        replay_bytes: limits.replay_bytes,
-        replay_bytes_max: limits.replay_bytes * 8,
+        replay_bytes: limits.replay_bytes as usize,
+        replay_bytes_max: limits.replay_bytes as usize * 8,
         ..Default::default()
     }
 }
@@ -221,7 +221,7 @@ impl Plugboard {
 
     fn resume(&mut self, wire: u32, hello: &Hello, grant: &Grant, stage: &mut Stage<'_>) -> Option<SessionKey> {
         let resume = hello.resume.as_ref()?;
-        let key = self.router.resume(&Self::identity(grant, hello), resume)?;
+        let key = self.router.resumable(&Self::identity(grant, hello), resume)?;
         let held = self.sessions.get_mut(&key)?;
         let now = stage.clock.timestamp();
         let link = held.line.session.resume(resume.position, now).ok()?;
@@ -266,7 +266,7 @@ impl Plugboard {
         let secret = secret(stage);
         let mounts: Vec<Mount> = hello.mounts.iter().filter_map(|mount| mount.parse().ok()).collect();
         let identity = Self::identity(grant, hello);
-        let registration = Registration { identity, epoch: hello.epoch, mounts, secret };
+        let registration = Registration { identity, epoch: hello.epoch, mounts, secret: ResumeSecret::new(secret) };
         let fenced = self.router.register(key, registration, now).map_err(|error| error.code())?;
         let held = Held {
             line: Line::new(session, key.number(), Side::Plugboard, self.index, wire),
@@ -293,7 +293,7 @@ impl Plugboard {
     /// Sends a session away.
     pub fn dismiss(&mut self, key: SessionKey, code: LeaveCode, stage: &mut Stage<'_>) {
         if let Some(held) = self.sessions.get_mut(&key) {
-            held.line.session.leave(code);
+            held.line.session.leave(code, stage.clock.timestamp());
             self.turn(key, stage);
         }
     }
@@ -349,7 +349,7 @@ impl Plugboard {
         let text = std::str::from_utf8(token).unwrap_or_default();
         let (now, at) = (stage.now(), stage.clock.timestamp());
         match stage.issuer.verify(text, now) {
-            Ok(grant) if grant.tenant != held.tenant => held.line.session.leave(LeaveCode::Forbidden),
+            Ok(grant) if grant.tenant != held.tenant => held.line.session.leave(LeaveCode::Forbidden, at),
             Ok(grant) if grant.expires_in == Some(Duration::ZERO) => {}
             Ok(grant) => {
                 held.line.session.confirm_renewal(grant.expires_in, at);
@@ -358,7 +358,7 @@ impl Plugboard {
                 let tenant = held.tenant;
                 stage.note(Note::Token, u64::from(tenant), || format!("tenant {tenant} renewed its token"));
             }
-            Err(BadToken::Revoked) => held.line.session.leave(LeaveCode::Revoked),
+            Err(BadToken::Revoked) => held.line.session.leave(LeaveCode::Revoked, at),
             Err(BadToken::Unknown | BadToken::Expired) => {}
         }
         self.settle_line(key, stage);

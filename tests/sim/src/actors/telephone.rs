@@ -431,7 +431,7 @@ impl Telephone {
         }
         match &mut self.served {
             Some(served) if served.line.wire().is_some() => {
-                served.line.session.leave(LeaveCode::Draining);
+                served.line.session.leave(LeaveCode::Draining, stage.clock.timestamp());
                 self.turn(stage);
             }
             Some(_) | None => self.served = None,
