@@ -106,7 +106,8 @@ impl Source {
 #[derive(Debug)]
 pub struct Sink {
     content: Content,
-    paced: Paced,
+    /// None takes whatever is there.
+    paced: Option<Paced>,
     taken: u64,
 }
 
@@ -130,8 +131,9 @@ pub enum Drained {
 impl Sink {
     /// A sink of a body.
     #[must_use]
-    pub const fn new(content: Content, pace: Pace) -> Self {
-        Self { content, paced: Paced::new(pace), taken: 0 }
+    pub fn new(content: Content, pace: Pace) -> Self {
+        let is_paced = pace.rest > 0 || pace.stall > 0;
+        Self { content, paced: is_paced.then(|| Paced::new(pace)), taken: 0 }
     }
 
     /// Octets that were taken, all of them right.
@@ -142,13 +144,12 @@ impl Sink {
 
     /// Takes what can be taken now.
     pub fn drain(&mut self, recv: &mut RecvStream<'_>, now: Micros) -> Drained {
-        let is_unhurried = self.paced.pace.piece != u32::MAX || !self.paced.has_stalled;
         loop {
-            if is_unhurried && self.paced.next_at > now {
-                return Drained::Later(self.paced.next_at);
+            if let Some(paced) = self.paced.as_ref().filter(|paced| paced.next_at > now) {
+                return Drained::Later(paced.next_at);
             }
             // Both ways to read: octets that leave at once and are paid back, and those that wait in place.
-            let incoming = if is_unhurried { recv.peek() } else { recv.read() };
+            let incoming = if self.paced.is_some() { recv.peek() } else { recv.read() };
             let octets = match incoming {
                 Incoming::Octets(octets) => octets,
                 Incoming::Head => return Drained::Head,
@@ -156,18 +157,19 @@ impl Sink {
                 Incoming::Reset(reset) => return Drained::Reset(reset),
                 Incoming::Pending => return Drained::Pending,
             };
-            let piece = usize::try_from(self.paced.piece(self.taken)).unwrap_or(usize::MAX);
-            let count = if is_unhurried { octets.len().min(piece) } else { octets.len() };
+            let piece = self.paced.as_ref().map_or(u64::MAX, |paced| paced.piece(self.taken));
+            let count = octets.len().min(usize::try_from(piece).unwrap_or(usize::MAX));
             if let Some(wrong) = self.content.first_wrong(self.taken, &octets[..count]) {
                 return Drained::Wrong(wrong);
             }
             self.taken += count as u64;
             let at = Timestamp::from_micros(now);
-            if is_unhurried {
-                recv.consume(count, at);
-                self.paced.rest(self.taken, now);
-            } else {
-                recv.credit(count, at);
+            match &mut self.paced {
+                Some(paced) => {
+                    recv.consume(count, at);
+                    paced.rest(self.taken, now);
+                }
+                None => recv.credit(count, at),
             }
         }
     }

@@ -36,14 +36,24 @@ pub struct Place {
     pub stream: StreamId,
 }
 
-impl Place {
+/// Wakes a leg: at the earliest moment that was asked for, and not once for each who asked.
+#[derive(Debug, Default)]
+pub struct Alarm {
+    at: Micros,
+}
+
+impl Alarm {
     /// Wakes the leg at a moment.
-    pub fn wake_at(self, at: Micros, stage: &mut Stage<'_>) {
-        let owner = match self.side {
-            Side::Plugboard => crate::clock::Owner::Plugboard(self.actor),
-            Side::Telephone => crate::clock::Owner::Telephone(self.actor),
+    pub fn set(&mut self, at: Micros, place: Place, stage: &mut Stage<'_>) {
+        if self.at > stage.now() && self.at <= at {
+            return;
+        }
+        self.at = at;
+        let owner = match place.side {
+            Side::Plugboard => crate::clock::Owner::Plugboard(place.actor),
+            Side::Telephone => crate::clock::Owner::Telephone(place.actor),
         };
-        stage.clock.plan(at, Event::Leg { owner, stream: self.stream.number(), session: self.session });
+        stage.clock.plan(at, Event::Leg { owner, stream: place.stream.number(), session: place.session });
     }
 }
 
@@ -67,12 +77,14 @@ pub struct Line<L: Leg> {
     pub ended: Vec<(StreamId, L, L::Ended)>,
     /// Links that were lost.
     pub cuts: u32,
+    /// When octets came last.
+    pub heard_at: Micros,
 }
 
 impl<L: Leg> Line<L> {
     /// A session whose first link is a wire.
     #[must_use]
-    pub fn new(session: Session, number: u64, side: Side, actor: u32, wire: u32) -> Self {
+    pub fn new(session: Session, number: u64, side: Side, actor: u32, wire: u32, now: Micros) -> Self {
         let wire = session.link().map(|link| (wire, link));
         Self {
             session,
@@ -85,6 +97,7 @@ impl<L: Leg> Line<L> {
             news: Vec::new(),
             ended: Vec::new(),
             cuts: 0,
+            heard_at: now,
         }
     }
 
@@ -162,6 +175,9 @@ impl<L: Leg> Line<L> {
         let Some((wire, link)) = self.wire else { return false };
         let Some(arrival) = stage.read(wire, self.side) else { return false };
         let now = stage.clock.timestamp();
+        if arrival != Arrival::Over {
+            self.heard_at = stage.now();
+        }
         match arrival {
             Arrival::Octets => self.session.handle_activity(link, now),
             Arrival::Message(message) => {

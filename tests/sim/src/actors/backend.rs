@@ -13,7 +13,7 @@ use super::client;
 use crate::clock::Micros;
 use crate::content::{Content, Direction};
 use crate::flow::{Drained, Offered, Sink, Source};
-use crate::line::{Leg, Place};
+use crate::line::{Alarm, Leg, Place};
 use crate::scenario::{BackendFault, Request, Shape};
 use crate::stage::{Note, Stage};
 
@@ -36,6 +36,7 @@ pub struct BackendLeg {
     request: u32,
     source: Source,
     sink: Sink,
+    alarm: Alarm,
     step: Step,
     /// When the backend is given up for its silence.
     deadline: Micros,
@@ -66,6 +67,7 @@ impl BackendLeg {
             request,
             source: Source::new(Content::new(tenant, number, Direction::Down), u64::from(length), plan.down.written),
             sink: Sink::new(Content::new(tenant, number, Direction::Up), plan.up.read),
+            alarm: Alarm::default(),
             step: Step::Connecting(connected),
             deadline: Micros::MAX,
             is_opaque: plan.shape == Shape::Tcp,
@@ -79,7 +81,7 @@ impl BackendLeg {
             return Some(Reset { touched: Touched::No, ..reset });
         }
         if at > stage.now() {
-            place.wake_at(at, stage);
+            self.alarm.set(at, place, stage);
             return None;
         }
         let plan = *stage.request(self.request);
@@ -104,9 +106,20 @@ impl BackendLeg {
     }
 
     fn answer_in(&mut self, delay: Micros, place: Place, stage: &mut Stage<'_>) {
-        let at = stage.now() + delay;
-        self.step = Step::Reading(Some(at));
-        place.wake_at(at, stage);
+        self.step = Step::Reading(Some(stage.now() + delay));
+        self.rearm(place, stage);
+    }
+
+    /// Whatever woke the leg, what it still waits for must wake it too.
+    fn rearm(&mut self, place: Place, stage: &mut Stage<'_>) {
+        let answers = match self.step {
+            Step::Reading(Some(at)) if at > stage.now() => at,
+            Step::Connecting(_) | Step::Reading(_) | Step::Answering | Step::Answered => Micros::MAX,
+        };
+        let at = answers.min(self.deadline);
+        if at < Micros::MAX {
+            self.alarm.set(at, place, stage);
+        }
     }
 
     /// Something moved: the backend has its patience again, where it will ever need it.
@@ -118,7 +131,7 @@ impl BackendLeg {
             _ => return,
         };
         self.deadline = stage.now() + micros(patience);
-        place.wake_at(self.deadline, stage);
+        self.rearm(place, stage);
     }
 
     /// What the client's side sends goes to the backend.
@@ -136,7 +149,7 @@ impl BackendLeg {
             self.hear(&plan, place, stage);
         }
         match drained {
-            Drained::Later(at) => place.wake_at(at, stage),
+            Drained::Later(at) => self.alarm.set(at, place, stage),
             Drained::Pending | Drained::Head => {}
             Drained::End(seen) => {
                 self.is_outbound_done = true;
@@ -242,7 +255,7 @@ impl BackendLeg {
                 session.send(place.stream).end(if has_trailers { trailers } else { Headers::new() });
                 self.step = Step::Answered;
             }
-            (Offered::Later(at), _) => place.wake_at(at, stage),
+            (Offered::Later(at), _) => self.alarm.set(at, place, stage),
             (Offered::Stopped(reset), _) => return Some(Reset { touched: Touched::Yes, ..reset }),
         }
         None
@@ -299,6 +312,7 @@ impl Leg for BackendLeg {
         if let Some(reset) = self.step(place, session, stage) {
             session.send(place.stream).reset(reset);
         } else if !self.is_complete() {
+            self.rearm(place, stage);
             return None;
         }
         session.release(place.stream);

@@ -8,7 +8,7 @@ use telephone_core::wire::Opening;
 
 use crate::content::{Content, Direction};
 use crate::flow::{Drained, Offered, Sink, Source};
-use crate::line::{Leg, Place};
+use crate::line::{Alarm, Leg, Place};
 use crate::scenario::{Request, Shape};
 use crate::stage::Stage;
 
@@ -28,6 +28,7 @@ pub struct PublicLeg {
     pub request: u32,
     source: Source,
     sink: Sink,
+    alarm: Alarm,
     is_opaque: bool,
     is_inbound_done: bool,
     interims: u8,
@@ -86,7 +87,7 @@ pub fn trailers(number: u32, plan: &Request, direction: Direction) -> Headers {
 impl PublicLeg {
     /// The leg of a request whose stream was just opened.
     #[must_use]
-    pub const fn new(request: u32, plan: &Request) -> Self {
+    pub fn new(request: u32, plan: &Request) -> Self {
         let (tenant, number) = (plan.tenant as u64, request as u64);
         let up = Content::new(tenant, number, Direction::Up);
         let down = Content::new(tenant, number, Direction::Down);
@@ -94,6 +95,7 @@ impl PublicLeg {
             request,
             source: Source::new(up, plan.up.length as u64, plan.up.written),
             sink: Sink::new(down, plan.down.read),
+            alarm: Alarm::default(),
             is_opaque: matches!(plan.shape, Shape::Tcp),
             is_inbound_done: is_whole(plan),
             interims: 0,
@@ -114,7 +116,7 @@ impl PublicLeg {
                 self.is_inbound_done = true;
                 session.send(place.stream).end(trailers(self.request, &plan, Direction::Up));
             }
-            Offered::Later(at) => place.wake_at(at, stage),
+            Offered::Later(at) => self.alarm.set(at, place, stage),
             Offered::Blocked => {}
             // What nobody reads is thrown away; what the other direction says decides.
             Offered::Stopped(_) => self.is_inbound_done = true,
@@ -129,7 +131,7 @@ impl PublicLeg {
             match drained {
                 Drained::Pending => return None,
                 Drained::Later(at) => {
-                    place.wake_at(at, stage);
+                    self.alarm.set(at, place, stage);
                     return None;
                 }
                 Drained::Head => self.on_head(place, session, stage),

@@ -52,8 +52,6 @@ pub(super) struct Held {
     instance: String,
     /// When its token is no longer good by any clock.
     pub(super) good_until: Micros,
-    /// When something was last heard of it.
-    heard_at: Micros,
     is_suspended: bool,
     is_over: bool,
 }
@@ -129,9 +127,6 @@ impl Plugboard {
             Some(Stand::Greeted(_)) => self.greet(wire, stage),
             Some(Stand::Used(key)) => {
                 let key = *key;
-                if let Some(held) = self.sessions.get_mut(&key) {
-                    held.heard_at = stage.now();
-                }
                 self.turn(key, stage);
             }
             Some(Stand::Old(key, link)) => {
@@ -229,7 +224,7 @@ impl Plugboard {
         stage.oracle.check("I27", owner == greeter, || {
             format!("telephone {greeter} went on with the session of telephone {owner}")
         });
-        held.heard_at = stage.now();
+        held.line.heard_at = stage.now();
         held.good_until = grant.good_until;
         held.line.session.authorize(lifetime(grant, stage.now()), now);
         let position = held.line.session.position();
@@ -269,13 +264,12 @@ impl Plugboard {
         let registration = Registration { identity, epoch: hello.epoch, mounts, secret: ResumeSecret::new(secret) };
         let fenced = self.router.register(key, registration, now).map_err(|error| error.code())?;
         let held = Held {
-            line: Line::new(session, key.number(), Side::Plugboard, self.index, wire),
+            line: Line::new(session, key.number(), Side::Plugboard, self.index, wire, stage.now()),
             telephone: stage.connection(wire).telephone,
             tenant: grant.tenant,
             epoch: hello.epoch,
             instance: hello.instance.clone(),
             good_until: grant.good_until,
-            heard_at: stage.now(),
             is_suspended: false,
             is_over: false,
         };
@@ -386,7 +380,7 @@ impl Plugboard {
             format!("session {number:x} of two honest ends is over: {reason:?}")
         });
         let is_lost = matches!(reason, CloseReason::LinkLost | CloseReason::Silent);
-        let lasted = now.saturating_sub(held.heard_at);
+        let lasted = now.saturating_sub(held.line.heard_at);
         stage.oracle.check("resume", !is_lost || lasted >= stage.scenario.resume_window, || {
             format!("session {number:x} was given up {lasted} us after it was heard of")
         });

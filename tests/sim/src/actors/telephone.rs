@@ -315,7 +315,7 @@ impl Telephone {
         };
         let mut session = Session::new(config, now);
         session.authorize(welcome.expires_in(), now);
-        let line = Line::new(session, welcome.session, Side::Telephone, self.index, wire);
+        let line = Line::new(session, welcome.session, Side::Telephone, self.index, wire, stage.now());
         // What is left of an earlier session is lost with it.
         self.served = Some(Served { line, secret: welcome.secret, position: 0, has_moved: false });
     }
