@@ -48,6 +48,7 @@ pub fn run_scenario(scenario: &Scenario, is_told: bool) -> Report {
         events: None,
         violation: Some(Violation { law: "I1", what: panic_text(panic.as_ref()) }),
         sessions: 0,
+        resumed: 0,
         elapsed: 0,
         planned: 0,
         outcomes: [0; 4],

@@ -40,6 +40,7 @@ struct Totals {
     next: AtomicU64,
     runs: AtomicU64,
     sessions: AtomicU64,
+    resumed: AtomicU64,
     micros: AtomicU64,
     events: AtomicU64,
     hash: AtomicU64,
@@ -111,6 +112,7 @@ fn work(end: u64, totals: &Totals) -> Found {
         let report = run_scenario(&scenario(seed), false);
         totals.runs.fetch_add(1, Ordering::Relaxed);
         totals.sessions.fetch_add(report.sessions, Ordering::Relaxed);
+        totals.resumed.fetch_add(report.resumed, Ordering::Relaxed);
         totals.micros.fetch_add(report.elapsed, Ordering::Relaxed);
         totals.events.fetch_add(report.planned, Ordering::Relaxed);
         totals.hash.fetch_xor(report.hash, Ordering::Relaxed);
@@ -145,6 +147,7 @@ fn summarise(options: &Options, totals: &Totals, elapsed: Duration) {
     let [full, refused, aborted, left] = [0, 1, 2, 3].map(|at| load(&totals.outcomes[at]));
     println!("seeds            {}", load(&totals.runs));
     println!("sessions         {sessions}  (ten streams and a lost link at least)");
+    println!("resumed          {}", load(&totals.resumed));
     println!("virtual hours    {:.1}", load(&totals.micros) as f64 / 3.6e9);
     println!("events           {}", load(&totals.events));
     println!("requests         {full} answered, {refused} refused, {aborted} aborted, {left} left");

@@ -43,6 +43,8 @@ pub struct Stage<'a> {
     pub is_healed: bool,
     /// Sessions that had ten streams and lost a link.
     pub sessions: u64,
+    /// Links over which a session went on.
+    pub resumed: u64,
     connections: Vec<Connection>,
 }
 
@@ -60,6 +62,7 @@ impl<'a> Stage<'a> {
             issuer: Issuer::default(),
             is_healed: false,
             sessions: 0,
+            resumed: 0,
             connections: Vec::new(),
         }
     }

@@ -150,13 +150,14 @@ fn telephones(choices: &mut Choices<'_>, tenants: u64, plugboards: u64, is_large
 
 fn rules(choices: &mut Choices<'_>) -> Rules {
     let is_narrow = choices.once_in(8);
+    let jitter = choices.pick(&[0, 10, MILLI, 20 * MILLI]);
     let latency = if is_narrow { choices.magnitude(10, MILLI) } else { choices.magnitude(20, 200 * MILLI) };
     let buffer = if is_narrow { choices.magnitude(1, 4 << 10) } else { choices.magnitude(4 << 10, 1 << 20) };
     Rules {
         // A link that is slower than 20 kB a second counts as dead with a message on its way.
-        buffer: buffer.max(latency / 20),
+        buffer: buffer.max((latency + jitter) / 20),
         latency,
-        jitter: choices.pick(&[0, 10, MILLI, 20 * MILLI]),
+        jitter,
         micros_per_kib: choices.pick(&[0, 1, 10, 1_000]),
         slicing: match choices.up_to(3) {
             0 | 1 => Slicing::Whole,

@@ -12,6 +12,8 @@ use crate::oracle::{Outcome, Violation};
 use crate::scenario::{BackendFault, Body, Pace, Request, Scenario, Shape};
 use crate::stage::{Note, Stage};
 
+/// How long a client waits for a liar.
+const PATIENCE: Micros = 10 * SECOND;
 /// All telephones are back, and all requests over, so long after the last fault. (I40)
 const SETTLE: Micros = 90 * SECOND;
 /// What is under way may take so long to come to rest before the last requests are sent.
@@ -66,6 +68,8 @@ pub struct Report {
     pub violation: Option<Violation>,
     /// Sessions with ten streams and a cut.
     pub sessions: u64,
+    /// Links over which a session went on.
+    pub resumed: u64,
     /// Virtual time.
     pub elapsed: Micros,
     /// Events, and requests of each outcome: full, refused, aborted, left.
@@ -260,8 +264,11 @@ impl<'a> World<'a> {
 
     fn on_request(&mut self, request: u32) {
         let plan = *self.stage.request(request);
-        if plan.leaves > 0 {
-            self.stage.plan_in(plan.leaves, Event::ClientLeaves(request));
+        // Nobody answers for a liar, and no client waits for ever.
+        let is_lied_to = self.stage.scenario.is_lied_to(&plan);
+        let leaves = if is_lied_to && plan.leaves == 0 { PATIENCE } else { plan.leaves };
+        if leaves > 0 {
+            self.stage.plan_in(leaves, Event::ClientLeaves(request));
         }
         let is_liar = self.stage.scenario.plugboards[usize::from(plan.plugboard)].is_hostile;
         let host = &mut self.plugboards[usize::from(plan.plugboard)];
@@ -397,6 +404,7 @@ impl<'a> World<'a> {
             hash: self.stage.trace.hash(),
             violation: self.stage.oracle.violation().cloned(),
             sessions: self.stage.sessions,
+            resumed: self.stage.resumed,
             elapsed: self.stage.clock.now(),
             planned: self.stage.clock.planned(),
             outcomes,

@@ -174,7 +174,7 @@ pub fn heal(world: &mut World<'_>) {
     for index in 0..world.telephones.len() as u32 {
         world.telephones[index as usize].no_dial = (0, false);
         thaw_telephone(world, index, u32::MAX);
-        if world.telephones[index as usize].process.as_ref().is_some_and(|telephone| telephone.is_leaving) {
+        if world.telephones[index as usize].process.as_ref().is_some_and(|telephone| telephone.is_leaving()) {
             kill_telephone(world, index);
         }
         raise_telephone(world, index, u32::MAX);

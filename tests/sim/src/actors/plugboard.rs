@@ -229,6 +229,7 @@ impl Plugboard {
         held.line.session.authorize(lifetime(grant, stage.now()), now);
         let position = held.line.session.position();
         let number = key.number();
+        stage.resumed += 1;
         stage.note(Note::Handshake, number, || format!("wire {wire} goes on with session {number:x}"));
         let welcome = welcome(key, Some(position), resume.secret, grant, stage);
         stage.write(wire, Side::Plugboard, welcome);

@@ -23,6 +23,9 @@ use crate::stage::{Note, Stage};
 const ATTEMPTS_MAX: usize = 60;
 const ATTEMPTS_SPAN: Micros = 30 * crate::clock::SECOND;
 
+/// How long what is in flight may take to finish. (L13)
+const DRAIN_TIME: Micros = 30 * crate::clock::SECOND;
+
 /// A dial that is under way.
 #[derive(Debug)]
 struct Dial {
@@ -40,7 +43,6 @@ struct Served {
     line: Line<BackendLeg>,
     secret: [u8; 16],
     position: u64,
-    has_moved: bool,
 }
 
 /// A telephone's process.
@@ -56,8 +58,8 @@ pub struct Telephone {
     attempts: std::collections::VecDeque<Micros>,
     /// Whether a fresh token can be had.
     pub has_tokens: bool,
-    /// It was asked to end: no more dials.
-    pub is_leaving: bool,
+    /// It was asked to end: when it does, whatever is still open.
+    leaves_at: Option<Micros>,
     has_given_up: bool,
 }
 
@@ -80,7 +82,7 @@ impl Telephone {
             armed: Micros::MAX,
             attempts: std::collections::VecDeque::new(),
             has_tokens: true,
-            is_leaving: false,
+            leaves_at: None,
             has_given_up: false,
         }
     }
@@ -117,7 +119,8 @@ impl Telephone {
 
     /// Does what its dialer says.
     pub fn advance(&mut self, stage: &mut Stage<'_>) {
-        if self.is_leaving || self.dial.is_some() {
+        let is_done = self.is_leaving() && self.served.is_none();
+        if is_done || self.dial.is_some() {
             return;
         }
         self.dialer.handle_timeout(stage.clock.timestamp());
@@ -317,7 +320,10 @@ impl Telephone {
         session.authorize(welcome.expires_in(), now);
         let line = Line::new(session, welcome.session, Side::Telephone, self.index, wire, stage.now());
         // What is left of an earlier session is lost with it.
-        self.served = Some(Served { line, secret: welcome.secret, position: 0, has_moved: false });
+        self.served = Some(Served { line, secret: welcome.secret, position: 0 });
+        if self.is_leaving() {
+            self.leave(stage);
+        }
     }
 
     /// Lets its session do what it can, and draws the conclusions.
@@ -330,7 +336,6 @@ impl Telephone {
         let after = served.line.wire();
         let position = served.line.session.position();
         if std::mem::replace(&mut served.position, position) != position {
-            served.has_moved = true;
             self.dialer.handle_progress(stage.clock.timestamp());
         }
         let mut closed = None;
@@ -397,6 +402,9 @@ impl Telephone {
             served.line.tick(stage);
             self.turn(stage);
         }
+        if self.leaves_at.is_some_and(|at| at <= stage.now()) {
+            return self.end(stage);
+        }
         if self.dial.as_ref().is_some_and(|dial| dial.until <= stage.now()) {
             self.fail(DialFailure::Unreachable, stage);
         }
@@ -423,18 +431,33 @@ impl Telephone {
         self.turn(stage);
     }
 
+    /// Whether it was asked to end.
+    #[must_use]
+    pub const fn is_leaving(&self) -> bool {
+        self.leaves_at.is_some()
+    }
+
     /// It ends as soon as its streams have.
     pub fn leave(&mut self, stage: &mut Stage<'_>) {
-        self.is_leaving = true;
+        let end = stage.now() + DRAIN_TIME;
+        self.leaves_at.get_or_insert(end);
+        stage.clock.plan(end, Event::Telephone(self.index));
+        if let Some(served) = &mut self.served {
+            served.line.session.leave(LeaveCode::Draining, stage.clock.timestamp());
+            self.turn(stage);
+        }
+        if self.served.is_none() {
+            self.end(stage);
+        }
+    }
+
+    /// It lets go of everything.
+    fn end(&mut self, stage: &mut Stage<'_>) {
         if let Some(wire) = self.dial.take().and_then(|dial| dial.wire) {
             stage.close(wire, Side::Telephone);
         }
-        match &mut self.served {
-            Some(served) if served.line.wire().is_some() => {
-                served.line.session.leave(LeaveCode::Draining, stage.clock.timestamp());
-                self.turn(stage);
-            }
-            Some(_) | None => self.served = None,
+        if let Some(mut served) = self.served.take() {
+            served.line.unlink(stage);
         }
     }
 
