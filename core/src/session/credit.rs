@@ -115,12 +115,10 @@ impl Grant {
         self.window
     }
 
-    #[cfg(test)]
     pub(super) const fn reserved(&self) -> u64 {
         self.reserved
     }
 
-    #[cfg(test)]
     pub(super) const fn consumed(&self) -> u64 {
         self.consumed
     }

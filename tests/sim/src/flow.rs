@@ -159,9 +159,7 @@ impl Sink {
             };
             let piece = self.paced.as_ref().map_or(u64::MAX, |paced| paced.piece(self.taken));
             let count = octets.len().min(usize::try_from(piece).unwrap_or(usize::MAX));
-            if let Some(wrong) = self.content.first_wrong(self.taken, &octets[..count]) {
-                return Drained::Wrong(wrong);
-            }
+            let wrong = self.content.first_wrong(self.taken, &octets[..count]);
             self.taken += count as u64;
             let at = Timestamp::from_micros(now);
             match &mut self.paced {
@@ -170,6 +168,9 @@ impl Sink {
                     paced.rest(self.taken, now);
                 }
                 None => recv.credit(count, at),
+            }
+            if let Some(wrong) = wrong {
+                return Drained::Wrong(wrong);
             }
         }
     }

@@ -12,6 +12,9 @@ use crate::stage::Stage;
 /// Every so many turns a law is checked that looks at each stream.
 const SCAN_INTERVAL: u64 = 16;
 
+/// A ring may go beyond its size by one message, with what that costs beside.
+const KEPT_SLACK: u64 = 66 * 1024;
+
 /// Checks a session between two of its turns.
 pub fn check_line(session: &Session, side: Side, stage: &mut Stage<'_>) {
     let limits = match side {
@@ -24,12 +27,20 @@ pub fn check_line(session: &Session, side: Side, stage: &mut Stage<'_>) {
     stage.oracle.check("I12", reserved <= window && window <= window_max, || {
         format!("{side:?}: {reserved} octets are reserved of {window}, at most {window_max}")
     });
+    let kept_max = limits.replay_bytes * 8 + KEPT_SLACK;
+    let kept = session.kept() as u64;
+    stage.oracle.check("I36", kept <= kept_max, || format!("{side:?}: {kept} octets are kept of {kept_max}"));
     if streams == 0 {
         stage.oracle.check("I12", reserved == 0, || format!("{side:?}: {reserved} octets leaked"));
     }
     if stage.clock.planned().is_multiple_of(SCAN_INTERVAL) {
         let bound = window_max + streams * (limits.stream_floor + SEND_BUFFER_BYTES as u64);
         let buffered = session.buffered() as u64;
+        let balance = session.balance();
+        let is_balanced = balance.unread == balance.uncredited && balance.reserved == reserved;
+        stage.oracle.check("I12", is_balanced && balance.overdrawn == 0, || {
+            format!("{side:?}: {balance:?}, and {reserved} octets of the window are reserved")
+        });
         stage.oracle.check("I36", buffered <= bound, || format!("{side:?}: {buffered} of {bound} octets"));
     }
 }

@@ -189,7 +189,7 @@ impl Oracle {
                 )
             }
             ResetCode::BackendFailed => fault == BackendFault::DiesUnanswered,
-            ResetCode::Truncated => matches!(fault, BackendFault::DiesAt(_)),
+            ResetCode::Truncated => matches!(fault, BackendFault::DiesAt(_) | BackendFault::EndsAt(_)),
             ResetCode::Cancelled
             | ResetCode::Stopped
             | ResetCode::Refused
@@ -227,7 +227,11 @@ impl Progress {
 fn shown(plan: &Request) -> BackendFault {
     match plan.fault {
         // An answer without a body is over before it can break off.
-        BackendFault::DiesAt(_) | BackendFault::HangsAt(_) if plan.shape == Shape::Head => BackendFault::None,
+        BackendFault::DiesAt(_) | BackendFault::HangsAt(_) | BackendFault::EndsAt(_)
+            if plan.shape == Shape::Head =>
+        {
+            BackendFault::None
+        }
         fault => fault,
     }
 }

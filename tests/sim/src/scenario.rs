@@ -133,6 +133,9 @@ pub enum BackendFault {
     DiesUnanswered,
     /// It breaks off when so many octets of its body are out.
     DiesAt(u32),
+    /// It says that its body is whole when so many octets are out, fewer than its head
+    /// promised.
+    EndsAt(u32),
     /// It says nothing for ever when so many octets are out.
     HangsAt(u32),
 }
@@ -202,6 +205,8 @@ pub enum FaultKind {
     DialRefused,
     /// A telephone's dials go unanswered for a while.
     DialHangs,
+    /// Each link of a telephone is reset soon after it was made, for a while.
+    Flap,
     /// A telephone's process is killed and started again.
     KillTelephone,
     /// A telephone drains and is started again.

@@ -18,7 +18,7 @@ struct Swarm {
     chaos: Micros,
 }
 
-const FAULTS: [FaultKind; 18] = [
+const FAULTS: [FaultKind; 19] = [
     FaultKind::Reset,
     FaultKind::Cut,
     FaultKind::ResetAtTelephone,
@@ -29,6 +29,7 @@ const FAULTS: [FaultKind; 18] = [
     FaultKind::BlackBoth,
     FaultKind::DialRefused,
     FaultKind::DialHangs,
+    FaultKind::Flap,
     FaultKind::KillTelephone,
     FaultKind::DrainTelephone,
     FaultKind::FreezeTelephone,
@@ -67,7 +68,7 @@ pub fn draw(choices: &mut Choices<'_>) -> Scenario {
         resume_window: choices.pick(&[30, 30, 30, 5, 1, 0]) * SECOND,
         park_time: choices.pick(&[5, 5, 5, 1]) * SECOND,
         parked_per_mount: choices.pick(&[100, 100, 3, 1]),
-        token_life: choices.pick(&[0, 0, 0, 3600, 90, 10]) * SECOND,
+        token_life: choices.pick(if swarm.chaos > 60 * SECOND { &[0, 90, 10, 2] } else { &[0, 0, 0, 3600, 90, 10] }) * SECOND,
         plugboards: (0..plugboards).map(hostile).collect(),
         telephones,
         requests,
@@ -89,7 +90,12 @@ fn swarm(choices: &mut Choices<'_>) -> Swarm {
         has_backend_faults: choices.once_in(3),
         has_slow_bodies: choices.once_in(2),
         has_leavers: choices.once_in(3),
-        chaos: choices.magnitude(100 * MILLI, 20 * SECOND),
+        chaos: if choices.once_in(10) {
+            // Long enough for tokens to run out, with their leeway and their grace.
+            choices.between(60 * SECOND, 300 * SECOND)
+        } else {
+            choices.magnitude(100 * MILLI, 20 * SECOND)
+        },
     }
 }
 
@@ -218,13 +224,14 @@ fn request(choices: &mut Choices<'_>, swarm: &Swarm, telephones: &[Telephone]) -
 fn backend_fault(choices: &mut Choices<'_>, shape: Shape, down: Body) -> BackendFault {
     let offset = choices.up_to(u64::from(down.length.saturating_sub(1))) as u32;
     // Where there are no heads, nobody waits for one.
-    let kinds = if shape == Shape::Tcp { 3 } else { 5 };
+    let kinds = if shape == Shape::Tcp { 3 } else { 6 };
     match choices.up_to(kinds) {
         0 => BackendFault::Refuses,
         1 => BackendFault::ConnectHangs,
         2 => BackendFault::DiesAt(offset),
         3 => BackendFault::HangsAt(offset),
         4 => BackendFault::Silent,
+        5 if down.is_declared && shape != Shape::Upgrade => BackendFault::EndsAt(offset),
         _ => BackendFault::DiesUnanswered,
     }
 }
@@ -283,7 +290,7 @@ fn fault(choices: &mut Choices<'_>, swarm: &Swarm, whom: u8, plugboards: u64) ->
     Fault {
         at: choices.up_to(swarm.chaos),
         whom: if kind.is_of_plugboard() { choices.up_to(plugboards - 1) as u8 } else { whom },
-        lasts: choices.magnitude(MILLI, 60 * SECOND),
+        lasts: choices.magnitude(MILLI, 60 * SECOND.max(swarm.chaos / 60)),
         kind,
     }
 }

@@ -12,6 +12,8 @@ use crate::oracle::{Outcome, Violation};
 use crate::scenario::{BackendFault, Body, Pace, Request, Scenario, Shape};
 use crate::stage::{Note, Stage};
 
+/// How long a link lives at most that is reset again and again.
+const FLAP: Micros = SECOND / 3;
 /// How long a client waits for a liar.
 const PATIENCE: Micros = 10 * SECOND;
 /// All telephones are back, and all requests over, so long after the last fault. (I40)
@@ -41,12 +43,14 @@ pub struct Host<P> {
     pub requests: Vec<u32>,
     /// Until when dials of it fail, and whether they hang.
     pub no_dial: (Micros, bool),
+    /// Until when its links are reset soon after they are made.
+    pub flaps_until: Micros,
 }
 
 impl<P> Default for Host<P> {
     fn default() -> Self {
         let (backlog, requests) = (Vec::new(), Vec::new());
-        Self { process: None, downs: 0, freezes: 0, backlog, requests, no_dial: (0, false) }
+        Self { process: None, downs: 0, freezes: 0, backlog, requests, no_dial: (0, false), flaps_until: 0 }
     }
 }
 
@@ -252,6 +256,13 @@ impl<'a> World<'a> {
             return self.with_telephone(index, Telephone::on_unreachable);
         }
         let wire = self.stage.connect(index, u32::from(plan.plugboard), plan.rules);
+        if self.telephones[index as usize].flaps_until > self.stage.now() {
+            for side in [Side::Telephone, Side::Plugboard] {
+                let delay = self.stage.random.up_to(FLAP);
+                self.stage.reset(wire, side, delay);
+            }
+        }
+        let host = &mut self.plugboards[usize::from(plan.plugboard)];
         if self.stage.scenario.plugboards[usize::from(plan.plugboard)].is_hostile {
             self.liars.0[usize::from(plan.plugboard)].on_connected(wire);
         } else if host.freezes > 0 {

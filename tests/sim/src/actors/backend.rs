@@ -52,7 +52,7 @@ impl BackendLeg {
     fn new(request: u32, plan: &Request, now: Micros) -> Self {
         let (tenant, number) = (u64::from(plan.tenant), u64::from(request));
         let length = match plan.fault {
-            BackendFault::DiesAt(at) | BackendFault::HangsAt(at) => at,
+            BackendFault::DiesAt(at) | BackendFault::HangsAt(at) | BackendFault::EndsAt(at) => at,
             BackendFault::None
             | BackendFault::Refuses
             | BackendFault::ConnectHangs
@@ -242,7 +242,7 @@ impl BackendLeg {
             self.hear(plan, place, stage);
         }
         let is_whole = offered == Offered::Done
-            && !matches!(plan.fault, BackendFault::DiesAt(_) | BackendFault::HangsAt(_));
+            && plan.fault == BackendFault::None;
         stage.oracle.wrote_down(self.request, self.source.made(), is_whole);
         match (offered, plan.fault) {
             (Offered::Done, BackendFault::DiesAt(_)) => {

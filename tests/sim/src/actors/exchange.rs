@@ -106,6 +106,7 @@ impl Plugboard {
         stage.oracle.judge("I26", request, verdict.is_ok(), || {
             format!("it was given to {}", verdict.err().unwrap_or_default())
         });
+        self.judge_choice(request, key, plan.tenant, stage);
         let Some(held) = self.sessions.get_mut(&key) else { return };
         let (opening, is_whole) = client::opening(request, &plan);
         match held.line.session.open(opening, is_whole, stage.clock.timestamp()) {
@@ -116,6 +117,7 @@ impl Plugboard {
                 stage.note(Note::Routed, u64::from(request), || {
                     format!("request {request} goes to session {number:x}, stream {stream}")
                 });
+                held.load += 1;
                 self.clients.insert(request, (Whereabouts::Carried(key, stream), attempt));
                 held.line.attach(stream, PublicLeg::new(request, &plan), stage);
                 self.turn(key, stage);
@@ -136,6 +138,21 @@ impl Plugboard {
                 stage.oracle.violate("I17", || format!("request {request}: {error}"));
             }
         }
+    }
+
+    /// The least busy session of a mount is chosen.
+    fn judge_choice(&self, request: u32, key: SessionKey, tenant: u8, stage: &mut Stage<'_>) {
+        let Some(chosen) = self.sessions.get(&key) else { return };
+        let now = stage.now();
+        let idler = self.sessions.iter().find(|(other, held)| {
+            held.tenant == tenant
+                && held.load < chosen.load
+                && held.line.session.is_open()
+                && self.may_take(**other, tenant, now).is_ok()
+        });
+        stage.oracle.judge("B-14", request, idler.is_none(), || {
+            "it was given to a session that is busier than another one".into()
+        });
     }
 
     fn is_hostile(&self, key: SessionKey, stage: &Stage<'_>) -> bool {
@@ -161,6 +178,7 @@ impl Plugboard {
         stage: &mut Stage<'_>,
     ) {
         let Some(held) = self.sessions.get_mut(&key) else { return };
+        held.load -= 1;
         held.line.session.release(stream);
         let closed = held.line.session.closed();
         self.router.finish(key);
@@ -220,11 +238,17 @@ impl Plugboard {
                 self.tickets.remove(&ticket);
                 self.router.cancel(ticket);
                 finish(request, Outcome::Left, stage);
+                self.settle_waits(stage);
+                let (parked, waiting) = (self.router.counts().parked, self.tickets.len());
+                stage.oracle.check("I38", parked == waiting, || {
+                    format!("{parked} requests are parked, and {waiting} wait")
+                });
             }
             Whereabouts::Carried(key, stream) => {
                 finish(request, Outcome::Left, stage);
                 self.router.finish(key);
                 if let Some(held) = self.sessions.get_mut(&key) {
+                    held.load -= 1;
                     held.line.detach(stream);
                     held.line.session.release(stream);
                 }

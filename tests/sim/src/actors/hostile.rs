@@ -76,7 +76,8 @@ impl HostileTelephone {
     /// A claim to a session: its own, or perhaps its neighbour's.
     fn proof(&self, random: &mut Random) -> Option<Resume> {
         let position = [0, 1, 5, u64::MAX][random.up_to(3) as usize];
-        let secret = if random.up_to(1) == 0 { self.secret } else { [0; 16] };
+        let mut secret = self.secret;
+        secret[random.up_to(15) as usize] ^= [0, 1, 0x80][random.up_to(2) as usize];
         let session = self.session.wrapping_add(random.up_to(4)).wrapping_sub(2);
         match random.up_to(3) {
             0 => None,

@@ -32,6 +32,10 @@ pub fn break_down(world: &mut World<'_>, number: u32) {
         | FaultKind::BlackBoth => break_wire(world, number, index, kind),
         FaultKind::DialRefused => world.telephones[index as usize].no_dial = (until, false),
         FaultKind::DialHangs => world.telephones[index as usize].no_dial = (until, true),
+        FaultKind::Flap => {
+            world.telephones[index as usize].flaps_until = until;
+            break_wire(world, number, index, FaultKind::Reset);
+        }
         FaultKind::KillTelephone => kill_telephone(world, index),
         FaultKind::DrainTelephone => world.with_telephone(index, Telephone::leave),
         FaultKind::FreezeTelephone => world.telephones[index as usize].freezes += 1,
@@ -155,6 +159,7 @@ pub fn repair(world: &mut World<'_>, number: u32) {
         | FaultKind::ResetAtPlugboard
         | FaultKind::Cut
         | FaultKind::Silence
+        | FaultKind::Flap
         | FaultKind::DialRefused
         | FaultKind::DialHangs => {}
     }
@@ -173,6 +178,7 @@ pub fn heal(world: &mut World<'_>) {
     }
     for index in 0..world.telephones.len() as u32 {
         world.telephones[index as usize].no_dial = (0, false);
+        world.telephones[index as usize].flaps_until = 0;
         thaw_telephone(world, index, u32::MAX);
         if world.telephones[index as usize].process.as_ref().is_some_and(|telephone| telephone.is_leaving()) {
             kill_telephone(world, index);

@@ -54,6 +54,11 @@ pub(super) struct Held {
     pub(super) good_until: Micros,
     is_suspended: bool,
     is_over: bool,
+    secret: [u8; 16],
+    /// When it lost its link, if it has none.
+    lost_at: Option<Micros>,
+    /// Requests that it carries.
+    pub(super) load: u32,
 }
 
 /// A plugboard's process.
@@ -68,6 +73,7 @@ pub struct Plugboard {
     next_key: u64,
     pub(super) is_draining: bool,
     pub(super) armed: Micros,
+    thawed_at: Micros,
 }
 
 /// The core's limits of a scenario's.
@@ -107,6 +113,7 @@ impl Plugboard {
             next_key: stage.random.up_to(u64::MAX / 2),
             is_draining: false,
             armed: Micros::MAX,
+            thawed_at: 0,
         }
     }
 
@@ -224,7 +231,10 @@ impl Plugboard {
         stage.oracle.check("I27", owner == greeter, || {
             format!("telephone {greeter} went on with the session of telephone {owner}")
         });
+        let is_proven = held.secret == resume.secret;
+        stage.oracle.check("I27", is_proven, || "a session went on without its secret".into());
         held.line.heard_at = stage.now();
+        held.lost_at = None;
         held.good_until = grant.good_until;
         held.line.session.authorize(lifetime(grant, stage.now()), now);
         let position = held.line.session.position();
@@ -273,6 +283,9 @@ impl Plugboard {
             good_until: grant.good_until,
             is_suspended: false,
             is_over: false,
+            secret,
+            lost_at: None,
+            load: 0,
         };
         self.sessions.insert(key, held);
         self.stands.insert(wire, Stand::Used(key));
@@ -306,6 +319,7 @@ impl Plugboard {
             && let Some((wire, _)) = before
         {
             self.stands.remove(&wire);
+            held.lost_at = Some(stage.now());
             let number = key.number();
             stage.note(Note::Lost, number, || format!("the plugboard's session {number:x} lost wire {wire}"));
             self.settle_line(key, stage);
@@ -385,6 +399,12 @@ impl Plugboard {
         stage.oracle.check("resume", !is_lost || lasted >= stage.scenario.resume_window, || {
             format!("session {number:x} was given up {lasted} us after it was heard of")
         });
+        // A process that was stopped does what it should have done as soon as it goes on.
+        let due = (held.line.heard_at + stage.scenario.resume_window).max(held.lost_at.unwrap_or(now));
+        let is_late = is_lost && now > due.max(self.thawed_at);
+        stage.oracle.check("resume", !is_late, || {
+            format!("session {number:x} was given up at {now} and not at {due}")
+        });
     }
 
     /// Forgets a session that is over and whose exchanges are.
@@ -441,6 +461,7 @@ impl Plugboard {
 
     /// Everything that waited while the process was stopped.
     pub fn thaw(&mut self, stage: &mut Stage<'_>) {
+        self.thawed_at = stage.now();
         let wires: Vec<u32> = self.stands.keys().copied().collect();
         for wire in wires {
             self.on_arrive(wire, stage);
