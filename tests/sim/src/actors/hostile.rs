@@ -46,7 +46,11 @@ impl HostileTelephone {
         self.next_at = stage.now() + pause;
         stage.plan_in(pause, Event::Telephone(self.index));
         let Some(wire) = self.wire else { return Some(self.dial(stage)) };
-        if self.greeting.is_none() && stage.is_writable(wire, Side::Telephone) {
+        if self.greeting.is_none() && stage.random.up_to(4) == 0 {
+            // Its session waits for it, and for whoever else knows the secret.
+            self.wire = None;
+            stage.close(wire, Side::Telephone);
+        } else if self.greeting.is_none() && stage.is_writable(wire, Side::Telephone) {
             let message = lie(&mut stage.random, 1, b"/none/0".to_vec());
             stage.write(wire, Side::Telephone, message);
         }
