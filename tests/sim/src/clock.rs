@@ -39,6 +39,13 @@ pub enum Event {
         /// The session's number.
         session: u64,
     },
+    /// A session of a plugboard has been without a link for a while.
+    Stranded {
+        /// The plugboard.
+        plugboard: u32,
+        /// The session's number.
+        session: u64,
+    },
     /// A telephone looks at its clock.
     Telephone(u32),
     /// A side of an exchange has something to do, such as the next piece of a slow body.

@@ -46,6 +46,8 @@ pub struct Stage<'a> {
     /// Links over which a session went on.
     pub resumed: u64,
     connections: Vec<Connection>,
+    /// The last moment of a redial, and how many there were.
+    redials: (Micros, u32),
 }
 
 impl<'a> Stage<'a> {
@@ -64,6 +66,7 @@ impl<'a> Stage<'a> {
             sessions: 0,
             resumed: 0,
             connections: Vec::new(),
+            redials: (0, 0),
         }
     }
 
@@ -140,6 +143,15 @@ impl<'a> Stage<'a> {
     /// Notes an event in the trace.
     pub fn note(&mut self, kind: Note, subject: u64, tell: impl FnOnce() -> String) {
         self.trace.note(self.clock.now(), kind as u64, subject, tell);
+    }
+
+    /// A telephone dials again. What is drawn at random does not meet three times in one microsecond. (I41)
+    pub fn note_redial(&mut self, is_redial: bool) {
+        let now = self.clock.now();
+        let (at, count) = self.redials;
+        let count = if at == now { count } else { 0 } + u32::from(is_redial);
+        self.redials = (now, count);
+        self.oracle.check("I41", count < 3, || format!("{count} telephones dial again at one moment, {now}"));
     }
 
     /// Plans an event so long from now.

@@ -186,6 +186,9 @@ impl<'a> World<'a> {
             Event::Line { plugboard, session } => {
                 self.with_plugboard(plugboard, |plugboard, stage| plugboard.on_line(session, stage));
             }
+            Event::Stranded { plugboard, session } => {
+                self.with_plugboard(plugboard, |plugboard, stage| plugboard.on_stranded(session, stage));
+            }
             Event::Telephone(index) => self.on_telephone(index),
             Event::Leg { owner: Owner::Plugboard(index), stream, session } => {
                 self.with_plugboard(index, |plugboard, stage| plugboard.on_leg(session, stream, stage));

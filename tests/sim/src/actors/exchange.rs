@@ -230,6 +230,40 @@ impl Plugboard {
         stage.oracle.judge("I34", request, is_explained, || format!("{reset:?} for no reason"));
     }
 
+    /// A session has been without a link for a while: what may be done twice goes to another one.
+    pub fn on_stranded(&mut self, number: u64, stage: &mut Stage<'_>) {
+        let key = SessionKey::new(number);
+        let Some(held) = self.sessions.get(&key).filter(|held| held.line.wire().is_none()) else { return };
+        let Ok(mount) = format!("/t{}", held.tenant).parse() else { return };
+        if !self.router.has_other(key, &mount) {
+            return;
+        }
+        let legs = held.line.legs().iter().filter(|(_, leg)| leg.status.is_none());
+        let requests: Vec<(StreamId, u32)> = legs.map(|(stream, leg)| (*stream, leg.request)).collect();
+        for (stream, request) in requests {
+            let attempt = self.clients.get(&request).map_or(ATTEMPTS_MAX, |(_, attempt)| *attempt);
+            let may_move = match client::opening(request, stage.request(request)) {
+                (Opening::Http { head, .. }, is_whole) => retry::may_move(&head, is_whole),
+                (Opening::Tcp { .. }, _) => false,
+            };
+            if may_move && attempt < ATTEMPTS_MAX {
+                self.let_go(key, stream);
+                self.again(request, attempt, Outcome::Refused(503), stage);
+            }
+        }
+        self.turn(key, stage);
+    }
+
+    /// A session no longer carries a request.
+    fn let_go(&mut self, key: SessionKey, stream: StreamId) {
+        self.router.finish(key);
+        if let Some(held) = self.sessions.get_mut(&key) {
+            held.load -= 1;
+            held.line.detach(stream);
+            held.line.session.release(stream);
+        }
+    }
+
     /// A client goes away.
     pub fn on_client_leaves(&mut self, request: u32, stage: &mut Stage<'_>) {
         let Some((whereabouts, _)) = self.clients.remove(&request) else { return };
@@ -246,12 +280,7 @@ impl Plugboard {
             }
             Whereabouts::Carried(key, stream) => {
                 finish(request, Outcome::Left, stage);
-                self.router.finish(key);
-                if let Some(held) = self.sessions.get_mut(&key) {
-                    held.load -= 1;
-                    held.line.detach(stream);
-                    held.line.session.release(stream);
-                }
+                self.let_go(key, stream);
                 self.turn(key, stage);
             }
         }

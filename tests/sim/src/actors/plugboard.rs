@@ -21,6 +21,9 @@ use crate::net::{Arrival, Side};
 use crate::scenario::Limits;
 use crate::stage::{Note, Stage};
 
+/// How long a request waits for its session's next link before it is given to another session.
+const MOVE_AFTER: Micros = crate::clock::SECOND;
+
 /// What a wire is to a plugboard.
 #[derive(Debug)]
 enum Stand {
@@ -323,6 +326,7 @@ impl Plugboard {
             let number = key.number();
             stage.note(Note::Lost, number, || format!("the plugboard's session {number:x} lost wire {wire}"));
             self.settle_line(key, stage);
+            stage.plan_in(MOVE_AFTER, Event::Stranded { plugboard: self.index, session: number });
         }
         for event in news {
             self.on_news(key, event, stage);

@@ -159,6 +159,8 @@ impl Telephone {
         while self.attempts.front().is_some_and(|at| *at + ATTEMPTS_SPAN < now) {
             self.attempts.pop_front();
         }
+        let is_redial = self.attempts.len() > 1;
+        stage.note_redial(is_redial);
         let (index, count) = (self.index, self.attempts.len());
         stage.oracle.check("I41", count <= ATTEMPTS_MAX, || {
             format!("telephone {index} dialled {count} times in half a minute")
