@@ -17,7 +17,8 @@ pub trait Leg: Sized {
     type Ended;
 
     /// Takes up a stream that the peer opened, or refuses it.
-    fn accept(accepted: Accepted, place: Place, session: &mut Session, stage: &mut Stage<'_>) -> Option<Self>;
+    fn accept(accepted: Accepted, place: Place, session: &mut Session, stage: &mut Stage<'_>)
+    -> Option<Self>;
 
     /// Moves what can be moved now; says so if the exchange is over for this leg.
     fn pump(&mut self, place: Place, session: &mut Session, stage: &mut Stage<'_>) -> Option<Self::Ended>;

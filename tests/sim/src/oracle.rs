@@ -63,7 +63,8 @@ impl Oracle {
     /// Nothing has happened yet.
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {
-        let record = |request: &Request| Record { is_lied_to: scenario.is_lied_to(request), ..Record::default() };
+        let record =
+            |request: &Request| Record { is_lied_to: scenario.is_lied_to(request), ..Record::default() };
         let records: Vec<Record> = scenario.requests.iter().map(record).collect();
         Self { pending: records.len(), records, violation: None }
     }
@@ -183,10 +184,7 @@ impl Oracle {
         match code {
             ResetCode::Unreachable => fault == BackendFault::Refuses,
             ResetCode::TimedOut => {
-                matches!(
-                    fault,
-                    BackendFault::ConnectHangs | BackendFault::Silent | BackendFault::HangsAt(_)
-                )
+                matches!(fault, BackendFault::ConnectHangs | BackendFault::Silent | BackendFault::HangsAt(_))
             }
             ResetCode::BackendFailed => fault == BackendFault::DiesUnanswered,
             ResetCode::Truncated => matches!(fault, BackendFault::DiesAt(_) | BackendFault::EndsAt(_)),

@@ -274,7 +274,11 @@ impl fmt::Debug for Pace {
             (u32::MAX, _) | (_, 0) => formatter.write_str("at once")?,
             (piece, rest) => write!(formatter, "{piece} each {rest} us")?,
         }
-        if self.stall > 0 { write!(formatter, ", at {} a stall of {} us", self.stall_at, self.stall) } else { Ok(()) }
+        if self.stall > 0 {
+            write!(formatter, ", at {} a stall of {} us", self.stall_at, self.stall)
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -13,12 +13,18 @@ pub fn shrink(scenario: Scenario, is_broken: impl Fn(&Scenario) -> bool) -> Scen
     let mut search = Search { best: scenario, runs: 0, is_broken };
     loop {
         let before = search.best.clone();
-        search.drop_chunks(|scenario| scenario.requests.len(), |scenario, range| {
-            scenario.requests.drain(range);
-        });
-        search.drop_chunks(|scenario| scenario.faults.len(), |scenario, range| {
-            scenario.faults.drain(range);
-        });
+        search.drop_chunks(
+            |scenario| scenario.requests.len(),
+            |scenario, range| {
+                scenario.requests.drain(range);
+            },
+        );
+        search.drop_chunks(
+            |scenario| scenario.faults.len(),
+            |scenario, range| {
+                scenario.faults.drain(range);
+            },
+        );
         search.drop_telephones();
         search.simplify();
         if search.best == before || search.runs >= RUNS_MAX {
@@ -68,7 +74,11 @@ impl<F: Fn(&Scenario) -> bool> Search<F> {
     }
 
     fn drop_telephones(&mut self) {
-        for index in (0..self.best.telephones.len()).rev().filter(|_| self.best.telephones.len() > 1).collect::<Vec<_>>() {
+        for index in (0..self.best.telephones.len())
+            .rev()
+            .filter(|_| self.best.telephones.len() > 1)
+            .collect::<Vec<_>>()
+        {
             let mut candidate = self.best.clone();
             let gone = candidate.telephones.remove(index);
             let index = index as u8;

@@ -86,7 +86,12 @@ impl<'a> Stage<'a> {
     /// Makes a wire.
     pub fn connect(&mut self, telephone: u32, plugboard: u32, rules: Rules) -> u32 {
         let index = self.connections.len() as u32;
-        self.connections.push(Connection { wire: Wire::new(index, rules), telephone, plugboard, is_severed: false });
+        self.connections.push(Connection {
+            wire: Wire::new(index, rules),
+            telephone,
+            plugboard,
+            is_severed: false,
+        });
         index
     }
 

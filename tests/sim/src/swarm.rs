@@ -68,7 +68,11 @@ pub fn draw(choices: &mut Choices<'_>) -> Scenario {
         resume_window: choices.pick(&[30, 30, 30, 5, 1, 0]) * SECOND,
         park_time: choices.pick(&[5, 5, 5, 1]) * SECOND,
         parked_per_mount: choices.pick(&[100, 100, 3, 1]),
-        token_life: choices.pick(if swarm.chaos > 60 * SECOND { &[0, 90, 10, 2] } else { &[0, 0, 0, 3600, 90, 10] }) * SECOND,
+        token_life: choices.pick(if swarm.chaos > 60 * SECOND {
+            &[0, 90, 10, 2]
+        } else {
+            &[0, 0, 0, 3600, 90, 10]
+        }) * SECOND,
         plugboards: (0..plugboards).map(hostile).collect(),
         telephones,
         requests,
@@ -197,7 +201,11 @@ fn request(choices: &mut Choices<'_>, swarm: &Swarm, telephones: &[Telephone]) -
     let up = if has_body { body(choices, swarm) } else { nothing() };
     let down = if shape == Shape::Head { nothing() } else { body(choices, swarm) };
     let is_opaque = matches!(shape, Shape::Upgrade | Shape::Tcp);
-    let fault = if swarm.has_backend_faults && choices.once_in(4) { backend_fault(choices, shape, down) } else { BackendFault::None };
+    let fault = if swarm.has_backend_faults && choices.once_in(4) {
+        backend_fault(choices, shape, down)
+    } else {
+        BackendFault::None
+    };
     // Whoever waits for ever would wait for ever.
     let must_leave = matches!(fault, BackendFault::HangsAt(_) | BackendFault::Silent);
     let leaves = if must_leave || (swarm.has_leavers && choices.once_in(5)) {
@@ -269,12 +277,7 @@ fn pace(choices: &mut Choices<'_>, swarm: &Swarm, length: u64) -> Pace {
     pace
 }
 
-fn faults(
-    choices: &mut Choices<'_>,
-    swarm: &Swarm,
-    telephones: &[Telephone],
-    plugboards: u64,
-) -> Vec<Fault> {
+fn faults(choices: &mut Choices<'_>, swarm: &Swarm, telephones: &[Telephone], plugboards: u64) -> Vec<Fault> {
     let mut faults = Vec::new();
     for whom in 0..telephones.len() {
         for _ in 0..choices.between(1, 3) {

@@ -313,7 +313,10 @@ impl<'a> World<'a> {
         if plan.is_hostile || is_deceived {
             return true;
         }
-        let telephone = self.telephones[index].process.as_ref().filter(|telephone| telephone.is_up() && telephone.is_at_rest());
+        let telephone = self.telephones[index]
+            .process
+            .as_ref()
+            .filter(|telephone| telephone.is_up() && telephone.is_at_rest());
         let plugboard = self.plugboards[usize::from(plan.plugboard)].process.as_ref();
         // Both must see the same wire: one that only one of them has is half-open.
         telephone.and_then(Telephone::wire).is_some_and(|wire| {
@@ -363,7 +366,9 @@ impl<'a> World<'a> {
         let planned = self.stage.scenario.requests.len();
         let probes = self.stage.oracle.records().iter().enumerate().skip(planned);
         let failed = probes.map(|(number, record)| (number, record.outcome));
-        if let Some((number, outcome)) = failed.into_iter().find(|(_, outcome)| *outcome != Some(Outcome::Full)) {
+        if let Some((number, outcome)) =
+            failed.into_iter().find(|(_, outcome)| *outcome != Some(Outcome::Full))
+        {
             self.stage.oracle.violate("I35", || format!("the last request {number}: {outcome:?}"));
         }
     }
@@ -380,10 +385,19 @@ impl<'a> World<'a> {
             self.with_telephone(index, Telephone::leave);
         }
         // What a liar left behind goes with its token.
-        let liars: Vec<u8> = self.stage.scenario.telephones.iter().filter(|one| one.is_hostile).map(|one| one.tenant).collect();
+        let liars: Vec<u8> = self
+            .stage
+            .scenario
+            .telephones
+            .iter()
+            .filter(|one| one.is_hostile)
+            .map(|one| one.tenant)
+            .collect();
         for index in 0..self.plugboards.len() as u32 {
             for tenant in &liars {
-                self.with_plugboard(index, |one, stage| one.dismiss_all(Some(*tenant), LeaveCode::Revoked, stage));
+                self.with_plugboard(index, |one, stage| {
+                    one.dismiss_all(Some(*tenant), LeaveCode::Revoked, stage)
+                });
             }
         }
         let deadline = self.stage.now() + FAREWELL;
@@ -399,7 +413,8 @@ impl<'a> World<'a> {
 
     fn judge_empty(&mut self) {
         let is_empty = self.is_empty();
-        let left: Vec<String> = self.plugboards.iter().filter_map(|host| Some(host.process.as_ref()?.left())).collect();
+        let left: Vec<String> =
+            self.plugboards.iter().filter_map(|host| Some(host.process.as_ref()?.left())).collect();
         self.stage.oracle.check("I38", is_empty, || format!("something is left at the end: {left:?}"));
     }
 

@@ -65,7 +65,11 @@ impl BackendLeg {
         };
         Self {
             request,
-            source: Source::new(Content::new(tenant, number, Direction::Down), u64::from(length), plan.down.written),
+            source: Source::new(
+                Content::new(tenant, number, Direction::Down),
+                u64::from(length),
+                plan.down.written,
+            ),
             sink: Sink::new(Content::new(tenant, number, Direction::Up), plan.up.read),
             alarm: Alarm::default(),
             step: Step::Connecting(connected),
@@ -241,8 +245,7 @@ impl BackendLeg {
         if self.source.made() > before {
             self.hear(plan, place, stage);
         }
-        let is_whole = offered == Offered::Done
-            && plan.fault == BackendFault::None;
+        let is_whole = offered == Offered::Done && plan.fault == BackendFault::None;
         stage.oracle.wrote_down(self.request, self.source.made(), is_whole);
         match (offered, plan.fault) {
             (Offered::Done, BackendFault::DiesAt(_)) => {
@@ -288,7 +291,12 @@ fn request_of(opening: &Opening, stage: &Stage<'_>) -> Option<u32> {
 impl Leg for BackendLeg {
     type Ended = ();
 
-    fn accept(accepted: Accepted, place: Place, session: &mut Session, stage: &mut Stage<'_>) -> Option<Self> {
+    fn accept(
+        accepted: Accepted,
+        place: Place,
+        session: &mut Session,
+        stage: &mut Stage<'_>,
+    ) -> Option<Self> {
         let Some(request) = request_of(&accepted.opening, stage) else {
             // A plugboard that lies may ask for anything.
             session.send(accepted.id).reset(Reset { code: ResetCode::Refused, touched: Touched::No });

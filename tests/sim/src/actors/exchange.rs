@@ -223,7 +223,8 @@ impl Plugboard {
             ResetCode::SessionLost => closed.is_some(),
             // The telephone drains, or has more waiting than it takes.
             ResetCode::Refused => {
-                limits.unaccepted < 256 || self.sessions.get(&key).is_none_or(|held| !held.line.session.is_open())
+                limits.unaccepted < 256
+                    || self.sessions.get(&key).is_none_or(|held| !held.line.session.is_open())
             }
             code => Oracle::is_backends_fault(plan, code),
         };

@@ -104,7 +104,9 @@ impl HostileTelephone {
                 }
                 Arrival::Message(message) => {
                     let greeting = self.greeting.take();
-                    if let Some(Ok(Answer::Welcome(welcome))) = greeting.map(|one| one.handle_message(message)) {
+                    if let Some(Ok(Answer::Welcome(welcome))) =
+                        greeting.map(|one| one.handle_message(message))
+                    {
                         (self.session, self.secret) = (welcome.session, welcome.secret);
                     }
                 }

@@ -70,7 +70,8 @@ impl Issuer {
     /// # Errors
     /// Why it allows nothing.
     pub fn verify(&self, text: &str, now: Micros) -> Result<Grant, BadToken> {
-        let token: u32 = text.strip_prefix("token-").and_then(|number| number.parse().ok()).ok_or(BadToken::Unknown)?;
+        let token: u32 =
+            text.strip_prefix("token-").and_then(|number| number.parse().ok()).ok_or(BadToken::Unknown)?;
         let issued = self.tokens.get(token as usize).ok_or(BadToken::Unknown)?;
         if issued.is_revoked {
             return Err(BadToken::Revoked);

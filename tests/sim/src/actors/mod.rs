@@ -7,4 +7,5 @@ pub mod hostile;
 pub mod issuer;
 pub mod operator;
 pub mod plugboard;
+pub mod reception;
 pub mod telephone;

@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use telephone_core::error::{CloseReason, LeaveCode};
-use telephone_core::handshake::{self, Reception};
+use telephone_core::handshake::Reception;
 use telephone_core::limits::RouterLimits;
-use telephone_core::mount::Mount;
-use telephone_core::router::{Identity, Registration, ResumeSecret, Router, SessionKey, Ticket};
-use telephone_core::session::{Event as News, LinkId, Role, Session, SessionConfig, StreamId};
-use telephone_core::wire::{Hello, Refused, RefusedCode, Settings, Welcome};
+use telephone_core::router::{Router, SessionKey, Ticket};
+use telephone_core::session::{Event as News, LinkId, StreamId};
 
 use super::client::PublicLeg;
-use super::issuer::{BadToken, Grant};
+use super::issuer::BadToken;
+use super::reception::lifetime;
 use crate::clock::{Event, Micros};
 use crate::laws;
 use crate::line::Line;
@@ -26,7 +25,7 @@ const MOVE_AFTER: Micros = crate::clock::SECOND;
 
 /// What a wire is to a plugboard.
 #[derive(Debug)]
-enum Stand {
+pub(super) enum Stand {
     /// A hello is awaited.
     Greeted(Option<Reception>),
     /// A session uses it.
@@ -51,15 +50,15 @@ pub(super) struct Held {
     /// The telephone whose process greeted.
     pub(super) telephone: u32,
     pub(super) tenant: u8,
-    epoch: u64,
-    instance: String,
+    pub(super) epoch: u64,
+    pub(super) instance: String,
     /// When its token is no longer good by any clock.
     pub(super) good_until: Micros,
-    is_suspended: bool,
-    is_over: bool,
-    secret: [u8; 16],
+    pub(super) is_suspended: bool,
+    pub(super) is_over: bool,
+    pub(super) secret: [u8; 16],
     /// When it lost its link, if it has none.
-    lost_at: Option<Micros>,
+    pub(super) lost_at: Option<Micros>,
     /// Requests that it carries.
     pub(super) load: u32,
 }
@@ -70,10 +69,10 @@ pub struct Plugboard {
     pub(super) index: u32,
     pub(super) router: Router,
     pub(super) sessions: BTreeMap<SessionKey, Held>,
-    stands: BTreeMap<u32, Stand>,
+    pub(super) stands: BTreeMap<u32, Stand>,
     pub(super) clients: BTreeMap<u32, (Whereabouts, u32)>,
     pub(super) tickets: BTreeMap<Ticket, u32>,
-    next_key: u64,
+    pub(super) next_key: u64,
     pub(super) is_draining: bool,
     pub(super) armed: Micros,
     thawed_at: Micros,
@@ -151,7 +150,9 @@ impl Plugboard {
         while let Some(arrival) = stage.read(wire, Side::Plugboard) {
             let now = stage.clock.timestamp();
             match (arrival, self.sessions.get_mut(&key)) {
-                (Arrival::Message(message), Some(held)) => held.line.session.handle_message(link, message, now),
+                (Arrival::Message(message), Some(held)) => {
+                    held.line.session.handle_message(link, message, now)
+                }
                 (Arrival::Octets, Some(held)) => held.line.session.handle_activity(link, now),
                 (Arrival::Over, held) => {
                     if let Some(held) = held {
@@ -164,141 +165,6 @@ impl Plugboard {
             }
         }
         self.turn(key, stage);
-    }
-
-    fn greet(&mut self, wire: u32, stage: &mut Stage<'_>) {
-        while let Some(arrival) = stage.read(wire, Side::Plugboard) {
-            match arrival {
-                Arrival::Octets => {}
-                Arrival::Over => return self.hang_up(wire, stage),
-                Arrival::Message(message) => {
-                    let Some(Stand::Greeted(reception)) = self.stands.get_mut(&wire) else { return };
-                    let hello = reception.take().map(|reception| reception.handle_message(message));
-                    match hello {
-                        Some(Ok(hello)) => return self.admit(wire, &hello, stage),
-                        Some(Err(_)) | None => return self.hang_up(wire, stage),
-                    }
-                }
-            }
-        }
-    }
-
-    fn hang_up(&mut self, wire: u32, stage: &mut Stage<'_>) {
-        self.stands.remove(&wire);
-        stage.close(wire, Side::Plugboard);
-    }
-
-    fn admit(&mut self, wire: u32, hello: &Hello, stage: &mut Stage<'_>) {
-        let judged = self.judge(hello, stage);
-        let admitted = judged.and_then(|grant| match self.resume(wire, hello, &grant, stage) {
-            Some(key) => Ok(key),
-            None => self.register(wire, hello, &grant, stage),
-        });
-        match admitted {
-            Ok(key) => {
-                self.settle_line(key, stage);
-                self.turn(key, stage);
-            }
-            Err(code) => {
-                stage.note(Note::Handshake, u64::from(wire), || format!("wire {wire} is refused: {code:?}"));
-                let refused = Refused { code, reason: String::new(), retry_after_ms: None };
-                stage.write(wire, Side::Plugboard, handshake::refuse(refused));
-                self.hang_up(wire, stage);
-            }
-        }
-    }
-
-    fn judge(&self, hello: &Hello, stage: &Stage<'_>) -> Result<Grant, RefusedCode> {
-        if self.is_draining {
-            return Err(RefusedCode::Busy);
-        }
-        let grant = stage.issuer.verify(&hello.token, stage.now()).map_err(|error| match error {
-            BadToken::Expired => RefusedCode::Expired,
-            BadToken::Unknown | BadToken::Revoked => RefusedCode::Forbidden,
-        })?;
-        let own = format!("/t{}", grant.tenant);
-        if hello.mounts.iter().all(|mount| *mount == own) { Ok(grant) } else { Err(RefusedCode::Forbidden) }
-    }
-
-    fn identity(grant: &Grant, hello: &Hello) -> Identity {
-        Identity::new(format!("tenant-{}", grant.tenant), hello.instance.clone())
-    }
-
-    fn resume(&mut self, wire: u32, hello: &Hello, grant: &Grant, stage: &mut Stage<'_>) -> Option<SessionKey> {
-        let resume = hello.resume.as_ref()?;
-        let key = self.router.resumable(&Self::identity(grant, hello), resume)?;
-        let held = self.sessions.get_mut(&key)?;
-        let now = stage.clock.timestamp();
-        let link = held.line.session.resume(resume.position, now).ok()?;
-        let (owner, greeter) = (held.telephone, stage.connection(wire).telephone);
-        stage.oracle.check("I27", owner == greeter, || {
-            format!("telephone {greeter} went on with the session of telephone {owner}")
-        });
-        let is_proven = held.secret == resume.secret;
-        stage.oracle.check("I27", is_proven, || "a session went on without its secret".into());
-        held.line.heard_at = stage.now();
-        held.lost_at = None;
-        held.good_until = grant.good_until;
-        held.line.session.authorize(lifetime(grant, stage.now()), now);
-        let position = held.line.session.position();
-        let number = key.number();
-        stage.resumed += 1;
-        stage.note(Note::Handshake, number, || format!("wire {wire} goes on with session {number:x}"));
-        let welcome = welcome(key, Some(position), resume.secret, grant, stage);
-        stage.write(wire, Side::Plugboard, welcome);
-        if let Some((old, old_link)) = held.line.relink(wire, link) {
-            self.stands.insert(old, Stand::Old(key, old_link));
-        }
-        self.stands.insert(wire, Stand::Used(key));
-        Some(key)
-    }
-
-    fn register(
-        &mut self,
-        wire: u32,
-        hello: &Hello,
-        grant: &Grant,
-        stage: &mut Stage<'_>,
-    ) -> Result<SessionKey, RefusedCode> {
-        let now = stage.clock.timestamp();
-        let config = SessionConfig {
-            role: Role::Plugboard,
-            limits: session_limits(&stage.scenario.plugboard_limits),
-            peer: hello.settings.clone(),
-            seed: stage.random.next_u64(),
-            resume_window: Duration::from_micros(stage.scenario.resume_window),
-        };
-        let mut session = Session::new(config, now);
-        session.authorize(lifetime(grant, stage.now()), now);
-        self.next_key += 1;
-        let key = SessionKey::new(self.next_key);
-        let secret = secret(stage);
-        let mounts: Vec<Mount> = hello.mounts.iter().filter_map(|mount| mount.parse().ok()).collect();
-        let identity = Self::identity(grant, hello);
-        let registration = Registration { identity, epoch: hello.epoch, mounts, secret: ResumeSecret::new(secret) };
-        let fenced = self.router.register(key, registration, now).map_err(|error| error.code())?;
-        let held = Held {
-            line: Line::new(session, key.number(), Side::Plugboard, self.index, wire, stage.now()),
-            telephone: stage.connection(wire).telephone,
-            tenant: grant.tenant,
-            epoch: hello.epoch,
-            instance: hello.instance.clone(),
-            good_until: grant.good_until,
-            is_suspended: false,
-            is_over: false,
-            secret,
-            lost_at: None,
-            load: 0,
-        };
-        self.sessions.insert(key, held);
-        self.stands.insert(wire, Stand::Used(key));
-        let number = key.number();
-        stage.note(Note::Handshake, number, || format!("wire {wire} begins session {number:x}"));
-        stage.write(wire, Side::Plugboard, welcome(key, None, secret, grant, stage));
-        if let Some(old) = fenced {
-            self.dismiss(old, LeaveCode::Replaced, stage);
-        }
-        Ok(key)
     }
 
     /// Sends a session away.
@@ -524,10 +390,19 @@ impl Plugboard {
     /// What it still has, for whoever asks why it is not empty.
     #[must_use]
     pub fn left(&self) -> String {
-        let sessions: Vec<String> = self.sessions.values().map(|held| {
-            let stats = held.line.session.stats();
-            format!("session {:x}: closed {:?}, {} streams", held.line.number, held.line.session.closed(), stats.streams_open)
-        }).collect();
+        let sessions: Vec<String> = self
+            .sessions
+            .values()
+            .map(|held| {
+                let stats = held.line.session.stats();
+                format!(
+                    "session {:x}: closed {:?}, {} streams",
+                    held.line.number,
+                    held.line.session.closed(),
+                    stats.streams_open
+                )
+            })
+            .collect();
         format!("{sessions:?}, {:?}, {} requests", self.router.counts(), self.clients.len())
     }
 
@@ -535,7 +410,10 @@ impl Plugboard {
     pub(super) fn may_take(&self, key: SessionKey, tenant: u8, now: Micros) -> Result<(), &'static str> {
         let Some(held) = self.sessions.get(&key) else { return Err("no such session") };
         let is_newer = |other: &Held| {
-            other.tenant == held.tenant && other.instance == held.instance && other.epoch > held.epoch && !other.is_over
+            other.tenant == held.tenant
+                && other.instance == held.instance
+                && other.epoch > held.epoch
+                && !other.is_over
         };
         match () {
             () if held.tenant != tenant => Err("another tenant's session"),
@@ -547,35 +425,4 @@ impl Plugboard {
             () => Ok(()),
         }
     }
-}
-
-/// How long a session may be given new streams: until no clock can call its token good. (I28)
-fn lifetime(grant: &Grant, now: Micros) -> Option<Duration> {
-    grant.expires_in.map(|_| Duration::from_micros(grant.good_until.saturating_sub(now)))
-}
-
-fn secret(stage: &mut Stage<'_>) -> [u8; 16] {
-    let mut secret = [0; 16];
-    secret[..8].copy_from_slice(&stage.random.next_u64().to_le_bytes());
-    secret[8..].copy_from_slice(&stage.random.next_u64().to_le_bytes());
-    secret
-}
-
-fn welcome(
-    key: SessionKey,
-    resumed: Option<u64>,
-    secret: [u8; 16],
-    grant: &Grant,
-    stage: &Stage<'_>,
-) -> Bytes {
-    handshake::welcome(Welcome {
-        session: key.number(),
-        secret,
-        resumed,
-        resume_url: None,
-        resume_window_ms: stage.scenario.resume_window / crate::clock::MILLI,
-        spread_ms: 100,
-        expires_in_s: grant.expires_in.map(|left| left.as_secs()),
-        settings: Settings::of(&session_limits(&stage.scenario.plugboard_limits)),
-    })
 }

@@ -42,6 +42,7 @@ struct Dial {
 struct Served {
     line: Line<BackendLeg>,
     secret: [u8; 16],
+    /// Where the session was when its present link came.
     position: u64,
 }
 
@@ -96,7 +97,9 @@ impl Telephone {
     /// Whether it has a session with a link.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        self.served.as_ref().is_some_and(|served| served.line.wire().is_some() && served.line.session.is_open())
+        self.served
+            .as_ref()
+            .is_some_and(|served| served.line.wire().is_some() && served.line.session.is_open())
     }
 
     /// Whether nothing is left of it but the process.
@@ -288,6 +291,7 @@ impl Telephone {
             let link = served.line.session.resume(position, now).ok()?;
             served.line.session.authorize(welcome.expires_in(), now);
             served.line.relink(wire, link);
+            served.position = served.line.session.position();
             Some(())
         });
         if resumed.is_none() {
@@ -299,7 +303,9 @@ impl Telephone {
             });
             stage.close(wire, Side::Telephone);
             self.served = None;
-            self.dialer.handle_failed(DialFailure::Refused { retry_after: None }, now);
+            // It may say so once more, to a telephone that has nothing to go on with.
+            self.dialer.handle_lost(None, now);
+            self.advance(stage);
         }
     }
 
@@ -336,8 +342,8 @@ impl Telephone {
         served.line.ended.clear();
         let news = std::mem::take(&mut served.line.news);
         let after = served.line.wire();
-        let position = served.line.session.position();
-        if std::mem::replace(&mut served.position, position) != position {
+        let has_lost = before.is_some() && after.is_none();
+        if has_lost && served.line.session.position() > served.position {
             self.dialer.handle_progress(stage.clock.timestamp());
         }
         let mut closed = None;
@@ -362,7 +368,7 @@ impl Telephone {
         if let Some(reason) = closed {
             return self.on_over(reason, stage);
         }
-        if before.is_some() && after.is_none() {
+        if has_lost {
             self.on_lost(stage);
         }
         if has_renewed && let Some(served) = &mut self.served {
@@ -382,7 +388,9 @@ impl Telephone {
 
     fn on_over(&mut self, reason: CloseReason, stage: &mut Stage<'_>) {
         let index = self.index;
-        stage.note(Note::Closed, u64::from(index), || format!("telephone {index}'s session is over: {reason}"));
+        stage.note(Note::Closed, u64::from(index), || {
+            format!("telephone {index}'s session is over: {reason}")
+        });
         let is_honest = !self.is_deceived(stage);
         stage.oracle.check("I6", !is_honest || !laws::is_misbehaviour(reason), || {
             format!("a session of telephone {index} and an honest plugboard is over: {reason:?}")
