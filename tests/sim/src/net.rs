@@ -262,8 +262,10 @@ impl Wire {
             End::Breaking(at) if at > now => {}
             End::Breaking(_) => {
                 self.ends[side as usize] = End::Broken;
+                // Whoever has read the end already is not told twice.
+                let is_news = !self.pipe(side).is_dead;
                 self.pipe(side).kill();
-                return Some(Arrival::Over);
+                return is_news.then_some(Arrival::Over);
             }
             End::Broken => return None,
             End::Closed => {

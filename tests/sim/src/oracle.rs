@@ -205,7 +205,7 @@ impl Oracle {
         let (executions, down) = (record.executions, record.down);
         self.pending -= 1;
         if outcome == Outcome::Full {
-            self.judge("I34", request, executions > 0, || format!("an answer of nobody"));
+            self.judge("I34", request, executions > 0, || "an answer of nobody".into());
             let is_honest = shown(plan) == BackendFault::None;
             self.judge("I9", request, is_honest && down.is_ended, || {
                 format!("a whole answer of a backend that broke off: {plan:?}")

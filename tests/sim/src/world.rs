@@ -396,7 +396,7 @@ impl<'a> World<'a> {
         for index in 0..self.plugboards.len() as u32 {
             for tenant in &liars {
                 self.with_plugboard(index, |one, stage| {
-                    one.dismiss_all(Some(*tenant), LeaveCode::Revoked, stage)
+                    one.dismiss_all(Some(*tenant), LeaveCode::Revoked, stage);
                 });
             }
         }

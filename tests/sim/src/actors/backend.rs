@@ -226,7 +226,7 @@ impl BackendLeg {
         }
         is_fine &= send.respond(head, is_ended).is_ok();
         let request = self.request;
-        stage.oracle.judge("I17", request, is_fine, || format!("a sound answer was refused"));
+        stage.oracle.judge("I17", request, is_fine, || "a sound answer was refused".into());
         self.is_opaque = plan.shape == Shape::Upgrade;
         self.step = if is_ended { Step::Answered } else { Step::Answering };
         stage.oracle.wrote_down(request, 0, is_ended);

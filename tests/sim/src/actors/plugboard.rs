@@ -151,7 +151,7 @@ impl Plugboard {
             let now = stage.clock.timestamp();
             match (arrival, self.sessions.get_mut(&key)) {
                 (Arrival::Message(message), Some(held)) => {
-                    held.line.session.handle_message(link, message, now)
+                    held.line.session.handle_message(link, message, now);
                 }
                 (Arrival::Octets, Some(held)) => held.line.session.handle_activity(link, now),
                 (Arrival::Over, held) => {
