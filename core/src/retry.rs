@@ -6,6 +6,9 @@ use crate::message::RequestHead;
 /// Methods whose requests may be repeated: doing them twice is the same as doing them once (RFC 9110 §9.2.2).
 #[must_use]
 pub fn is_idempotent(method: &[u8]) -> bool {
+    if cfg!(planted = "post-repeated") && method == b"POST" {
+        return true;
+    }
     matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
 }
 
@@ -17,7 +20,7 @@ pub fn is_idempotent(method: &[u8]) -> bool {
 pub fn may_repeat(head: &RequestHead, is_whole: bool, reset: Reset) -> bool {
     let is_lost = reset.code == ResetCode::SessionLost && may_move(head, is_whole);
     let is_untouched = reset.touched == Touched::No && reset.code == ResetCode::Refused;
-    is_whole && (is_untouched || is_lost)
+    (is_whole || cfg!(planted = "half-a-request-repeated")) && (is_untouched || is_lost)
 }
 
 /// Whether a request may be given to another session while it may still be under way on the first.

@@ -250,6 +250,9 @@ impl Fields {
     pub(super) fn declared(&self, version: Version) -> Result<Declared, Malformed> {
         match (&self.length, &self.coding) {
             (None, None) => Ok(Declared::Nothing),
+            (Some(length), Some(_)) if cfg!(planted = "both-framings-accepted") => {
+                content_length(after_space(length)).map(Declared::Length)
+            }
             (Some(_), Some(_)) => Err(Malformed::LengthAndCoding),
             (Some(_), None) if self.lengths > 1 => Err(Malformed::LengthRepeated),
             (Some(length), None) => content_length(after_space(length)).map(Declared::Length),

@@ -58,7 +58,9 @@ impl Sessions {
     pub(super) fn proven(&self, identity: &Identity, resume: &Resume) -> Option<SessionKey> {
         let key = SessionKey::new(resume.session);
         let session = self.by_key.get(&key)?;
-        (session.identity == *identity && session.secret.is(&resume.secret)).then_some(key)
+        let is_known = session.secret.is(&resume.secret) || cfg!(planted = "secret-unchecked");
+        let is_own = session.identity == *identity || cfg!(planted = "session-stolen");
+        (is_own && is_known).then_some(key)
     }
 
     /// The session that holds the mounts of an identity.
@@ -108,7 +110,9 @@ impl Sessions {
 
     /// How busy a session is that takes requests.
     pub(super) fn load(&self, key: SessionKey) -> Option<u64> {
-        self.by_key.get(&key).filter(|session| session.line == Line::Linked).map(|session| session.load)
+        let is_taking =
+            |session: &&Session| session.line == Line::Linked || cfg!(planted = "dark-session-chosen");
+        self.by_key.get(&key).filter(is_taking).map(|session| session.load)
     }
 
     pub(super) fn begin_exchange(&mut self, key: SessionKey) {

@@ -40,7 +40,8 @@ impl Ledger {
 
     /// The largest reservation that a stream which holds `held` may have: half of what others leave free.
     const fn share(&self, held: u64) -> u64 {
-        self.window.saturating_sub(self.reserved.saturating_sub(held)) / 2
+        let divisor = if cfg!(planted = "whole-window-to-one") { 1 } else { 2 };
+        self.window.saturating_sub(self.reserved.saturating_sub(held)) / divisor
     }
 
     /// Doubles the window at most once in a round trip.
@@ -137,7 +138,7 @@ impl Grant {
     #[must_use]
     pub(super) fn receive(&mut self, count: u64) -> bool {
         match self.received.checked_add(count) {
-            Some(received) if received <= self.limit => {
+            Some(received) if received <= self.limit || cfg!(planted = "credit-unchecked") => {
                 self.received = received;
                 true
             }
@@ -147,6 +148,9 @@ impl Grant {
 
     /// Counts `count` octets that were read.
     pub(super) fn consume(&mut self, count: u64, ledger: &mut Ledger, limits: &SessionLimits) {
+        if cfg!(planted = "credit-not-returned") {
+            return;
+        }
         self.consumed = self.consumed.saturating_add(count).min(self.received);
         self.settle(ledger, limits);
     }
@@ -161,7 +165,8 @@ impl Grant {
             return false;
         }
         self.tune(ledger, tuning);
-        let limit = self.consumed.saturating_add(self.allowance(ledger, tuning));
+        let extra = u64::from(cfg!(planted = "window-off-by-one"));
+        let limit = self.consumed.saturating_add(self.allowance(ledger, tuning)) + extra;
         if limit <= self.limit {
             return false;
         }
@@ -179,6 +184,9 @@ impl Grant {
 
     /// Gives everything back: what is unread will not be read.
     pub(super) fn close(&mut self, ledger: &mut Ledger) {
+        if cfg!(planted = "reservation-leaked") {
+            return;
+        }
         ledger.reserved = ledger.reserved.saturating_sub(self.reserved);
         self.reserved = 0;
     }

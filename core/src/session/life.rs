@@ -34,6 +34,9 @@ impl Session {
         if !stream.recv.is_closed() {
             stream.recv.state = RecvState::Reset(reset);
         }
+        if cfg!(planted = "lost-session-looks-complete") {
+            stream.recv.state = RecvState::Ended(crate::message::Headers::new());
+        }
         stream.recv.grant.finish(&mut self.ledger, &self.config.limits);
         stream.send.lose(reset);
         self.tell(id, |news| *news = News { readable: true, writable: true });
@@ -50,7 +53,7 @@ impl Session {
             stream.recv.stopped = Some(code);
         }
         stream.recv.heads.clear();
-        let unread = stream.recv.buffer.len() as u64;
+        let unread = if cfg!(planted = "unread-credit-lost") { 0 } else { stream.recv.buffer.len() as u64 };
         stream.recv.buffer.clear();
         stream.recv.grant.consume(unread, &mut self.ledger, &self.config.limits);
         if !stream.recv.is_closed() {
@@ -141,6 +144,9 @@ impl Session {
 
     /// A stream of the peer is over. It is told in steps, or at once when it is about to run out.
     pub(super) fn return_slot(&mut self) {
+        if cfg!(planted = "slot-not-returned") {
+            return;
+        }
         self.theirs_over += 1;
         let limit = self.theirs_over.saturating_add(self.config.limits.streams);
         let step = (self.config.limits.streams / 4).max(1);

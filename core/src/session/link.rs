@@ -74,7 +74,9 @@ impl Session {
         if !self.sent.can_resume(peer_position) {
             return Err(CannotResume::Position(peer_position));
         }
-        self.sent.acknowledge(peer_position, &self.config.limits);
+        if !cfg!(planted = "replay-twice") {
+            self.sent.acknowledge(peer_position, &self.config.limits);
+        }
         self.sent.rewind();
         self.link = LinkId(self.link.0 + 1);
         self.lost = None;
@@ -84,7 +86,7 @@ impl Session {
         self.budget.earn();
         self.forget_unnumbered();
         self.due.ping = true;
-        if self.phase == (Phase::Draining { by_us: true }) {
+        if self.phase == (Phase::Draining { by_us: true }) && !cfg!(planted = "leave-not-repeated") {
             self.due.leave = Some(LeaveCode::Draining);
         }
         self.settle();

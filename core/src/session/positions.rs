@@ -83,7 +83,7 @@ impl Sent {
 
     /// Whether no numbered message may be built now.
     pub(super) const fn is_full(&self) -> bool {
-        self.octets >= self.octets_max
+        self.octets >= self.octets_max && !cfg!(planted = "ring-unbounded")
     }
 
     /// More is to be said than the ring takes.
@@ -137,7 +137,7 @@ impl Sent {
 
     /// A new link: everything that is kept is said again.
     pub(super) const fn rewind(&mut self) {
-        self.next = 0;
+        self.next = if cfg!(planted = "replay-skips-one") { 1 } else { 0 };
     }
 
     /// Whether something is to be said again.
@@ -177,7 +177,7 @@ impl Received {
 
     /// A numbered message of so many octets arrived.
     pub(super) fn count(&mut self, octets: usize, now: Timestamp) {
-        self.position += 1;
+        self.position += if cfg!(planted = "position-counted-twice") && octets > 1000 { 2 } else { 1 };
         if !self.is_kept {
             return;
         }
@@ -209,6 +209,10 @@ impl Received {
     }
 
     pub(super) fn handle_timeout(&mut self, now: Timestamp) {
+        if cfg!(planted = "acknowledgement-never-alone") {
+            self.due_at = None;
+            return;
+        }
         self.is_due |= self.due_at.is_some_and(|at| at <= now);
     }
 

@@ -16,7 +16,8 @@ impl Session {
     /// A message came in. Never fails: a peer that breaks a rule ends the session with a reason.
     pub fn handle_message(&mut self, link: LinkId, message: Bytes, now: Timestamp) {
         self.handle_activity(link, now);
-        if self.link() != Some(link) || matches!(self.phase, Phase::Closing(_)) {
+        let is_current = self.link() == Some(link) || cfg!(planted = "old-link-believed");
+        if !is_current || matches!(self.phase, Phase::Closing(_)) {
             return;
         }
         self.stats.bytes_received += message.len() as u64;
@@ -62,10 +63,12 @@ impl Session {
                     self.ledger.shrink(&self.config.limits, now);
                 }
                 Timer::Silence => self.lose_link(CloseReason::Silent, now),
+                Timer::Window if cfg!(planted = "window-without-end") => {}
                 Timer::Window => self.close(self.lost.unwrap_or(CloseReason::LinkLost)),
                 Timer::Farewell => self.lose_link(CloseReason::Silent, now),
                 Timer::Renewal => self.put_news(Event::RenewalDue),
                 Timer::Expiry => self.put_news(Event::Expired),
+                Timer::Grace if cfg!(planted = "grace-without-end") => {}
                 Timer::Grace => self.leave(LeaveCode::Expired, now),
             }
         }
@@ -141,7 +144,11 @@ impl Session {
 
     /// A frame that moves nothing costs a token. [L8]
     fn charge(&mut self, now: Timestamp) -> Result<(), Misbehaviour> {
-        if self.budget.charge(now) { Ok(()) } else { Err(Misbehaviour::FreeFrames) }
+        if self.budget.charge(now) || cfg!(planted = "flood-unnoticed") {
+            Ok(())
+        } else {
+            Err(Misbehaviour::FreeFrames)
+        }
     }
 
     fn on_token(&mut self, frame: Frame, now: Timestamp) -> Result<(), Misbehaviour> {
@@ -179,7 +186,10 @@ impl Session {
         let is_crossed = |id: &StreamId, stream: &Stream| stream.is_ours && id.number() > last;
         let crossed = self.streams.iter().filter(|(id, stream)| is_crossed(id, stream));
         let crossed: alloc::vec::Vec<(StreamId, Touched)> = crossed
-            .map(|(id, stream)| (*id, if stream.is_answered() { Touched::Unknown } else { Touched::No }))
+            .map(|(id, stream)| {
+                let is_touched = stream.is_answered() && !cfg!(planted = "touched-denied");
+                (*id, if is_touched { Touched::Unknown } else { Touched::No })
+            })
             .collect();
         for (id, touched) in crossed {
             self.end_both(id, Reset { code: ResetCode::Refused, touched });
@@ -198,7 +208,8 @@ impl Session {
             Role::Plugboard => 1,
             Role::Telephone => 0,
         };
-        if id.number() % 2 != parity || id.number() <= self.peer_highest {
+        let is_old = id.number() <= self.peer_highest && !cfg!(planted = "ids-reused");
+        if id.number() % 2 != parity || is_old {
             return Err(Misbehaviour::StreamIdOrder);
         }
         if self.theirs.opened >= self.theirs.limit {
@@ -344,7 +355,9 @@ impl Session {
         if !stream.recv.has_head || stream.recv.is_closed() {
             return Err(Misbehaviour::StreamState);
         }
-        if stream.recv.grant.declared().is_some_and(|length| stream.recv.grant.received() != length) {
+        let is_short =
+            stream.recv.grant.declared().is_some_and(|length| stream.recv.grant.received() != length);
+        if is_short && !cfg!(planted = "short-body-complete") {
             return Err(Misbehaviour::BodyLength);
         }
         stream.recv.state = RecvState::Ended(trailers);
@@ -366,10 +379,15 @@ impl Session {
             (_, touched) => touched,
         };
         stream.recv.state = RecvState::Reset(Reset { touched, ..reset });
+        if cfg!(planted = "reset-looks-complete") {
+            stream.recv.state = RecvState::Ended(Headers::new());
+        }
         stream.recv.grant.finish(&mut self.ledger, &self.config.limits);
         self.budget.earn();
         self.tell_readable(id);
-        self.reap(id);
+        if !cfg!(planted = "reset-stream-leaked") {
+            self.reap(id);
+        }
         Ok(())
     }
 

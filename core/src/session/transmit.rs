@@ -87,7 +87,8 @@ impl Session {
     ///
     /// On a new link what the peer lacks is said again before anything else that is numbered.
     pub fn poll_transmit(&mut self, link: LinkId, now: Timestamp) -> Option<Bytes> {
-        if self.link() != Some(link) || !self.has_transmit() {
+        let is_current = self.link() == Some(link) || cfg!(planted = "old-link-fed");
+        if !is_current || !self.has_transmit() {
             return None;
         }
         if self.sent.has_replay() && !self.is_unnumbered_due() {
@@ -182,6 +183,7 @@ impl Session {
             && let Some(code) = self.due.leave.take()
         {
             let last = *self.left_last.get_or_insert(self.peer_highest);
+            let last = if cfg!(planted = "leave-claims-too-much") { last + 8 } else { last };
             message.put(&Frame::Leave { code, last });
         }
         let carries_nothing = message.is_empty() && !(self.may_number() && self.has_numbered());
@@ -214,7 +216,7 @@ impl Session {
                 continue;
             }
             let due = core::mem::take(&mut stream.due);
-            if stream.recv.is_closed() {
+            if stream.recv.is_closed() || cfg!(planted = "stop-and-credit-lost") {
                 continue;
             }
             match stream.recv.stopped {
@@ -232,6 +234,10 @@ impl Session {
             let Some(stream) = self.streams.get_mut(&id) else { continue };
             stream.listed.to_send = false;
             match take_turn(id, stream, message) {
+                Turn::More if cfg!(planted = "first-come-first-served") => {
+                    stream.listed.to_send = true;
+                    self.to_send.push_front(id);
+                }
                 Turn::More => {
                     stream.listed.to_send = true;
                     self.to_send.push_back(id);
@@ -281,7 +287,7 @@ fn take_turn(id: StreamId, stream: &mut Stream, message: &mut Message) -> Turn {
     if !is_whole {
         return Turn::Full { is_served };
     }
-    if stream.send.buffer.is_empty()
+    if (stream.send.buffer.is_empty() || cfg!(planted = "end-before-its-data"))
         && let SendState::Ending(trailers) = &stream.send.state
     {
         let frame = Frame::End { id, trailers: trailers.clone() };
@@ -295,6 +301,10 @@ fn take_turn(id: StreamId, stream: &mut Stream, message: &mut Message) -> Turn {
 
 fn put_reset(id: StreamId, stream: &mut Stream, reset: crate::error::Reset, message: &mut Message) -> Turn {
     // Also a stream that the peer has not heard of is opened first: its number and slot are counted.
+    if cfg!(planted = "reset-lost") && put_preface(id, stream, message) {
+        stream.send.state = SendState::Closed;
+        return Turn::Done;
+    }
     if !put_preface(id, stream, message) || !message.try_put(&Frame::Reset { id, reset }) {
         return Turn::Full { is_served: false };
     }
@@ -339,6 +349,7 @@ fn put_turn_data(id: StreamId, stream: &mut Stream, message: &mut Message) -> bo
         return true;
     }
     let credit = usize::try_from(stream.send.limit.saturating_sub(stream.send.sent)).unwrap_or(usize::MAX);
+    let credit = if cfg!(planted = "credit-overspent") { credit.saturating_add(1) } else { credit };
     let turn = stream.send.buffer.len().min(credit).min(DATA_BYTES_MAX);
     if turn == 0 {
         return true;
