@@ -221,3 +221,6 @@ impl Grant {
         self.reserved = needed;
     }
 }
+
+#[cfg(test)]
+mod tests;
