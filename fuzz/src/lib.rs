@@ -7,6 +7,7 @@
 mod frames;
 mod generate;
 mod http;
+mod input;
 mod memory;
 mod reference;
 mod session;
@@ -14,6 +15,7 @@ mod target;
 
 pub use frames::{frame_decode, frame_round_trip};
 pub use http::{chunked_body, proxy_transform, request_head, response};
+pub use input::{plugboard_input, telephone_input};
 pub use session::{session_hostile, session_pair};
 pub use target::target;
 
@@ -25,10 +27,12 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("chunked_body", chunked_body),
     ("frame_decode", frame_decode),
     ("frame_round_trip", frame_round_trip),
+    ("plugboard_input", plugboard_input),
     ("proxy_transform", proxy_transform),
     ("request_head", request_head),
     ("response", response),
     ("session_hostile", session_hostile),
     ("session_pair", session_pair),
     ("target", target),
+    ("telephone_input", telephone_input),
 ];

@@ -8,10 +8,9 @@ use telephone_core::message::{Headers, RequestHead};
 use telephone_core::wire::{Frame, Frames, Opening, StreamId, varint};
 
 use super::compare::{assert_clean_head, owned, pairs};
-use super::run::{chunk_bounds, serve, taken};
-use crate::reference::chunks::{self, ChunkBounds};
-use crate::reference::fields::{Bounds, Framing};
-use crate::reference::{Reading, request};
+use super::run::{serve, taken, wide_chunk_bounds};
+use crate::reference::fields::Framing;
+use crate::reference::{Reading, chunks, request};
 
 const PEER: &str = "192.0.2.7";
 
@@ -119,7 +118,7 @@ fn assert_read_back(output: &[u8], message: &Message) {
                 "cut short and whole, or the reverse"
             );
         }
-        Framing::Chunked => match (chunks::read(&behind, bounds(), &mut Vec::new()), trailers) {
+        Framing::Chunked => match (chunks::read(&behind, wide_chunk_bounds(), &mut Vec::new()), trailers) {
             (Reading::Whole(body, rest), Some(trailers)) => {
                 assert_eq!((&body.data[..], body.trailers), (&message.body[..], trailers));
                 assert_eq!(rest, b"", "surplus behind the request");
@@ -128,10 +127,4 @@ fn assert_read_back(output: &[u8], message: &Message) {
             (read, trailers) => panic!("{read:?} with {trailers:?}"),
         },
     }
-}
-
-/// What we write we read with room to spare.
-fn bounds() -> ChunkBounds {
-    let trailers = Bounds { line: usize::MAX, lines: usize::MAX };
-    ChunkBounds { trailer_bytes: usize::MAX, trailers, ..chunk_bounds() }
 }

@@ -38,6 +38,12 @@ pub(super) fn chunk_bounds() -> ChunkBounds {
     ChunkBounds { extensions: limits.chunk_extension_bytes, trailer_bytes: limits.trailer_bytes, trailers }
 }
 
+/// What was read is written again with a space behind each colon: it is read back with room to spare.
+pub(super) fn wide_chunk_bounds() -> ChunkBounds {
+    let trailers = Bounds { line: usize::MAX, lines: usize::MAX };
+    ChunkBounds { trailer_bytes: usize::MAX, trailers, ..chunk_bounds() }
+}
+
 /// What a run over some input showed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Served {

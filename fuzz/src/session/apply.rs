@@ -12,22 +12,34 @@ use super::assert_bounded;
 use super::tap::Tap;
 
 /// Why an application gives a direction up.
-pub(super) const GIVEN_UP: Reset = Reset { code: ResetCode::TimedOut, touched: Touched::Yes };
+pub(crate) const GIVEN_UP: Reset = Reset { code: ResetCode::TimedOut, touched: Touched::Yes };
 
 #[derive(Debug)]
-pub(super) struct End {
-    pub(super) role: Role,
-    pub(super) session: Session,
+pub(crate) struct End {
+    pub(crate) role: Role,
+    pub(crate) session: Session,
     pub(super) tap: Tap,
     /// The streams that the application holds: opened, or accepted, and not released.
-    pub(super) held: Vec<StreamId>,
+    pub(crate) held: Vec<StreamId>,
     /// The link that it was given last.
-    pub(super) link: Option<LinkId>,
+    pub(crate) link: Option<LinkId>,
     limits: SessionLimits,
 }
 
 impl End {
-    pub(super) fn new(role: Role, limits: &SessionLimits, peer: &SessionLimits, window: Duration) -> Self {
+    /// An end whose first link is up from the start of time.
+    pub(crate) fn new(role: Role, limits: &SessionLimits, peer: &SessionLimits, window: Duration) -> Self {
+        Self::at(Timestamp::ZERO, role, limits, peer, window)
+    }
+
+    /// An end whose first link is up from `now` on.
+    pub(crate) fn at(
+        now: Timestamp,
+        role: Role,
+        limits: &SessionLimits,
+        peer: &SessionLimits,
+        window: Duration,
+    ) -> Self {
         let config = SessionConfig {
             role,
             limits: limits.clone(),
@@ -35,26 +47,32 @@ impl End {
             seed: 1,
             resume_window: window,
         };
-        let session = Session::new(config, Timestamp::ZERO);
+        let session = Session::new(config, now);
         let link = session.link();
         let tap = Tap::new(role, limits, peer);
         Self { role, session, tap, held: Vec::new(), link, limits: limits.clone() }
     }
 
+    /// The session goes on over a new link, behind so many of its messages.
+    pub(crate) fn resumed(&mut self, link: LinkId, position: u64) {
+        self.link = Some(link);
+        self.tap.resume(position);
+    }
+
     /// The stream that a number from an input means.
-    pub(super) fn picked(&self, number: usize) -> Option<StreamId> {
+    pub(crate) fn picked(&self, number: usize) -> Option<StreamId> {
         self.held.get(number % self.held.len().max(1)).copied()
     }
 
     /// One message, if there is something to say.
-    pub(super) fn say(&mut self, now: Timestamp) -> Option<Bytes> {
+    pub(crate) fn say(&mut self, now: Timestamp) -> Option<Bytes> {
         let received = self.session.position();
         let message = self.session.poll_transmit(self.link?, now)?;
         self.tap.say(&message, received);
         Some(message)
     }
 
-    pub(super) fn hear(&mut self, message: Bytes, now: Timestamp) {
+    pub(crate) fn hear(&mut self, message: Bytes, now: Timestamp) {
         if let Some(link) = self.link {
             self.tap.hear(&message);
             self.session.handle_message(link, message, now);
@@ -62,7 +80,7 @@ impl End {
     }
 
     /// The link is gone, as far as this end can tell.
-    pub(super) fn lose(&mut self, now: Timestamp) {
+    pub(crate) fn lose(&mut self, now: Timestamp) {
         if let Some(link) = self.link.take() {
             self.session.handle_disconnect(link, now);
             assert_eq!(
@@ -74,17 +92,17 @@ impl End {
     }
 
     /// Time has passed. No deadline is in the past behind it: a busy loop is impossible. [I39]
-    pub(super) fn pass(&mut self, now: Timestamp) {
+    pub(crate) fn pass(&mut self, now: Timestamp) {
         self.session.handle_timeout(now);
         assert!(self.session.poll_timeout().is_none_or(|next| next > now), "a deadline that has passed");
     }
 
-    pub(super) fn release(&mut self, id: StreamId) {
+    pub(crate) fn release(&mut self, id: StreamId) {
         self.session.release(id);
         self.held.retain(|held| *held != id);
     }
 
-    pub(super) fn check(&self) {
+    pub(crate) fn check(&self) {
         assert_bounded(&self.session, &self.limits);
     }
 }

@@ -18,6 +18,8 @@ use crate::memory::Meter;
 const STEPS_MAX: usize = 120;
 /// Octets of memory that a session with these limits and no traffic may take, lists and maps included.
 const MEMORY_BASE: usize = 64 * 1024;
+/// Octets of memory for a stream without a buffer.
+const MEMORY_STREAM: usize = 4 * 1024;
 /// Octets of memory for an octet that was heard, or that the application gave. [D-20]
 const MEMORY_FACTOR: usize = 16;
 
@@ -191,8 +193,7 @@ impl Victim {
         };
         if let Ok(link) = self.end.session.resume(position, self.now) {
             assert!(position <= self.end.tap.position(), "a position ahead of all that was said");
-            self.end.link = Some(link);
-            self.end.tap.resume(position);
+            self.end.resumed(link, position);
             self.asked += self.end.session.kept() + 100;
         }
         Ok(())
@@ -213,7 +214,8 @@ impl Victim {
         let bound = self.asked + 10 * self.heard;
         assert!(self.said <= bound, "{} said for {} heard", self.said, self.heard);
         let held = meter.held();
-        let bound = MEMORY_BASE + MEMORY_FACTOR * (self.asked + self.heard);
+        let streams = MEMORY_STREAM * self.end.session.stats().streams_open;
+        let bound = MEMORY_BASE + streams + MEMORY_FACTOR * (self.asked + self.heard);
         assert!(held <= bound, "{held} octets of memory for {} heard", self.heard);
     }
 

@@ -7,6 +7,7 @@ mod pair;
 mod rules;
 mod tap;
 
+pub(crate) use apply::End;
 pub use hostile::session_hostile;
 pub use pair::session_pair;
 
@@ -24,7 +25,7 @@ fn swarm(random: &mut Random) -> SessionLimits {
     let session_window = pick([0, 1, 10_000, 4 << 20]);
     let stream_window = pick([1, 1000, 64 * 1024, 256 * 1024]);
     SessionLimits {
-        stream_floor: pick([6, 20, 100, 16 * 1024]),
+        stream_floor: pick([8, 30, 100, 16 * 1024]),
         stream_window,
         stream_window_max: stream_window * pick([1, 1, 4, 64]),
         session_window,
@@ -59,7 +60,7 @@ fn opening(is_raw: bool, length: Option<u64>) -> Opening {
 }
 
 /// Nothing is left of any stream. [I38]
-fn assert_empty(session: &Session) {
+pub(crate) fn assert_empty(session: &Session) {
     assert_eq!(session.stats().streams_open, 0, "a stream is left");
     assert_eq!(session.buffered(), 0, "octets are left");
     assert_eq!(session.window().1, 0, "credit is still reserved");

@@ -17,7 +17,7 @@ use super::tap::is_opener;
 use super::{assert_empty, content, opening, response, swarm};
 
 /// Steps of one run: enough to fill the smallest limits many times.
-const STEPS_MAX: usize = 120;
+const STEPS_MAX: usize = 100;
 /// Turns in which everything must be said, whatever the limits.
 const TURNS_MAX: usize = 20_000;
 const RESUME_WINDOW: Duration = Duration::from_secs(30);
@@ -176,7 +176,7 @@ impl World {
         let is_openers = is_opener(self.ends[end].role, id);
         let start = self.flow(id, is_openers).written;
         // Enough to go past a small floor, and not so much that it takes for ever.
-        let count = usize::from(arg >> 4) % if arg.is_multiple_of(16) { 1024 } else { 64 };
+        let count = usize::from(arg >> 4) % if arg.is_multiple_of(16) { 512 } else { 64 };
         let mut octets = content::octets(id, is_openers, start, count);
         if let Ok(taken) = self.ends[end].session.send(id).write(&mut octets) {
             self.flow(id, is_openers).written += taken as u64;
@@ -266,9 +266,8 @@ impl World {
     fn resume(&mut self) {
         if let Some(position) = self.resume_plugboard() {
             let telephone = &mut self.ends[0];
-            telephone.link =
-                Some(telephone.session.resume(position, self.now).expect("the telephone goes on"));
-            telephone.tap.resume(position);
+            let link = telephone.session.resume(position, self.now).expect("the telephone goes on");
+            telephone.resumed(link, position);
             self.is_up = true;
         }
     }
@@ -284,8 +283,8 @@ impl World {
         }
         let [telephone, plugboard] = &mut self.ends;
         let position = telephone.session.position();
-        plugboard.link = Some(plugboard.session.resume(position, self.now).expect("the plugboard goes on"));
-        plugboard.tap.resume(position);
+        let link = plugboard.session.resume(position, self.now).expect("the plugboard goes on");
+        plugboard.resumed(link, position);
         Some(plugboard.session.position())
     }
 
