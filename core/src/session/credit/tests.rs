@@ -42,16 +42,16 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 fn any_limits() -> impl Strategy<Value = SessionLimits> {
     let size = || prop_oneof![0_u64..4, 0_u64..5_000, Just(1 << 20)];
-    (1_u64..300, size(), size(), 1_u64..9).prop_map(|(stream_floor, stream_window, session_window, growth)| {
-        SessionLimits {
+    (1_u64..300, size(), size(), 1_u64..9).prop_map(
+        |(stream_floor, stream_window, session_window, growth)| SessionLimits {
             stream_floor,
             stream_window,
             stream_window_max: stream_window * growth,
             session_window,
             session_window_max: session_window * growth,
             ..SessionLimits::default()
-        }
-    })
+        },
+    )
 }
 
 /// What a stream came to, counted apart from its grant.
