@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use telephone_core::dialer::{DialEvent, DialFailure, Dialer, DialerConfig, GiveUp};
-use telephone_core::limits::{REDIAL_FORBIDDEN_DELAY, REDIAL_QUICK_MAX, REDIAL_RETRY_AFTER_MAX, REDIAL_SPREAD};
+use telephone_core::limits::{
+    REDIAL_FORBIDDEN_DELAY, REDIAL_QUICK_MAX, REDIAL_RETRY_AFTER_MAX, REDIAL_SPREAD,
+};
 use telephone_core::time::Timestamp;
 
 const ATTEMPTS_MAX: u32 = 12;
@@ -89,7 +91,10 @@ impl Model {
             }
             DialFailure::Forbidden if self.config.token_is_fixed => self.give_up(GiveUp::Refused),
             DialFailure::Forbidden => {
-                self.wait_between(REDIAL_FORBIDDEN_DELAY, REDIAL_FORBIDDEN_DELAY + REDIAL_FORBIDDEN_DELAY / 4);
+                self.wait_between(
+                    REDIAL_FORBIDDEN_DELAY,
+                    REDIAL_FORBIDDEN_DELAY + REDIAL_FORBIDDEN_DELAY / 4,
+                );
             }
         }
     }
@@ -197,7 +202,11 @@ impl Telephone {
             self.dialled.push_back(now);
             if self.dialled.len() > DIALS_MAX {
                 let earliest = self.dialled.pop_front().expect("many");
-                assert!(now.since(earliest) >= DIALS_WINDOW, "{DIALS_MAX} dials in {:?}", now.since(earliest));
+                assert!(
+                    now.since(earliest) >= DIALS_WINDOW,
+                    "{DIALS_MAX} dials in {:?}",
+                    now.since(earliest)
+                );
             }
         }
     }
