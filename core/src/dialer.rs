@@ -242,7 +242,10 @@ impl Dialer {
     /// The session ended with its link.
     pub fn handle_session_over(&mut self, reason: CloseReason, now: Timestamp) {
         match reason {
-            CloseReason::Left | CloseReason::LinkLost | CloseReason::Silent => self.handle_lost(None, now),
+            CloseReason::Left
+            | CloseReason::LinkLost
+            | CloseReason::Silent
+            | CloseReason::Received(LeaveCode::Stopped) => self.handle_lost(None, now),
             CloseReason::Received(LeaveCode::Revoked | LeaveCode::Expired | LeaveCode::Forbidden) => {
                 self.handle_failed(DialFailure::Forbidden, now);
             }

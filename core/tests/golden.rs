@@ -300,6 +300,11 @@ fn the_limits_of_the_document_are_those_of_the_code() {
         ("ping interval", seconds(session.ping_interval)),
         ("idle time", seconds(session.idle_timeout)),
         ("ping time", seconds(session.ping_timeout)),
+        ("resume window", seconds(session.resume_window)),
+        ("replay ring", session.replay_bytes as u64),
+        ("replay ring, grown", session.replay_bytes_max as u64),
+        ("acknowledgement, octets", limits::ACK_BYTES as u64),
+        ("acknowledgement, milliseconds", limits::ACK_DELAY.as_millis() as u64),
         ("token grace", seconds(limits::TOKEN_GRACE)),
     ]);
     let rows = rows("Limits");

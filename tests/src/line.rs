@@ -9,7 +9,7 @@ use crate::gate;
 use crate::origin::Origin;
 use crate::relay::{NO_GRACE, Relay};
 use crate::request::Request;
-use crate::sidecar::{Program, Sidecar};
+use crate::sidecar::{Dial, Program, Sidecar};
 
 /// The mount of every line: what tests ask for lies below it.
 pub const MOUNT: &str = "/m";
@@ -37,9 +37,15 @@ impl Line {
     pub fn with(program: Program, relay: &[&str], sidecar: &[&str]) -> Self {
         let origin = Origin::start();
         let relay = Relay::with(relay);
-        let dial = program.dial(&relay).token(&relay.token(&[MOUNT])).mount(MOUNT).backend(&origin.url());
-        let sidecar = dial.args(sidecar).ready();
+        let sidecar = dial(program, &relay, &origin).args(sidecar).ready();
         Self { tunnel: Some((sidecar, relay)), origin }
+    }
+
+    /// Kills the sidecar and starts another one in its place.
+    pub fn replace_sidecar(&mut self) {
+        self.sidecar_mut().kill();
+        let next = dial(self.sidecar().program(), self.relay(), &self.origin).ready();
+        *self.sidecar_mut() = next;
     }
 
     /// Where clients connect.
@@ -107,6 +113,11 @@ impl Line {
     fn name(&self) -> &'static str {
         self.tunnel.as_ref().map_or("the straight line", |(sidecar, _)| sidecar.program().name())
     }
+}
+
+/// A sidecar between that relay and that origin.
+fn dial(program: Program, relay: &Relay, origin: &Origin) -> Dial {
+    program.dial(relay).token(&relay.token(&[MOUNT])).mount(MOUNT).backend(&origin.url())
 }
 
 /// Proves a sentence on the straight line first, which shows that the test is right, then through both sidecars.

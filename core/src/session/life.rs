@@ -155,7 +155,7 @@ impl Session {
         if self.phase != (Phase::Draining { by_us: true }) || !is_quiet {
             return;
         }
-        if self.is_linked && self.received.is_owed() {
+        if self.lost.is_none() && self.received.is_owed() {
             // So that the peer, too, knows that nothing is missing when the link goes.
             return self.received.hurry();
         }

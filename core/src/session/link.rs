@@ -41,7 +41,13 @@ impl Session {
     /// while the session waits for a new one, and when it is over.
     #[must_use]
     pub fn link(&self) -> Option<LinkId> {
-        (self.is_linked && self.closed().is_none()).then_some(self.link)
+        (self.lost.is_none() && self.closed().is_none()).then_some(self.link)
+    }
+
+    /// The link that came last, up or not.
+    #[must_use]
+    pub const fn latest_link(&self) -> LinkId {
+        self.link
     }
 
     /// Until when a session without a link waits for one; then it closes.
@@ -71,7 +77,7 @@ impl Session {
         self.sent.acknowledge(peer_position, &self.config.limits);
         self.sent.rewind();
         self.link = LinkId(self.link.0 + 1);
-        self.is_linked = true;
+        self.lost = None;
         self.liveness.link(now);
         self.stats.links_resumed += 1;
         // Each new link brings a ping, and frames again that came late already.
@@ -107,7 +113,7 @@ impl Session {
             }
             Phase::Open | Phase::Draining { .. } | Phase::Closed(_) => {
                 if self.liveness.unlink(self.config.resume_window, now) {
-                    self.is_linked = false;
+                    self.lost = Some(reason);
                     self.forget_unnumbered();
                     return;
                 }
@@ -119,7 +125,7 @@ impl Session {
 
     /// A last word, and then the end: `code` is what the peer hears.
     pub(super) fn say_last(&mut self, code: LeaveCode, reason: CloseReason, now: Timestamp) {
-        if self.is_linked {
+        if self.lost.is_none() {
             self.due.leave = Some(code);
             self.phase = Phase::Closing(reason);
             self.liveness.say_last(now);

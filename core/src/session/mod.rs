@@ -115,9 +115,9 @@ pub struct Session {
     ledger: Ledger,
     budget: Budget,
     liveness: Liveness,
-    /// The latest link, and whether it is up.
+    /// The latest link, and why it is gone if it is.
     link: LinkId,
-    is_linked: bool,
+    lost: Option<CloseReason>,
     sent: Sent,
     received: Received,
     stats: SessionStats,
@@ -152,7 +152,7 @@ impl Session {
             budget: Budget::new(&config.limits, now),
             liveness: Liveness::new(config.seed, &config.limits, now),
             link: LinkId::FIRST,
-            is_linked: true,
+            lost: None,
             sent: Sent::new(&config.limits, !config.resume_window.is_zero()),
             received: Received::new(!config.resume_window.is_zero()),
             stats: SessionStats::default(),
@@ -246,7 +246,7 @@ impl Session {
             (Phase::Closing(_) | Phase::Closed(_), _) => {}
             (Phase::Draining { by_us: true }, LeaveCode::Draining) => {}
             (Phase::Open | Phase::Draining { .. }, LeaveCode::Draining) => {
-                if !self.is_linked && self.streams.is_empty() {
+                if self.lost.is_some() && self.streams.is_empty() {
                     return self.close(CloseReason::Left);
                 }
                 self.phase = Phase::Draining { by_us: true };

@@ -2,16 +2,11 @@
 
 use alloc::collections::VecDeque;
 use bytes::{BufMut, Bytes, BytesMut};
-use core::time::Duration;
 
-use crate::limits::SessionLimits;
+use crate::limits::{ACK_BYTES, ACK_DELAY, SessionLimits};
 use crate::time::Timestamp;
 use crate::wire::varint;
 
-/// Octets that arrive before an acknowledgement goes alone.
-const ACK_BYTES: usize = 64 * 1024;
-/// How long an acknowledgement waits for a message to ride on.
-const ACK_DELAY: Duration = Duration::from_millis(25);
 /// What a kept message costs beside its octets.
 const KEPT_OVERHEAD_BYTES: usize = 64;
 

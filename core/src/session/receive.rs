@@ -62,7 +62,7 @@ impl Session {
                     self.ledger.shrink(&self.config.limits, now);
                 }
                 Timer::Silence => self.lose_link(CloseReason::Silent, now),
-                Timer::Window => self.close(CloseReason::LinkLost),
+                Timer::Window => self.close(self.lost.unwrap_or(CloseReason::LinkLost)),
                 Timer::Farewell => self.lose_link(CloseReason::Silent, now),
                 Timer::Renewal => self.put_news(Event::RenewalDue),
                 Timer::Expiry => self.put_news(Event::Expired),
