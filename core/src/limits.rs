@@ -72,6 +72,8 @@ impl Default for HttpLimits {
     }
 }
 
+/// The longest body that a head may declare, octets: a length that every HTTP implementation can hold. (H-02)
+pub const BODY_LENGTH_MAX: u64 = i64::MAX as u64;
 /// Octets of a method token. (H-18)
 pub const METHOD_BYTES_MAX: usize = 32;
 /// Interim responses (1xx but not 101) of one request. (H-20)

@@ -227,3 +227,6 @@ impl Grant {
         self.reserved = needed;
     }
 }
+
+#[cfg(test)]
+mod tests;
