@@ -248,7 +248,8 @@ fn assert_passed_on(
                 assert_eq!(rest, body);
                 assert_eq!(length == rest.len() as u64, trailers.is_some());
             }
-            BodyEnd::LastChunk => match (chunks::read(&rest, wide_chunk_bounds(), &mut Vec::new()), trailers) {
+            BodyEnd::LastChunk => match (chunks::read(&rest, wide_chunk_bounds(), &mut Vec::new()), trailers)
+            {
                 (Reading::Whole(read, surplus), Some(trailers)) => {
                     assert_eq!((&read.data[..], read.trailers), (body, pairs(trailers)));
                     assert_eq!(surplus, b"");

@@ -222,9 +222,12 @@ impl Relay {
                 self.links.iter_mut().filter(|link| **link == Some(*key)).for_each(|link| *link = None);
             }
         }
-        for (key, line) in self.lines.extract_if(.., |_, line| line.end.session.closed().is_some()) {
+        let is_over = |line: &Line| line.end.session.closed().is_some();
+        let over: Vec<SessionKey> =
+            self.lines.iter().filter(|(_, line)| is_over(line)).map(|(key, _)| *key).collect();
+        for key in over {
             self.router.remove(key, now);
-            end_line(line, now);
+            self.lines.remove(&key).into_iter().for_each(|line| end_line(line, now));
         }
     }
 

@@ -25,7 +25,7 @@ fn swarm(random: &mut Random) -> SessionLimits {
     let session_window = pick([0, 1, 10_000, 4 << 20]);
     let stream_window = pick([1, 1000, 64 * 1024, 256 * 1024]);
     SessionLimits {
-        stream_floor: pick([8, 30, 100, 16 * 1024]),
+        stream_floor: pick([16, 40, 100, 16 * 1024]),
         stream_window,
         stream_window_max: stream_window * pick([1, 1, 4, 64]),
         session_window,

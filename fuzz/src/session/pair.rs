@@ -17,7 +17,7 @@ use super::tap::is_opener;
 use super::{assert_empty, content, opening, response, swarm};
 
 /// Steps of one run: enough to fill the smallest limits many times.
-const STEPS_MAX: usize = 100;
+const STEPS_MAX: usize = 80;
 /// Turns in which everything must be said, whatever the limits.
 const TURNS_MAX: usize = 20_000;
 const RESUME_WINDOW: Duration = Duration::from_secs(30);
@@ -176,7 +176,7 @@ impl World {
         let is_openers = is_opener(self.ends[end].role, id);
         let start = self.flow(id, is_openers).written;
         // Enough to go past a small floor, and not so much that it takes for ever.
-        let count = usize::from(arg >> 4) % if arg.is_multiple_of(16) { 512 } else { 64 };
+        let count = usize::from(arg >> 4) % if arg.is_multiple_of(16) { 256 } else { 48 };
         let mut octets = content::octets(id, is_openers, start, count);
         if let Ok(taken) = self.ends[end].session.send(id).write(&mut octets) {
             self.flow(id, is_openers).written += taken as u64;
