@@ -28,7 +28,8 @@ impl Session {
             balance.uncredited += grant.received().saturating_sub(grant.consumed());
             balance.reserved += grant.reserved();
             if stream.recv.is_closed() {
-                balance.idle += grant.reserved().saturating_sub(grant.received().saturating_sub(grant.consumed()));
+                balance.idle +=
+                    grant.reserved().saturating_sub(grant.received().saturating_sub(grant.consumed()));
             }
             balance.overdrawn += grant.received().saturating_sub(grant.limit());
             balance.overdrawn += stream.send.sent.saturating_sub(stream.send.limit);
