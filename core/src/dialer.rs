@@ -305,8 +305,13 @@ impl Dialer {
             self.state = State::Waiting { since: now, until: now };
             return;
         }
-        let drawn = least.saturating_add(self.random.duration_up_to(jitter));
-        self.state = State::Waiting { since: now, until: now + drawn.max(self.pace.wait(now)) };
+        let mut delay = least.saturating_add(self.random.duration_up_to(jitter));
+        let paced = self.pace.wait(now);
+        if delay < paced {
+            // The pace counts from the start, and telephones that start together must not dial together.
+            delay = paced + self.random.duration_up_to(REDIAL_GAP);
+        }
+        self.state = State::Waiting { since: now, until: now + delay };
     }
 }
 

@@ -370,3 +370,21 @@ fn no_more_than_sixty_attempts_come_in_any_thirty_seconds() {
         assert!(busiest > Some(Duration::from_secs(30)), "seed {seed}: 61 attempts in {busiest:?}");
     }
 }
+
+/// Found by the simulator: what the pace holds back came at one beat for all that had started together.
+#[test]
+fn telephones_that_start_together_are_not_held_back_together() {
+    let dials = |seed: u64| {
+        let mut telephone = Telephone::new(DialerConfig::default(), seed);
+        while telephone.dialled.len() < 40 {
+            telephone.next();
+            telephone.establish();
+            telephone.progress();
+            telephone.lose(None);
+        }
+        telephone.dialled
+    };
+    let (one, other) = (dials(1), dials(2));
+    let meetings = one.iter().skip(1).filter(|at| other.contains(at)).count();
+    assert_eq!(meetings, 0, "{one:?} {other:?}");
+}

@@ -11,6 +11,8 @@ pub struct Balance {
     pub uncredited: u64,
     /// Octets that the streams have reserved of the session window: what [`Session::window`] tells, too.
     pub reserved: u64,
+    /// Octets that streams have reserved though nothing of the kind can come any more: none.
+    pub idle: u64,
     /// Octets that were sent or taken past a limit: none.
     pub overdrawn: u64,
 }
@@ -25,6 +27,10 @@ impl Session {
             balance.unread += stream.recv.buffer.len() as u64;
             balance.uncredited += grant.received().saturating_sub(grant.consumed());
             balance.reserved += grant.reserved();
+            if stream.recv.is_closed() {
+                balance.idle +=
+                    grant.reserved().saturating_sub(grant.received().saturating_sub(grant.consumed()));
+            }
             balance.overdrawn += grant.received().saturating_sub(grant.limit());
             balance.overdrawn += stream.send.sent.saturating_sub(stream.send.limit);
         }

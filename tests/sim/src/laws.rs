@@ -38,7 +38,7 @@ pub fn check_line(session: &Session, side: Side, stage: &mut Stage<'_>) {
         let buffered = session.buffered() as u64;
         let balance = session.balance();
         let is_balanced = balance.unread == balance.uncredited && balance.reserved == reserved;
-        stage.oracle.check("I12", is_balanced && balance.overdrawn == 0, || {
+        stage.oracle.check("I12", is_balanced && balance.overdrawn + balance.idle == 0, || {
             format!("{side:?}: {balance:?}, and {reserved} octets of the window are reserved")
         });
         stage.oracle.check("I36", buffered <= bound, || format!("{side:?}: {buffered} of {bound} octets"));

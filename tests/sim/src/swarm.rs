@@ -125,14 +125,14 @@ fn limits(choices: &mut Choices<'_>) -> Limits {
 }
 
 /// How often a window is used up by one body at most: each time costs a round trip.
-const TURNS_MAX: u64 = 50;
+const TURNS_MAX: u64 = 25;
 
 /// How often a link's buffer is filled by one body at most: each time costs events.
 const BUFFERS_MAX: u64 = 100;
 
 /// Octets that a stream may have under way, roughly.
 fn credit(limits: &Limits) -> u64 {
-    limits.stream_floor + limits.stream_window.min(limits.session_window / 4)
+    limits.stream_floor.max(limits.stream_window.min(limits.session_window / 4))
 }
 
 fn telephones(choices: &mut Choices<'_>, tenants: u64, plugboards: u64, is_large: bool) -> Vec<Telephone> {
@@ -144,14 +144,20 @@ fn telephones(choices: &mut Choices<'_>, tenants: u64, plugboards: u64, is_large
             // Each plugboard has one of each tenant's at least, so that every request can be served.
             for plugboard in 0..plugboards {
                 let starts = if choices.once_in(4) { choices.magnitude(1, 4 * SECOND) } else { 0 };
-                telephones.push(Telephone {
+                let telephone = Telephone {
                     tenant: tenant as u8,
                     instance: instance as u8,
                     plugboard: plugboard as u8,
                     starts,
                     rules: rules(choices),
                     is_hostile: has_hostile && tenant + 1 == tenants && tenants > 1 && instance == 0,
-                });
+                };
+                telephones.push(telephone);
+                if !telephone.is_hostile && choices.once_in(16) {
+                    // A second process that takes itself for the same one.
+                    let starts = starts + choices.magnitude(MILLI, 4 * SECOND);
+                    telephones.push(Telephone { starts, rules: rules(choices), ..telephone });
+                }
             }
         }
     }

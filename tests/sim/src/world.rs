@@ -310,7 +310,7 @@ impl<'a> World<'a> {
     fn is_up(&self, index: usize) -> bool {
         let plan = &self.stage.scenario.telephones[index];
         let is_deceived = self.stage.scenario.plugboards[usize::from(plan.plugboard)].is_hostile;
-        if plan.is_hostile || is_deceived {
+        if plan.is_hostile || is_deceived || self.is_superseded(index) {
             return true;
         }
         let telephone = self.telephones[index]
@@ -323,6 +323,17 @@ impl<'a> World<'a> {
             let is_severed = self.stage.connection(wire).is_severed;
             !is_severed && plugboard.is_some_and(|one| one.is_using(wire))
         })
+    }
+
+    /// Whether a newer process of the same identity is there: then it is sent away.
+    fn is_superseded(&self, index: usize) -> bool {
+        let identity = |index: usize| {
+            let plan = &self.stage.scenario.telephones[index];
+            (plan.tenant, plan.instance, plan.plugboard)
+        };
+        let epoch = |index: usize| self.telephones[index].process.as_ref().map(Telephone::epoch);
+        (0..self.telephones.len())
+            .any(|other| other != index && identity(other) == identity(index) && epoch(other) > epoch(index))
     }
 
     fn is_settled(&mut self) -> bool {

@@ -414,6 +414,7 @@ impl Plugboard {
                 && other.instance == held.instance
                 && other.epoch > held.epoch
                 && !other.is_over
+                && !other.is_suspended
         };
         match () {
             () if held.tenant != tenant => Err("another tenant's session"),

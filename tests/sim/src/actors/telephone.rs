@@ -78,8 +78,8 @@ impl Telephone {
             dial: None,
             served: None,
             token,
-            // Milliseconds, as a process has them: two starts within one are one epoch.
-            epoch: stage.now() / crate::clock::MILLI,
+            // Two starts of a process within a millisecond are one epoch; two processes never have the same.
+            epoch: stage.now() / crate::clock::MILLI * 256 + u64::from(index),
             armed: Micros::MAX,
             attempts: std::collections::VecDeque::new(),
             has_tokens: true,
@@ -100,6 +100,12 @@ impl Telephone {
         self.served
             .as_ref()
             .is_some_and(|served| served.line.wire().is_some() && served.line.session.is_open())
+    }
+
+    /// Which of two processes of one identity is the newer one.
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Whether nothing is left of it but the process.
