@@ -6,10 +6,11 @@ use std::thread;
 
 use crate::client::{Answer, Client, ask};
 use crate::gate;
+use crate::hop::Hop;
 use crate::origin::Origin;
 use crate::relay::{NO_GRACE, Relay};
 use crate::request::Request;
-use crate::sidecar::{Program, Sidecar};
+use crate::sidecar::{Dial, Program, Sidecar};
 
 /// The mount of every line: what tests ask for lies below it.
 pub const MOUNT: &str = "/m";
@@ -35,11 +36,23 @@ impl Line {
 
     /// Through a relay and a sidecar with these options beside the necessary ones.
     pub fn with(program: Program, relay: &[&str], sidecar: &[&str]) -> Self {
-        let origin = Origin::start();
         let relay = Relay::with(relay);
-        let dial = program.dial(&relay).token(&relay.token(&[MOUNT])).mount(MOUNT).backend(&origin.url());
-        let sidecar = dial.args(sidecar).ready();
-        Self { tunnel: Some((sidecar, relay)), origin }
+        let dial = program.dial(&relay).args(sidecar);
+        Self::of(relay, dial)
+    }
+
+    /// The same through a hop, which can cut the telephone's links.
+    pub fn behind_hop(program: Program) -> (Self, Hop) {
+        let relay = Relay::start();
+        let hop = Hop::before(relay.addr());
+        let dial = program.dial_url(&hop.url());
+        (Self::of(relay, dial), hop)
+    }
+
+    fn of(relay: Relay, dial: Dial) -> Self {
+        let origin = Origin::start();
+        let dial = dial.token(&relay.token(&[MOUNT])).mount(MOUNT).backend(&origin.url());
+        Self { tunnel: Some((dial.ready(), relay)), origin }
     }
 
     /// Where clients connect.
