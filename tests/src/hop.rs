@@ -1,8 +1,6 @@
 //! A TCP hop that counts connections and can end them: what a telephone's network does to its links.
 
 use std::net::{Shutdown, SocketAddr};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -14,6 +12,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::beside::beside;
 use crate::net::free_addr;
 use crate::wait;
 
@@ -151,14 +150,7 @@ impl Hop {
     /// # Panics
     /// If the work does.
     pub fn cut_while<T>(&self, gap: Duration, work: impl FnOnce() -> T) -> (T, [usize; 3]) {
-        let is_done = AtomicBool::new(false);
-        thread::scope(|scope| {
-            let cutting = scope.spawn(|| self.cut_by_turns(gap, || is_done.load(Ordering::SeqCst)));
-            let done = catch_unwind(AssertUnwindSafe(work));
-            is_done.store(true, Ordering::SeqCst);
-            let counts = cutting.join().expect("nothing in it panics");
-            (done.unwrap_or_else(|panic| resume_unwind(panic)), counts)
-        })
+        beside(work, |is_done| self.cut_by_turns(gap, is_done))
     }
 
     fn cut_by_turns(&self, gap: Duration, is_over: impl Fn() -> bool) -> [usize; 3] {

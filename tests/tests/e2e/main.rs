@@ -18,5 +18,6 @@ mod mounts;
 mod refusals;
 mod replicas;
 mod speed;
+mod storm;
 mod truncation;
 mod upgrades;
