@@ -43,6 +43,8 @@ pub enum Door {
     Open,
     /// They are reset.
     Shut,
+    /// They end at once in an orderly way (FIN), as at a balancer that has nobody behind it.
+    Vacant,
     /// They are taken, and then nothing: as after [`Cut::Silence`].
     Silent,
 }
@@ -189,34 +191,35 @@ impl Shared {
         }
     }
 
-    async fn take(&self, client: TcpStream) {
+    async fn take(&self, mut client: TcpStream) {
         let door = self.lock().door;
         let server = match door {
             Door::Open => TcpStream::connect(self.target).await.ok(),
-            Door::Shut | Door::Silent => None,
+            Door::Shut | Door::Vacant | Door::Silent => None,
         };
         let (orders, ordered) = mpsc::unbounded_channel();
-        let (mut is_passing, mut is_silent) = (false, false);
-        {
-            // Judged once more, and noted under the same lock, so that none slips in behind a cut.
+        // Judged once more, and noted under the same lock, so that none slips in behind a cut.
+        let door = {
             let mut state = self.lock();
-            match (state.door, &server) {
-                (Door::Open, Some(_)) => {
-                    is_passing = true;
+            match state.door {
+                Door::Open => {
                     state.passing.retain(|other| !other.is_closed());
                     state.passing.push(orders);
                 }
-                (Door::Silent, _) => {
-                    is_silent = true;
-                    state.lingering.push(orders);
-                }
-                (Door::Open, None) | (Door::Shut, _) => {}
+                Door::Silent => state.lingering.push(orders),
+                Door::Shut | Door::Vacant => {}
             }
-        }
-        match server {
-            Some(server) if is_passing => pass(client, server, ordered).await,
-            _ if is_silent => hold(client, ordered).await,
-            _ => reset(&client),
+            state.door
+        };
+        match (door, server) {
+            (Door::Open, Some(server)) => pass(client, server, ordered).await,
+            (Door::Silent, _) => hold(client, ordered).await,
+            (Door::Vacant, _) => {
+                finish(&client);
+                // A close over unread octets would be a reset.
+                let _ended = drain(&mut client).await;
+            }
+            (Door::Open, None) | (Door::Shut, _) => reset(&client),
         }
     }
 }
@@ -238,10 +241,8 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, mut ordered: mpsc::U
             ordered.recv().await;
         }
         Some(Cut::Finish) => {
-            for socket in [&client, &server] {
-                // Fails where the peer was faster, which is as good.
-                let _done = SockRef::from(socket).shutdown(Shutdown::Write);
-            }
+            finish(&client);
+            finish(&server);
             // A close over unread octets would be a reset.
             tokio::select! {
                 _drained = async { tokio::join!(drain(&mut client), drain(&mut server)) } => {}
@@ -252,6 +253,12 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, mut ordered: mpsc::U
     }
     reset(&client);
     reset(&server);
+}
+
+/// Ends what is sent.
+fn finish(socket: &TcpStream) {
+    // Fails where the peer was faster, which is as good.
+    let _done = SockRef::from(socket).shutdown(Shutdown::Write);
 }
 
 /// Makes the close that follows a reset.
