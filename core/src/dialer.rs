@@ -2,12 +2,14 @@
 
 use core::time::Duration;
 
+use crate::error::{CloseReason, LeaveCode};
 use crate::limits::{
     REDIAL_BURST, REDIAL_FORBIDDEN_DELAY, REDIAL_GAP, REDIAL_GOOD_AFTER, REDIAL_QUICK_MAX, REDIAL_QUICK_TIME,
     REDIAL_RETRY_AFTER_MAX, REDIAL_SPREAD,
 };
 use crate::random::Random;
 use crate::time::Timestamp;
+use crate::wire::{Refused, RefusedCode};
 
 /// What the operator decides about redialling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +65,21 @@ pub enum DialFailure {
     },
     /// The plugboard will never have this token: a bad signature, or a mount outside its claims.
     Forbidden,
+}
+
+impl From<&Refused> for DialFailure {
+    fn from(refused: &Refused) -> Self {
+        match refused.code {
+            RefusedCode::Forbidden | RefusedCode::Expired => Self::Forbidden,
+            RefusedCode::Held
+            | RefusedCode::Stale
+            | RefusedCode::Busy
+            | RefusedCode::Malformed
+            | RefusedCode::Other(_) => {
+                Self::Refused { retry_after: refused.retry_after_ms.map(Duration::from_millis) }
+            }
+        }
+    }
 }
 
 /// When to dial one plugboard.
@@ -219,6 +236,22 @@ impl Dialer {
             self.wait(Duration::ZERO, self.quick_ceiling(), now);
         } else {
             self.wait_slowly(Duration::ZERO, now);
+        }
+    }
+
+    /// The session ended with its link.
+    pub fn handle_session_over(&mut self, reason: CloseReason, now: Timestamp) {
+        match reason {
+            CloseReason::Left
+            | CloseReason::LinkLost
+            | CloseReason::Silent
+            | CloseReason::Received(LeaveCode::Stopped) => self.handle_lost(None, now),
+            CloseReason::Received(LeaveCode::Revoked | LeaveCode::Expired | LeaveCode::Forbidden) => {
+                self.handle_failed(DialFailure::Forbidden, now);
+            }
+            CloseReason::Received(_) | CloseReason::Sent(_) | CloseReason::Misbehaved(_) => {
+                self.handle_failed(DialFailure::Refused { retry_after: None }, now);
+            }
         }
     }
 

@@ -128,6 +128,8 @@ pub enum LeaveCode {
     CalmDown,
     /// A fresh token was another subject's, or covers none of the mounts.
     Forbidden,
+    /// The sender stops at once: what is open will not go on, and there is nothing to wait for.
+    Stopped,
     /// A code that this version does not know: as final as [`LeaveCode::Misbehaved`].
     Other(u64),
 }
@@ -144,6 +146,7 @@ impl LeaveCode {
             Self::Misbehaved => 4,
             Self::CalmDown => 5,
             Self::Forbidden => 6,
+            Self::Stopped => 7,
             Self::Other(code) => code,
         }
     }
@@ -159,6 +162,7 @@ impl LeaveCode {
             4 => Self::Misbehaved,
             5 => Self::CalmDown,
             6 => Self::Forbidden,
+            7 => Self::Stopped,
             other => Self::Other(other),
         }
     }

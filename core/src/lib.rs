@@ -19,16 +19,18 @@
 //! let now = Timestamp::ZERO;
 //! let limits = SessionLimits::default();
 //! let peer = Settings::of(&limits); // What the handshake told of the other end.
-//! let config = SessionConfig { role: Role::Plugboard, limits, peer, seed: 1 };
+//! let resume_window = limits.resume_window;
+//! let config = SessionConfig { role: Role::Plugboard, limits, peer, seed: 1, resume_window };
 //! let mut telephone = Session::new(SessionConfig { role: Role::Telephone, ..config.clone() }, now);
 //! let mut plugboard = Session::new(config, now);
+//! let link = plugboard.link().expect("a new session has a link");
 //!
 //! let id = plugboard.open(Opening::Tcp { mount: Bytes::from_static(b"tcp:7") }, false, now)?;
 //! plugboard.send(id).write(&mut Bytes::from_static(b"hello"))?;
 //!
 //! // As long as the link takes messages, each end says what it has to say.
-//! while let Some(message) = plugboard.poll_transmit(now) {
-//!     telephone.handle_message(message, now);
+//! while let Some(message) = plugboard.poll_transmit(link, now) {
+//!     telephone.handle_message(link, message, now);
 //! }
 //! // Then events say what can be done. A driver also sleeps until `poll_timeout`.
 //! assert_eq!(telephone.poll_event(), Some(Event::Opened));
@@ -59,6 +61,7 @@ pub mod message;
 pub mod mount;
 pub mod queue;
 pub mod random;
+pub mod retry;
 pub mod router;
 pub mod session;
 pub mod target;

@@ -117,6 +117,14 @@ pub struct SessionLimits {
     pub idle_timeout: Duration,
     /// Silence after a ping while bytes are owed, after which a link is dead. (L9)
     pub ping_timeout: Duration,
+    /// How long after the last octet from the peer a session waits for a new link; zero is not at all. The
+    /// plugboard's counts: it tells the telephone.
+    pub resume_window: Duration,
+    /// Octets of sent messages that are kept until the peer acknowledges them, with 64 octets for each
+    /// message. While so many are kept nothing numbered is sent.
+    pub replay_bytes: usize,
+    /// What that grows to while the peer's acknowledgements are all that holds the session back.
+    pub replay_bytes_max: usize,
 }
 
 impl Default for SessionLimits {
@@ -134,10 +142,15 @@ impl Default for SessionLimits {
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(30),
             ping_timeout: Duration::from_secs(10),
+            resume_window: Duration::from_secs(30),
+            replay_bytes: MIB as usize,
+            replay_bytes_max: 8 * MIB as usize,
         }
     }
 }
 
+/// How long a last word may take to go out before the session ends without it.
+pub const FAREWELL_TIME: Duration = Duration::from_secs(2);
 /// How long a session outlives its token, so that what is in flight can finish.
 pub const TOKEN_GRACE: Duration = Duration::from_secs(60);
 /// Octets of a handshake message: a token of 8 KiB and 64 mounts fit. (L10)

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use telephone_core::limits::RouterLimits;
 use telephone_core::mount::Mount;
 use telephone_core::router::{
-    Identity, Refusal, RegisterError, Registration, Route, Router, RouterEvent, SessionKey, Ticket,
+    Identity, Refusal, RegisterError, Registration, ResumeSecret, Route, Router, RouterEvent, SessionKey,
+    Ticket,
 };
 use telephone_core::target;
 use telephone_core::time::Timestamp;
@@ -180,7 +181,12 @@ impl Pair {
             Op::Register { subject, instance, epoch, mounts } => {
                 let identity = Identity::new(format!("s{subject}"), format!("i{instance}"));
                 let mounts = mounts.iter().map(|&index| MOUNTS[index].parse().unwrap()).collect();
-                self.register(Registration { identity, epoch: *epoch, mounts });
+                self.register(Registration {
+                    identity,
+                    epoch: *epoch,
+                    mounts,
+                    secret: ResumeSecret::new([7; 16]),
+                });
             }
             Op::LinkUp(pick) | Op::LinkDown(pick) => {
                 let (key, is_up) = (self.key(*pick), matches!(op, Op::LinkUp(_)));
@@ -238,7 +244,7 @@ impl Pair {
 
     fn register(&mut self, registration: Registration) {
         let key = SessionKey::new(self.next_key);
-        let Registration { identity, epoch, mut mounts } = registration.clone();
+        let Registration { identity, epoch, mut mounts, .. } = registration.clone();
         let held = |mount: &&Mount| {
             self.model.holders(mount).any(|member| member.identity.subject() != identity.subject())
         };
@@ -384,7 +390,7 @@ proptest! {
         let now = Timestamp::from_micros(60_000_000);
         let mut router = Router::new(limits(), Timestamp::ZERO);
         let mounts = mounts.iter().map(|mount| mount.parse().unwrap()).collect();
-        let registration = Registration { identity: Identity::new("s", "i"), epoch: 1, mounts };
+        let registration = Registration { identity: Identity::new("s", "i"), epoch: 1, mounts, secret: ResumeSecret::new([7; 16]) };
         router.register(SessionKey::new(1), registration, now).unwrap();
         if let Ok(target) = target::canonical(format!("/{}", pieces.concat()).as_bytes()) {
             let seen = read_eagerly(std::str::from_utf8(&target).unwrap());

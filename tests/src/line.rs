@@ -37,22 +37,25 @@ impl Line {
     /// Through a relay and a sidecar with these options beside the necessary ones.
     pub fn with(program: Program, relay: &[&str], sidecar: &[&str]) -> Self {
         let relay = Relay::with(relay);
-        let dial = program.dial(&relay).args(sidecar);
-        Self::of(relay, dial)
-    }
-
-    /// The same through a hop, which can cut the telephone's links.
-    pub fn behind_hop(program: Program) -> (Self, Hop) {
-        let relay = Relay::start();
-        let hop = Hop::before(relay.addr());
-        let dial = program.dial_url(&hop.url());
-        (Self::of(relay, dial), hop)
-    }
-
-    fn of(relay: Relay, dial: Dial) -> Self {
         let origin = Origin::start();
-        let dial = dial.token(&relay.token(&[MOUNT])).mount(MOUNT).backend(&origin.url());
-        Self { tunnel: Some((dial.ready(), relay)), origin }
+        let sidecar = dial(program, &relay.url(), &relay, &origin).args(sidecar).ready();
+        Self { tunnel: Some((sidecar, relay)), origin }
+    }
+
+    /// Through a relay and a sidecar with a hop between them, which can cut their links.
+    pub fn behind_hop(program: Program) -> (Self, Hop) {
+        let (relay, origin) = (Relay::start(), Origin::start());
+        let hop = Hop::before(relay.addr());
+        let sidecar = dial(program, &hop.url(), &relay, &origin).ready();
+        (Self { tunnel: Some((sidecar, relay)), origin }, hop)
+    }
+
+    /// Kills the sidecar and starts another one in its place.
+    pub fn replace_sidecar(&mut self) {
+        self.sidecar_mut().kill();
+        let relay = self.relay();
+        let next = dial(self.sidecar().program(), &relay.url(), relay, &self.origin).ready();
+        *self.sidecar_mut() = next;
     }
 
     /// Where clients connect.
@@ -120,6 +123,11 @@ impl Line {
     fn name(&self) -> &'static str {
         self.tunnel.as_ref().map_or("the straight line", |(sidecar, _)| sidecar.program().name())
     }
+}
+
+/// A sidecar between that relay, which it gets to by `url`, and that origin.
+fn dial(program: Program, url: &str, relay: &Relay, origin: &Origin) -> Dial {
+    program.dial_url(url).token(&relay.token(&[MOUNT])).mount(MOUNT).backend(&origin.url())
 }
 
 /// Proves a sentence on the straight line first, which shows that the test is right, then through both sidecars.

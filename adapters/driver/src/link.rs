@@ -21,7 +21,7 @@ use futures_lite::future;
 use futures_util::Sink as _;
 use telephone_core::error::{CloseReason, Misbehaviour};
 use telephone_core::limits::MESSAGE_BYTES_MAX;
-use telephone_core::session::Event;
+use telephone_core::session::{Event, LinkId};
 
 use crate::alarm::Alarm;
 use crate::runtime::Runtime;
@@ -86,7 +86,7 @@ pub(crate) struct Link<S> {
     octets_read: Arc<AtomicU64>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Link<S> {
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Link<S> {
     pub(crate) fn new(socket: WebSocketStream<Metered<S>>) -> Self {
         let octets_read = socket.get_ref().octets_read.clone();
         Self { socket, octets_read }
@@ -127,18 +127,20 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Link<S> {
         future::or(farewell, runtime.sleep_until(runtime.now() + FAREWELL)).await;
     }
 
-    /// Serves `session` until it is over, and says why. What concerns the whole session goes to
-    /// `on_event`.
+    /// Serves `session` as its link `id`, until the session is over, which is told, or goes on without this
+    /// link. What concerns the whole session goes to `on_event`.
     pub(crate) async fn run<R: Runtime>(
         self,
         runtime: &R,
         session: &SharedSession,
+        id: LinkId,
         on_event: impl FnMut(Event) + Send,
-    ) -> CloseReason {
+    ) -> Option<CloseReason> {
         let Self { socket, octets_read } = self;
         let mut link = Loop {
             runtime,
             session,
+            id,
             on_event,
             socket,
             octets_read,
@@ -147,23 +149,88 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Link<S> {
             alarm: Alarm::new(runtime.clone()),
         };
         let reason = future::poll_fn(|cx| link.poll(cx)).await;
-        Link::new(link.socket).close(runtime, close_code(reason)).await;
+        let link = Link::new(link.socket);
+        if reason.is_some() {
+            link.close(runtime, close_code(reason)).await;
+        } else {
+            // The session has better to do than to wait for a link that may be dark.
+            let clone = runtime.clone();
+            runtime.spawn(async move { link.close(&clone, close_code(None)).await });
+        }
         reason
     }
 }
 
 /// What the WebSocket's own close frame says, for whoever watches the wire with other tools.
-fn close_code(reason: CloseReason) -> CloseCode {
+fn close_code(reason: Option<CloseReason>) -> CloseCode {
     match reason {
-        CloseReason::Left | CloseReason::LinkLost | CloseReason::Silent => CloseCode::Normal,
-        CloseReason::Sent(_) | CloseReason::Received(_) => CloseCode::Away,
-        CloseReason::Misbehaved(_) => CloseCode::Protocol,
+        None | Some(CloseReason::Left | CloseReason::LinkLost | CloseReason::Silent) => CloseCode::Normal,
+        Some(CloseReason::Sent(_) | CloseReason::Received(_)) => CloseCode::Away,
+        Some(CloseReason::Misbehaved(_)) => CloseCode::Protocol,
     }
+}
+
+/// Keeps a session that lost its link `id`: its deadlines come, its events are told. Ready when a newer link took
+/// over, or with the reason when the session is over.
+pub(crate) async fn wait<R: Runtime>(
+    runtime: &R,
+    session: &SharedSession,
+    id: LinkId,
+    on_event: impl FnMut(Event) + Send,
+) -> Option<CloseReason> {
+    let mut waiting = Waiting::new(runtime, session, id, on_event);
+    future::poll_fn(|cx| waiting.poll(cx)).await
+}
+
+/// A session that waits for a new link, kept.
+pub(crate) struct Waiting<'a, R: Runtime, F> {
+    runtime: &'a R,
+    session: &'a SharedSession,
+    id: LinkId,
+    on_event: F,
+    alarm: Alarm<R>,
+}
+
+impl<'a, R: Runtime, F: FnMut(Event) + Send> Waiting<'a, R, F> {
+    pub(crate) fn new(runtime: &'a R, session: &'a SharedSession, id: LinkId, on_event: F) -> Self {
+        Self { runtime, session, id, on_event, alarm: Alarm::new(runtime.clone()) }
+    }
+
+    /// As [`wait`].
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<CloseReason>> {
+        loop {
+            self.session.take_events().into_iter().for_each(&mut self.on_event);
+            let closed = self.session.closed();
+            if closed.is_some() || self.session.latest_link() != self.id {
+                return Poll::Ready(closed);
+            }
+            let has_rung = ring(&mut self.alarm, self.runtime, self.session, cx);
+            if !has_rung && !self.session.register_link(None, cx) {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+/// Tells a session of its deadlines that have come. True if there was one.
+fn ring<R: Runtime>(
+    alarm: &mut Alarm<R>,
+    runtime: &R,
+    session: &SharedSession,
+    cx: &mut Context<'_>,
+) -> bool {
+    let mut has_rung = false;
+    while alarm.poll(session.with_link(|session| session.poll_timeout()), cx) {
+        session.with(|session, _| session.handle_timeout(runtime.now()));
+        has_rung = true;
+    }
+    has_rung
 }
 
 struct Loop<'a, R: Runtime, S, F> {
     runtime: &'a R,
     session: &'a SharedSession,
+    id: LinkId,
     on_event: F,
     socket: WebSocketStream<Metered<S>>,
     octets_read: Arc<AtomicU64>,
@@ -176,25 +243,29 @@ struct Loop<'a, R: Runtime, S, F> {
 impl<R, S, F> Loop<'_, R, S, F>
 where
     R: Runtime,
-    S: AsyncRead + AsyncWrite + Send + Unpin,
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     F: FnMut(Event) + Send,
 {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<CloseReason>> {
         loop {
             let has_more = self.poll_read(cx);
             let is_blocked = self.poll_write(cx);
             self.deliver();
-            if let Some(reason) = self.session.closed() {
+            let closed = self.session.closed();
+            if closed.is_some() || self.session.link() != Some(self.id) {
                 // A last message that is still on its way out has the time of the farewell.
-                return Poll::Ready(reason);
+                return Poll::Ready(closed);
             }
             // Last, for all of the above may bring the deadline forward.
-            let has_rung = self.poll_alarm(cx);
+            let has_rung = ring(&mut self.alarm, self.runtime, self.session, cx);
             if has_more {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if !has_rung && (is_blocked || !self.session.register_link(cx)) {
+            // Also a blocked link hears that its session moved on.
+            let is_due = self.session.register_link(Some(self.id), cx);
+            let is_waiting = !is_due || (is_blocked && self.session.link() == Some(self.id));
+            if !has_rung && is_waiting {
                 return Poll::Pending;
             }
         }
@@ -210,18 +281,16 @@ where
             match polled {
                 Poll::Pending => return false,
                 Poll::Ready(Some(Ok(Message::Binary(octets)))) => {
-                    self.session.with_link(|session| session.handle_message(octets, now));
+                    self.session.with_link(|session| session.handle_message(self.id, octets, now));
                     self.deliver();
                 }
                 Poll::Ready(Some(Ok(Message::Text(_)))) => {
                     let wrong = Misbehaviour::MessageType;
-                    self.session.with_link(|session| session.handle_misbehaviour(wrong));
+                    self.session.with_link(|session| session.handle_misbehaviour(self.id, wrong, now));
                 }
                 Poll::Ready(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)))) => {}
                 Poll::Ready(Some(Ok(Message::Close(_)) | Err(_)) | None) => {
-                    self.is_sending = false;
-                    self.session.with_link(|session| session.handle_disconnect(now));
-                    return false;
+                    return self.lose_link();
                 }
             }
         }
@@ -234,19 +303,8 @@ where
         if octets != self.octets_seen {
             self.octets_seen = octets;
             let now = self.runtime.now();
-            self.session.with_link(|session| session.handle_activity(now));
+            self.session.with_link(|session| session.handle_activity(self.id, now));
         }
-    }
-
-    /// Tells the session of its deadlines that have come. True if there was one.
-    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut has_rung = false;
-        while self.alarm.poll(self.session.with_link(|session| session.poll_timeout()), cx) {
-            let now = self.runtime.now();
-            self.session.with_link(|session| session.handle_timeout(now));
-            has_rung = true;
-        }
-        has_rung
     }
 
     /// Sends what there is to say. True if the socket takes no more for now and will wake the task.
@@ -260,7 +318,7 @@ where
                 }
             }
             let now = self.runtime.now();
-            let Some(message) = self.session.with_link(|session| session.poll_transmit(now)) else {
+            let Some(message) = self.session.with_link(|session| session.poll_transmit(self.id, now)) else {
                 return false;
             };
             match Pin::new(&mut self.socket).start_send(Message::Binary(message)) {
@@ -273,7 +331,7 @@ where
     fn lose_link(&mut self) -> bool {
         self.is_sending = false;
         let now = self.runtime.now();
-        self.session.with_link(|session| session.handle_disconnect(now));
+        self.session.with(|session, _| session.handle_disconnect(self.id, now));
         false
     }
 

@@ -7,12 +7,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use futures_lite::future;
 use telephone_core::error::{CloseReason, LeaveCode};
-use telephone_core::session::{Accepted, Event, OpenError, Session, SessionStats, StreamId};
+use telephone_core::session::{
+    Accepted, CannotResume, Event, LinkId, OpenError, Session, SessionStats, StreamId,
+};
 use telephone_core::time::Timestamp;
 use telephone_core::wire::Opening;
 
+use crate::runtime::Runtime;
 use crate::stream::StreamHandle;
 
 /// A clock as the legs see it, without the runtime's other parts.
@@ -29,19 +35,24 @@ struct State {
     session: Session,
     streams: HashMap<StreamId, StreamWakers>,
     link: Option<Waker>,
+    /// Where the session stood when its link's task last looked.
+    seen: Option<LinkId>,
 }
 
 /// One session, shared. Clones are the same session.
 #[derive(Clone)]
 pub(crate) struct SharedSession {
     state: Arc<Mutex<State>>,
+    /// A link came or went.
+    changes: Arc<event_listener::Event>,
     clock: Clock,
 }
 
 impl SharedSession {
     pub(crate) fn new(session: Session, clock: Clock) -> Self {
-        let state = State { session, streams: HashMap::new(), link: None };
-        Self { state: Arc::new(Mutex::new(state)), clock }
+        let seen = session.link();
+        let state = State { session, streams: HashMap::new(), link: None, seen };
+        Self { state: Arc::new(Mutex::new(state)), changes: Arc::default(), clock }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -59,9 +70,14 @@ impl SharedSession {
         let now = self.now();
         let mut state = self.lock();
         let result = verb(&mut state.session, now);
-        let is_link_due = state.session.has_transmit() || state.session.closed().is_some();
+        let up = state.session.link();
+        let has_changed = std::mem::replace(&mut state.seen, up) != up;
+        let is_link_due = has_changed || state.session.has_transmit() || state.session.closed().is_some();
         let link = if is_link_due { state.link.take() } else { None };
         drop(state);
+        if has_changed {
+            self.changes.notify(usize::MAX);
+        }
         if let Some(link) = link {
             link.wake();
         }
@@ -73,14 +89,64 @@ impl SharedSession {
         turn(&mut self.lock().session)
     }
 
-    /// Remembers the link's task. True if there is something to say already, or nothing any more.
-    pub(crate) fn register_link(&self, cx: &Context<'_>) -> bool {
+    /// Remembers the task of `link`, or the one that waits for the next, to be woken when there is something to
+    /// say or when the session moves on. True if that is so already.
+    pub(crate) fn register_link(&self, link: Option<LinkId>, cx: &Context<'_>) -> bool {
         let mut state = self.lock();
-        let is_due = state.session.has_transmit() || state.session.closed().is_some();
-        if !is_due {
+        let has_moved = state.session.link() != link || state.session.closed().is_some();
+        let is_due = has_moved || state.session.has_transmit();
+        if !has_moved {
             set_waker(&mut state.link, cx);
         }
         is_due
+    }
+
+    /// The link that is up.
+    pub(crate) fn link(&self) -> Option<LinkId> {
+        self.lock().session.link()
+    }
+
+    /// The link that came last, up or not.
+    pub(crate) fn latest_link(&self) -> LinkId {
+        self.lock().session.latest_link()
+    }
+
+    /// A new link takes over from one that knows nothing of it yet, or that is gone.
+    pub(crate) fn resume(&self, peer_position: u64) -> Result<LinkId, CannotResume> {
+        self.with(|session, now| session.resume(peer_position, now))
+    }
+
+    pub(crate) fn resumable_until(&self) -> Option<Timestamp> {
+        self.lock().session.resumable_until()
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.lock().session.position()
+    }
+
+    /// Ready once the session has had no link for `time`, or is over.
+    pub(crate) async fn dark_for<R: Runtime>(&self, runtime: &R, time: Duration) {
+        loop {
+            let change = self.changes.listen();
+            if self.closed().is_some() {
+                return;
+            }
+            if self.link().is_some() {
+                change.await;
+                continue;
+            }
+            let is_dark = async {
+                runtime.sleep_until(runtime.now() + time).await;
+                true
+            };
+            let has_changed = async {
+                change.await;
+                false
+            };
+            if future::or(is_dark, has_changed).await {
+                return;
+            }
+        }
     }
 
     /// Takes the session's news: wakes the streams concerned and returns what concerns the session.
@@ -113,7 +179,7 @@ impl SharedSession {
     }
 
     pub(crate) fn leave(&self, code: LeaveCode) {
-        self.with(|session, _| session.leave(code));
+        self.with(|session, now| session.leave(code, now));
     }
 
     pub(crate) fn renew(&self, token: Bytes) {
@@ -124,8 +190,10 @@ impl SharedSession {
         self.lock().session.closed()
     }
 
-    pub(crate) fn is_open(&self) -> bool {
-        self.lock().session.is_open()
+    /// Whether new requests may come here: the session is open, and has a link to say so on.
+    pub(crate) fn takes_requests(&self) -> bool {
+        let state = self.lock();
+        state.session.is_open() && state.session.link().is_some()
     }
 
     pub(crate) fn stats(&self) -> SessionStats {
@@ -148,13 +216,13 @@ impl SharedSession {
     }
 }
 
-/// Ends a session when the task of its link does, however that ends: it alone would tell the streams.
+/// Ends a session when whoever keeps it ends, however that comes: nobody else would tell its streams.
 pub(crate) struct Ending(pub(crate) SharedSession);
 
 impl Drop for Ending {
     fn drop(&mut self) {
         let Self(session) = self;
-        session.with(|session, now| session.handle_disconnect(now));
+        session.with(|session, _| session.abandon());
         // What is left concerns the streams, which wake; the link has heard of the end if it is there.
         session.take_events();
     }

@@ -87,7 +87,7 @@ fn exit_of(result: Result<(), ServeError>) -> Exit {
             tracing::error!("{error}");
             Exit::Refused
         }
-        Err(error @ ServeError::AttemptsExhausted { .. }) => {
+        Err(error @ (ServeError::AttemptsExhausted { .. } | ServeError::Stopped)) => {
             tracing::error!("{error}");
             Exit::Failed
         }
@@ -101,7 +101,7 @@ async fn until_stopped(handle: &Handle, signals: impl Stream<Item = ()>) -> Exit
         handle.shutdown();
         if signals.next().await.is_some() {
             tracing::warn!("stopping at once");
-            return Exit::Failed;
+            handle.stop();
         }
     }
     // No more signals can come: the telephone alone decides.

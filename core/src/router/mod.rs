@@ -18,11 +18,13 @@ use self::parking::{Parking, Place};
 use self::sessions::Sessions;
 use self::table::{Ambiguous, MountId};
 pub use self::types::{
-    Identity, Refusal, RegisterError, Registration, Route, RouterCounts, RouterEvent, SessionKey, Ticket,
+    Identity, Refusal, RegisterError, Registration, ResumeSecret, Route, RouterCounts, RouterEvent,
+    SessionKey, Ticket,
 };
 use crate::limits::{MOUNTS_MAX, RouterLimits};
 use crate::mount::{Mount, host_name};
 use crate::time::Timestamp;
+use crate::wire::Resume;
 
 /// Which session a request goes to: mounts, epochs, choice, parking and their limits. One per relay.
 ///
@@ -79,12 +81,12 @@ impl Router {
         now: Timestamp,
     ) -> Result<Option<SessionKey>, RegisterError> {
         self.admit(key, &registration)?;
-        let Registration { identity, epoch, mut mounts } = registration;
+        let Registration { identity, epoch, mut mounts, secret } = registration;
         mounts.sort_unstable();
         mounts.dedup();
         let fenced = self.sessions.holder(&identity);
         let held: Vec<MountId> = mounts.iter().map(|mount| self.mounts.join(mount, key)).collect();
-        self.sessions.insert(key, identity, epoch, held);
+        self.sessions.insert(key, identity, epoch, held, secret);
         if let Some(old) = fenced {
             self.remove(old, now);
         }
@@ -118,6 +120,20 @@ impl Router {
         let members = self.mounts.find(mount).map_or(&[][..], |id| self.mounts.members(id));
         let holder = members.first().and_then(|&key| self.sessions.session(key));
         holder.is_some_and(|session| session.identity.subject() != subject)
+    }
+
+    /// The session that a hello of this identity may go on with: the one that it names, if it knows the secret.
+    /// Whether that one can go on is for the session to say.
+    #[must_use]
+    pub fn resumable(&self, identity: &Identity, resume: &Resume) -> Option<SessionKey> {
+        self.sessions.proven(identity, resume)
+    }
+
+    /// Whether a mount of this session has another one that takes requests.
+    #[must_use]
+    pub fn has_other(&self, key: SessionKey, mount: &Mount) -> bool {
+        let members = self.mounts.find(mount).map_or(&[][..], |id| self.mounts.members(id));
+        members.iter().any(|&member| member != key && self.sessions.load(member).is_some())
     }
 
     /// A session has a link again.

@@ -4,7 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::table::MountId;
-use super::types::{Identity, SessionKey};
+use super::types::{Identity, ResumeSecret, SessionKey};
+use crate::wire::Resume;
 
 /// Every session, and of each identity the one that holds its mounts.
 #[derive(Debug, Default)]
@@ -19,6 +20,7 @@ pub(super) struct Session {
     pub(super) identity: Identity,
     pub(super) epoch: u64,
     pub(super) mounts: Vec<MountId>,
+    secret: ResumeSecret,
     /// Exchanges that were sent to it and have not ended.
     load: u64,
     line: Line,
@@ -35,14 +37,28 @@ enum Line {
 
 impl Sessions {
     /// Adds a session, which comes with a link and replaces its identity's earlier one.
-    pub(super) fn insert(&mut self, key: SessionKey, identity: Identity, epoch: u64, mounts: Vec<MountId>) {
+    pub(super) fn insert(
+        &mut self,
+        key: SessionKey,
+        identity: Identity,
+        epoch: u64,
+        mounts: Vec<MountId>,
+        secret: ResumeSecret,
+    ) {
         self.by_identity.insert(identity.clone(), key);
-        self.by_key.insert(key, Session { identity, epoch, mounts, load: 0, line: Line::Broken });
+        self.by_key.insert(key, Session { identity, epoch, mounts, secret, load: 0, line: Line::Broken });
         self.set_line(key, Line::Linked);
     }
 
     pub(super) fn session(&self, key: SessionKey) -> Option<&Session> {
         self.by_key.get(&key)
+    }
+
+    /// The session that `resume` proves the right to.
+    pub(super) fn proven(&self, identity: &Identity, resume: &Resume) -> Option<SessionKey> {
+        let key = SessionKey::new(resume.session);
+        let session = self.by_key.get(&key)?;
+        (session.identity == *identity && session.secret.is(&resume.secret)).then_some(key)
     }
 
     /// The session that holds the mounts of an identity.

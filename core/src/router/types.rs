@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::mount::Mount;
+use crate::wire::RefusedCode;
 
 /// One session, as the driver numbers them. Never reused while the relay runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,8 +53,38 @@ impl Identity {
     }
 }
 
+/// What proves the right to go on with a session. Never shown, and compared in constant time.
+#[derive(Clone, Copy)]
+pub struct ResumeSecret([u8; 16]);
+
+impl ResumeSecret {
+    /// A secret of octets that nobody can guess.
+    #[must_use]
+    pub const fn new(octets: [u8; 16]) -> Self {
+        Self(octets)
+    }
+
+    /// The octets, for the welcome alone.
+    #[must_use]
+    pub const fn octets(&self) -> [u8; 16] {
+        self.0
+    }
+
+    /// Whether a hello presents this very secret.
+    pub(super) fn is(&self, presented: &[u8; 16]) -> bool {
+        let differing = self.0.iter().zip(presented).fold(0, |sum, (own, other)| sum | (own ^ other));
+        core::hint::black_box(differing) == 0
+    }
+}
+
+impl core::fmt::Debug for ResumeSecret {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str("ResumeSecret")
+    }
+}
+
 /// What a session asks for. The driver has checked that the token's claims cover the mounts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Registration {
     /// Who asks.
     pub identity: Identity,
@@ -61,6 +92,8 @@ pub struct Registration {
     pub epoch: u64,
     /// 1 to [`MOUNTS_MAX`](crate::limits::MOUNTS_MAX) mounts; one that is named twice counts once.
     pub mounts: Vec<Mount>,
+    /// What its telephone must present to go on with it over another link.
+    pub secret: ResumeSecret,
 }
 
 /// Why a registration is refused. Nothing has changed then.
@@ -84,6 +117,18 @@ pub enum RegisterError {
     /// Not one mount.
     #[error("no mount was asked for")]
     NoMounts,
+}
+
+impl RegisterError {
+    /// What the telephone is told.
+    #[must_use]
+    pub const fn code(&self) -> RefusedCode {
+        match self {
+            Self::Held { .. } => RefusedCode::Held,
+            Self::Stale => RefusedCode::Stale,
+            Self::Twice | Self::TooManyMounts(_) | Self::NoMounts => RefusedCode::Malformed,
+        }
+    }
 }
 
 /// Where a request goes.

@@ -151,9 +151,14 @@ impl Session {
 
     /// Ends a session that this end is draining once its last stream is over and all is said.
     pub(super) fn settle(&mut self) {
-        let is_quiet = self.streams.is_empty() && !self.is_frame_due();
-        if self.phase == (Phase::Draining { by_us: true }) && is_quiet {
-            self.close(CloseReason::Left);
+        let is_quiet = self.streams.is_empty() && !self.is_frame_due() && self.sent.is_settled();
+        if self.phase != (Phase::Draining { by_us: true }) || !is_quiet {
+            return;
         }
+        if self.lost.is_none() && self.received.is_owed() {
+            // So that the peer, too, knows that nothing is missing when the link goes.
+            return self.received.hurry();
+        }
+        self.close(CloseReason::Left);
     }
 }

@@ -1,4 +1,4 @@
-//! Timers of a session: silence, pings, token expiry.
+//! Timers of a session: silence, pings, the wait for a new link, token expiry.
 //!
 //! Any octet from the peer proves it alive, also one in the middle of a message. A stalled reader is
 //! not a dead peer (law 6).
@@ -6,7 +6,7 @@
 use core::time::Duration;
 
 use super::Role;
-use crate::limits::{SessionLimits, TOKEN_GRACE};
+use crate::limits::{FAREWELL_TIME, SessionLimits, TOKEN_GRACE};
 use crate::random::Random;
 use crate::time::{Timestamp, earliest};
 
@@ -18,8 +18,12 @@ const RENEWAL_INTERVAL_MIN: Duration = Duration::from_secs(1);
 pub(super) enum Timer {
     /// When to ask a silent peer for a sign of life.
     Ping,
-    /// When a silent peer is given up.
+    /// When the link of a silent peer is given up.
     Silence,
+    /// When a session without a link is given up.
+    Window,
+    /// When a last word that does not get out is given up.
+    Farewell,
     /// When to renew the token (telephone).
     Renewal,
     /// When the token is no longer good for new streams (plugboard).
@@ -41,6 +45,9 @@ pub(super) struct Liveness {
     sent: Option<(u64, Timestamp)>,
     next_ping: u64,
     round_trip: Option<Duration>,
+    /// How long the session waits for a new link. While it does, silence means nothing.
+    resumable_until: Option<Timestamp>,
+    farewell_until: Option<Timestamp>,
     renew_at: Option<Timestamp>,
     /// When the token that the peer took last is over (telephone).
     good_until: Timestamp,
@@ -61,6 +68,8 @@ impl Liveness {
             sent: None,
             next_ping: 0,
             round_trip: None,
+            resumable_until: None,
+            farewell_until: None,
             renew_at: None,
             good_until: now,
             expires_at: None,
@@ -75,6 +84,31 @@ impl Liveness {
     /// Whether the token ran out.
     pub(super) const fn is_expired(&self) -> bool {
         self.grace_until.is_some()
+    }
+
+    pub(super) const fn resumable_until(&self) -> Option<Timestamp> {
+        self.resumable_until
+    }
+
+    /// The link is gone. False if the window, which began with the last octet, is over already.
+    #[must_use]
+    pub(super) fn unlink(&mut self, window: Duration, now: Timestamp) -> bool {
+        self.asked_at = None;
+        self.sent = None;
+        self.resumable_until = Some(self.heard_at + window).filter(|until| *until > now);
+        self.resumable_until.is_some()
+    }
+
+    /// A new link is up.
+    pub(super) fn link(&mut self, now: Timestamp) {
+        self.resumable_until = None;
+        self.sent = None;
+        self.hear(now);
+    }
+
+    /// A last word is to go out, soon.
+    pub(super) fn say_last(&mut self, now: Timestamp) {
+        self.farewell_until.get_or_insert(now + FAREWELL_TIME);
     }
 
     /// Octets came.
@@ -122,7 +156,8 @@ impl Liveness {
 
     /// The next deadline.
     pub(super) fn next_deadline(&self, limits: &SessionLimits, is_owed: bool) -> Option<Timestamp> {
-        let timers = [self.ping_at(), Some(self.silent_at(limits, is_owed))];
+        let timers =
+            [self.ping_at(), self.silent_at(limits, is_owed), self.resumable_until, self.farewell_until];
         let tokens = [self.renew_at, self.expires_at, self.grace_until];
         timers.into_iter().chain(tokens).fold(None, earliest)
     }
@@ -135,7 +170,13 @@ impl Liveness {
         now: Timestamp,
     ) -> Option<Timer> {
         let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
-        if is_due(Some(self.silent_at(limits, is_owed))) {
+        if is_due(self.farewell_until) {
+            return Some(Timer::Farewell);
+        }
+        if is_due(self.resumable_until) {
+            return Some(Timer::Window);
+        }
+        if is_due(self.silent_at(limits, is_owed)) {
             return Some(Timer::Silence);
         }
         if is_due(self.grace_until) {
@@ -162,15 +203,19 @@ impl Liveness {
     }
 
     fn ping_at(&self) -> Option<Timestamp> {
-        self.asked_at.is_none().then(|| self.heard_at + self.ping_after)
+        let is_quiet = self.asked_at.is_none() && self.resumable_until.is_none();
+        is_quiet.then(|| self.heard_at + self.ping_after)
     }
 
-    fn silent_at(&self, limits: &SessionLimits, is_owed: bool) -> Timestamp {
+    fn silent_at(&self, limits: &SessionLimits, is_owed: bool) -> Option<Timestamp> {
+        if self.resumable_until.is_some() {
+            return None;
+        }
         let idle = self.heard_at + limits.idle_timeout;
-        match self.asked_at {
+        Some(match self.asked_at {
             Some(asked) if is_owed => idle.min(asked + limits.ping_timeout),
             Some(_) | None => idle,
-        }
+        })
     }
 }
 

@@ -14,7 +14,9 @@
 mod budget;
 mod credit;
 mod life;
+mod link;
 mod liveness;
+mod positions;
 mod receive;
 mod stream;
 mod transmit;
@@ -33,7 +35,9 @@ pub use crate::wire::StreamId;
 use crate::wire::{self, Opening, Setting};
 use budget::Budget;
 use credit::{Grant, Ledger, Tuning};
+pub use link::{CannotResume, LinkId};
 use liveness::Liveness;
+use positions::{Received, Sent};
 use stream::{Preface, RecvHalf, SendHalf, Stream};
 pub use types::{Accepted, Event, OpenError, Role, SessionConfig, SessionStats};
 pub use views::{Incoming, RecvStream, SendStream, Stopped};
@@ -111,10 +115,11 @@ pub struct Session {
     ledger: Ledger,
     budget: Budget,
     liveness: Liveness,
-    /// Numbered messages sent and received, and how many of those sent the peer acknowledged.
-    position_sent: u64,
-    position_received: u64,
-    position_acknowledged: u64,
+    /// The latest link, and why it is gone if it is.
+    link: LinkId,
+    lost: Option<CloseReason>,
+    sent: Sent,
+    received: Received,
     stats: SessionStats,
 }
 
@@ -146,9 +151,10 @@ impl Session {
             ledger: Ledger::new(&config.limits, now),
             budget: Budget::new(&config.limits, now),
             liveness: Liveness::new(config.seed, &config.limits, now),
-            position_sent: 0,
-            position_received: 0,
-            position_acknowledged: 0,
+            link: LinkId::FIRST,
+            lost: None,
+            sent: Sent::new(&config.limits, !config.resume_window.is_zero()),
+            received: Received::new(!config.resume_window.is_zero()),
             stats: SessionStats::default(),
             config,
         }
@@ -234,19 +240,19 @@ impl Session {
     }
 
     /// This end leaves. With [`LeaveCode::Draining`] open streams may finish; any other code ends the
-    /// session as soon as the leave frame is sent.
-    pub fn leave(&mut self, code: LeaveCode) {
+    /// session as soon as the leave frame is sent, or in 2 s, or at once without a link.
+    pub fn leave(&mut self, code: LeaveCode, now: Timestamp) {
         match (self.phase, code) {
             (Phase::Closing(_) | Phase::Closed(_), _) => {}
             (Phase::Draining { by_us: true }, LeaveCode::Draining) => {}
             (Phase::Open | Phase::Draining { .. }, LeaveCode::Draining) => {
+                if self.lost.is_some() && self.streams.is_empty() {
+                    return self.close(CloseReason::Left);
+                }
                 self.phase = Phase::Draining { by_us: true };
                 self.due.leave = Some(code);
             }
-            (Phase::Open | Phase::Draining { .. }, _) => {
-                self.phase = Phase::Closing(CloseReason::Sent(code));
-                self.due.leave = Some(code);
-            }
+            (Phase::Open | Phase::Draining { .. }, _) => self.say_last(code, CloseReason::Sent(code), now),
         }
     }
 
@@ -310,6 +316,13 @@ impl Session {
     pub fn stats(&self) -> SessionStats {
         let round_trip = self.liveness.round_trip();
         SessionStats { streams_open: self.streams.len(), round_trip, ..self.stats }
+    }
+
+    /// Octets of messages that are kept until the peer acknowledges them, with what each costs beside: at most
+    /// [`SessionLimits::replay_bytes_max`] and one message.
+    #[must_use]
+    pub const fn kept(&self) -> usize {
+        self.sent.octets()
     }
 
     /// Octets of bodies that the session's buffers hold, both directions: what law 3 bounds.

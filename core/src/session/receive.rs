@@ -5,45 +5,39 @@ use bytes::Bytes;
 
 use super::liveness::Timer;
 use super::stream::{Preface, RecvHalf, RecvState, SendHalf, Stream};
-use super::{Accepted, Event, Grant, Phase, Role, Session, StreamId};
+use super::{Accepted, Event, Grant, LinkId, Phase, Role, Session, StreamId};
 use crate::error::{CloseReason, LeaveCode, Misbehaviour, Reset, ResetCode, Touched};
 use crate::limits::{INTERIM_RESPONSES_MAX, MESSAGE_BYTES_MAX, TOKEN_BYTES_MAX};
 use crate::message::{Headers, ResponseHead};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, earliest};
 use crate::wire::{Frame, Frames, Opening, Setting};
 
 impl Session {
     /// A message came in. Never fails: a peer that breaks a rule ends the session with a reason.
-    pub fn handle_message(&mut self, message: Bytes, now: Timestamp) {
-        self.handle_activity(now);
-        if matches!(self.phase, Phase::Closing(_) | Phase::Closed(_)) {
+    pub fn handle_message(&mut self, link: LinkId, message: Bytes, now: Timestamp) {
+        self.handle_activity(link, now);
+        if self.link() != Some(link) || matches!(self.phase, Phase::Closing(_)) {
             return;
         }
         self.stats.bytes_received += message.len() as u64;
         self.ledger.shrink(&self.config.limits, now);
         if let Err(misbehaviour) = self.on_message(message, now) {
-            self.misbehave(misbehaviour);
+            self.misbehave(misbehaviour, now);
         }
     }
 
     /// The peer broke a rule below the frames, such as a text message on this profile.
-    pub fn handle_misbehaviour(&mut self, misbehaviour: Misbehaviour) {
-        self.misbehave(misbehaviour);
+    pub fn handle_misbehaviour(&mut self, link: LinkId, misbehaviour: Misbehaviour, now: Timestamp) {
+        if self.link() == Some(link) {
+            self.misbehave(misbehaviour, now);
+        }
     }
 
     /// Octets came in on the link, whole message or not.
-    pub fn handle_activity(&mut self, now: Timestamp) {
-        self.liveness.hear(now);
-    }
-
-    /// The link is gone. Without resume the session goes with it.
-    pub fn handle_disconnect(&mut self, _now: Timestamp) {
-        let reason = match self.phase {
-            Phase::Closing(reason) => reason,
-            Phase::Draining { .. } if self.streams.is_empty() => CloseReason::Left,
-            Phase::Open | Phase::Draining { .. } | Phase::Closed(_) => CloseReason::LinkLost,
-        };
-        self.close(reason);
+    pub fn handle_activity(&mut self, link: LinkId, now: Timestamp) {
+        if self.link() == Some(link) {
+            self.liveness.hear(now);
+        }
     }
 
     /// When [`Session::handle_timeout`] is to be called next: later than the last call's `now`, or never.
@@ -52,11 +46,13 @@ impl Session {
         if self.closed().is_some() {
             return None;
         }
-        self.liveness.next_deadline(&self.config.limits, !self.streams.is_empty())
+        let next = self.liveness.next_deadline(&self.config.limits, !self.streams.is_empty());
+        earliest(next, self.received.due_at())
     }
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.received.handle_timeout(now);
         while self.closed().is_none() {
             let is_owed = !self.streams.is_empty();
             let Some(timer) = self.liveness.take_due(&self.config.limits, is_owed, now) else { return };
@@ -65,20 +61,21 @@ impl Session {
                     self.due.ping = true;
                     self.ledger.shrink(&self.config.limits, now);
                 }
-                Timer::Silence => self.close(CloseReason::Silent),
+                Timer::Silence => self.lose_link(CloseReason::Silent, now),
+                Timer::Window => self.close(self.lost.unwrap_or(CloseReason::LinkLost)),
+                Timer::Farewell => self.lose_link(CloseReason::Silent, now),
                 Timer::Renewal => self.put_news(Event::RenewalDue),
                 Timer::Expiry => self.put_news(Event::Expired),
-                Timer::Grace => self.leave(LeaveCode::Expired),
+                Timer::Grace => self.leave(LeaveCode::Expired, now),
             }
         }
     }
 
-    fn misbehave(&mut self, misbehaviour: Misbehaviour) {
+    fn misbehave(&mut self, misbehaviour: Misbehaviour, now: Timestamp) {
         if matches!(self.phase, Phase::Open | Phase::Draining { .. }) {
             let is_flood = misbehaviour == Misbehaviour::FreeFrames;
             let code = if is_flood { LeaveCode::CalmDown } else { LeaveCode::Misbehaved };
-            self.due.leave = Some(code);
-            self.phase = Phase::Closing(CloseReason::Misbehaved(misbehaviour));
+            self.say_last(code, CloseReason::Misbehaved(misbehaviour), now);
         }
     }
 
@@ -88,12 +85,8 @@ impl Session {
             return Err(Misbehaviour::MessageSize);
         }
         let (ack, frames) = Frames::of(message)?;
-        if ack > self.position_sent {
-            return Err(Misbehaviour::AckAhead);
-        }
         // An acknowledgement of something new is progress, whatever comes with it.
-        let is_progress = ack > self.position_acknowledged;
-        self.position_acknowledged = self.position_acknowledged.max(ack);
+        let is_progress = self.sent.acknowledge(ack, &self.config.limits).ok_or(Misbehaviour::AckAhead)?;
         let mut is_numbered = false;
         let mut is_alone = true;
         for frame in frames {
@@ -105,7 +98,12 @@ impl Session {
                 return Ok(());
             }
         }
-        self.position_received += u64::from(is_numbered);
+        if is_numbered {
+            self.received.count(size, now);
+        }
+        if is_progress {
+            self.settle();
+        }
         if is_alone && !is_progress { self.charge(now) } else { Ok(()) }
     }
 
@@ -218,7 +216,7 @@ impl Session {
         let stream = self.opened_by_peer(grant, end, &opening, now);
         self.streams.insert(id, stream);
         self.extend_grant(id, now);
-        if self.is_open() && self.unaccepted.len() < self.config.limits.unaccepted {
+        if self.takes_streams() && self.unaccepted.len() < self.config.limits.unaccepted {
             if self.unaccepted.is_empty() {
                 self.put_news(Event::Opened);
             }
@@ -227,6 +225,13 @@ impl Session {
             self.refuse(id);
         }
         Ok(())
+    }
+
+    /// Whether the peer may open streams: also one that leaves, for it opened them before it left.
+    fn takes_streams(&self) -> bool {
+        let has_left =
+            matches!(self.phase, Phase::Draining { by_us: true } | Phase::Closing(_) | Phase::Closed(_));
+        !has_left && !self.liveness.is_expired()
     }
 
     fn opened_by_peer(&mut self, grant: u64, end: bool, opening: &Opening, now: Timestamp) -> Stream {

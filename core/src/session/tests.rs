@@ -9,4 +9,5 @@ mod liveness;
 mod misbehaviour;
 mod pair;
 mod refusals;
+mod resume;
 mod schedule;

@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::stream::{Preface, SendState, Stream};
-use super::{CONTROL_BYTES_MAX, Phase, Session, StreamId};
+use super::{CONTROL_BYTES_MAX, LinkId, Phase, Session, StreamId};
 use crate::limits::{DATA_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::queue::ByteQueue;
 use crate::time::Timestamp;
@@ -84,33 +84,74 @@ impl Session {
     ///
     /// Call it only when the link can take a message at once: what is built here is on its way, and
     /// everything that happens later, also a reset, comes behind it.
-    pub fn poll_transmit(&mut self, now: Timestamp) -> Option<Bytes> {
-        if !self.has_transmit() {
+    ///
+    /// On a new link what the peer lacks is said again before anything else that is numbered.
+    pub fn poll_transmit(&mut self, link: LinkId, now: Timestamp) -> Option<Bytes> {
+        if self.link() != Some(link) || !self.has_transmit() {
             return None;
         }
-        let mut message = Message::new(self.position_received, self.message_capacity());
-        self.put_control(&mut message, now);
-        if !matches!(self.phase, Phase::Closing(_)) {
+        if self.sent.has_replay() && !self.is_unnumbered_due() {
+            let message = self.sent.replay(self.received.position())?;
+            self.stats.bytes_sent += message.len() as u64;
+            return Some(message);
+        }
+        let mut message = Message::new(self.received.position(), self.message_capacity());
+        self.put_unnumbered(&mut message, now);
+        let numbered_at = message.out.len();
+        if self.may_number() {
+            self.put_control(&mut message);
             self.put_stream_control(&mut message);
             self.put_streams(&mut message);
+        } else if self.has_numbered() {
+            self.sent.hold_back();
         }
         if let Phase::Closing(reason) = self.phase {
             self.close(reason);
         }
-        self.settle();
         if message.is_empty() {
+            self.settle();
             return None;
         }
-        self.position_sent += u64::from(message.is_numbered);
+        self.received.told();
         self.stats.bytes_sent += message.out.len() as u64;
-        Some(message.out.freeze())
+        let (is_numbered, capacity) = (message.is_numbered, message.out.capacity());
+        let is_mixed = numbered_at > message.start;
+        let message = message.out.freeze();
+        if is_numbered {
+            self.sent.push(&message, is_mixed.then_some(numbered_at), capacity);
+        }
+        self.settle();
+        Some(message)
     }
 
     /// Whether [`Session::poll_transmit`] has something to say.
     #[must_use]
     pub fn has_transmit(&self) -> bool {
+        let has_numbered = self.sent.has_replay() || (self.may_number() && self.has_numbered());
+        self.link().is_some() && (self.is_unnumbered_due() || has_numbered)
+    }
+
+    /// Whether numbered frames may be sent: not while others are said again, nor while too many are kept.
+    fn may_number(&self) -> bool {
+        !self.sent.has_replay() && !self.sent.is_full() && !matches!(self.phase, Phase::Closing(_))
+    }
+
+    fn has_numbered(&self) -> bool {
         let is_listed = !self.to_send.is_empty() || !self.control.is_empty();
-        self.closed().is_none() && (is_listed || self.is_frame_due())
+        is_listed || self.due.streams || self.due.renew.is_some() || self.due.renewed.is_some()
+    }
+
+    /// Whether a frame is due that is never said again.
+    fn is_unnumbered_due(&self) -> bool {
+        let is_closing = matches!(self.phase, Phase::Closing(_));
+        let is_asked = self.due.ping || self.due.pong.is_some();
+        is_asked || is_closing || self.is_leave_due() || self.received.is_due()
+    }
+
+    /// A leave that lets streams finish goes behind what was said before it: the peer takes no streams after it.
+    fn is_leave_due(&self) -> bool {
+        let is_final = matches!(self.phase, Phase::Closing(_));
+        self.due.leave.is_some() && (is_final || !self.sent.has_replay())
     }
 
     /// Whether a frame is due that belongs to no stream.
@@ -122,22 +163,34 @@ impl Session {
 
     /// Room for what the streams in turn could send, so that a message is allocated once.
     fn message_capacity(&self) -> usize {
+        if !self.may_number() {
+            return 64;
+        }
         let waiting = self.to_send.iter().take(16).filter_map(|id| self.streams.get(id));
         let octets: usize = waiting.map(|stream| stream.send.buffer.len().min(DATA_BYTES_MAX) + 256).sum();
         (octets + 64).min(MESSAGE_BYTES_MAX)
     }
 
-    fn put_control(&mut self, message: &mut Message, now: Timestamp) {
+    fn put_unnumbered(&mut self, message: &mut Message, now: Timestamp) {
         if let Some(number) = self.due.pong.take() {
             message.put(&Frame::Pong(number));
         }
         if core::mem::take(&mut self.due.ping) {
             message.put(&Frame::Ping(self.liveness.ping(now)));
         }
-        if let Some(code) = self.due.leave.take() {
+        if self.is_leave_due()
+            && let Some(code) = self.due.leave.take()
+        {
             let last = *self.left_last.get_or_insert(self.peer_highest);
             message.put(&Frame::Leave { code, last });
         }
+        let carries_nothing = message.is_empty() && !(self.may_number() && self.has_numbered());
+        if carries_nothing && self.received.is_due() {
+            message.put(&Frame::Ack);
+        }
+    }
+
+    fn put_control(&mut self, message: &mut Message) {
         if core::mem::take(&mut self.due.streams) {
             self.theirs.limit = self.theirs_over.saturating_add(self.config.limits.streams);
             message.put(&Frame::Streams { limit: self.theirs.limit });

@@ -27,6 +27,9 @@ pub struct SessionConfig {
     pub peer: Settings,
     /// Seeds the jitter of timers.
     pub seed: u64,
+    /// How long after the last octet from the peer the session waits for a new link, as the welcome tells it; zero
+    /// ends it with its link.
+    pub resume_window: Duration,
 }
 
 /// What the application may do now. Each is told once; a stream's flags are told again only after more
@@ -86,6 +89,8 @@ pub struct SessionStats {
     pub bytes_sent: u64,
     /// Octets of messages received.
     pub bytes_received: u64,
+    /// New links that took over.
+    pub links_resumed: u64,
     /// Streams opened by either end.
     pub streams_opened: u64,
     /// Streams that are open now.

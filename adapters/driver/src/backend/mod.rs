@@ -11,6 +11,7 @@ use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::limits::{BackendLimits, HttpLimits};
 use telephone_core::message::RequestHead;
 use telephone_core::mount::Mount;
+use telephone_core::retry::may_move;
 
 use crate::pump::{Ended, Pump};
 use crate::runtime::{Endpoint, Runtime};
@@ -133,7 +134,7 @@ impl<R: Runtime> Leg for Backend<R> {
         let head = self.rewrite.apply(mount, head);
         // An upgrade's direction stays open for what comes behind the 101; its request has no body.
         let end = stream.is_at_end() || head.upgrade.is_some();
-        let may_repeat = end && head.upgrade.is_none() && is_idempotent(&head.method);
+        let may_repeat = head.upgrade.is_none() && may_move(&head, end);
         let outcome = match self.attempt(&head, end, &stream).await {
             Outcome::Stale if may_repeat => self.attempt_fresh(&head, end, &stream).await,
             other => other,
@@ -152,11 +153,6 @@ enum Outcome {
     /// A kept connection was closed before a single octet of an answer came.
     Stale,
     Failed(Reset),
-}
-
-/// Methods that may be repeated (RFC 9110 §9.2.2).
-pub(crate) fn is_idempotent(method: &[u8]) -> bool {
-    matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
 }
 
 impl Rewrite {

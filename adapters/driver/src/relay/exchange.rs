@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_lite::future;
-use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::forward::{Observed, Scheme, stamp};
 use telephone_core::http1::{AbortCause, RequestError};
 use telephone_core::message::RequestHead;
+use telephone_core::retry::{may_move, may_repeat};
 use telephone_core::router::{SessionKey, Ticket};
 use telephone_core::session::OpenError;
 use telephone_core::target;
@@ -25,13 +25,14 @@ use super::answer::Refused;
 use super::codec::{ClientLoss, PublicCodec};
 use super::public::{Client, Request};
 use super::registry::{Chosen, Decision};
-use crate::backend::is_idempotent;
 use crate::observe::AccessRecord;
 use crate::pump::{Ended, Moved, Pump};
 use crate::runtime::Runtime;
 
 /// How often a request may be given to another session when one was lost before it answered.
 const ATTEMPTS_MAX: u32 = 3;
+/// How long a session may be without a link before its requests, as far as they may, go to another one.
+const DARK_TIME: Duration = Duration::from_secs(1);
 /// Octets that are read ahead from a client whose request waits for a session.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
 
@@ -225,7 +226,10 @@ async fn carry<R: Runtime>(
     };
     let mut codec = PublicCodec::new(&mut client.server, &relay.config.http, &relay.draining);
     let mut pump = Pump::new(&relay.runtime, &mut client.connection, &mut codec, &stream, request.end);
-    let ended = pump.run().await;
+    let ended = match pump_unless_dark(relay, &mut pump, request, chosen).await {
+        Some(ended) => ended,
+        None => return Attempt::Again(Refused::dark()),
+    };
     account.moved.inbound += pump.moved.inbound;
     account.moved.outbound += pump.moved.outbound;
     account.status = codec.status;
@@ -233,7 +237,7 @@ async fn carry<R: Runtime>(
         Ended::Complete => Attempt::Over(ControlFlow::Continue(())),
         Ended::Reset(reset) | Ended::Stopped(reset) if account.status.is_none() => {
             let refused = Refused::from_reset(reset, chosen.session.closed());
-            if may_repeat(request, reset) {
+            if may_repeat(&request.head, request.end, reset) {
                 return Attempt::Again(refused);
             }
             Attempt::Over(refuse(client, refused, account))
@@ -261,12 +265,34 @@ async fn carry<R: Runtime>(
     }
 }
 
-/// Whether another session may be given the request: it is all in its head, and it either reached no
-/// backend, or its session was lost and doing it twice is the same as doing it once.
-fn may_repeat(request: &Request, reset: Reset) -> bool {
-    let is_lost = reset.code == ResetCode::SessionLost && is_idempotent(&request.head.method);
-    let is_untouched = reset.touched == Touched::No && reset.code == ResetCode::Refused;
-    request.end && (is_untouched || is_lost)
+/// Pumps an exchange to its end. `None` if its session lost its link for a while, another one is there, and nothing
+/// forbids to ask that one instead.
+async fn pump_unless_dark<R: Runtime>(
+    relay: &Inner<R>,
+    pump: &mut Pump<'_, R, R::Socket, PublicCodec<'_>>,
+    request: &Request,
+    chosen: &Chosen,
+) -> Option<Ended<ClientLoss>> {
+    if !may_move(&request.head, request.end) {
+        return Some(pump.run().await);
+    }
+    loop {
+        let pumped = async { Some(pump.run().await) };
+        let is_dark = async {
+            chosen.session.dark_for(&relay.runtime, DARK_TIME).await;
+            None
+        };
+        let ended = future::or(pumped, is_dark).await;
+        if ended.is_some() {
+            return ended;
+        }
+        if chosen.session.closed().is_some() || pump.codec.status.is_some() {
+            return Some(pump.run().await);
+        }
+        if relay.registry.has_other(chosen.key, &chosen.mount) {
+            return None;
+        }
+    }
 }
 
 fn report<R: Runtime>(relay: &Inner<R>, client: &Client<R>, head: &RequestHead, account: &Account) {

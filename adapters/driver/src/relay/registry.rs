@@ -8,9 +8,11 @@ use telephone_core::error::LeaveCode;
 use telephone_core::limits::RouterLimits;
 use telephone_core::mount::Mount;
 use telephone_core::router::{
-    Refusal, RegisterError, Registration, Route, Router, RouterCounts, RouterEvent, SessionKey, Ticket,
+    Identity, Refusal, RegisterError, Registration, Route, Router, RouterCounts, RouterEvent, SessionKey,
+    Ticket,
 };
 use telephone_core::time::Timestamp;
+use telephone_core::wire::Resume;
 
 use crate::authority::Grant;
 use crate::shared::SharedSession;
@@ -129,15 +131,30 @@ impl Registry {
         Ok(())
     }
 
-    /// Gives a session requests while it takes any: not after its token ran out, and again once that is
-    /// renewed. To be called after every change of that, in whatever order: what the session says
+    /// Gives a session requests while it takes any: not while it has no link, nor after its token ran out. To be called after every change of that, in whatever order: what the session says
     /// under this lock is what the router goes by.
     pub(super) fn settle_line(&self, key: SessionKey, now: Timestamp) {
-        self.with(|state| match state.sessions.get(&key).map(|one| one.session.is_open()) {
+        self.with(|state| match state.sessions.get(&key).map(|one| one.session.takes_requests()) {
             Some(true) => state.router.handle_link_up(key, now),
             Some(false) => state.router.handle_link_down(key, now),
             None => {}
         });
+    }
+
+    /// The session that a hello of this identity proves the right to go on with.
+    pub(super) fn resumable(
+        &self,
+        identity: &Identity,
+        resume: &Resume,
+    ) -> Option<(SessionKey, SharedSession)> {
+        let state = self.lock();
+        let key = state.router.resumable(identity, resume)?;
+        state.sessions.get(&key).map(|one| (key, one.session.clone()))
+    }
+
+    /// Whether another session of a mount takes requests.
+    pub(super) fn has_other(&self, key: SessionKey, mount: &Mount) -> bool {
+        self.lock().router.has_other(key, mount)
     }
 
     /// A session takes no new requests any more.

@@ -16,8 +16,8 @@ use telephone_core::handshake::{self, Reception};
 use telephone_core::http1::OwnAnswer;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::mount::Mount;
-use telephone_core::router::{Identity, RegisterError, Registration, SessionKey};
-use telephone_core::session::{Event, Role, Session, SessionConfig};
+use telephone_core::router::{Identity, Registration, ResumeSecret, SessionKey};
+use telephone_core::session::{Event, LinkId, Role, Session, SessionConfig};
 use telephone_core::target;
 use telephone_core::wire::{Hello, Refused, RefusedCode, SUBPROTOCOL, Settings, Welcome};
 
@@ -26,7 +26,7 @@ use super::public::Client;
 use super::registry::claims;
 use crate::authority::{AuthError, Grant, LEEWAY};
 use crate::connection::Connection;
-use crate::link::{Link, Metered, web_socket_config};
+use crate::link::{self, Link, Metered, web_socket_config};
 use crate::runtime::Runtime;
 use crate::shared::{Clock, Ending, SharedSession};
 use crate::socket::Socket as _;
@@ -118,10 +118,11 @@ pub(super) async fn serve<R: Runtime>(relay: &Arc<Inner<R>>, mut client: Client<
     }
 }
 
-/// A session that is registered and not yet running.
+/// A session whose new link is not running yet.
 struct Admitted {
     key: SessionKey,
     session: SharedSession,
+    link: LinkId,
     subject: String,
     welcome: Welcome,
 }
@@ -130,11 +131,9 @@ fn refused(code: RefusedCode, reason: impl ToString) -> Refused {
     Refused { code, reason: reason.to_string(), retry_after_ms: None }
 }
 
-/// Judges a hello: its token, its mounts against the claims, its place among the registered sessions.
+/// Judges a hello: its token, its mounts against the claims. Then the session that it names goes on, or a new
+/// one finds its place among the registered ones.
 fn admit<R: Runtime>(relay: &Arc<Inner<R>>, hello: &Hello) -> Result<Admitted, Refused> {
-    if relay.draining.is_raised() {
-        return Err(refused(RefusedCode::Busy, "the plugboard is leaving"));
-    }
     let grant = relay.authority.verify(&hello.token).map_err(|error| {
         relay.observer.token_refused(error);
         let retry_after_ms = error.is_temporary().then(|| fastrand::u64(TOKEN_RETRY_MS));
@@ -145,37 +144,72 @@ fn admit<R: Runtime>(relay: &Arc<Inner<R>>, hello: &Hello) -> Result<Admitted, R
             relay.observer.token_refused(AuthError::NotClaimed);
         }
     })?;
+    let identity = Identity::new(grant.subject.clone(), hello.instance.clone());
+    if let Some(resumed) = resume(relay, hello, &identity, &grant) {
+        return Ok(resumed);
+    }
+    if relay.draining.is_raised() {
+        return Err(refused(RefusedCode::Busy, "the plugboard is leaving"));
+    }
+    register(relay, hello, identity, grant, mounts)
+}
+
+/// Goes on with the session that a hello names and proves the right to, if that can go on.
+fn resume<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    hello: &Hello,
+    identity: &Identity,
+    grant: &Grant,
+) -> Option<Admitted> {
+    let resume = hello.resume.as_ref()?;
+    let (key, session) = relay.registry.resumable(identity, resume)?;
+    // The token may be another one by now, and cover less.
+    if !relay.registry.renew(key, grant, relay.runtime.now()) {
+        return None;
+    }
+    let link = session.resume(resume.position).ok()?;
+    session.with(|session, now| session.authorize(lifetime(grant), now));
+    relay.registry.settle_line(key, relay.runtime.now());
+    let secret = ResumeSecret::new(resume.secret);
+    let welcome = welcome(relay, key, grant, secret, Some(session.position()));
+    Some(Admitted { key, session, link, subject: grant.subject.clone(), welcome })
+}
+
+fn register<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    hello: &Hello,
+    identity: Identity,
+    grant: Grant,
+    mounts: Vec<Mount>,
+) -> Result<Admitted, Refused> {
+    let mut secret = [0; 16];
+    getrandom::fill(&mut secret).map_err(|error| {
+        tracing::error!(%error, "the system gives no random octets");
+        refused(RefusedCode::Busy, "the plugboard cannot make a secret")
+    })?;
+    let secret = ResumeSecret::new(secret);
     let now = relay.runtime.now();
     let config = SessionConfig {
         role: Role::Plugboard,
         limits: relay.config.session.clone(),
         peer: hello.settings.clone(),
         seed: fastrand::u64(..),
+        resume_window: relay.config.session.resume_window,
     };
     let mut session = Session::new(config, now);
     session.authorize(lifetime(&grant), now);
+    let link = session.link().ok_or_else(|| refused(RefusedCode::Busy, "the session has no link"))?;
     let clock: Clock = {
         let relay = relay.clone();
         Arc::new(move || relay.runtime.now())
     };
     let session = SharedSession::new(session, clock);
     let key = relay.registry.next_key();
-    let identity = Identity::new(grant.subject.clone(), hello.instance.clone());
-    let registration = Registration { identity, epoch: hello.epoch, mounts };
-    relay.registry.register(key, registration, grant.token_id.clone(), session.clone(), now).map_err(
-        |error| {
-            let code = match &error {
-                RegisterError::Held { .. } => RefusedCode::Held,
-                RegisterError::Stale => RefusedCode::Stale,
-                RegisterError::Twice | RegisterError::TooManyMounts(_) | RegisterError::NoMounts => {
-                    RefusedCode::Malformed
-                }
-            };
-            refused(code, error)
-        },
-    )?;
-    let welcome = welcome(relay, key, &grant);
-    Ok(Admitted { key, session, subject: grant.subject, welcome })
+    let registration = Registration { identity, epoch: hello.epoch, mounts, secret };
+    let registered = relay.registry.register(key, registration, grant.token_id.clone(), session.clone(), now);
+    registered.map_err(|error| refused(error.code(), error))?;
+    let welcome = welcome(relay, key, &grant, secret, None);
+    Ok(Admitted { key, session, link, subject: grant.subject, welcome })
 }
 
 const fn auth_code(error: AuthError) -> RefusedCode {
@@ -209,48 +243,78 @@ fn claimed_mounts(hello: &Hello, grant: &Grant) -> Result<Vec<Mount>, Refused> {
     hello.mounts.iter().map(parse).collect()
 }
 
-fn welcome<R: Runtime>(relay: &Inner<R>, key: SessionKey, grant: &Grant) -> Welcome {
+fn welcome<R: Runtime>(
+    relay: &Inner<R>,
+    key: SessionKey,
+    grant: &Grant,
+    secret: ResumeSecret,
+    resumed: Option<u64>,
+) -> Welcome {
     let sessions = relay.registry.counts().sessions as u64;
+    let window = relay.config.session.resume_window.as_millis();
     Welcome {
         session: key.number(),
-        // Without resume there is nothing to prove yet: a window of zero says so.
-        secret: [0; 16],
-        resumed: None,
+        secret: secret.octets(),
+        resumed,
         resume_url: relay.config.public_url.clone(),
-        resume_window_ms: 0,
+        resume_window_ms: u64::try_from(window).unwrap_or(u64::MAX),
         spread_ms: (sessions * SPREAD_MS_A_SESSION).max(SPREAD_MS_MIN),
         expires_in_s: grant.expires_in.map(|life| life.as_secs()),
         settings: Settings::of(&relay.config.session),
     }
 }
 
-/// Runs a session that was admitted, and takes it out of the registry in the end.
+/// Runs one link of a session. The task of the latest link keeps the session while it waits for another one, and
+/// takes it out of the registry in the end.
 async fn run<R: Runtime>(relay: &Arc<Inner<R>>, mut link: Link<R::Socket>, admitted: Admitted) {
-    let Admitted { key, session, subject, welcome } = admitted;
-    // Dropped last: what a lost session leaves undone must not be routed to it again.
-    let _ending = Ending(session.clone());
-    let _membership = Membership { relay: relay.clone(), key };
+    let Admitted { key, session, link: id, subject, welcome } = admitted;
+    let keeper = Keeper { relay: relay.clone(), key, session: session.clone(), link: id };
+    let has_resumed = welcome.resumed.is_some();
     if link.send(handshake::welcome(welcome)).await.is_err() {
-        return;
+        session.with(|session, now| session.handle_disconnect(id, now));
     }
-    relay.observer.session_started(&subject);
-    relay.observer.link_up(false);
-    tracing::info!(session = format_args!("{:016x}", key.number()), subject, "a telephone connected");
-    let reason = link.run(&relay.runtime, &session, |event| on_event(relay, &session, key, event)).await;
-    tracing::info!(session = format_args!("{:016x}", key.number()), subject, %reason, "a telephone left");
+    if !has_resumed {
+        relay.observer.session_started(&subject);
+    }
+    relay.observer.link_up(has_resumed);
+    let number = format!("{:016x}", key.number());
+    let what = if has_resumed { "a telephone is back" } else { "a telephone connected" };
+    tracing::info!(session = number, subject, "{what}");
+    let on_event = |event| on_event(relay, &session, key, event);
+    let mut ended = link.run(&relay.runtime, &session, id, on_event).await;
     relay.observer.link_down();
-    relay.observer.session_ended(&subject, end_label(reason));
+    if ended.is_none() && keeper.is_latest() {
+        relay.registry.settle_line(key, relay.runtime.now());
+        tracing::info!(session = number, subject, "a telephone lost its link; its session waits");
+        ended = link::wait(&relay.runtime, &session, id, on_event).await;
+    }
+    if let Some(reason) = ended {
+        tracing::info!(session = number, subject, %reason, "a telephone left");
+        relay.observer.session_ended(&subject, end_label(reason));
+    }
 }
 
-/// Takes the session out of the registry however its task ends.
-struct Membership<R: Runtime> {
+/// Takes a session that no newer link took over out of the registry, however its task ends, and then ends it: what
+/// a lost session leaves undone must not be routed to it again.
+struct Keeper<R: Runtime> {
     relay: Arc<Inner<R>>,
     key: SessionKey,
+    session: SharedSession,
+    link: LinkId,
 }
 
-impl<R: Runtime> Drop for Membership<R> {
+impl<R: Runtime> Keeper<R> {
+    fn is_latest(&self) -> bool {
+        self.session.latest_link() == self.link
+    }
+}
+
+impl<R: Runtime> Drop for Keeper<R> {
     fn drop(&mut self) {
-        self.relay.registry.remove(self.key, self.relay.runtime.now());
+        if self.is_latest() {
+            self.relay.registry.remove(self.key, self.relay.runtime.now());
+            drop(Ending(self.session.clone()));
+        }
     }
 }
 
@@ -319,6 +383,7 @@ const fn end_label(reason: CloseReason) -> &'static str {
         CloseReason::LinkLost => "link_lost",
         CloseReason::Silent => "silent",
         CloseReason::Misbehaved(_) => "misbehaved",
+        CloseReason::Received(LeaveCode::Stopped) => "stopped",
         CloseReason::Received(_) => "dismissed",
         CloseReason::Sent(code) => match code {
             LeaveCode::Draining => "draining",
@@ -328,6 +393,7 @@ const fn end_label(reason: CloseReason) -> &'static str {
             LeaveCode::Misbehaved => "misbehaved",
             LeaveCode::CalmDown => "calm_down",
             LeaveCode::Forbidden => "forbidden",
+            LeaveCode::Stopped => "stopped",
             LeaveCode::Other(_) => "other",
         },
     }

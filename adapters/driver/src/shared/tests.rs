@@ -22,7 +22,13 @@ impl Wake for Woken {
 
 fn session() -> SharedSession {
     let limits = SessionLimits::default();
-    let config = SessionConfig { role: Role::Plugboard, peer: Settings::of(&limits), limits, seed: 1 };
+    let config = SessionConfig {
+        role: Role::Plugboard,
+        peer: Settings::of(&limits),
+        limits,
+        seed: 1,
+        resume_window: Duration::ZERO,
+    };
     SharedSession::new(Session::new(config, Timestamp::ZERO), Arc::new(|| Timestamp::ZERO))
 }
 
@@ -62,8 +68,9 @@ fn a_stream_hears_that_the_task_of_its_link_is_gone() {
 fn a_link_does_not_sleep_on_a_session_that_ended_a_moment_before() {
     let session = session();
     let cx = Context::from_waker(Waker::noop());
-    while session.with_link(|session| session.poll_transmit(Timestamp::ZERO)).is_some() {}
-    assert!(!session.register_link(&cx));
-    session.with(|session, now| session.handle_disconnect(now));
-    assert!(session.register_link(&cx));
+    let link = session.link().unwrap();
+    while session.with_link(|session| session.poll_transmit(link, Timestamp::ZERO)).is_some() {}
+    assert!(!session.register_link(Some(link), &cx));
+    session.with(|session, now| session.handle_disconnect(link, now));
+    assert!(session.register_link(Some(link), &cx));
 }

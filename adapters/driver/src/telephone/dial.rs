@@ -12,7 +12,7 @@ use telephone_core::dialer::DialFailure;
 use telephone_core::error::Misbehaviour;
 use telephone_core::handshake::{Answer, Greeting};
 use telephone_core::limits::HANDSHAKE_TIMEOUT;
-use telephone_core::wire::{Hello, Refused, RefusedCode, SUBPROTOCOL, Welcome};
+use telephone_core::wire::{Hello, Refused, Resume, SUBPROTOCOL, Welcome};
 
 use super::Config;
 use crate::link::{Link, Metered, web_socket_config};
@@ -66,21 +66,12 @@ impl DialError {
             Self::Upgrade(_) | Self::Misbehaved(_) | Self::Token(_) => {
                 DialFailure::Refused { retry_after: None }
             }
-            Self::Refused(refused) => match refused.code {
-                RefusedCode::Forbidden | RefusedCode::Expired => DialFailure::Forbidden,
-                RefusedCode::Held
-                | RefusedCode::Stale
-                | RefusedCode::Busy
-                | RefusedCode::Malformed
-                | RefusedCode::Other(_) => {
-                    DialFailure::Refused { retry_after: refused.retry_after_ms.map(Duration::from_millis) }
-                }
-            },
+            Self::Refused(refused) => refused.into(),
         }
     }
 }
 
-/// A link with a fresh session on it.
+/// A link whose handshake is done.
 pub(super) struct Established<S> {
     pub(super) link: Link<S>,
     pub(super) welcome: Welcome,
@@ -89,24 +80,26 @@ pub(super) struct Established<S> {
 /// A socket with or without TLS.
 type BoxedSocket = Box<dyn Socket>;
 
-/// Dials `url` once. Dropping the future gives up and leaves nothing behind.
+/// Dials `url` once, to go on with a session if `resume` names one. Dropping the future gives up and leaves nothing behind.
 pub(super) async fn dial<R: Runtime>(
     runtime: &R,
     config: &Config,
     url: &PlugboardUrl,
+    resume: Option<Resume>,
 ) -> Result<Established<BoxedSocket>, DialError> {
     let deadline = runtime.now() + HANDSHAKE_TIMEOUT;
     let late = async {
         runtime.sleep_until(deadline).await;
         Err(DialError::TimedOut)
     };
-    future::or(attempt(runtime, config, url), late).await
+    future::or(attempt(runtime, config, url, resume), late).await
 }
 
 async fn attempt<R: Runtime>(
     runtime: &R,
     config: &Config,
     url: &PlugboardUrl,
+    resume: Option<Resume>,
 ) -> Result<Established<BoxedSocket>, DialError> {
     let token = config.token.token().map_err(DialError::Token)?;
     let socket = connect(runtime, config, url).await?;
@@ -116,7 +109,7 @@ async fn attempt<R: Runtime>(
     let upgrade = client_async_with_config(request, Metered::new(socket), Some(web_socket_config()));
     let (socket, _) = upgrade.await.map_err(upgrade_error)?;
     let mut link = Link::new(socket);
-    let (hello, greeting) = Greeting::start(hello(config, token), runtime.now());
+    let (hello, greeting) = Greeting::start(hello(config, token, resume), runtime.now());
     link.send(hello).await.map_err(DialError::Link)?;
     let answer = link.receive().await.map_err(DialError::Link)?;
     match greeting.handle_message(answer)? {
@@ -125,7 +118,7 @@ async fn attempt<R: Runtime>(
     }
 }
 
-fn hello(config: &Config, token: String) -> Hello {
+fn hello(config: &Config, token: String, resume: Option<Resume>) -> Hello {
     Hello {
         token,
         mounts: config.mounts.iter().map(ToString::to_string).collect(),
@@ -133,7 +126,7 @@ fn hello(config: &Config, token: String) -> Hello {
         epoch: config.epoch,
         agent: concat!("telephone/", env!("CARGO_PKG_VERSION")).into(),
         settings: telephone_core::wire::Settings::of(&config.limits),
-        resume: None,
+        resume,
     }
 }
 

@@ -1,19 +1,22 @@
-//! One line: the sessions, one after the other, to one plugboard URL.
+//! One line: the sessions, one after the other, to one plugboard URL, and the links of each.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_lite::future;
-use telephone_core::dialer::{DialEvent, DialFailure, Dialer, GiveUp};
+use telephone_core::dialer::{DialEvent, Dialer, GiveUp};
 use telephone_core::error::{CloseReason, LeaveCode, ResetCode, Touched};
-use telephone_core::session::{Event, Role, Session, SessionConfig};
-use telephone_core::wire::{Opening, Welcome};
+use telephone_core::limits::FAREWELL_TIME;
+use telephone_core::session::{Event, LinkId, Role, Session, SessionConfig};
+use telephone_core::wire::{Opening, Resume, Welcome};
 
-use super::dial::{self, Established};
+use super::dial::{self, DialError, Established};
 use super::{Config, ServeError, SharedStatus};
 use crate::backend::Leg;
 use crate::flag::Flag;
+use crate::link;
 use crate::plugboard_url::PlugboardUrl;
 use crate::runtime::Runtime;
 use crate::shared::{Clock, Ending, SharedSession};
@@ -32,46 +35,115 @@ pub(super) struct Line<R: Runtime, L> {
     pub(super) index: usize,
     pub(super) status: Arc<SharedStatus>,
     pub(super) shutdown: Arc<Flag>,
+    pub(super) stop: Arc<Flag>,
+}
+
+/// A session that goes on over one link after the other.
+struct Live {
+    session: SharedSession,
+    /// Ends it when the line lets go of it.
+    _ending: Ending,
+    number: u64,
+    secret: [u8; 16],
+    /// Where this very plugboard can be reached again.
+    url: Option<PlugboardUrl>,
+}
+
+impl Live {
+    fn resume(&self) -> Resume {
+        Resume { session: self.number, secret: self.secret, position: self.session.position() }
+    }
 }
 
 impl<R: Runtime, L: Leg> Line<R, L> {
-    /// Dials, serves, and dials again, until it is shut down.
+    /// Dials, serves, and dials again, until it is shut down and what was in flight has finished.
     ///
     /// # Errors
     /// Why it gave up before that.
     pub(super) async fn run(self) -> Result<(), ServeError> {
+        let drain = async {
+            self.shutdown.raised().await;
+            self.status.leave(self.index, LeaveCode::Draining);
+            let is_asked = future::or(self.sleep(DRAIN_TIME, false), async {
+                self.stop.raised().await;
+                true
+            });
+            let ended = if is_asked.await { Err(ServeError::Stopped) } else { Ok(()) };
+            tracing::warn!("stopping with streams open");
+            self.status.leave(self.index, LeaveCode::Stopped);
+            // So that the plugboard hears of it, if it can.
+            self.sleep(FAREWELL_TIME, ended).await
+        };
+        let ended = future::or(self.serve_on(), drain).await;
+        self.status.enter(self.index, State::Stopped);
+        ended
+    }
+
+    async fn sleep<T>(&self, time: Duration, then: T) -> T {
+        self.runtime.sleep_until(self.runtime.now() + time).await;
+        then
+    }
+
+    async fn serve_on(&self) -> Result<(), ServeError> {
         let mut dialer = Dialer::new(self.config.dialer.clone(), fastrand::u64(..), self.runtime.now());
         let mut last_error = String::new();
-        while !self.shutdown.is_raised() {
+        let mut live = None;
+        while live.is_some() || !self.shutdown.is_raised() {
             match dialer.poll_event() {
                 Some(DialEvent::Dial) => {
-                    if let Err(error) = self.dial_once(&mut dialer).await {
+                    if let Err(error) = self.dial_once(&mut dialer, &mut live).await {
                         last_error = error;
                         self.report(&dialer, &last_error);
                     }
                 }
-                Some(DialEvent::GiveUp(reason)) => {
-                    self.status.enter(self.index, State::Stopped);
-                    let url = self.url.to_string();
-                    return Err(match reason {
-                        GiveUp::Refused => ServeError::Refused { url, reason: last_error },
-                        GiveUp::AttemptsExhausted => {
-                            ServeError::AttemptsExhausted { url, reason: last_error }
-                        }
-                    });
-                }
-                None => self.wait(&mut dialer).await,
+                Some(DialEvent::GiveUp(reason)) => return Err(self.given_up(reason, last_error)),
+                None => self.wait(&mut dialer, &mut live).await,
             }
         }
-        self.status.enter(self.index, State::Stopped);
-        Ok(())
+        if self.stop.is_raised() { Err(ServeError::Stopped) } else { Ok(()) }
     }
 
-    async fn wait(&self, dialer: &mut Dialer) {
-        if let Some(deadline) = dialer.poll_timeout() {
-            future::or(self.runtime.sleep_until(deadline), self.shutdown.raised()).await;
-            dialer.handle_timeout(self.runtime.now());
+    fn given_up(&self, reason: GiveUp, last_error: String) -> ServeError {
+        let url = self.url.to_string();
+        match reason {
+            GiveUp::Refused => ServeError::Refused { url, reason: last_error },
+            GiveUp::AttemptsExhausted => ServeError::AttemptsExhausted { url, reason: last_error },
         }
+    }
+
+    /// Waits until it is time to dial again, and keeps the session that waits with it.
+    async fn wait(&self, dialer: &mut Dialer, live: &mut Option<Live>) {
+        let Some(deadline) = dialer.poll_timeout() else { return };
+        let due = async {
+            self.runtime.sleep_until(deadline).await;
+            None
+        };
+        let over = self.beside(live.as_ref(), future::or(due, self.until_idle_shutdown(live.as_ref()))).await;
+        if over.is_some() {
+            *live = None;
+        }
+        dialer.handle_timeout(self.runtime.now());
+    }
+
+    /// Ready when a shutdown was asked for and no session is left that would have to finish.
+    async fn until_idle_shutdown(&self, live: Option<&Live>) -> Option<CloseReason> {
+        if live.is_some() {
+            return future::pending().await;
+        }
+        self.shutdown.raised().await;
+        None
+    }
+
+    /// Runs `what`, and beside it keeps the session that waits for a new link. Tells if that is over before.
+    async fn beside(
+        &self,
+        live: Option<&Live>,
+        what: impl Future<Output = Option<CloseReason>>,
+    ) -> Option<CloseReason> {
+        let Some(live) = live else { return what.await };
+        let id = live.session.latest_link();
+        let over = link::wait(&self.runtime, &live.session, id, |event| self.on_event(&live.session, event));
+        future::or(over, what).await
     }
 
     fn report(&self, dialer: &Dialer, error: &str) {
@@ -85,67 +157,85 @@ impl<R: Runtime, L: Leg> Line<R, L> {
         }
     }
 
-    /// Dials once and serves the session that comes of it.
-    async fn dial_once(&self, dialer: &mut Dialer) -> Result<(), String> {
+    /// Dials once and serves the link that comes of it.
+    async fn dial_once(&self, dialer: &mut Dialer, live: &mut Option<Live>) -> Result<(), String> {
         self.status.enter(self.index, State::Connecting);
-        let dialling = async { Some(dial::dial(&self.runtime, &self.config, &self.url).await) };
-        let stopped = async {
-            self.shutdown.raised().await;
-            None
-        };
-        let Some(dialled) = future::or(dialling, stopped).await else { return Ok(()) };
-        match dialled {
-            Ok(Established { link, welcome }) => {
-                dialer.handle_established(welcome.spread(), self.runtime.now());
-                self.status.connect(self.index, &welcome);
-                tracing::info!(
-                    plugboard = %self.url,
-                    session = format_args!("{:016x}", welcome.session),
-                    mounts = ?self.config.mounts.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                    "connected"
-                );
-                let (reason, has_moved) = self.serve(link, &welcome).await;
-                self.status.enter(self.index, State::Connecting);
-                self.on_session_over(dialer, reason, has_moved)
-            }
+        let Some(dialled) = self.dial(live.as_ref()).await else { return Ok(()) };
+        let Established { link, welcome } = match dialled {
+            Ok(established) => established,
             Err(error) => {
                 dialer.handle_failed(error.failure(), self.runtime.now());
-                Err(error.to_string())
+                return Err(error.to_string());
             }
+        };
+        dialer.handle_established(welcome.spread(), self.runtime.now());
+        let Some(id) = self.take_up(live, &welcome) else {
+            // It may say so once more, to a telephone that has nothing to go on with.
+            dialer.handle_lost(None, self.runtime.now());
+            return Err("the plugboard goes on with a session that is over here".into());
+        };
+        let Some(one) = live.as_ref() else { return Ok(()) };
+        let position = one.session.position();
+        let reason =
+            link.run(&self.runtime, &one.session, id, |event| self.on_event(&one.session, event)).await;
+        if one.session.position() > position {
+            dialer.handle_progress(self.runtime.now());
         }
+        self.status.lose(self.index);
+        self.on_link_over(dialer, live, reason)
     }
 
-    fn on_session_over(
-        &self,
-        dialer: &mut Dialer,
-        reason: CloseReason,
-        has_moved: bool,
-    ) -> Result<(), String> {
-        let now = self.runtime.now();
+    /// Dials, and keeps the session that waits meanwhile. `None` if a shutdown made it needless.
+    async fn dial(&self, live: Option<&Live>) -> Option<Result<Established<Box<dyn Socket>>, DialError>> {
+        let url = live.and_then(|live| live.url.as_ref()).unwrap_or(&self.url);
+        let mut dialled = None;
+        let dialling = async {
+            let resume = live.map(Live::resume);
+            dialled = Some(dial::dial(&self.runtime, &self.config, url, resume).await);
+            None
+        };
+        // A session that ends meanwhile has told its streams; the plugboard gives another one.
+        let dialling = async {
+            let mut dialling = std::pin::pin!(dialling);
+            match self.beside(live, dialling.as_mut()).await {
+                Some(_) => dialling.await,
+                None => None,
+            }
+        };
+        future::or(dialling, self.until_idle_shutdown(live)).await;
+        dialled
+    }
+
+    /// Goes on with the session that the welcome is for, which may be a new one. `None` if it is one that ended here.
+    fn take_up(&self, live: &mut Option<Live>, welcome: &Welcome) -> Option<LinkId> {
+        let id = match (welcome.resumed, live.as_ref()) {
+            (Some(position), Some(one)) => {
+                let resumed = one.session.resume(position);
+                resumed.inspect_err(|_| *live = None).ok()?
+            }
+            (Some(_), None) => return None,
+            (None, _) => {
+                let one = self.begin(welcome);
+                one.session.link().inspect(|_| *live = Some(one))?
+            }
+        };
+        let one = live.as_ref()?;
+        one.session.with(|session, now| session.authorize(welcome.expires_in(), now));
+        self.status.connect(self.index, welcome, &one.session);
         if self.shutdown.is_raised() {
-            return Ok(());
+            self.status.leave(self.index, LeaveCode::Draining);
         }
-        if has_moved {
-            dialer.handle_progress(now);
-        }
-        match reason {
-            CloseReason::Left | CloseReason::LinkLost | CloseReason::Silent => dialer.handle_lost(None, now),
-            CloseReason::Received(LeaveCode::Revoked | LeaveCode::Expired | LeaveCode::Forbidden) => {
-                dialer.handle_failed(DialFailure::Forbidden, now);
-            }
-            CloseReason::Received(_) | CloseReason::Sent(_) | CloseReason::Misbehaved(_) => {
-                dialer.handle_failed(DialFailure::Refused { retry_after: None }, now);
-            }
-        }
-        Err(reason.to_string())
+        tracing::info!(
+            plugboard = %self.url,
+            session = format_args!("{:016x}", welcome.session),
+            mounts = ?self.config.mounts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "{}", if welcome.resumed.is_some() { "connected again" } else { "connected" }
+        );
+        Some(id)
     }
 
-    /// Serves one session to its end. Says why it ended, and whether anything went through it.
-    async fn serve(
-        &self,
-        link: crate::link::Link<Box<dyn Socket>>,
-        welcome: &Welcome,
-    ) -> (CloseReason, bool) {
+    /// A new session.
+    fn begin(&self, welcome: &Welcome) -> Live {
         let clock: Clock = {
             let runtime = self.runtime.clone();
             Arc::new(move || runtime.now())
@@ -155,25 +245,37 @@ impl<R: Runtime, L: Leg> Line<R, L> {
             limits: self.config.limits.clone(),
             peer: welcome.settings.clone(),
             seed: fastrand::u64(..),
+            resume_window: Duration::from_millis(welcome.resume_window_ms),
         };
+        let session = SharedSession::new(Session::new(config, self.runtime.now()), clock);
+        Live {
+            _ending: Ending(session.clone()),
+            session,
+            number: welcome.session,
+            secret: welcome.secret,
+            url: welcome.resume_url.as_deref().and_then(|url| url.parse().ok()),
+        }
+    }
+
+    /// A link ended: its session with it, or not.
+    fn on_link_over(
+        &self,
+        dialer: &mut Dialer,
+        live: &mut Option<Live>,
+        reason: Option<CloseReason>,
+    ) -> Result<(), String> {
         let now = self.runtime.now();
-        let mut session = Session::new(config, now);
-        session.authorize(welcome.expires_in(), now);
-        let session = SharedSession::new(session, clock);
-        let _ending = Ending(session.clone());
-        self.status.attach(self.index, &session);
-        let running = link.run(&self.runtime, &session, |event| self.on_event(&session, event));
-        let draining = async {
-            self.shutdown.raised().await;
-            self.status.enter(self.index, State::Draining);
-            session.leave(LeaveCode::Draining);
-            self.runtime.sleep_until(self.runtime.now() + DRAIN_TIME).await;
-            tracing::warn!("streams were still open {} s after the shutdown", DRAIN_TIME.as_secs());
-            CloseReason::Sent(LeaveCode::Draining)
+        let Some(reason) = reason else {
+            let until = live.as_ref().and_then(|one| one.session.resumable_until());
+            dialer.handle_lost(until, now);
+            return Err("the link was lost; its session waits".into());
         };
-        let reason = future::or(running, draining).await;
-        self.status.detach(self.index);
-        (reason, session.stats().streams_opened > 0)
+        *live = None;
+        if self.shutdown.is_raised() {
+            return Ok(());
+        }
+        dialer.handle_session_over(reason, now);
+        Err(reason.to_string())
     }
 
     fn on_event(&self, session: &SharedSession, event: Event) {

@@ -40,7 +40,7 @@ struct Config {
     tls: Option<crate::tls::TlsConnector>,
 }
 
-/// Why a telephone stopped without being told to.
+/// Why a telephone stopped without being told to, or before it had finished.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The plugboard refused the token for good, and there is no other one.
@@ -51,6 +51,9 @@ pub enum ServeError {
         /// What it said.
         reason: String,
     },
+    /// It was [told to stop at once](Handle::stop).
+    #[error("stopped before what was in flight had finished")]
+    Stopped,
     /// As many attempts in a row failed as were allowed.
     #[error("no session with {url}: {reason}")]
     AttemptsExhausted {
@@ -96,7 +99,7 @@ impl<R> Telephone<R> {
 impl<R: Runtime> Telephone<R> {
     fn new<L: Leg>(runtime: R, config: Config, urls: Vec<PlugboardUrl>, leg: L) -> Self {
         let status = Arc::new(SharedStatus::new(&urls));
-        let shutdown = Arc::<Flag>::default();
+        let (shutdown, stop) = (Arc::<Flag>::default(), Arc::<Flag>::default());
         let (config, leg) = (Arc::new(config), Arc::new(leg));
         let lines: Vec<_> = urls
             .into_iter()
@@ -109,9 +112,10 @@ impl<R: Runtime> Telephone<R> {
                 index,
                 status: status.clone(),
                 shutdown: shutdown.clone(),
+                stop: stop.clone(),
             })
             .collect();
-        let handle = Handle { shutdown, status };
+        let handle = Handle { shutdown, stop, status };
         Self { running: Box::pin(run_lines(lines)), handle, runtime: PhantomData }
     }
 }
@@ -127,12 +131,19 @@ async fn run_lines<R: Runtime, L: Leg>(lines: Vec<Line<R, L>>) -> Result<(), Ser
 #[derive(Clone)]
 pub struct Handle {
     shutdown: Arc<Flag>,
+    stop: Arc<Flag>,
     status: Arc<SharedStatus>,
 }
 
 impl Handle {
     /// Takes no new streams, lets those that are open finish for up to 30 s, then ends the run.
     pub fn shutdown(&self) {
+        self.shutdown.raise();
+    }
+
+    /// Ends the run without waiting for streams, with a last word to the plugboard where that is possible within 2 s.
+    pub fn stop(&self) {
+        self.stop.raise();
         self.shutdown.raise();
     }
 

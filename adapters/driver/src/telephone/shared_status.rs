@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use telephone_core::error::LeaveCode;
 use telephone_core::wire::Welcome;
 
 use crate::plugboard_url::PlugboardUrl;
@@ -60,9 +61,10 @@ impl SharedStatus {
         });
     }
 
-    pub(super) fn connect(&self, index: usize, welcome: &Welcome) {
+    pub(super) fn connect(&self, index: usize, welcome: &Welcome, session: &SharedSession) {
         self.enter(index, State::Connected);
         self.change(index, |line| {
+            line.session = Some(session.clone());
             line.status.session = Some(format!("{:016x}", welcome.session));
             line.status.attempts = 0;
             line.status.last_error = None;
@@ -77,12 +79,19 @@ impl SharedStatus {
         });
     }
 
-    pub(super) fn attach(&self, index: usize, session: &SharedSession) {
-        self.change(index, |line| line.session = Some(session.clone()));
+    /// A shutdown was asked for: the line's session is left, with what is open or not.
+    pub(super) fn leave(&self, index: usize, code: LeaveCode) {
+        self.enter(index, State::Draining);
+        let session = self.lines().get(index).and_then(|line| line.session.clone());
+        if let Some(session) = session {
+            session.leave(code);
+        }
     }
 
-    pub(super) fn detach(&self, index: usize) {
-        self.change(index, |line| line.session = None);
+    /// A line's link is gone; its session may be, too.
+    pub(super) fn lose(&self, index: usize) {
+        self.enter(index, State::Connecting);
+        self.change(index, |line| line.session = line.session.take().filter(|one| one.closed().is_none()));
     }
 
     pub(super) fn expire(&self, at: Option<SystemTime>) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_lite::{StreamExt, future};
-use telephone_driver::{BackendUrl, Handle, Listener, Plugboard, Runtime, ServeError, Telephone, Unobserved};
+use telephone_driver::{BackendUrl, Handle, Listener, Plugboard, Runtime, Telephone, Unobserved};
 use telephone_sidecar::{Exit, Stop};
 use telephone_tokio::{TokioRuntime, stop_signals};
 use tokio::net::TcpListener;
@@ -46,14 +46,7 @@ pub async fn run(address: Option<SocketAddr>) -> Result<Exit, Stop> {
 
     let telephone = telephone(runtime, public, &secret, backend)?;
     let handle = telephone.handle();
-    let serving = async {
-        match telephone.run().await {
-            Ok(()) => Ok(Exit::Clean),
-            Err(error @ (ServeError::Refused { .. } | ServeError::AttemptsExhausted { .. })) => {
-                Err(failed(error))
-            }
-        }
-    };
+    let serving = async { telephone.run().await.map(|()| Exit::Clean).map_err(failed) };
     let showing = async {
         show(runtime, &handle, public).await;
         signals.next().await;

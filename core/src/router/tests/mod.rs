@@ -9,7 +9,10 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Identity, Refusal, RegisterError, Registration, Route, Router, RouterEvent, SessionKey, Ticket};
+use super::{
+    Identity, Refusal, RegisterError, Registration, ResumeSecret, Route, Router, RouterEvent, SessionKey,
+    Ticket,
+};
 use crate::limits::RouterLimits;
 use crate::mount::Mount;
 use crate::time::Timestamp;
@@ -52,6 +55,7 @@ impl Relay {
             identity: Identity::new(subject, instance),
             epoch,
             mounts: mounts.split_whitespace().map(|mount| mount.parse().unwrap()).collect(),
+            secret: ResumeSecret::new([7; 16]),
         };
         let fenced = self.router.register(SessionKey::new(key), registration, self.now)?;
         Ok(fenced.map(SessionKey::number))

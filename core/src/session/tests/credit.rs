@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 
-use super::pair::{Pair, SECOND, events, fill, http, message, read, request, response, said, tcp, write};
+use super::pair::{
+    OnLink as _, Pair, SECOND, events, fill, http, message, read, request, response, said, tcp, write,
+};
 use crate::error::{Reset, ResetCode, Touched};
 use crate::limits::SessionLimits;
 use crate::message::Headers;
@@ -222,8 +224,8 @@ fn a_declared_length_reserves_no_more_than_it_needs_and_asks_for_no_credit() {
     let mut small = request("PUT");
     small.length = Some(16 * KIB);
     let small = pair.plugboard.open(http(small), false, pair.now).expect("opened");
-    let open = pair.plugboard.poll_transmit(pair.now).expect("an open is due");
-    pair.telephone.handle_message(open, pair.now);
+    let open = pair.plugboard.say(pair.now).expect("an open is due");
+    pair.telephone.hear(open, pair.now);
     assert_eq!(said(&mut pair.telephone, pair.now), [], "a body within the floor needs no frame");
     pair.accept_all();
     for id in [id, small] {
@@ -251,7 +253,7 @@ fn credit_frames_are_few() {
             let raised = frames.iter().filter(|frame| matches!(frame, Frame::Credit { .. })).count();
             credits += raised;
             if !frames.is_empty() {
-                pair.plugboard.handle_message(message(&frames), pair.now);
+                pair.plugboard.hear(message(&frames), pair.now);
             }
         }
     }
@@ -335,7 +337,7 @@ fn what_is_kept_of_a_message_does_not_pin_the_rest_of_it() {
         Frame::Data { id: asked, octets: Bytes::from(alloc::vec![2; 16_000]) },
     ]);
     let range = large.as_ptr_range();
-    pair.telephone.handle_message(large, pair.now);
+    pair.telephone.hear(large, pair.now);
     let Incoming::Octets(small) = pair.telephone.recv(id).peek() else { panic!("octets came") };
     let head = pair.telephone.recv(asked).take_head().expect("a head came");
     let Incoming::Octets(most) = pair.telephone.recv(asked).peek() else { panic!("octets came") };

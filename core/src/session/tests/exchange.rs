@@ -4,7 +4,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use super::pair::{Pair, end, events, frames, http, message, read, request, response, said, tcp, write};
+use super::pair::{
+    OnLink as _, Pair, end, events, frames, http, message, read, request, response, said, tcp, write,
+};
 use crate::error::{Reset, ResetCode, Touched};
 use crate::message::Headers;
 use crate::session::{Event, Incoming, Stopped};
@@ -69,7 +71,7 @@ fn an_end_rides_on_the_heads_of_an_exchange_without_bodies() {
     let id = pair.plugboard.open(http(request("GET")), true, pair.now).expect("a stream is opened");
     let asked = said(&mut pair.plugboard, pair.now);
     assert!(matches!(asked.as_slice(), [Frame::Open { end: true, .. }]), "{asked:?}");
-    pair.telephone.handle_message(message(&asked), pair.now);
+    pair.telephone.hear(message(&asked), pair.now);
     pair.telephone.send(id).respond(response(204), true).expect("a head that fits");
     let answered = said(&mut pair.telephone, pair.now);
     assert!(matches!(answered.as_slice(), [Frame::Head { end: true, .. }]), "{answered:?}");
@@ -207,10 +209,10 @@ fn a_stop_reaches_the_writer_and_frees_what_it_had_buffered() {
     pair.settle();
     write(&mut pair.plugboard, id, b"not sent when the stop comes");
     pair.telephone.recv(id).stop(ResetCode::BackendFailed);
-    let stop = pair.telephone.poll_transmit(pair.now).expect("a stop is due");
+    let stop = pair.telephone.say(pair.now).expect("a stop is due");
     assert_eq!(frames(&stop), [Frame::Stop { id, code: ResetCode::BackendFailed }]);
     events(&mut pair.plugboard);
-    pair.plugboard.handle_message(stop, pair.now);
+    pair.plugboard.hear(stop, pair.now);
     assert_eq!(events(&mut pair.plugboard), [Event::Writable(id)]);
     let stopped = Reset { code: ResetCode::BackendFailed, touched: Touched::Unknown };
     assert_eq!(pair.plugboard.send(id).stopped(), Some(stopped));

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 use proptest::prelude::*;
 
-use super::pair::{http, message, request, response, session, tcp};
+use super::pair::{OnLink as _, http, message, request, response, session, tcp};
 use crate::error::{LeaveCode, Reset, ResetCode, Touched};
 use crate::limits::{SEND_BUFFER_BYTES, SessionLimits};
 use crate::message::Headers;
@@ -164,12 +164,12 @@ impl Victim {
 
     fn hear(&mut self, octets: Bytes) {
         self.heard += octets.len();
-        self.session.handle_message(octets, self.now);
+        self.session.hear(octets, self.now);
     }
 
     fn say(&mut self) {
         let mut messages = 0;
-        while let Some(message) = self.session.poll_transmit(self.now) {
+        while let Some(message) = self.session.say(self.now) {
             self.said += message.len();
             messages += 1;
             assert!(messages < 1000, "a session that never falls silent");
@@ -197,7 +197,7 @@ impl Victim {
 
     /// The link goes away, the application lets go: nothing is left. [I38]
     fn end(mut self) {
-        self.session.handle_disconnect(self.now);
+        self.session.lose(self.now);
         for id in core::mem::take(&mut self.held) {
             self.session.release(id);
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use core::time::Duration;
 use proptest::prelude::*;
 
-use super::pair::{Pair, assert_empty, http, request, response, tcp};
+use super::pair::{OnLink as _, Pair, SECOND, assert_empty, http, request, response, tcp};
 use crate::error::{CloseReason, LeaveCode, Reset, ResetCode, Touched};
 use crate::limits::SessionLimits;
 use crate::message::Headers;
@@ -35,6 +35,8 @@ fn swarm(random: &mut Random) -> SessionLimits {
         streams: pick([1, 2, 5, 1024]),
         unaccepted: pick([1, 2, 3, 256]) as usize,
         free_frames_burst: pick([3, 5, 10, 200]) as u32,
+        replay_bytes: pick([1, 300, 5_000, 1 << 20]) as usize,
+        replay_bytes_max: pick([1, 1_000, 20_000, 8 << 20]) as usize,
         ..SessionLimits::default()
     }
 }
@@ -72,7 +74,8 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let limits = [swarm(&mut random), swarm(&mut random)];
-        let pair = Pair::silent(&limits[0], &limits[1]);
+        let window = if random.up_to(2) == 0 { Duration::ZERO } else { 30 * SECOND };
+        let pair = Pair::waiting(&limits[0], &limits[1], window);
         let held = [Vec::new(), Vec::new()];
         Self { pair, directions: BTreeMap::new(), held, limits, has_left: false, trace: 0 }
     }
@@ -109,9 +112,42 @@ impl World {
             (19, Some(id)) => self.release(end, id),
             (20, _) if arg.is_multiple_of(16) => {
                 self.has_left = true;
-                self.session(end).leave(LeaveCode::Draining);
+                let now = self.pair.now;
+                self.session(end).leave(LeaveCode::Draining, now);
+            }
+            (21, _) if self.is_resumable() => self.pair.cut(),
+            (22, _) => self.resume(),
+            (23, _) if self.is_resumable() => {
+                // The telephone comes back before the plugboard knows that it was gone.
+                let now = self.pair.now;
+                self.pair.telephone.lose(now);
+                self.resume();
             }
             (_, _) => {}
+        }
+    }
+
+    fn is_resumable(&self) -> bool {
+        let ends = [&self.pair.telephone, &self.pair.plugboard];
+        ends.iter().all(|session| session.closed().is_none() && !session.config.resume_window.is_zero())
+    }
+
+    /// An end whose peer is gone for good waits until its window is over.
+    fn give_up_waiting(&mut self) {
+        for end in 0..2 {
+            if self.session(1 - end).closed().is_some()
+                && let Some(until) = self.session(end).resumable_until()
+            {
+                self.session(end).handle_timeout(until);
+            }
+        }
+    }
+
+    fn resume(&mut self) {
+        if self.is_resumable() && self.pair.telephone.link().is_none() {
+            self.pair.to_telephone.clear();
+            self.pair.to_plugboard.clear();
+            self.pair.resume();
         }
     }
 
@@ -141,7 +177,7 @@ impl World {
 
     fn transmit(&mut self, end: usize) {
         let now = self.pair.now;
-        if let Some(message) = self.session(end).poll_transmit(now) {
+        if let Some(message) = self.session(end).say(now) {
             assert!(message.len() <= crate::limits::MESSAGE_BYTES_MAX);
             self.record(&message);
             let queue = if end == 0 { &mut self.pair.to_plugboard } else { &mut self.pair.to_telephone };
@@ -153,7 +189,7 @@ impl World {
         let now = self.pair.now;
         let queue = if end == 0 { &mut self.pair.to_telephone } else { &mut self.pair.to_plugboard };
         if let Some(message) = queue.pop_front() {
-            self.session(end).handle_message(message, now);
+            self.session(end).hear(message, now);
         }
     }
 
@@ -268,6 +304,8 @@ impl World {
             match session.closed() {
                 None => {}
                 Some(CloseReason::Left) => assert!(self.has_left),
+                // Its peer had nothing more to say, and the link went before it heard so.
+                Some(CloseReason::LinkLost) if self.has_left => {}
                 Some(reason) => panic!("two honest ends, and {reason:?}"),
             }
         }
@@ -280,7 +318,12 @@ impl World {
 
     /// Everything is carried and read, until nobody has anything to say.
     fn finish(&mut self) {
-        loop {
+        // Longer than an acknowledgement waits.
+        let mut quiet_turns = 0;
+        while quiet_turns < 3 {
+            self.resume();
+            self.give_up_waiting();
+            self.tick(u16::MAX);
             for end in 0..2 {
                 self.transmit(end);
                 self.deliver(end);
@@ -293,9 +336,8 @@ impl World {
             }
             self.check();
             let is_said = !self.pair.telephone.has_transmit() && !self.pair.plugboard.has_transmit();
-            if is_said && self.pair.to_telephone.is_empty() && self.pair.to_plugboard.is_empty() {
-                return;
-            }
+            let is_quiet = is_said && self.pair.to_telephone.is_empty() && self.pair.to_plugboard.is_empty();
+            quiet_turns = if is_quiet { quiet_turns + 1 } else { 0 };
         }
     }
 
@@ -323,6 +365,8 @@ fn check_session(session: &Session, limits: &SessionLimits) {
     let theirs = session.streams.values().filter(|stream| !stream.is_ours).count() as u64;
     assert!(theirs <= limits.streams);
     let unread: usize = session.streams.values().map(|stream| stream.recv.buffer.len()).sum();
+    let replay_max = limits.replay_bytes.max(limits.replay_bytes_max);
+    assert!(session.kept() <= replay_max + crate::limits::MESSAGE_BYTES_MAX + 64);
     assert!(unread as u64 <= window + session.streams.len() as u64 * limits.stream_floor); // I36
     for (id, stream) in &session.streams {
         let grant = &stream.recv.grant;
@@ -385,7 +429,7 @@ proptest! {
     #[test]
     fn two_honest_ends_keep_the_laws_whatever_they_do(
         seed: u64,
-        ops in proptest::collection::vec((0_u8..2, 0_u8..21, any::<u16>()), 0..400),
+        ops in proptest::collection::vec((0_u8..2, 0_u8..24, any::<u16>()), 0..400),
     ) {
         run_to_the_end(seed, &ops);
     }
@@ -393,7 +437,7 @@ proptest! {
     #[test]
     fn the_same_inputs_give_the_same_outputs(
         seed: u64,
-        ops in proptest::collection::vec((0_u8..2, 0_u8..21, any::<u16>()), 0..150),
+        ops in proptest::collection::vec((0_u8..2, 0_u8..24, any::<u16>()), 0..150),
     ) {
         prop_assert_eq!(run_to_the_end(seed, &ops), run_to_the_end(seed, &ops));
     }

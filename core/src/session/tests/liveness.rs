@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 
-use super::pair::{Pair, SECOND, events, lone, message, said, session, tcp};
+use super::pair::{OnLink as _, Pair, SECOND, events, lone, message, said, session, tcp};
 use crate::error::{CloseReason, LeaveCode};
 use crate::limits::SessionLimits;
 use crate::session::{Event, OpenError, Role, Session};
@@ -58,7 +58,7 @@ fn an_idle_link_is_dead_after_30_s_of_silence() {
 fn a_link_is_dead_10_s_after_a_ping_while_something_is_owed() {
     let mut session = lone(Role::Plugboard);
     said(&mut session, Timestamp::ZERO);
-    session.handle_message(message(&[open_frame()]), Timestamp::ZERO);
+    session.hear(message(&[open_frame()]), Timestamp::ZERO);
     let ping = session.poll_timeout().expect("a deadline");
     session.handle_timeout(ping);
     assert_eq!(session.poll_timeout(), Some((ping + 10 * SECOND).min(at(30))));
@@ -69,10 +69,10 @@ fn a_link_is_dead_10_s_after_a_ping_while_something_is_owed() {
 #[test]
 fn octets_in_the_middle_of_a_message_are_signs_of_life() {
     let mut session = lone(Role::Plugboard);
-    session.handle_message(message(&[open_frame()]), Timestamp::ZERO);
+    session.hear(message(&[open_frame()]), Timestamp::ZERO);
     for seconds in 1..1000 {
         session.handle_timeout(at(seconds));
-        session.handle_activity(at(seconds));
+        session.stir(at(seconds));
     }
     assert_eq!(session.closed(), None);
     let asked = said(&mut session, at(1000)).iter().filter(|frame| matches!(frame, Frame::Ping(_))).count();
@@ -103,7 +103,7 @@ fn the_next_deadline_lies_ahead_of_the_last_one() {
         let mut session = session(Role::Plugboard, &limits, &limits, seed);
         session.authorize(Some(Duration::from_secs(seed)), Timestamp::ZERO);
         if seed % 2 == 0 {
-            session.handle_message(message(&[open_frame()]), Timestamp::ZERO);
+            session.hear(message(&[open_frame()]), Timestamp::ZERO);
         }
         let mut now = Timestamp::ZERO;
         while let Some(next) = session.poll_timeout() {
@@ -120,9 +120,9 @@ fn a_round_trip_is_measured_by_the_pong_that_was_asked_for() {
     let mut session = lone(Role::Plugboard);
     let asked = said(&mut session, at(1));
     assert_eq!(asked, [Frame::Ping(0)]);
-    session.handle_message(message(&[Frame::Pong(7)]), at(2));
+    session.hear(message(&[Frame::Pong(7)]), at(2));
     assert_eq!(session.stats().round_trip, None);
-    session.handle_message(message(&[Frame::Pong(0)]), at(3));
+    session.hear(message(&[Frame::Pong(0)]), at(3));
     assert_eq!(session.stats().round_trip, Some(2 * SECOND));
 }
 
@@ -132,7 +132,7 @@ fn a_token_is_renewed_at_two_thirds_of_its_life_and_asked_for_until_it_is() {
     telephone.authorize(Some(300 * SECOND), Timestamp::ZERO);
     let mut due = Vec::new();
     for seconds in 1..300 {
-        telephone.handle_activity(at(seconds));
+        telephone.stir(at(seconds));
         telephone.handle_timeout(at(seconds));
         due.extend(events(&mut telephone).iter().map(|event| {
             assert_eq!(*event, Event::RenewalDue);
@@ -142,7 +142,7 @@ fn a_token_is_renewed_at_two_thirds_of_its_life_and_asked_for_until_it_is() {
     assert!((185..=201).contains(&due[0]), "{due:?}");
     assert!((3..30).contains(&due.len()), "{due:?}");
     assert!(due.windows(2).all(|pair| pair[1] > pair[0]), "{due:?}");
-    telephone.handle_message(message(&[Frame::Renewed { expires_in_s: Some(300) }]), at(300));
+    telephone.hear(message(&[Frame::Renewed { expires_in_s: Some(300) }]), at(300));
     assert_eq!(events(&mut telephone), [Event::Renewed(Some(300 * SECOND))]);
     telephone.handle_timeout(at(480));
     assert!(!events(&mut telephone).contains(&Event::RenewalDue));
@@ -155,7 +155,7 @@ fn a_token_of_no_life_left_makes_no_storm() {
     let mut asked = 0;
     for tenth in 0..100 {
         let now = Timestamp::from_micros(tenth * 100_000);
-        telephone.handle_activity(now);
+        telephone.stir(now);
         telephone.handle_timeout(now);
         asked += events(&mut telephone).len();
     }

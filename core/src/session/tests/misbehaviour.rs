@@ -4,10 +4,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::pair::{http, lone, message, misbehaviour, request, response, said, tcp};
+use super::pair::{OnLink as _, http, lone, message, misbehaviour, request, response, said, tcp};
 use crate::error::{LeaveCode, Misbehaviour, Reset, ResetCode, Touched};
 use crate::message::Headers;
-use crate::session::{Role, Session};
+use crate::session::{LinkId, Role, Session};
 use crate::time::Timestamp;
 use crate::wire::{Frame, Hello, Settings, StreamId};
 
@@ -180,7 +180,7 @@ fn every_broken_rule_ends_the_session_under_its_own_name() {
     for (name, rule, messages) in rules() {
         let mut session = plugboard();
         for message in messages {
-            session.handle_message(message, NOW);
+            session.hear(message, NOW);
         }
         assert_eq!(misbehaviour(&mut session, NOW), Some(rule), "{name}");
         super::pair::events(&mut session);
@@ -195,14 +195,14 @@ fn every_broken_rule_ends_the_session_under_its_own_name() {
 #[test]
 fn a_peer_is_told_that_it_broke_a_rule() {
     let mut session = plugboard();
-    session.handle_message(message(&[data(4, 1)]), NOW);
+    session.hear(message(&[data(4, 1)]), NOW);
     assert_eq!(said(&mut session, NOW), [Frame::Leave { code: LeaveCode::Misbehaved, last: 0 }]);
 }
 
 #[test]
 fn a_message_of_the_wrong_type_is_the_drivers_to_tell() {
     let mut session = plugboard();
-    session.handle_misbehaviour(Misbehaviour::MessageType);
+    session.handle_misbehaviour(LinkId::FIRST, Misbehaviour::MessageType, NOW);
     assert_eq!(misbehaviour(&mut session, NOW), Some(Misbehaviour::MessageType));
 }
 
@@ -238,21 +238,21 @@ fn every_rule_has_a_row() {
 #[test]
 fn a_frame_that_may_be_skipped_is_skipped() {
     let mut session = plugboard();
-    session.handle_message(Bytes::from_static(b"\x00\x40\x03abc\x0b\x01\x05"), NOW);
+    session.hear(Bytes::from_static(b"\x00\x40\x03abc\x0b\x01\x05"), NOW);
     assert_eq!(said(&mut session, NOW), [Frame::Pong(5)]);
 }
 
 #[test]
 fn late_frames_of_a_stream_that_is_over_are_no_offence() {
     let mut session = plugboard();
-    session.handle_message(message(&[head(2, 200, true)]), NOW);
+    session.hear(message(&[head(2, 200, true)]), NOW);
     session.release(StreamId::new(2));
     assert_eq!(session.stats().streams_open, 0);
     let late = [
         Frame::Credit { id: StreamId::new(2), limit: 1 << 20 },
         Frame::Stop { id: StreamId::new(2), code: ResetCode::Cancelled },
     ];
-    session.handle_message(message(&late), NOW);
+    session.hear(message(&late), NOW);
     assert_eq!(said(&mut session, NOW), []);
     assert_eq!(session.closed(), None);
 }

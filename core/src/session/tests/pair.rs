@@ -16,8 +16,40 @@ pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 /// A session whose peer has these limits.
 pub(super) fn session(role: Role, own: &SessionLimits, peer: &SessionLimits, seed: u64) -> Session {
-    let config = SessionConfig { role, limits: own.clone(), peer: Settings::of(peer), seed };
+    resumable(role, own, peer, seed, Duration::ZERO)
+}
+
+/// One that waits so long for a new link.
+fn resumable(role: Role, own: &SessionLimits, peer: &SessionLimits, seed: u64, window: Duration) -> Session {
+    let peer = Settings::of(peer);
+    let config = SessionConfig { role, limits: own.clone(), peer, seed, resume_window: window };
     Session::new(config, Timestamp::ZERO)
+}
+
+/// A session's inputs and outputs on the link that it was on last.
+pub(super) trait OnLink {
+    fn hear(&mut self, message: Bytes, now: Timestamp);
+    fn say(&mut self, now: Timestamp) -> Option<Bytes>;
+    fn stir(&mut self, now: Timestamp);
+    fn lose(&mut self, now: Timestamp);
+}
+
+impl OnLink for Session {
+    fn hear(&mut self, message: Bytes, now: Timestamp) {
+        self.handle_message(self.link, message, now);
+    }
+
+    fn say(&mut self, now: Timestamp) -> Option<Bytes> {
+        self.poll_transmit(self.link, now)
+    }
+
+    fn stir(&mut self, now: Timestamp) {
+        self.handle_activity(self.link, now);
+    }
+
+    fn lose(&mut self, now: Timestamp) {
+        self.handle_disconnect(self.link, now);
+    }
 }
 
 /// A session of its own, whose peer is the test.
@@ -70,7 +102,7 @@ pub(super) fn frames(message: &Bytes) -> Vec<Frame> {
 
 /// Every frame that a session has to say now.
 pub(super) fn said(session: &mut Session, now: Timestamp) -> Vec<Frame> {
-    core::iter::from_fn(|| session.poll_transmit(now)).flat_map(|message| frames(&message)).collect()
+    core::iter::from_fn(|| session.say(now)).flat_map(|message| frames(&message)).collect()
 }
 
 pub(super) fn events(session: &mut Session) -> Vec<Event> {
@@ -79,7 +111,7 @@ pub(super) fn events(session: &mut Session) -> Vec<Event> {
 
 /// Why the session says that its peer broke a rule, once it has said its last frame.
 pub(super) fn misbehaviour(session: &mut Session, now: Timestamp) -> Option<Misbehaviour> {
-    while session.poll_transmit(now).is_some() {}
+    while session.say(now).is_some() {}
     match session.closed() {
         Some(crate::error::CloseReason::Misbehaved(misbehaviour)) => Some(misbehaviour),
         Some(_) | None => None,
@@ -121,9 +153,14 @@ impl Pair {
 
     /// A pair that has not said anything.
     pub(super) fn silent(telephone: &SessionLimits, plugboard: &SessionLimits) -> Self {
+        Self::waiting(telephone, plugboard, Duration::ZERO)
+    }
+
+    /// A pair that has not said anything and waits for a new link for so long.
+    pub(super) fn waiting(telephone: &SessionLimits, plugboard: &SessionLimits, window: Duration) -> Self {
         Self {
-            telephone: session(Role::Telephone, telephone, plugboard, 1),
-            plugboard: session(Role::Plugboard, plugboard, telephone, 2),
+            telephone: resumable(Role::Telephone, telephone, plugboard, 1, window),
+            plugboard: resumable(Role::Plugboard, plugboard, telephone, 2, window),
             to_telephone: VecDeque::new(),
             to_plugboard: VecDeque::new(),
             now: Timestamp::ZERO,
@@ -132,8 +169,8 @@ impl Pair {
 
     /// Takes at most one message from each session to the link.
     pub(super) fn transmit(&mut self) -> bool {
-        let down = self.plugboard.poll_transmit(self.now);
-        let up = self.telephone.poll_transmit(self.now);
+        let down = self.plugboard.say(self.now);
+        let up = self.telephone.say(self.now);
         for message in down.iter().chain(&up) {
             assert!(message.len() <= MESSAGE_BYTES_MAX, "a message of {} octets", message.len());
         }
@@ -149,12 +186,27 @@ impl Pair {
         let up = self.to_plugboard.pop_front();
         let is_any = down.is_some() || up.is_some();
         if let Some(message) = down {
-            self.telephone.handle_message(message, self.now);
+            self.telephone.hear(message, self.now);
         }
         if let Some(message) = up {
-            self.plugboard.handle_message(message, self.now);
+            self.plugboard.hear(message, self.now);
         }
         is_any
+    }
+
+    /// The link breaks; what was on its way is lost.
+    pub(super) fn cut(&mut self) {
+        self.to_telephone.clear();
+        self.to_plugboard.clear();
+        self.telephone.lose(self.now);
+        self.plugboard.lose(self.now);
+    }
+
+    /// A new link takes over, as a handshake would have it.
+    pub(super) fn resume(&mut self) {
+        let (telephone, plugboard) = (self.telephone.position(), self.plugboard.position());
+        self.plugboard.resume(telephone, self.now).expect("the plugboard goes on");
+        self.telephone.resume(plugboard, self.now).expect("the telephone goes on");
     }
 
     /// Carries messages until nothing moves.

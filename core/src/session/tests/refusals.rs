@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use super::pair::{Pair, frames, http, message, misbehaviour, request, response, said, tcp};
+use super::pair::{OnLink as _, Pair, frames, http, message, misbehaviour, request, response, said, tcp};
 use crate::error::{Misbehaviour, Reset, ResetCode, Touched};
 use crate::limits::SessionLimits;
 use crate::message::{Headers, RequestHead};
@@ -98,7 +98,7 @@ fn the_largest_head_goes_out_beside_a_full_load_of_control_frames() {
     head.headers.push(&b"X"[..], vec![b'v'; rest - 5]);
     assert_eq!(crate::wire::opening_size(&http(head.clone())), HEAD_BYTES_MAX);
     let id = pair.plugboard.open(http(head), true, pair.now).expect("a head that fits");
-    let first = pair.plugboard.poll_transmit(pair.now).expect("much is due");
+    let first = pair.plugboard.say(pair.now).expect("much is due");
     let sent = frames(&first);
     assert!(sent.iter().filter(|frame| matches!(frame, Frame::Stop { .. })).count() > 200);
     assert!(matches!(sent.last(), Some(Frame::Open { id: opened, .. }) if *opened == id));
@@ -165,7 +165,7 @@ fn unsound_heads_neither_leave_nor_enter() {
 
         let id = StreamId::new(4);
         let hostile = message(&[Frame::Open { id, grant: 0, end: true, opening: http(head.clone()) }]);
-        pair.telephone.handle_message(hostile, pair.now);
+        pair.telephone.hear(hostile, pair.now);
         let found = misbehaviour(&mut pair.telephone, pair.now);
         assert_eq!(found, Some(Misbehaviour::FrameMalformed), "{head:?}");
     }

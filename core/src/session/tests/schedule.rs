@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::pair::{
-    Pair, SECOND, fill, frames, http, lone, message, misbehaviour, read, request, said, session, tcp,
+    OnLink as _, Pair, SECOND, fill, frames, http, lone, message, misbehaviour, read, request, said, session,
+    tcp,
 };
 use crate::error::{LeaveCode, Misbehaviour, ResetCode};
 use crate::limits::{DATA_BYTES_MAX, SessionLimits};
@@ -27,7 +28,7 @@ fn data_sent(pair: &mut Pair, ids: &[StreamId], total: usize) -> Vec<(StreamId, 
         for id in ids {
             fill(&mut pair.plugboard, *id, 64 * 1024);
         }
-        let message = pair.plugboard.poll_transmit(pair.now).expect("much is to be sent");
+        let message = pair.plugboard.say(pair.now).expect("much is to be sent");
         for frame in frames(&message) {
             if let Frame::Data { id, octets: data } = frame {
                 octets += data.len();
@@ -99,7 +100,7 @@ fn a_mouse_waits_for_no_more_than_one_turn_of_each_elephant() {
     let mouse = pair.plugboard.open(http(request("GET")), true, pair.now).expect("opened");
     let mut ahead = 0;
     loop {
-        let message = pair.plugboard.poll_transmit(pair.now).expect("much is to be sent");
+        let message = pair.plugboard.say(pair.now).expect("much is to be sent");
         for frame in frames(&message) {
             match frame {
                 Frame::Open { id, .. } if id == mouse => {
@@ -124,9 +125,9 @@ fn control_comes_first_in_each_message() {
     pair.deliver();
     read(&mut pair.plugboard, read_out, pair.now);
     pair.plugboard.recv(busy).stop(ResetCode::Cancelled);
-    pair.plugboard.handle_message(message(&[Frame::Ping(9)]), pair.now);
+    pair.plugboard.hear(message(&[Frame::Ping(9)]), pair.now);
     fill(&mut pair.plugboard, busy, 64 * 1024);
-    let sent = frames(&pair.plugboard.poll_transmit(pair.now).expect("much is due"));
+    let sent = frames(&pair.plugboard.say(pair.now).expect("much is due"));
     let first_data = sent.iter().position(|frame| matches!(frame, Frame::Data { .. }));
     let is_control = |frame: &Frame| {
         matches!(frame, Frame::Pong(_) | Frame::Stop { .. } | Frame::Credit { .. } | Frame::Ping(_))
@@ -141,10 +142,10 @@ fn a_million_pings_cost_one_pong() {
     // With no limit on free frames: what is bounded is what they leave behind.
     let limits = SessionLimits { free_frames_burst: u32::MAX, ..SessionLimits::default() };
     let mut session = session(Role::Plugboard, &limits, &limits, 1);
-    while session.poll_transmit(Timestamp::ZERO).is_some() {}
+    while session.say(Timestamp::ZERO).is_some() {}
     for number in 0..1000 {
         let flood: Vec<Frame> = (0..1000).map(|low| Frame::Ping(number * 1000 + low)).collect();
-        session.handle_message(message(&flood), Timestamp::ZERO);
+        session.hear(message(&flood), Timestamp::ZERO);
     }
     assert_eq!(said(&mut session, Timestamp::ZERO), [Frame::Pong(999_999)]);
 }
@@ -154,13 +155,13 @@ fn frames_that_move_nothing_have_a_budget_that_time_refills() {
     let mut session = lone(Role::Plugboard);
     let mut now = Timestamp::ZERO;
     let pings = |count: usize| message(&alloc::vec![Frame::Ping(1); count]);
-    session.handle_message(pings(200), now);
+    session.hear(pings(200), now);
     for _ in 0..100 {
         now = now + SECOND;
-        session.handle_message(pings(20), now);
+        session.hear(pings(20), now);
     }
     assert_eq!(misbehaviour(&mut session, now), None);
-    session.handle_message(pings(21), now + SECOND);
+    session.hear(pings(21), now + SECOND);
     let frames = said(&mut session, now);
     assert!(matches!(frames.last(), Some(Frame::Leave { code: LeaveCode::CalmDown, .. })), "{frames:?}");
 }
@@ -206,13 +207,13 @@ fn an_acknowledgement_of_something_new_is_free_and_one_of_nothing_is_not() {
         read(&mut pair.telephone, id, pair.now);
         pair.transmit();
         pair.deliver();
-        let count = pair.plugboard.position_sent;
-        pair.plugboard.handle_message(acknowledged(count), pair.now);
+        let count = pair.telephone.position();
+        pair.plugboard.hear(acknowledged(count), pair.now);
         assert_eq!(pair.plugboard.closed(), None);
     }
-    let count = pair.plugboard.position_sent;
+    let count = pair.telephone.position();
     for _ in 0..300 {
-        pair.plugboard.handle_message(acknowledged(count), pair.now);
+        pair.plugboard.hear(acknowledged(count), pair.now);
     }
     let found = misbehaviour(&mut pair.plugboard, pair.now);
     assert_eq!(found, Some(Misbehaviour::FreeFrames));

@@ -34,7 +34,13 @@ impl Line {
     pub(super) fn new() -> Self {
         let end = |role| {
             let limits = SessionLimits::default();
-            let config = SessionConfig { role, peer: Settings::of(&limits), limits, seed: 1 };
+            let config = SessionConfig {
+                role,
+                peer: Settings::of(&limits),
+                limits,
+                seed: 1,
+                resume_window: std::time::Duration::ZERO,
+            };
             SharedSession::new(Session::new(config, Timestamp::ZERO), Arc::new(|| Timestamp::ZERO))
         };
         Self { relay: end(Role::Plugboard), telephone: end(Role::Telephone) }
@@ -58,8 +64,9 @@ impl Line {
     pub(super) fn deliver(&self) -> bool {
         let carry = |from: &SharedSession, to: &SharedSession| {
             let mut count = 0;
-            while let Some(message) = from.with_link(|session| session.poll_transmit(Timestamp::ZERO)) {
-                to.with_link(|session| session.handle_message(message, Timestamp::ZERO));
+            let link = from.link().unwrap();
+            while let Some(message) = from.with_link(|session| session.poll_transmit(link, Timestamp::ZERO)) {
+                to.with_link(|session| session.handle_message(link, message, Timestamp::ZERO));
                 count += 1;
             }
             from.take_events();
@@ -74,7 +81,8 @@ impl Line {
     fn poll(&self, cx: &Context<'_>) -> Poll<Infallible> {
         loop {
             let has_moved = self.deliver();
-            let is_due = self.relay.register_link(cx) | self.telephone.register_link(cx);
+            let is_due = self.relay.register_link(self.relay.link(), cx)
+                | self.telephone.register_link(self.telephone.link(), cx);
             if !has_moved && !is_due {
                 return Poll::Pending;
             }
