@@ -42,6 +42,9 @@ fn asked_while(addr: SocketAddr, work: impl FnOnce()) -> Duration {
     slowest.expect("several clients")
 }
 
+/// How soon a request without an answer's head goes to another session.
+const FAILOVER: Duration = Duration::from_secs(1);
+
 #[test]
 fn two_instances_share_a_mount_and_the_death_of_one_costs_no_get() {
     both_programs(|program| {
@@ -52,12 +55,14 @@ fn two_instances_share_a_mount_and_the_death_of_one_costs_no_get() {
             assert_eq!(get(relay.addr(), "/m/x").status(), 200);
         }
         assert!(one.counts().requests > 0 && two.counts().requests > 0, "one replica got all");
-        asked_while(relay.addr(), || {
+        let slowest = asked_while(relay.addr(), || {
             wait::until_true("both serve", PATIENCE, || one.counts().requests > 100);
             first.kill();
             let before = two.counts().requests;
             wait::until_true("the other one serves alone", PATIENCE, || two.counts().requests > before + 200);
         });
+        sizes::figure("the slowest GET beside a killed replica", format_args!("{slowest:?}"));
+        assert!(slowest < FAILOVER * 3, "a GET waited {slowest:?} for a dead replica");
     });
 }
 
