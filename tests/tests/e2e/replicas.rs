@@ -67,6 +67,32 @@ fn two_instances_share_a_mount_and_the_death_of_one_costs_no_get() {
 }
 
 #[test]
+fn a_get_whose_telephone_fell_silent_is_answered_by_another_once_the_silence_is_known() {
+    // Silence is known for what it is after a ping, jittered by a fifth, and its time; the defaults take 28 s.
+    let known_after = Duration::from_millis(1200) + Duration::from_secs(1);
+    let quick = ["--limit", "ping-interval=1s", "--limit", "ping-timeout=1s"];
+    both_programs(|program| {
+        let (relay, one, two) = (Relay::with(&quick), Origin::start(), Origin::start());
+        let hop = Hop::before(relay.addr());
+        let token = relay.token_with("shop", &["/m"], &[]);
+        let first = program.dial_url(&hop.url()).token(&token).mount("/m").backend(&one.url());
+        let _first = first.args(&["--instance", "one"]).ready();
+        let _second = replica(program, &relay, "shop", "two", &two).ready();
+        let slowest = asked_while(relay.addr(), || {
+            wait::until_true("both serve", PATIENCE, || one.counts().requests > 100);
+            assert_eq!(hop.cut(Cut::Silence), 1);
+            wait::until_true("the relay knows", PATIENCE, || relay.metrics().contains("plugboard_links 1"));
+            let before = two.counts().requests;
+            wait::until_true("the other one serves on", PATIENCE, || two.counts().requests > before + 200);
+        });
+        sizes::figure("the slowest GET beside a silent replica", format_args!("{slowest:?}"));
+        assert!(slowest >= FAILOVER, "none met the silent replica: {slowest:?}");
+        let most = known_after + FAILOVER + Duration::from_secs(1);
+        assert!(slowest < most, "a GET waited {slowest:?} for a silent replica");
+    });
+}
+
+#[test]
 fn a_process_that_starts_again_has_its_mount_within_a_second_though_its_ghost_still_counts_as_alive() {
     both_programs(|program| {
         let (relay, one, two) = (Relay::start(), Origin::start(), Origin::start());
