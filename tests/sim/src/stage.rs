@@ -154,7 +154,9 @@ impl<'a> Stage<'a> {
     pub fn note_redial(&mut self, is_redial: bool) {
         let now = self.clock.now();
         let (at, count) = self.redials;
-        let count = if at == now { count } else { 0 } + u32::from(is_redial);
+        // Those that were stopped go on together when all is repaired, and dial as they should have before.
+        let is_drawn = is_redial && now != self.scenario.chaos;
+        let count = if at == now { count } else { 0 } + u32::from(is_drawn);
         self.redials = (now, count);
         self.oracle.check("I41", count < 3, || format!("{count} telephones dial again at one moment, {now}"));
     }
