@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use telephone_core::forward::{self, Observed, Scheme};
-use telephone_core::http1::{Client, ServerEvent};
+use telephone_core::http1::{Client, Closing, ServerEvent};
 use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, RequestHead};
 use telephone_core::wire::{Frame, Frames, Opening, StreamId, varint};
@@ -88,9 +88,13 @@ fn written(message: &Message) -> Vec<u8> {
         message.body.chunks(1000).for_each(|piece| client.write(Bytes::copy_from_slice(piece)));
         match &message.trailers {
             Some(trailers) => client.end(trailers),
+            // Ended by mistake, where the length can tell.
+            None if message.head.length.is_some() => client.end(&Headers::new()),
             None => client.abort(),
         }
     }
+    let is_given_up = client.closing() == Closing::Reset;
+    assert_eq!(is_given_up, message.trailers.is_none(), "what broke off looks complete");
     taken(client.output())
 }
 

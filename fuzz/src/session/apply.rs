@@ -23,7 +23,7 @@ pub(crate) struct End {
     pub(crate) held: Vec<StreamId>,
     /// The link that it was given last.
     pub(crate) link: Option<LinkId>,
-    limits: SessionLimits,
+    pub(super) limits: SessionLimits,
 }
 
 impl End {

@@ -124,7 +124,12 @@ impl Victim {
 
     fn hear(&mut self, message: Bytes) {
         self.heard += message.len();
+        // As long as more is to be said the peer may yet be told of more credit.
+        let is_all_said = !self.end.session.has_transmit();
+        let is_heard = self.end.session.link().is_some();
         self.end.hear(message, self.now);
+        let has_excess = is_heard && is_all_said && self.end.tap.has_excess();
+        assert!(!has_excess || !self.end.session.is_open(), "the first octet past the credit is taken"); // I13
     }
 
     fn say(&mut self) {

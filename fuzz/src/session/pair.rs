@@ -175,8 +175,13 @@ impl World {
     fn write(&mut self, end: usize, id: StreamId, arg: u16) {
         let is_openers = is_opener(self.ends[end].role, id);
         let start = self.flow(id, is_openers).written;
-        // Enough to go past a small floor, and not so much that it takes for ever.
-        let count = usize::from(arg >> 4) % if arg.is_multiple_of(16) { 256 } else { 48 };
+        // Enough to go past a small floor or a turn, and not so much that it takes for ever.
+        let is_wide = self.ends[1 - end].limits.stream_floor > 10_000;
+        let count = match arg % 64 {
+            0 if is_wide => 20_000,
+            0 | 16 | 32 | 48 => 200,
+            _ => usize::from(arg >> 4) % 48,
+        };
         let mut octets = content::octets(id, is_openers, start, count);
         if let Ok(taken) = self.ends[end].session.send(id).write(&mut octets) {
             self.flow(id, is_openers).written += taken as u64;
@@ -242,7 +247,8 @@ impl World {
         let flow = self.flows.entry((id, is_openers)).or_default();
         if matches!(outcome, Incoming::End(_)) {
             let sent = self.ends[1 - end].tap.sends(id).expect("a stream that was opened");
-            assert_eq!((sent.stage, sent.sent), (Stage::Ended, flow.read), "{id} looks complete"); // I9
+            let is_whole = sent.sent == flow.read && sent.sent == flow.written;
+            assert!(sent.stage == Stage::Ended && is_whole, "{id} looks complete: {sent:?}, {flow:?}"); // I9
         }
         flow.outcome = Some(outcome);
     }
@@ -353,7 +359,7 @@ impl World {
         for turn in 0.. {
             assert!(turn < TURNS_MAX, "the ends never fall silent: {:?}", self.ends);
             if quiet_turns == 2 {
-                return;
+                return self.assert_credit();
             }
             self.resume();
             // Longer than an acknowledgement waits for something to ride on.
@@ -368,6 +374,19 @@ impl World {
             let is_said = self.ends.iter().all(|end| !end.session.has_transmit());
             let is_quiet = is_said && self.lines.iter().all(VecDeque::is_empty);
             quiet_turns = if is_quiet { quiet_turns + 1 } else { 0 };
+        }
+    }
+
+    /// All is said and read: what is reserved is what the peer was told it may send, and nothing else. [I12]
+    fn assert_credit(&self) {
+        let is_alive = self.ends.iter().all(|end| end.session.closed().is_none());
+        if self.has_left || !is_alive {
+            return;
+        }
+        for (reader, writer) in [(0, 1), (1, 0)] {
+            let floor = self.ends[reader].limits.stream_floor;
+            let told: u64 = self.ends[reader].tap.unused(&self.ends[writer].tap, floor).sum();
+            assert_eq!(self.ends[reader].session.window().1, told, "credit is lost or made");
         }
     }
 

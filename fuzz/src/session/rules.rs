@@ -32,6 +32,11 @@ impl Direction {
         Self { stage, sent: 0, limit, told: limit, declared, interims: 0, has_stop: false }
     }
 
+    /// How far a limit reaches: not past the length that was declared.
+    pub(super) fn reach(&self, limit: u64) -> u64 {
+        self.declared.map_or(limit, |length| length.min(limit))
+    }
+
     pub(super) const fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Ended | Stage::Reset)
     }

@@ -82,6 +82,19 @@ impl Tap {
         self.sends.get(&id)
     }
 
+    /// Of each direction that this end reads and `writer` may still send on: the octets beyond the floor that it was
+    /// told of and that did not come.
+    pub(super) fn unused(&self, writer: &Self, floor: u64) -> impl Iterator<Item = u64> {
+        let open = writer.sends.iter().filter(|(_, sent)| !sent.is_over());
+        let both = open.filter_map(|(id, sent)| Some((sent, self.reads.get(id)?)));
+        both.map(move |(sent, read)| sent.reach(read.told).saturating_sub(sent.sent + floor))
+    }
+
+    /// Whether the peer has sent more than it was told that it may.
+    pub(super) fn has_excess(&self) -> bool {
+        self.reads.values().any(|read| read.sent > read.told)
+    }
+
     /// A new link: the peer has so many messages, and is told the others again.
     pub(super) fn resume(&mut self, peer_position: u64) {
         self.next = usize::try_from(peer_position).expect("a position of ours");
@@ -192,9 +205,24 @@ impl Tap {
                     }
                 }
                 Frame::Streams { limit } => self.streams_limit = self.streams_limit.max(limit),
+                Frame::Data { id, octets } => {
+                    let read = self.reads.get_mut(&id).filter(|read| read.stage == Stage::Open);
+                    read.into_iter().for_each(|read| read.sent += octets.len() as u64);
+                }
+                Frame::Head { id, end, head } if !head.is_interim() => {
+                    let stage = if end { Stage::Ended } else { Stage::Open };
+                    self.hear_stage(id, stage);
+                }
+                Frame::End { id, .. } => self.hear_stage(id, Stage::Ended),
+                Frame::Reset { id, .. } => self.hear_stage(id, Stage::Reset),
                 _ => {}
             }
         }
+    }
+
+    fn hear_stage(&mut self, id: StreamId, stage: Stage) {
+        let read = self.reads.get_mut(&id).filter(|read| !read.is_over());
+        read.into_iter().for_each(|read| read.stage = stage);
     }
 
     fn hear_open(&mut self, id: StreamId, grant: u64, end: bool, opening: &Opening) {
