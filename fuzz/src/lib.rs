@@ -18,6 +18,7 @@ pub use http::{chunked_body, proxy_transform, request_head, response};
 pub use input::{plugboard_input, telephone_input};
 pub use session::{session_hostile, session_pair};
 pub use target::target;
+pub use telephone_sim::run as world;
 
 /// A target: octets in, a panic if a law is broken.
 pub type Target = fn(&[u8]);
@@ -35,4 +36,5 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("session_pair", session_pair),
     ("target", target),
     ("telephone_input", telephone_input),
+    ("world", world),
 ];

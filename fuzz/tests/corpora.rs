@@ -75,4 +75,5 @@ replays! {
     targets_lead_to_one_mount_however_they_are_read: "target",
     a_telephone_survives_any_plugboard: "telephone_input",
     a_plugboard_survives_any_telephone_and_any_client: "plugboard_input",
+    a_whole_world_keeps_every_law: "world",
 }

@@ -20,7 +20,7 @@ impl<'a> Choices<'a> {
         Self(Source::Seed(Random::new(seed)))
     }
 
-    /// The choices that `octets` spell, four octets each.
+    /// The choices that `octets` spell, each in as many octets as its largest number has.
     #[must_use]
     pub const fn from_octets(octets: &'a [u8]) -> Self {
         Self(Source::Octets(octets))
@@ -31,7 +31,8 @@ impl<'a> Choices<'a> {
         match &mut self.0 {
             Source::Seed(random) => random.up_to(max),
             Source::Octets(octets) => {
-                let (taken, rest) = octets.split_at(octets.len().min(4));
+                let width = (u64::BITS - max.leading_zeros()).div_ceil(8) as usize;
+                let (taken, rest) = octets.split_at(octets.len().min(width));
                 *octets = rest;
                 let word = taken.iter().rev().fold(0_u64, |word, octet| (word << 8) | u64::from(*octet));
                 match max.checked_add(1) {
@@ -72,8 +73,11 @@ mod tests {
 
     #[test]
     fn octets_that_are_used_up_choose_the_smallest() {
-        let mut choices = Choices::from_octets(&[5, 0, 0, 0, 9]);
-        assert_eq!([choices.up_to(7), choices.up_to(7), choices.up_to(7)], [5, 1, 0]);
+        let mut choices = Choices::from_octets(&[5, 9, 2, 1]);
+        assert_eq!(
+            [choices.up_to(7), choices.up_to(7), choices.up_to(700), choices.up_to(7)],
+            [5, 1, 258, 0]
+        );
         assert!(!choices.once_in(2));
     }
 

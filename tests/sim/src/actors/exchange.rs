@@ -129,7 +129,10 @@ impl Plugboard {
             }
             Err(OpenError::TooManyStreams) => {
                 self.router.finish(key);
-                let is_wide = stage.scenario.telephone_limits.streams > 100 && !self.is_hostile(key, stage);
+                // What is refused before anybody took it tries again, and opens another one.
+                let opens_max = stage.scenario.requests.len() as u64 * u64::from(ATTEMPTS_MAX + 1);
+                let is_wide =
+                    stage.scenario.telephone_limits.streams > opens_max && !self.is_hostile(key, stage);
                 stage.oracle.check("I5", !is_wide, || format!("request {request}: no stream is left"));
                 self.conclude(request, Outcome::Refused(503), stage);
             }
@@ -218,12 +221,12 @@ impl Plugboard {
     ) {
         stage.oracle.judge_touched(request, reset, key.number(), stream.number());
         let plan = stage.request(request);
-        let limits = &stage.scenario.telephone_limits;
+        let (limits, requests) = (&stage.scenario.telephone_limits, stage.scenario.requests.len() as u64);
         let is_explained = match reset.code {
             ResetCode::SessionLost => closed.is_some(),
             // The telephone drains, or has more waiting than it takes.
             ResetCode::Refused => {
-                limits.unaccepted < 256
+                limits.unaccepted < requests
                     || self.sessions.get(&key).is_none_or(|held| !held.line.session.is_open())
             }
             code => Oracle::is_backends_fault(plan, code),
