@@ -76,6 +76,10 @@ impl Plugboard {
 
     /// Settles the waits that ended, and looks at the clock of those that did not.
     pub(super) fn settle_waits(&mut self, stage: &mut Stage<'_>) {
+        // What is carried below takes a turn, which comes here again.
+        if std::mem::replace(&mut self.is_settling, true) {
+            return;
+        }
         while let Some(event) = self.router.poll_event() {
             match event {
                 RouterEvent::Unparked { ticket, session, .. } => match self.tickets.remove(&ticket) {
@@ -92,6 +96,7 @@ impl Plugboard {
                 }
             }
         }
+        self.is_settling = false;
         if let Some(at) = self.router.poll_timeout().map(telephone_core::time::Timestamp::as_micros)
             && at < self.armed
         {

@@ -63,7 +63,7 @@ impl HostileTelephone {
         let token = stage.issuer.issue(plan.tenant, 0, stage.clock.now());
         let hello = Hello {
             token: Issuer::text(token),
-            mounts: vec![format!("/t{}", plan.tenant)],
+            mounts: vec![wish(plan.tenant, &mut stage.random)],
             instance: format!("i{}", plan.instance),
             epoch: stage.random.up_to(3),
             agent: "liar".into(),
@@ -122,6 +122,19 @@ impl HostileTelephone {
             stage.close(wire, Side::Telephone);
         }
     }
+}
+
+/// A mount that a tenant may ask for: what it claims, what lies below, or what belongs to others.
+fn wish(tenant: u8, random: &mut Random) -> String {
+    let wishes = [
+        format!("/t{tenant}"),
+        format!("/t{tenant}"),
+        format!("/t{tenant}/below"),
+        format!("/t{tenant}0"),
+        format!("/t{}", tenant + 1),
+        "/".into(),
+    ];
+    wishes[random.up_to(wishes.len() as u64 - 1) as usize].clone()
 }
 
 /// A plugboard that lies.

@@ -74,6 +74,7 @@ pub struct Plugboard {
     pub(super) tickets: BTreeMap<Ticket, u32>,
     pub(super) next_key: u64,
     pub(super) is_draining: bool,
+    pub(super) is_settling: bool,
     pub(super) armed: Micros,
     thawed_at: Micros,
 }
@@ -114,6 +115,7 @@ impl Plugboard {
             // Numbers of an earlier process are not met again.
             next_key: stage.random.up_to(u64::MAX / 2),
             is_draining: false,
+            is_settling: false,
             armed: Micros::MAX,
             thawed_at: 0,
         }

@@ -61,13 +61,23 @@ impl Plugboard {
         }
     }
 
-    fn judge(hello: &Hello, stage: &Stage<'_>) -> Result<Grant, RefusedCode> {
+    fn judge(hello: &Hello, stage: &mut Stage<'_>) -> Result<Grant, RefusedCode> {
         let grant = stage.issuer.verify(&hello.token, stage.now()).map_err(|error| match error {
             BadToken::Expired => RefusedCode::Expired,
             BadToken::Unknown | BadToken::Revoked => RefusedCode::Forbidden,
         })?;
         let own = format!("/t{}", grant.tenant);
-        if hello.mounts.iter().all(|mount| *mount == own) { Ok(grant) } else { Err(RefusedCode::Forbidden) }
+        let claim: Mount = own.parse().map_err(|_| RefusedCode::Malformed)?;
+        for text in &hello.mounts {
+            let mount: Mount = text.parse().map_err(|_| RefusedCode::Malformed)?;
+            if !claim.covers(&mount) {
+                return Err(RefusedCode::Forbidden);
+            }
+            let is_own =
+                text.strip_prefix(&own).is_some_and(|below| below.is_empty() || below.starts_with('/'));
+            stage.oracle.check("I26", is_own, || format!("a token for {own} was good for {text}"));
+        }
+        Ok(grant)
     }
 
     fn identity(grant: &Grant, hello: &Hello) -> Identity {
