@@ -20,10 +20,14 @@ impl Session {
         }
         self.to_send.clear();
         self.control.clear();
-        let reset = Reset { code: ResetCode::SessionLost, touched: Touched::Unknown };
-        let ids: alloc::vec::Vec<StreamId> = self.streams.keys().copied().collect();
-        for id in ids {
-            self.end_both(id, reset);
+        self.sent.clear();
+        let lost: alloc::vec::Vec<(StreamId, Touched)> = self
+            .streams
+            .iter()
+            .map(|(id, stream)| (*id, if stream.is_heard_of() { Touched::Unknown } else { Touched::No }))
+            .collect();
+        for (id, touched) in lost {
+            self.end_both(id, Reset { code: ResetCode::SessionLost, touched });
         }
         self.put_news(Event::Closed(reason));
     }
@@ -127,6 +131,7 @@ impl Session {
         self.to_send.retain(|listed| *listed != id);
         self.control.retain(|listed| *listed != id);
         self.reap(id);
+        self.settle();
     }
 
     /// Forgets a stream that is over at both ends and held by nobody.
@@ -139,7 +144,6 @@ impl Session {
         if !stream.is_ours {
             self.return_slot();
         }
-        self.settle();
     }
 
     /// A stream of the peer is over. It is told in steps, or at once when it is about to run out.
@@ -155,7 +159,8 @@ impl Session {
         self.due.streams |= is_worth_a_frame && self.phase == Phase::Open;
     }
 
-    /// Ends a session that this end is draining once its last stream is over and all is said.
+    /// Ends a session that this end is draining once its last stream is over and all is said. Never within a
+    /// message: it counts as said, or as heard, when it is whole.
     pub(super) fn settle(&mut self) {
         let is_quiet = self.streams.is_empty() && !self.is_frame_due() && self.sent.is_settled();
         if self.phase != (Phase::Draining { by_us: true }) || !is_quiet {

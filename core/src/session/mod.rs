@@ -242,6 +242,7 @@ impl Session {
         self.list_to_send(id);
         self.stop_stream(id, ResetCode::Cancelled);
         self.reap(id);
+        self.settle();
     }
 
     /// This end leaves. With [`LeaveCode::Draining`] open streams may finish; any other code ends the
@@ -251,7 +252,7 @@ impl Session {
             (Phase::Closing(_) | Phase::Closed(_), _) => {}
             (Phase::Draining { by_us: true }, LeaveCode::Draining) => {}
             (Phase::Open | Phase::Draining { .. }, LeaveCode::Draining) => {
-                if self.lost.is_some() && self.streams.is_empty() {
+                if self.lost.is_some() && self.streams.is_empty() && self.sent.is_settled() {
                     return self.close(CloseReason::Left);
                 }
                 self.phase = Phase::Draining { by_us: true };

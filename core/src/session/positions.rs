@@ -130,6 +130,12 @@ impl Sent {
         Some(is_news)
     }
 
+    /// Forgets what is kept: no link comes any more.
+    pub(super) fn clear(&mut self) {
+        self.ring = VecDeque::new();
+        (self.octets, self.next) = (0, 0);
+    }
+
     /// Whether a new link can go on behind so many messages.
     pub(super) const fn can_resume(&self, position: u64) -> bool {
         self.is_kept && self.acknowledged <= position && position <= self.position

@@ -104,9 +104,7 @@ impl Session {
         if is_numbered {
             self.received.count(size, now);
         }
-        if is_progress {
-            self.settle();
-        }
+        self.settle();
         if is_alone && !is_progress { self.charge(now) } else { Ok(()) }
     }
 

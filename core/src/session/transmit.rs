@@ -88,7 +88,13 @@ impl Session {
     /// On a new link what the peer lacks is said again before anything else that is numbered.
     pub fn poll_transmit(&mut self, link: LinkId, now: Timestamp) -> Option<Bytes> {
         let is_current = self.link() == Some(link) || cfg!(planted = "old-link-fed");
-        if !is_current || !self.has_transmit() {
+        if !is_current {
+            return None;
+        }
+        if self.sent.is_full() && self.has_numbered() {
+            self.sent.hold_back();
+        }
+        if !self.has_transmit() {
             return None;
         }
         if self.sent.has_replay() && !self.is_unnumbered_due() {
@@ -103,8 +109,6 @@ impl Session {
             self.put_control(&mut message);
             self.put_stream_control(&mut message);
             self.put_streams(&mut message);
-        } else if self.has_numbered() {
-            self.sent.hold_back();
         }
         if let Phase::Closing(reason) = self.phase {
             self.close(reason);

@@ -7,7 +7,7 @@ use super::pair::{
     OnLink as _, Pair, SECOND, end, events, fill, frames, http, lone, message, read, request, response, tcp,
     write,
 };
-use crate::error::{CloseReason, LeaveCode, Misbehaviour};
+use crate::error::{CloseReason, LeaveCode, Misbehaviour, ResetCode, Touched};
 use crate::limits::{FAREWELL_TIME, SessionLimits};
 use crate::message::Headers;
 use crate::session::{CannotResume, Event, Incoming};
@@ -242,4 +242,74 @@ fn a_session_without_a_link_is_sent_away_at_once() {
     assert_eq!(pair.plugboard.closed(), Some(CloseReason::Sent(LeaveCode::Replaced)));
     pair.telephone.leave(LeaveCode::Draining, pair.now);
     assert_eq!(pair.telephone.closed(), Some(CloseReason::Left));
+}
+
+#[test]
+fn an_end_that_drains_keeps_its_last_message_until_it_has_arrived() {
+    let mut pair = pair();
+    let id = pair.exchange();
+    pair.plugboard.send(id).end(Headers::new());
+    pair.telephone.leave(LeaveCode::Draining, pair.now);
+    pair.pass(Duration::from_millis(60));
+    events(&mut pair.telephone);
+    pair.telephone.send(id).respond(response(200), true).expect("a sound head");
+    // Nobody holds the stream when its end is said.
+    pair.telephone.release(id);
+    assert!(pair.transmit(), "the answer is on its way");
+    assert_eq!(pair.telephone.closed(), None, "the answer may get lost");
+    pair.cut();
+    pair.resume();
+    pair.settle();
+    assert!(pair.plugboard.recv(id).take_head().is_some());
+    assert_eq!(pair.plugboard.recv(id).peek(), end());
+    pair.plugboard.release(id);
+    pair.pass(Duration::from_millis(60));
+    assert_eq!(pair.telephone.closed(), Some(CloseReason::Left));
+}
+
+#[test]
+fn a_session_that_leaves_without_a_link_waits_for_one_to_say_what_is_missing() {
+    let mut pair = pair();
+    let id = pair.exchange();
+    pair.plugboard.send(id).end(Headers::new());
+    pair.pass(Duration::from_millis(60));
+    pair.telephone.send(id).respond(response(200), true).expect("a sound head");
+    pair.transmit();
+    pair.telephone.release(id);
+    pair.cut();
+    pair.telephone.leave(LeaveCode::Draining, pair.now);
+    assert_eq!(pair.telephone.closed(), None);
+    pair.resume();
+    pair.settle();
+    assert_eq!(pair.plugboard.recv(id).take_head().map(|head| head.status), Some(200));
+    pair.plugboard.release(id);
+    pair.pass(Duration::from_millis(60));
+    assert_eq!(pair.telephone.closed(), Some(CloseReason::Left));
+}
+
+#[test]
+fn a_stream_that_was_not_opened_yet_reads_as_untouched_when_its_session_ends() {
+    let mut pair = pair();
+    pair.cut();
+    let id = pair.plugboard.open(http(request("POST")), true, pair.now).expect("a stream");
+    pair.plugboard.abandon();
+    let Incoming::Reset(reset) = pair.plugboard.recv(id).peek() else { panic!("it is lost") };
+    assert_eq!((reset.code, reset.touched), (ResetCode::SessionLost, Touched::No));
+}
+
+#[test]
+fn a_ring_that_holds_a_distant_peer_back_grows_to_its_maximum() {
+    let limits = SessionLimits { replay_bytes: 20_000, replay_bytes_max: 80_000, ..SessionLimits::default() };
+    let mut pair = with(&limits);
+    let id = pair.opened(tcp(), false);
+    let mut most = 0;
+    for _ in 0..10 {
+        // Half a round trip is spent each way: all that may be under way is sent before any of it arrives.
+        while fill(&mut pair.plugboard, id, 60_000) > 0 && pair.transmit() {}
+        most = most.max(pair.plugboard.kept());
+        pair.settle();
+        read(&mut pair.telephone, id, pair.now);
+        pair.pass(Duration::from_millis(60));
+    }
+    assert!((80_000..160_000).contains(&most), "{most} octets are kept at most");
 }
