@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::error::{CloseReason, LeaveCode};
 use crate::limits::{
     REDIAL_BURST, REDIAL_FORBIDDEN_DELAY, REDIAL_GAP, REDIAL_GOOD_AFTER, REDIAL_QUICK_MAX, REDIAL_QUICK_TIME,
-    REDIAL_RETRY_AFTER_MAX, REDIAL_SPREAD,
+    REDIAL_REPLACED, REDIAL_RETRY_AFTER_MAX, REDIAL_SPREAD,
 };
 use crate::random::Random;
 use crate::time::Timestamp;
@@ -248,6 +248,9 @@ impl Dialer {
             | CloseReason::Received(LeaveCode::Stopped) => self.handle_lost(None, now),
             CloseReason::Received(LeaveCode::Revoked | LeaveCode::Expired | LeaveCode::Forbidden) => {
                 self.handle_failed(DialFailure::Forbidden, now);
+            }
+            CloseReason::Received(LeaveCode::Replaced) => {
+                self.handle_failed(DialFailure::Refused { retry_after: Some(REDIAL_REPLACED) }, now);
             }
             CloseReason::Received(_) | CloseReason::Sent(_) | CloseReason::Misbehaved(_) => {
                 self.handle_failed(DialFailure::Refused { retry_after: None }, now);

@@ -178,6 +178,9 @@ pub struct RouterLimits {
     pub start_grace: Duration,
     /// What `Retry-After` says. Whoever is refused has waited for `park_time` already, or nobody is there.
     pub retry_after: Duration,
+    /// Octets that all sessions without a link hold for the next one, about. Beyond that the sessions of the subject
+    /// that holds the most are given up, first those that have waited longest. (L6)
+    pub waiting_bytes: u64,
     /// Mounts without a session that are remembered (503 and not 404), the latest ones.
     pub remembered: usize,
     /// How long a mount without a session is remembered. Until then its requests go to no shorter mount,
@@ -193,6 +196,7 @@ impl Default for RouterLimits {
             parked: 1_000,
             start_grace: Duration::from_secs(5),
             retry_after: Duration::from_secs(1),
+            waiting_bytes: 256 * 1024 * 1024,
             remembered: 10_000,
             remember_time: Duration::from_secs(10 * 60),
         }
@@ -216,6 +220,18 @@ pub const REDIAL_RETRY_AFTER_MAX: Duration = Duration::from_secs(5 * 60);
 pub const REDIAL_GAP: Duration = Duration::from_millis(600);
 /// Attempts that may come closer than [`REDIAL_GAP`]: with it, 59 in any 30 s at the most. (I41)
 pub const REDIAL_BURST: u32 = 9;
+
+/// The least delay of a telephone that a newer one of its identity took over from. (T-11)
+pub const REDIAL_REPLACED: Duration = Duration::from_secs(5);
+/// How long a plugboard that has a session is dialled alone. No request that comes meanwhile waits longer, so that from
+/// then on another plugboard behind the same URL may do as well.
+pub const RESUME_ALONE_TIME: Duration = Duration::from_secs(5);
+/// How long a session may be without a link before its requests, as far as they may, go to another one.
+pub const DARK_TIME: Duration = Duration::from_secs(1);
+/// Sessions that a request is given to, one after the other.
+pub const REQUEST_ATTEMPTS_MAX: u32 = 3;
+/// How long what is in flight may take to finish after a telephone was told to end. (L13)
+pub const DRAIN_TIME: Duration = Duration::from_secs(30);
 
 /// Limits of the telephone's connections to its backend. (L11)
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -25,9 +25,18 @@ pub struct Grant {
     pub token_id: Option<String>,
     /// The mounts that may be claimed, as the token spells them: 1 to `MOUNTS_MAX`.
     pub mounts: Vec<String>,
-    /// The time left until `exp`: zero for a token that lives on [`LEEWAY`] alone, `None` for one that
-    /// does not end.
-    pub expires_in: Option<Duration>,
+    /// The time left until `exp` and [`LEEWAY`] are over and no clock can call the token good any more; `None` for
+    /// one that does not end.
+    pub good_for: Option<Duration>,
+}
+
+impl Grant {
+    /// The time left until `exp`: zero for a token that lives on [`LEEWAY`] alone, `None` for one that does not
+    /// end.
+    #[must_use]
+    pub fn expires_in(&self) -> Option<Duration> {
+        self.good_for.map(|left| left.saturating_sub(LEEWAY))
+    }
 }
 
 /// Why a token allows nothing. The texts are for the telephone's operator and repeat nothing of the token.

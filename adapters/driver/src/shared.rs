@@ -196,6 +196,18 @@ impl SharedSession {
         state.session.is_open() && state.session.link().is_some()
     }
 
+    /// The octets that the session holds for its next link, if it has none.
+    pub(crate) fn held_without_link(&self) -> Option<u64> {
+        let state = self.lock();
+        let held = state.session.kept().saturating_add(state.session.buffered());
+        state.session.link().is_none().then(|| u64::try_from(held).unwrap_or(u64::MAX))
+    }
+
+    /// Ends the session without a word.
+    pub(crate) fn abandon(&self) {
+        self.with(|session, _| session.abandon());
+    }
+
     pub(crate) fn stats(&self) -> SessionStats {
         self.lock().session.stats()
     }
@@ -222,7 +234,7 @@ pub(crate) struct Ending(pub(crate) SharedSession);
 impl Drop for Ending {
     fn drop(&mut self) {
         let Self(session) = self;
-        session.with(|session, _| session.abandon());
+        session.abandon();
         // What is left concerns the streams, which wake; the link has heard of the end if it is there.
         session.take_events();
     }

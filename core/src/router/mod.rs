@@ -7,6 +7,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod types;
+mod waiting;
 
 use alloc::borrow::Cow;
 use alloc::collections::BTreeSet;
@@ -21,6 +22,7 @@ pub use self::types::{
     Identity, Refusal, RegisterError, Registration, ResumeSecret, Route, RouterCounts, RouterEvent,
     SessionKey, Ticket,
 };
+use self::waiting::Waiting;
 use crate::limits::{MOUNTS_MAX, RouterLimits};
 use crate::mount::{Mount, host_name};
 use crate::time::Timestamp;
@@ -50,6 +52,7 @@ pub struct Router {
     sessions: Sessions,
     mounts: Mounts,
     parking: Parking,
+    waiting: Waiting,
     /// Mounts whose waiting requests may have somewhere to go.
     ready: BTreeSet<MountId>,
 }
@@ -64,6 +67,7 @@ impl Router {
             sessions: Sessions::default(),
             mounts: Mounts::default(),
             parking: Parking::default(),
+            waiting: Waiting::default(),
             ready: BTreeSet::new(),
         }
     }
@@ -142,6 +146,7 @@ impl Router {
 
     /// A session has a link again.
     pub fn handle_link_up(&mut self, key: SessionKey, _now: Timestamp) {
+        self.waiting.end(key);
         self.sessions.set_linked(key, true);
         self.mark_ready(key);
     }
@@ -149,6 +154,19 @@ impl Router {
     /// A session lost its link: it is not chosen, but its mounts stay its own.
     pub fn handle_link_down(&mut self, key: SessionKey, _now: Timestamp) {
         self.sessions.set_linked(key, false);
+    }
+
+    /// A session waits for its next link, and holds so many octets for it. Returns the sessions that hold too much
+    /// together: they are to be given up. ([`RouterLimits::waiting_bytes`])
+    #[must_use]
+    pub fn handle_waiting(&mut self, key: SessionKey, octets: u64) -> Vec<SessionKey> {
+        if self.sessions.session(key).is_none() {
+            return Vec::new();
+        }
+        self.waiting.begin(key, octets);
+        let sessions = &self.sessions;
+        let subject = |key| sessions.session(key).map(|session| session.identity.subject());
+        self.waiting.take_excess(self.limits.waiting_bytes, subject)
     }
 
     /// Withdraws a session's mounts for good: it drains or its token expired. Its exchanges go on, and it
@@ -169,6 +187,7 @@ impl Router {
 
     /// A session has ended.
     pub fn remove(&mut self, key: SessionKey, now: Timestamp) {
+        self.waiting.end(key);
         let withdrawn = self.sessions.remove(key);
         self.withdraw(key, &withdrawn, now);
     }

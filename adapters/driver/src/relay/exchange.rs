@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_lite::future;
 use telephone_core::forward::{Observed, Scheme, stamp};
 use telephone_core::http1::{AbortCause, RequestError};
+use telephone_core::limits::{DARK_TIME, REQUEST_ATTEMPTS_MAX};
 use telephone_core::message::RequestHead;
 use telephone_core::retry::{may_move, may_repeat};
 use telephone_core::router::{SessionKey, Ticket};
@@ -29,10 +30,6 @@ use crate::observe::AccessRecord;
 use crate::pump::{Ended, Moved, Pump};
 use crate::runtime::Runtime;
 
-/// How often a request may be given to another session when one was lost before it answered.
-const ATTEMPTS_MAX: u32 = 3;
-/// How long a session may be without a link before its requests, as far as they may, go to another one.
-const DARK_TIME: Duration = Duration::from_secs(1);
 /// Octets that are read ahead from a client whose request waits for a session.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
 
@@ -127,7 +124,7 @@ async fn serve_stamped<R: Runtime>(
     request: &Request,
     account: &mut Account,
 ) -> ControlFlow<()> {
-    for attempt in 1..=ATTEMPTS_MAX {
+    for attempt in 1..=REQUEST_ATTEMPTS_MAX {
         let chosen = match route(relay, client, request).await {
             Ok(chosen) => chosen,
             Err(None) => {
@@ -138,11 +135,15 @@ async fn serve_stamped<R: Runtime>(
         };
         account.chosen = Some((chosen.subject.clone(), chosen.mount.to_string()));
         let lease = Lease { relay, key: chosen.key };
-        let outcome = carry(relay, client, request, &chosen, account).await;
+        // Whoever has nowhere left to go waits for the session's next link.
+        let may_move = attempt < REQUEST_ATTEMPTS_MAX && may_move(&request.head, request.end);
+        let outcome = carry(relay, client, request, &chosen, may_move, account).await;
         drop(lease);
         match outcome {
             Attempt::Over(flow) => return flow,
-            Attempt::Again(refused) if attempt == ATTEMPTS_MAX => return refuse(client, refused, account),
+            Attempt::Again(refused) if attempt == REQUEST_ATTEMPTS_MAX => {
+                return refuse(client, refused, account);
+            }
             Attempt::Again(_) => {}
         }
     }
@@ -207,6 +208,7 @@ async fn carry<R: Runtime>(
     client: &mut Client<R>,
     request: &Request,
     chosen: &Chosen,
+    may_move: bool,
     account: &mut Account,
 ) -> Attempt {
     let mount = Bytes::from(chosen.mount.to_string());
@@ -226,10 +228,9 @@ async fn carry<R: Runtime>(
     };
     let mut codec = PublicCodec::new(&mut client.server, &relay.config.http, &relay.draining);
     let mut pump = Pump::new(&relay.runtime, &mut client.connection, &mut codec, &stream, request.end);
-    let ended = match pump_unless_dark(relay, &mut pump, request, chosen).await {
-        Some(ended) => ended,
-        None => return Attempt::Again(Refused::dark()),
-    };
+    let ended =
+        if may_move { pump_unless_dark(relay, &mut pump, chosen).await } else { Some(pump.run().await) };
+    let Some(ended) = ended else { return Attempt::Again(Refused::dark()) };
     account.moved.inbound += pump.moved.inbound;
     account.moved.outbound += pump.moved.outbound;
     account.status = codec.status;
@@ -270,12 +271,8 @@ async fn carry<R: Runtime>(
 async fn pump_unless_dark<R: Runtime>(
     relay: &Inner<R>,
     pump: &mut Pump<'_, R, R::Socket, PublicCodec<'_>>,
-    request: &Request,
     chosen: &Chosen,
 ) -> Option<Ended<ClientLoss>> {
-    if !may_move(&request.head, request.end) {
-        return Some(pump.run().await);
-    }
     loop {
         let pumped = async { Some(pump.run().await) };
         let is_dark = async {

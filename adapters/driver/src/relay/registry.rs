@@ -131,14 +131,25 @@ impl Registry {
         Ok(())
     }
 
-    /// Gives a session requests while it takes any: not while it has no link, nor after its token ran out. To be called after every change of that, in whatever order: what the session says
-    /// under this lock is what the router goes by.
+    /// Gives a session requests while it takes any: not while it has no link, nor after its token ran out. To be called
+    /// after every change of that, in whatever order: what the session says under this lock is what the router goes
+    /// by. Sessions that wait and hold too much together are given up.
     pub(super) fn settle_line(&self, key: SessionKey, now: Timestamp) {
-        self.with(|state| match state.sessions.get(&key).map(|one| one.session.takes_requests()) {
-            Some(true) => state.router.handle_link_up(key, now),
-            Some(false) => state.router.handle_link_down(key, now),
-            None => {}
+        let given_up = self.with(|state| {
+            let Some(one) = state.sessions.get(&key) else { return Vec::new() };
+            if one.session.takes_requests() {
+                state.router.handle_link_up(key, now);
+                return Vec::new();
+            }
+            let held = one.session.held_without_link();
+            state.router.handle_link_down(key, now);
+            let given_up = held.map(|held| state.router.handle_waiting(key, held)).unwrap_or_default();
+            given_up.iter().filter_map(|key| state.sessions.get(key)).map(|one| one.session.clone()).collect()
         });
+        for session in given_up {
+            tracing::warn!("giving up a session that waits for its telephone: all of them hold too much");
+            session.abandon();
+        }
     }
 
     /// The session that a hello of this identity proves the right to go on with.

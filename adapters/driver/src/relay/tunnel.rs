@@ -14,26 +14,26 @@ use futures_lite::future;
 use telephone_core::error::{CloseReason, LeaveCode, ResetCode, Touched};
 use telephone_core::handshake::{self, Reception};
 use telephone_core::http1::OwnAnswer;
+use telephone_core::limits::REDIAL_SPREAD;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::mount::Mount;
 use telephone_core::router::{Identity, Registration, ResumeSecret, SessionKey};
-use telephone_core::session::{Event, LinkId, Role, Session, SessionConfig};
+use telephone_core::session::{CannotResume, Event, LinkId, Role, Session, SessionConfig};
 use telephone_core::target;
 use telephone_core::wire::{Hello, Refused, RefusedCode, SUBPROTOCOL, Settings, Welcome};
 
 use super::Inner;
 use super::public::Client;
 use super::registry::claims;
-use crate::authority::{AuthError, Grant, LEEWAY};
+use crate::authority::{AuthError, Grant};
 use crate::connection::Connection;
 use crate::link::{self, Link, Metered, web_socket_config};
 use crate::runtime::Runtime;
 use crate::shared::{Clock, Ending, SharedSession};
 use crate::socket::Socket as _;
 
-/// The interval over which each session adds to the spread of redials, and the least spread. (L12)
+/// What each session adds to the interval over which redials are spread. (L12)
 const SPREAD_MS_A_SESSION: u64 = 1;
-const SPREAD_MS_MIN: u64 = 100;
 /// When to come back with a token that only has to become good: soon, and not all at once.
 const TOKEN_RETRY_MS: RangeInclusive<u64> = 1_000..=5_000;
 
@@ -139,15 +139,15 @@ fn admit<R: Runtime>(relay: &Arc<Inner<R>>, hello: &Hello) -> Result<Admitted, R
         let retry_after_ms = error.is_temporary().then(|| fastrand::u64(TOKEN_RETRY_MS));
         Refused { retry_after_ms, ..refused(auth_code(error), error) }
     })?;
+    let identity = Identity::new(grant.subject.clone(), hello.instance.clone());
+    if let Some(resumed) = resume(relay, hello, &identity, &grant) {
+        return resumed;
+    }
     let mounts = claimed_mounts(hello, &grant).inspect_err(|refused| {
         if refused.code == RefusedCode::Forbidden {
             relay.observer.token_refused(AuthError::NotClaimed);
         }
     })?;
-    let identity = Identity::new(grant.subject.clone(), hello.instance.clone());
-    if let Some(resumed) = resume(relay, hello, &identity, &grant) {
-        return Ok(resumed);
-    }
     if relay.draining.is_raised() {
         return Err(refused(RefusedCode::Busy, "the plugboard is leaving"));
     }
@@ -160,19 +160,24 @@ fn resume<R: Runtime>(
     hello: &Hello,
     identity: &Identity,
     grant: &Grant,
-) -> Option<Admitted> {
+) -> Option<Result<Admitted, Refused>> {
     let resume = hello.resume.as_ref()?;
     let (key, session) = relay.registry.resumable(identity, resume)?;
     // The token may be another one by now, and cover less.
     if !relay.registry.renew(key, grant, relay.runtime.now()) {
         return None;
     }
-    let link = session.resume(resume.position).ok()?;
-    session.with(|session, now| session.authorize(lifetime(grant), now));
+    let link = match session.resume(resume.position) {
+        Ok(link) => link,
+        Err(CannotResume::Over) => return None,
+        // A hello that comes late, after one that the session went on with: to register it would end that.
+        Err(error @ CannotResume::Position(_)) => return Some(Err(refused(RefusedCode::Stale, error))),
+    };
+    session.with(|session, now| session.authorize(grant.good_for, now));
     relay.registry.settle_line(key, relay.runtime.now());
     let secret = ResumeSecret::new(resume.secret);
     let welcome = welcome(relay, key, grant, secret, Some(session.position()));
-    Some(Admitted { key, session, link, subject: grant.subject.clone(), welcome })
+    Some(Ok(Admitted { key, session, link, subject: grant.subject.clone(), welcome }))
 }
 
 fn register<R: Runtime>(
@@ -197,7 +202,7 @@ fn register<R: Runtime>(
         resume_window: relay.config.session.resume_window,
     };
     let mut session = Session::new(config, now);
-    session.authorize(lifetime(&grant), now);
+    session.authorize(grant.good_for, now);
     let link = session.link().ok_or_else(|| refused(RefusedCode::Busy, "the session has no link"))?;
     let clock: Clock = {
         let relay = relay.clone();
@@ -258,8 +263,8 @@ fn welcome<R: Runtime>(
         resumed,
         resume_url: relay.config.public_url.clone(),
         resume_window_ms: u64::try_from(window).unwrap_or(u64::MAX),
-        spread_ms: (sessions * SPREAD_MS_A_SESSION).max(SPREAD_MS_MIN),
-        expires_in_s: grant.expires_in.map(|life| life.as_secs()),
+        spread_ms: (sessions * SPREAD_MS_A_SESSION).max(REDIAL_SPREAD.start().as_millis() as u64),
+        expires_in_s: grant.expires_in().map(|life| life.as_secs()),
         settings: Settings::of(&relay.config.session),
     }
 }
@@ -288,7 +293,8 @@ async fn run<R: Runtime>(relay: &Arc<Inner<R>>, mut link: Link<R::Socket>, admit
         tracing::info!(session = number, subject, "a telephone lost its link; its session waits");
         ended = link::wait(&relay.runtime, &session, id, on_event).await;
     }
-    if let Some(reason) = ended {
+    // If not, the newer link's task says so.
+    if let Some(reason) = ended.filter(|_| keeper.is_latest()) {
         tracing::info!(session = number, subject, %reason, "a telephone left");
         relay.observer.session_ended(&subject, end_label(reason));
     }
@@ -346,8 +352,8 @@ fn renew<R: Runtime>(relay: &Arc<Inner<R>>, session: &SharedSession, key: Sessio
     match verified.and_then(unexpired) {
         Ok(grant) if relay.registry.renew(key, &grant, relay.runtime.now()) => {
             session.with(|session, now| {
-                session.confirm_renewal(grant.expires_in, now);
-                session.authorize(lifetime(&grant), now);
+                session.confirm_renewal(grant.expires_in(), now);
+                session.authorize(grant.good_for, now);
             });
         }
         Ok(_) => {
@@ -365,15 +371,9 @@ fn renew<R: Runtime>(relay: &Arc<Inner<R>>, session: &SharedSession, key: Sessio
     relay.registry.settle_line(key, relay.runtime.now());
 }
 
-/// How long a session may be given new streams: until no clock within the leeway can call the token good
-/// (I28). The telephone is told the token's own time, so that it renews before.
-fn lifetime(grant: &Grant) -> Option<Duration> {
-    grant.expires_in.map(|left| left + LEEWAY)
-}
-
 /// A token that lives on the leeway alone renews nothing: what it gave was given before.
 fn unexpired(grant: Grant) -> Result<Grant, AuthError> {
-    if grant.expires_in == Some(Duration::ZERO) { Err(AuthError::Expired) } else { Ok(grant) }
+    if grant.expires_in() == Some(Duration::ZERO) { Err(AuthError::Expired) } else { Ok(grant) }
 }
 
 /// The word for metrics.

@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_lite::future;
-use telephone_core::dialer::{DialEvent, Dialer, GiveUp};
+use telephone_core::dialer::{DialEvent, DialFailure, Dialer, GiveUp};
 use telephone_core::error::{CloseReason, LeaveCode, ResetCode, Touched};
-use telephone_core::limits::FAREWELL_TIME;
+use telephone_core::limits::{DRAIN_TIME, FAREWELL_TIME, RESUME_ALONE_TIME};
 use telephone_core::session::{Event, LinkId, Role, Session, SessionConfig};
+use telephone_core::time::Timestamp;
 use telephone_core::wire::{Opening, Resume, Welcome};
 
 use super::dial::{self, DialError, Established};
@@ -22,9 +23,6 @@ use crate::runtime::Runtime;
 use crate::shared::{Clock, Ending, SharedSession};
 use crate::socket::Socket;
 use crate::status::State;
-
-/// How long what is in flight may take to finish after a shutdown was asked for. (L13)
-const DRAIN_TIME: Duration = Duration::from_secs(30);
 
 /// Everything that one line needs.
 pub(super) struct Line<R: Runtime, L> {
@@ -45,8 +43,10 @@ struct Live {
     _ending: Ending,
     number: u64,
     secret: [u8; 16],
-    /// Where this very plugboard can be reached again.
+    /// Where this very plugboard can be reached again, if it said so.
     url: Option<PlugboardUrl>,
+    /// When the latest link was lost.
+    lost_at: Option<Timestamp>,
 }
 
 impl Live {
@@ -160,12 +160,18 @@ impl<R: Runtime, L: Leg> Line<R, L> {
     /// Dials once and serves the link that comes of it.
     async fn dial_once(&self, dialer: &mut Dialer, live: &mut Option<Live>) -> Result<(), String> {
         self.status.enter(self.index, State::Connecting);
-        let Some(dialled) = self.dial(live.as_ref()).await else { return Ok(()) };
+        let url = self.next_url(live.as_ref(), dialer.attempts()).clone();
+        let Some(dialled) = self.dial(&url, live.as_ref()).await else { return Ok(()) };
         let Established { link, welcome } = match dialled {
             Ok(established) => established,
             Err(error) => {
-                dialer.handle_failed(error.failure(), self.runtime.now());
-                return Err(error.to_string());
+                let failure = match error.failure() {
+                    // Whoever answers where a plugboard said that it is has no last word.
+                    DialFailure::Forbidden if url != self.url => DialFailure::Unreachable,
+                    failure => failure,
+                };
+                dialer.handle_failed(failure, self.runtime.now());
+                return Err(if url == self.url { error.to_string() } else { format!("{url}: {error}") });
             }
         };
         dialer.handle_established(welcome.spread(), self.runtime.now());
@@ -185,9 +191,22 @@ impl<R: Runtime, L: Leg> Line<R, L> {
         self.on_link_over(dialer, live, reason)
     }
 
+    /// Where to dial next: the plugboard that has the session, and when that one stays away, by turns, whoever the
+    /// URL leads to.
+    fn next_url<'a>(&'a self, live: Option<&'a Live>, attempts: u32) -> &'a PlugboardUrl {
+        let Some((live, url)) = live.and_then(|live| Some((live, live.url.as_ref()?))) else {
+            return &self.url;
+        };
+        let is_away = live.lost_at.is_some_and(|at| self.runtime.now().since(at) > RESUME_ALONE_TIME);
+        if is_away && attempts.is_multiple_of(2) { &self.url } else { url }
+    }
+
     /// Dials, and keeps the session that waits meanwhile. `None` if a shutdown made it needless.
-    async fn dial(&self, live: Option<&Live>) -> Option<Result<Established<Box<dyn Socket>>, DialError>> {
-        let url = live.and_then(|live| live.url.as_ref()).unwrap_or(&self.url);
+    async fn dial(
+        &self,
+        url: &PlugboardUrl,
+        live: Option<&Live>,
+    ) -> Option<Result<Established<Box<dyn Socket>>, DialError>> {
         let mut dialled = None;
         let dialling = async {
             let resume = live.map(Live::resume);
@@ -198,7 +217,7 @@ impl<R: Runtime, L: Leg> Line<R, L> {
         let dialling = async {
             let mut dialling = std::pin::pin!(dialling);
             match self.beside(live, dialling.as_mut()).await {
-                Some(_) => dialling.await,
+                Some(_) => future::or(dialling, self.until_idle_shutdown(None)).await,
                 None => None,
             }
         };
@@ -253,8 +272,19 @@ impl<R: Runtime, L: Leg> Line<R, L> {
             session,
             number: welcome.session,
             secret: welcome.secret,
-            url: welcome.resume_url.as_deref().and_then(|url| url.parse().ok()),
+            url: self.resume_url(welcome),
+            lost_at: None,
         }
+    }
+
+    /// Where the plugboard says that it is, if it can be dialled as safely as what was dialled.
+    fn resume_url(&self, welcome: &Welcome) -> Option<PlugboardUrl> {
+        let url: PlugboardUrl = welcome.resume_url.as_deref()?.parse().ok()?;
+        if url.is_tls() != self.url.is_tls() {
+            tracing::warn!(plugboard = %self.url, told = %url, "resuming at the URL that was dialled: of it and the one that the plugboard tells only one has TLS");
+            return None;
+        }
+        Some(url)
     }
 
     /// A link ended: its session with it, or not.
@@ -266,6 +296,9 @@ impl<R: Runtime, L: Leg> Line<R, L> {
     ) -> Result<(), String> {
         let now = self.runtime.now();
         let Some(reason) = reason else {
+            if let Some(one) = live {
+                one.lost_at = Some(now);
+            }
             let until = live.as_ref().and_then(|one| one.session.resumable_until());
             dialer.handle_lost(until, now);
             return Err("the link was lost; its session waits".into());

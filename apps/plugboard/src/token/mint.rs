@@ -83,7 +83,7 @@ mod tests {
         let grant = verifier.verify(token.expose(), now).unwrap();
         assert_eq!(grant.subject, "shop");
         assert_eq!(grant.mounts, ["/api", "room:r1"]);
-        assert_eq!(grant.expires_in, Some(Duration::from_secs(3600)));
+        assert_eq!(grant.expires_in(), Some(Duration::from_secs(3600)));
         assert_eq!(grant.token_id.unwrap().len(), 32);
     }
 

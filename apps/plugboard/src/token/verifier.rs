@@ -51,8 +51,8 @@ impl Verifier {
         }
         let claims = self.authentic_claims(token)?;
         self.check_parties(&claims)?;
-        let expires_in = time_left(&claims, seconds(now))?;
-        grant(claims, expires_in)
+        let good_for = time_left(&claims, seconds(now))?;
+        grant(claims, good_for)
     }
 
     /// The payload, once its signature is good. `jku`, `jwk`, `x5u` and `kid` choose nothing: the keys are
@@ -104,10 +104,12 @@ fn seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
+/// The time left until no clock within the leeway calls the token good.
 fn time_left(claims: &Claims, now: f64) -> Result<Duration, AuthError> {
     let exp = claims.exp.as_ref().and_then(Number::as_f64);
     let exp = exp.ok_or(AuthError::Malformed("`exp` is missing"))?;
-    if now >= exp + LEEWAY.as_secs_f64() {
+    let left = exp + LEEWAY.as_secs_f64() - now;
+    if left <= 0.0 {
         return Err(AuthError::Expired);
     }
     let nbf = claims.nbf.as_ref().and_then(Number::as_f64);
@@ -116,10 +118,10 @@ fn time_left(claims: &Claims, now: f64) -> Result<Duration, AuthError> {
     }
     // An absurdly late end is no end that a timer could hold.
     const CENTURY: f64 = 100.0 * 365.25 * 86400.0;
-    Ok(Duration::from_secs_f64((exp - now).clamp(0.0, CENTURY)))
+    Ok(Duration::from_secs_f64(left.min(CENTURY)))
 }
 
-fn grant(claims: Claims, expires_in: Duration) -> Result<Grant, AuthError> {
+fn grant(claims: Claims, good_for: Duration) -> Result<Grant, AuthError> {
     let subject = claims.sub.ok_or(AuthError::Malformed("`sub` is missing"))?;
     if !is_name(&subject) {
         return Err(AuthError::Malformed("`sub` is empty, too long or holds control characters"));
@@ -134,7 +136,7 @@ fn grant(claims: Claims, expires_in: Duration) -> Result<Grant, AuthError> {
     if mounts.iter().any(|mount| mount.parse::<Mount>().is_err()) {
         return Err(AuthError::Malformed("`mounts` holds something that is no mount"));
     }
-    Ok(Grant { subject, token_id: claims.jti, mounts, expires_in: Some(expires_in) })
+    Ok(Grant { subject, token_id: claims.jti, mounts, good_for: Some(good_for) })
 }
 
 fn is_name(text: &str) -> bool {

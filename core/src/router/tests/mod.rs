@@ -4,6 +4,7 @@ mod choice;
 mod memory;
 mod parking;
 mod registration;
+mod waiting;
 
 use alloc::string::ToString;
 use alloc::vec::Vec;

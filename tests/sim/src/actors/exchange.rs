@@ -2,6 +2,7 @@
 //! exchange task does.
 
 use telephone_core::error::{CloseReason, Reset, ResetCode};
+use telephone_core::limits::REQUEST_ATTEMPTS_MAX;
 use telephone_core::retry;
 use telephone_core::router::{Refusal, Route, RouterEvent, SessionKey};
 use telephone_core::session::{OpenError, StreamId};
@@ -12,9 +13,6 @@ use super::plugboard::{Plugboard, Whereabouts};
 use crate::clock::{Event, Micros};
 use crate::oracle::{Oracle, Outcome};
 use crate::stage::{Note, Stage};
-
-/// How often a request may be given to another session when one was lost before it answered.
-const ATTEMPTS_MAX: u32 = 3;
 
 /// A request is over.
 pub fn finish(request: u32, outcome: Outcome, stage: &mut Stage<'_>) {
@@ -135,7 +133,7 @@ impl Plugboard {
             Err(OpenError::TooManyStreams) => {
                 self.router.finish(key);
                 // What is refused before anybody took it tries again, and opens another one.
-                let opens_max = stage.scenario.requests.len() as u64 * u64::from(ATTEMPTS_MAX + 1);
+                let opens_max = stage.scenario.requests.len() as u64 * u64::from(REQUEST_ATTEMPTS_MAX + 1);
                 let is_wide =
                     stage.scenario.telephone_limits.streams > opens_max && !self.is_hostile(key, stage);
                 stage.oracle.check("I5", !is_wide, || format!("request {request}: no stream is left"));
@@ -169,7 +167,7 @@ impl Plugboard {
     }
 
     fn again(&mut self, request: u32, attempt: u32, outcome: Outcome, stage: &mut Stage<'_>) {
-        if attempt >= ATTEMPTS_MAX {
+        if attempt >= REQUEST_ATTEMPTS_MAX {
             return self.conclude(request, outcome, stage);
         }
         self.clients.remove(&request);
@@ -250,12 +248,12 @@ impl Plugboard {
         let legs = held.line.legs().iter().filter(|(_, leg)| leg.status.is_none());
         let requests: Vec<(StreamId, u32)> = legs.map(|(stream, leg)| (*stream, leg.request)).collect();
         for (stream, request) in requests {
-            let attempt = self.clients.get(&request).map_or(ATTEMPTS_MAX, |(_, attempt)| *attempt);
+            let attempt = self.clients.get(&request).map_or(REQUEST_ATTEMPTS_MAX, |(_, attempt)| *attempt);
             let may_move = match client::opening(request, stage.request(request)) {
                 (Opening::Http { head, .. }, is_whole) => retry::may_move(&head, is_whole),
                 (Opening::Tcp { .. }, _) => false,
             };
-            if may_move && attempt < ATTEMPTS_MAX {
+            if may_move && attempt < REQUEST_ATTEMPTS_MAX {
                 self.let_go(key, stream);
                 self.again(request, attempt, Outcome::Refused(503), stage);
             }

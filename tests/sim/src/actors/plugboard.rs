@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use telephone_core::error::{CloseReason, LeaveCode};
 use telephone_core::handshake::Reception;
-use telephone_core::limits::RouterLimits;
+use telephone_core::limits::{DARK_TIME, RouterLimits};
 use telephone_core::router::{Router, SessionKey, Ticket};
 use telephone_core::session::{Event as News, LinkId, StreamId};
 
@@ -19,9 +19,6 @@ use crate::line::Line;
 use crate::net::{Arrival, Side};
 use crate::scenario::Limits;
 use crate::stage::{Note, Stage};
-
-/// How long a request waits for its session's next link before it is given to another session.
-const MOVE_AFTER: Micros = crate::clock::SECOND;
 
 /// What a wire is to a plugboard.
 #[derive(Debug)]
@@ -194,7 +191,8 @@ impl Plugboard {
             let number = key.number();
             stage.note(Note::Lost, number, || format!("the plugboard's session {number:x} lost wire {wire}"));
             self.settle_line(key, stage);
-            stage.plan_in(MOVE_AFTER, Event::Stranded { plugboard: self.index, session: number });
+            let stranded = Event::Stranded { plugboard: self.index, session: number };
+            stage.plan_in(DARK_TIME.as_micros() as Micros, stranded);
         }
         for event in news {
             self.on_news(key, event, stage);

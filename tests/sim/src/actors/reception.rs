@@ -7,7 +7,7 @@ use telephone_core::error::LeaveCode;
 use telephone_core::handshake;
 use telephone_core::mount::Mount;
 use telephone_core::router::{Identity, Registration, ResumeSecret, SessionKey};
-use telephone_core::session::{Role, Session, SessionConfig};
+use telephone_core::session::{CannotResume, Role, Session, SessionConfig};
 use telephone_core::wire::{Hello, Refused, RefusedCode, Settings, Welcome};
 
 use super::issuer::{BadToken, Grant};
@@ -44,7 +44,7 @@ impl Plugboard {
     fn admit(&mut self, wire: u32, hello: &Hello, stage: &mut Stage<'_>) {
         let judged = Self::judge(hello, stage);
         let admitted = judged.and_then(|grant| match self.resume(wire, hello, &grant, stage) {
-            Some(key) => Ok(key),
+            Some(resumed) => resumed,
             None => self.register(wire, hello, &grant, stage),
         });
         match admitted {
@@ -90,12 +90,16 @@ impl Plugboard {
         hello: &Hello,
         grant: &Grant,
         stage: &mut Stage<'_>,
-    ) -> Option<SessionKey> {
+    ) -> Option<Result<SessionKey, RefusedCode>> {
         let resume = hello.resume.as_ref()?;
         let key = self.router.resumable(&Self::identity(grant, hello), resume)?;
         let held = self.sessions.get_mut(&key)?;
         let now = stage.clock.timestamp();
-        let link = held.line.session.resume(resume.position, now).ok()?;
+        let link = match held.line.session.resume(resume.position, now) {
+            Ok(link) => link,
+            Err(CannotResume::Over) => return None,
+            Err(CannotResume::Position(_)) => return Some(Err(RefusedCode::Stale)),
+        };
         let (owner, greeter) = (held.telephone, stage.connection(wire).telephone);
         stage.oracle.check("I27", owner == greeter, || {
             format!("telephone {greeter} went on with the session of telephone {owner}")
@@ -116,7 +120,7 @@ impl Plugboard {
             self.stands.insert(old, Stand::Old(key, old_link));
         }
         self.stands.insert(wire, Stand::Used(key));
-        Some(key)
+        Some(Ok(key))
     }
 
     fn register(

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use telephone_core::dialer::{DialEvent, DialFailure, Dialer, DialerConfig};
 use telephone_core::error::{CloseReason, LeaveCode};
 use telephone_core::handshake::{Answer, Greeting};
-use telephone_core::limits::HANDSHAKE_TIMEOUT;
+use telephone_core::limits::{DRAIN_TIME, HANDSHAKE_TIMEOUT};
 use telephone_core::session::{Event as News, Role, Session, SessionConfig};
 use telephone_core::wire::{Hello, Refused, Resume, Settings, Welcome};
 
@@ -22,9 +22,6 @@ use crate::stage::{Note, Stage};
 /// Attempts in any stretch of half a minute. (I41)
 const ATTEMPTS_MAX: usize = 60;
 const ATTEMPTS_SPAN: Micros = 30 * crate::clock::SECOND;
-
-/// How long what is in flight may take to finish. (L13)
-const DRAIN_TIME: Micros = 30 * crate::clock::SECOND;
 
 /// A dial that is under way.
 #[derive(Debug)]
@@ -455,7 +452,7 @@ impl Telephone {
 
     /// It ends as soon as its streams have.
     pub fn leave(&mut self, stage: &mut Stage<'_>) {
-        let end = stage.now() + DRAIN_TIME;
+        let end = stage.now() + DRAIN_TIME.as_micros() as Micros;
         self.leaves_at.get_or_insert(end);
         stage.clock.plan(end, Event::Telephone(self.index));
         if let Some(served) = &mut self.served {

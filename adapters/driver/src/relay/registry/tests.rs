@@ -15,7 +15,7 @@ const LIFE: Duration = Duration::from_secs(1);
 
 fn grant(subject: &str, mounts: &[&str]) -> Grant {
     let mounts = mounts.iter().map(ToString::to_string).collect();
-    Grant { subject: subject.into(), token_id: None, mounts, expires_in: Some(LIFE) }
+    Grant { subject: subject.into(), token_id: None, mounts, good_for: Some(LIFE) }
 }
 
 /// A registry past its grace, with one session of the shop's.

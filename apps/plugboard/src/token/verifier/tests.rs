@@ -54,7 +54,7 @@ fn each_kind_of_key_verifies_its_own_tokens() {
         assert_eq!(grant.subject, "shop", "{algorithm:?}");
         assert_eq!(grant.token_id.as_deref(), Some("t1"));
         assert_eq!(grant.mounts, ["/api"]);
-        assert_eq!(grant.expires_in, Some(Duration::from_secs(600)));
+        assert_eq!(grant.expires_in(), Some(Duration::from_secs(600)));
     }
 }
 
@@ -234,7 +234,7 @@ fn every_changed_character_of_a_good_token_spoils_it() {
 
 #[test]
 fn a_clock_may_be_wrong_by_a_minute_and_no_more() {
-    let left = |exp: u64| verify(&hs256(&claims_with("exp", json!(exp)))).map(|grant| grant.expires_in);
+    let left = |exp: u64| verify(&hs256(&claims_with("exp", json!(exp)))).map(|grant| grant.expires_in());
     assert_eq!(left(NOW - 59), Ok(Some(Duration::ZERO)));
     assert_eq!(left(NOW), Ok(Some(Duration::ZERO)));
     assert_eq!(left(NOW + 1), Ok(Some(Duration::from_secs(1))));
