@@ -44,7 +44,12 @@ impl Line {
 
     /// Through a relay and a sidecar with a hop between them, which can cut their links.
     pub fn behind_hop(program: Program) -> (Self, Hop) {
-        let (relay, origin) = (Relay::start(), Origin::start());
+        Self::behind_hop_with(program, NO_GRACE)
+    }
+
+    /// The same with these options of the relay alone.
+    pub fn behind_hop_with(program: Program, options: &[&str]) -> (Self, Hop) {
+        let (relay, origin) = (Relay::with(options), Origin::start());
         let hop = Hop::before(relay.addr());
         let sidecar = dial(program, &hop.url(), &relay, &origin).ready();
         (Self { tunnel: Some((sidecar, relay)), origin }, hop)

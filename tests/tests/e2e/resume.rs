@@ -1,12 +1,13 @@
 //! A lost link is latency and not an error: what goes through a session goes on over the next link.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use telephone_tests::client::ask;
+use telephone_tests::client::{Client, ask};
 use telephone_tests::hop::{Cut, Door};
 use telephone_tests::line::{Line, both_programs};
 use telephone_tests::origin::{After, Origin};
@@ -224,5 +225,47 @@ fn requests_sent_while_the_link_is_dark_are_answered_when_it_is_back() {
             });
             sizes::figure("all answered", format_args!("{:?} after {door:?}, {cut:?}", start.elapsed()));
         }
+    });
+}
+
+/// A download under way, of which the client has the head.
+fn begin_download(line: &Line) -> (Client, Head) {
+    let mut client = line.connect();
+    client.send(Request::get(&format!("/m/body/{}", 64 * MIB)).to_vec());
+    let head = client.head();
+    (client, head)
+}
+
+#[test]
+fn a_telephone_goes_back_to_the_url_that_its_plugboard_told_and_in_time_to_its_own() {
+    both_programs(|program| {
+        let told = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("ws://{}", told.local_addr().expect("an address"));
+        let (line, hop) = Line::behind_hop_with(program, &["--public-url", &url]);
+        let (mut client, head) = begin_download(&line);
+        assert_eq!(hop.cut(Cut::Reset), 1);
+        let lost = Instant::now();
+        let (asked, _) = told.accept().expect("a dial");
+        let mut request = [0; 16];
+        (&asked).read_exact(&mut request).expect("a request");
+        assert!(request.starts_with(b"GET /.well-known"), "{request:?}");
+        drop((asked, told));
+        let (digest, ending) = client.digest_body(&head).expect("octets within the time-out");
+        assert!(ending.is_complete() && digest.len == 64 * MIB, "{ending:?} after {} octets", digest.len);
+        sizes::figure("gone on at its own URL after", format_args!("{:?}", lost.elapsed()));
+    });
+}
+
+#[test]
+fn a_told_url_that_is_less_safe_or_cannot_be_dialled_is_left_alone() {
+    both_programs(|program| {
+        let (line, hop) = Line::behind_hop_with(program, &["--public-url", "wss://127.0.0.1:1"]);
+        let (mut client, head) = begin_download(&line);
+        let start = Instant::now();
+        assert_eq!(hop.cut(Cut::Reset), 1);
+        let (digest, ending) = client.digest_body(&head).expect("octets within the time-out");
+        assert!(ending.is_complete() && digest.len == 64 * MIB, "{ending:?} after {} octets", digest.len);
+        let took = start.elapsed();
+        assert!(took < Duration::from_secs(5), "the telephone dialled elsewhere first, for {took:?}");
     });
 }
