@@ -1,0 +1,174 @@
+//! What was asked, what the backends did, and how it ended: the laws about requests.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::content::{Content, Direction};
+use crate::executor::Executor;
+use crate::wire::Pace;
+
+/// How often a backend may execute an idempotent request: three attempts of the relay, each with one more of the
+/// telephone on a fresh connection.
+const EXECUTIONS_MAX: u32 = 6;
+
+/// One request, as its client and its backend are to carry it out.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Its number, which its target names.
+    pub id: u64,
+    /// How long its client waits before it.
+    pub delay: Duration,
+    /// Under which of the world's mounts.
+    pub mount: usize,
+    /// `GET`, `POST` or `PUT`.
+    pub method: &'static str,
+    /// It asks for another protocol; both bodies then follow the 101.
+    pub is_upgrade: bool,
+    /// Octets of the request's body.
+    pub up: u64,
+    /// Whether they are chunked.
+    pub is_up_chunked: bool,
+    /// How fast the client writes them.
+    pub up_pace: Pace,
+    /// Octets of the answer's body.
+    pub down: u64,
+    /// Whether they are chunked.
+    pub is_down_chunked: bool,
+    /// How fast the backend writes them.
+    pub down_pace: Pace,
+    /// How fast the client reads them.
+    pub read_pace: Pace,
+    /// An upgraded connection may end early without a reset: processes get killed in this world, and the system
+    /// ends their connections as if all was said.
+    pub may_end_early: bool,
+}
+
+impl Plan {
+    /// The content of one of its bodies.
+    #[must_use]
+    pub const fn content(&self, direction: Direction) -> Content {
+        Content::new(self.id, direction)
+    }
+}
+
+/// How a request ended for its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// With its backend's whole answer.
+    Whole,
+    /// With an answer of the relay's own.
+    Refused(u16),
+    /// Its connection ended before the answer did.
+    Aborted,
+}
+
+#[derive(Default)]
+struct Entry {
+    executions: u32,
+    has_begun: bool,
+    outcome: Option<Outcome>,
+}
+
+#[derive(Default)]
+struct State {
+    plans: BTreeMap<u64, Arc<Plan>>,
+    entries: BTreeMap<u64, Entry>,
+    violations: Vec<String>,
+}
+
+/// The ledger of one world. Clones are the same one.
+#[derive(Clone)]
+pub struct Ledger {
+    executor: Executor,
+    state: Arc<Mutex<State>>,
+}
+
+impl Ledger {
+    /// A ledger of these requests.
+    #[must_use]
+    pub fn new(executor: Executor, plans: impl IntoIterator<Item = Plan>) -> Self {
+        let plans = plans.into_iter().map(|plan| (plan.id, Arc::new(plan))).collect();
+        Self { executor, state: Arc::new(Mutex::new(State { plans, ..State::default() })) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The plan with this number.
+    #[must_use]
+    pub fn plan(&self, id: u64) -> Option<Arc<Plan>> {
+        self.lock().plans.get(&id).cloned()
+    }
+
+    /// A law was broken.
+    pub fn violate(&self, what: impl Into<String>) {
+        let now = self.executor.now().as_micros();
+        self.lock().violations.push(format!("at {}.{:06} s: {}", now / 1_000_000, now % 1_000_000, what.into()));
+    }
+
+    pub(crate) fn begin(&self, id: u64) {
+        self.lock().entries.entry(id).or_default().has_begun = true;
+    }
+
+    /// A request ended for its client. (I34)
+    pub(crate) fn end(&self, id: u64, outcome: Outcome) {
+        let code = match outcome {
+            Outcome::Whole => 1,
+            Outcome::Refused(status) => u64::from(status),
+            Outcome::Aborted => 2,
+        };
+        self.executor.trace(&[6, id, code]);
+        if self.lock().entries.entry(id).or_default().outcome.replace(outcome).is_some() {
+            self.violate(format!("request {id} ended twice (I34)"));
+        }
+    }
+
+    /// A backend has read a request's head. (I31, I32)
+    pub(crate) fn execute(&self, plan: &Plan) {
+        self.executor.trace(&[7, plan.id]);
+        let executions = {
+            let mut state = self.lock();
+            let entry = state.entries.entry(plan.id).or_default();
+            entry.executions += 1;
+            entry.executions
+        };
+        let most = if plan.method == "POST" { 1 } else { EXECUTIONS_MAX };
+        if executions > most {
+            self.violate(format!("request {} ({}) executed {executions} times (I31)", plan.id, plan.method));
+        }
+    }
+
+    /// Requests that have not ended.
+    #[must_use]
+    pub fn open(&self) -> Vec<u64> {
+        let state = self.lock();
+        let is_open = |id: &&u64| state.entries.get(*id).is_none_or(|entry| entry.outcome.is_none());
+        state.plans.keys().filter(is_open).copied().collect()
+    }
+
+    /// How many requests ended in which way.
+    #[must_use]
+    pub fn outcomes(&self) -> BTreeMap<Outcome, usize> {
+        let mut counts = BTreeMap::new();
+        for outcome in self.lock().entries.values().filter_map(|entry| entry.outcome) {
+            *counts.entry(outcome).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    /// Requests that did not end with their whole answer, and how they ended.
+    #[must_use]
+    pub fn failed(&self) -> Vec<(u64, Outcome)> {
+        let state = self.lock();
+        let outcomes = state.entries.iter().filter_map(|(id, entry)| Some((*id, entry.outcome?)));
+        outcomes.filter(|(_, outcome)| *outcome != Outcome::Whole).collect()
+    }
+
+    /// The laws that were broken.
+    #[must_use]
+    pub fn violations(&self) -> Vec<String> {
+        self.lock().violations.clone()
+    }
+}
