@@ -306,7 +306,15 @@ impl Dialer {
             return;
         }
         let drawn = least.saturating_add(self.random.duration_up_to(jitter));
-        self.state = State::Waiting { since: now, until: now + drawn.max(self.pace.wait(now)) };
+        let held_back = self.pace.wait(now);
+        let delay = if drawn < held_back {
+            // The steady gap alone would keep step with whatever breaks links at a beat of its own. Being late
+            // counts against no later attempt, and the sum stays below REDIAL_QUICK_MAX.
+            held_back.saturating_add(self.random.duration_up_to(REDIAL_GAP / 2))
+        } else {
+            drawn
+        };
+        self.state = State::Waiting { since: now, until: now + delay };
     }
 }
 

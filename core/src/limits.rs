@@ -72,6 +72,8 @@ impl Default for HttpLimits {
     }
 }
 
+/// The longest body that a head may declare, octets: a length that every HTTP implementation can hold. (H-02)
+pub const BODY_LENGTH_MAX: u64 = i64::MAX as u64;
 /// Octets of a method token. (H-18)
 pub const METHOD_BYTES_MAX: usize = 32;
 /// Interim responses (1xx but not 101) of one request. (H-20)
@@ -80,8 +82,8 @@ pub const INTERIM_RESPONSES_MAX: usize = 8;
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// Octets of one stream's data in one scheduler turn, and of one data frame. (L5)
 pub const DATA_BYTES_MAX: usize = 16 * 1024;
-/// Octets of a send buffer of one stream.
-pub const SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// Octets of a send buffer of one stream: what one message holds, so that none is left over for a message of its own.
+pub const SEND_BUFFER_BYTES: usize = 63 * 1024;
 /// Octets of a token. (L18)
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Mounts in one registration, and in one token. (L18)

@@ -145,7 +145,7 @@ fn refuse_disguise(segment: &[u8]) -> Result<(), TargetError> {
     if segment.contains(&b'%') && has_overlong() {
         return Err(TargetError::Overlong);
     }
-    let hides_dots = pieces(segment).any(|piece| is_dot_segment(cut(piece, &PARAMETERS).0));
+    let hides_dots = pieces(segment, &HIDDEN_SLASHES).any(|piece| is_dot_segment(cut(piece, &PARAMETERS).0));
     if hides_dots && !cfg!(planted = "hidden-dots-accepted") {
         Err(TargetError::HiddenDotSegment)
     } else {
@@ -156,12 +156,29 @@ fn refuse_disguise(segment: &[u8]) -> Result<(), TargetError> {
 /// The other paths that backends may see in a canonical `path`: segments split at encoded slashes and
 /// without parameters, empty ones merged. `None` if there is only one way to read it.
 ///
-/// Two readings are enough, since a mount's own path is plain: every other order of decoding, cutting and
-/// merging stops matching mounts at an earlier segment than one of them. The first decodes and then cuts;
-/// the second cuts at a bare semicolon before it decodes (`a;x%2Fb` is `a/b` or `a`).
-pub(crate) fn readings(path: &[u8]) -> Option<[Vec<u8>; 2]> {
-    (!is_plain(path)).then(|| [reading(path, &[]), reading(path, &[b";"])])
+/// Backends differ in what they have decoded when they cut parameters off: a bare semicolon may be cut before
+/// either encoded slash is a slash, and an encoded one at that moment or later (`a%3Bx%2Fb` is `a/b` or `a`). Those are
+/// nine orders. What a backend never decodes ends the plain segments of a path, and so adds nothing: a mount that
+/// the path itself and all nine agree on lies before it.
+pub(crate) fn readings(path: &[u8]) -> Option<impl Iterator<Item = Vec<u8>>> {
+    (!is_plain(path)).then(|| ORDERS.iter().map(|[bare, encoded]| reading(path, bare, encoded)))
 }
+
+/// The encoded slashes that are slashes when bare semicolons are cut at, and when encoded ones are.
+const ORDERS: [[&[&[u8]]; 2]; 9] = {
+    let [slash, backslash] = HIDDEN_SLASHES;
+    [
+        [&[], &[]],
+        [&[], &[slash]],
+        [&[], &[backslash]],
+        [&[], &HIDDEN_SLASHES],
+        [&[slash], &[slash]],
+        [&[slash], &HIDDEN_SLASHES],
+        [&[backslash], &[backslash]],
+        [&[backslash], &HIDDEN_SLASHES],
+        [&HIDDEN_SLASHES, &HIDDEN_SLASHES],
+    ]
+};
 
 /// Whether every backend reads the segments of a canonical `path` alike. A slash at the end is plain.
 pub(crate) fn is_plain(path: &[u8]) -> bool {
@@ -169,26 +186,25 @@ pub(crate) fn is_plain(path: &[u8]) -> bool {
     !(has(&HIDDEN_SLASHES) || has(&PARAMETERS) || has(&[b"//"]))
 }
 
-/// One reading of `path`: each segment cut at `first`, split at encoded slashes, cut at parameters.
-fn reading(path: &[u8], first: &[&[u8]]) -> Vec<u8> {
+/// One reading of `path`: each segment split at `bare` and cut at bare semicolons, split at `encoded` and cut at
+/// all of them, split at every encoded slash.
+fn reading(path: &[u8], bare: &[&[u8]], encoded: &[&[u8]]) -> Vec<u8> {
+    let segments = path.split(|&octet| octet == b'/');
+    let cut_bare = segments.flat_map(|segment| pieces(segment, bare)).map(|piece| cut(piece, &[b";"]).0);
+    let cut_all = cut_bare.flat_map(|piece| pieces(piece, encoded)).map(|piece| cut(piece, &PARAMETERS).0);
     let mut out = Vec::with_capacity(path.len());
-    for segment in path.split(|&octet| octet == b'/') {
-        for piece in pieces(cut(segment, first).0) {
-            let name = cut(piece, &PARAMETERS).0;
-            if !name.is_empty() {
-                out.push(b'/');
-                out.extend_from_slice(name);
-            }
-        }
+    for name in cut_all.flat_map(|piece| pieces(piece, &HIDDEN_SLASHES)).filter(|name| !name.is_empty()) {
+        out.push(b'/');
+        out.extend_from_slice(name);
     }
     out
 }
 
-/// The segments that a backend sees in `segment` when it decodes slashes.
-fn pieces(segment: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// The parts of `segment` between `marks`.
+fn pieces<'a>(segment: &'a [u8], marks: &'a [&[u8]]) -> impl Iterator<Item = &'a [u8]> {
     let mut rest = Some(segment);
     core::iter::from_fn(move || {
-        let (piece, tail) = cut(rest?, &HIDDEN_SLASHES);
+        let (piece, tail) = cut(rest?, marks);
         rest = tail;
         Some(piece)
     })

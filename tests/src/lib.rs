@@ -12,6 +12,7 @@
 //! Everything blocks and everything has a deadline; nothing sleeps in the hope that something has happened.
 
 pub mod axum_app;
+pub mod beside;
 pub mod bins;
 pub mod certs;
 pub mod client;

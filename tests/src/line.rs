@@ -6,6 +6,7 @@ use std::thread;
 
 use crate::client::{Answer, Client, ask};
 use crate::gate;
+use crate::hop::Hop;
 use crate::origin::Origin;
 use crate::relay::{NO_GRACE, Relay};
 use crate::request::Request;
@@ -35,16 +36,25 @@ impl Line {
 
     /// Through a relay and a sidecar with these options beside the necessary ones.
     pub fn with(program: Program, relay: &[&str], sidecar: &[&str]) -> Self {
-        let origin = Origin::start();
         let relay = Relay::with(relay);
-        let sidecar = dial(program, &relay, &origin).args(sidecar).ready();
+        let origin = Origin::start();
+        let sidecar = dial(program, &relay.url(), &relay, &origin).args(sidecar).ready();
         Self { tunnel: Some((sidecar, relay)), origin }
+    }
+
+    /// Through a relay and a sidecar with a hop between them, which can cut their links.
+    pub fn behind_hop(program: Program) -> (Self, Hop) {
+        let (relay, origin) = (Relay::start(), Origin::start());
+        let hop = Hop::before(relay.addr());
+        let sidecar = dial(program, &hop.url(), &relay, &origin).ready();
+        (Self { tunnel: Some((sidecar, relay)), origin }, hop)
     }
 
     /// Kills the sidecar and starts another one in its place.
     pub fn replace_sidecar(&mut self) {
         self.sidecar_mut().kill();
-        let next = dial(self.sidecar().program(), self.relay(), &self.origin).ready();
+        let relay = self.relay();
+        let next = dial(self.sidecar().program(), &relay.url(), relay, &self.origin).ready();
         *self.sidecar_mut() = next;
     }
 
@@ -115,9 +125,9 @@ impl Line {
     }
 }
 
-/// A sidecar between that relay and that origin.
-fn dial(program: Program, relay: &Relay, origin: &Origin) -> Dial {
-    program.dial(relay).token(&relay.token(&[MOUNT])).mount(MOUNT).backend(&origin.url())
+/// A sidecar between that relay, which it gets to by `url`, and that origin.
+fn dial(program: Program, url: &str, relay: &Relay, origin: &Origin) -> Dial {
+    program.dial_url(url).token(&relay.token(&[MOUNT])).mount(MOUNT).backend(&origin.url())
 }
 
 /// Proves a sentence on the straight line first, which shows that the test is right, then through both sidecars.

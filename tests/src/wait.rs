@@ -39,3 +39,11 @@ pub fn until<T>(what: &str, within: Duration, probe: impl FnMut() -> Option<T>) 
 pub fn until_true(what: &str, within: Duration, mut holds: impl FnMut() -> bool) -> Duration {
     timed(what, within, || holds().then_some(())).1
 }
+
+/// The turns of a scenario at a steady pace: 0, 1, 2 …, each no sooner than it is due, whatever the one before took.
+///
+/// The pace is what is tested: it stands for clients that come when they come, and for a network that breaks when
+/// it breaks. It is no way to wait for anything.
+pub fn paced(start: Instant, gap: Duration) -> impl Iterator<Item = u32> {
+    (0..).inspect(move |&turn| thread::sleep((start + gap * turn).saturating_duration_since(Instant::now())))
+}

@@ -370,3 +370,47 @@ fn no_more_than_sixty_attempts_come_in_any_thirty_seconds() {
         assert!(busiest > Some(Duration::from_secs(30)), "seed {seed}: 61 attempts in {busiest:?}");
     }
 }
+
+/// Found by the simulator: what the pace holds back came at one beat for all that had started together.
+#[test]
+fn telephones_that_start_together_are_not_held_back_together() {
+    let dials = |seed: u64| {
+        let mut telephone = Telephone::new(DialerConfig::default(), seed);
+        while telephone.dialled.len() < 40 {
+            telephone.next();
+            telephone.establish();
+            telephone.progress();
+            telephone.lose(None);
+        }
+        telephone.dialled
+    };
+    let (one, other) = (dials(1), dials(2));
+    let meetings = one.iter().skip(1).filter(|at| other.contains(at)).count();
+    assert_eq!(meetings, 0, "{one:?} {other:?}");
+}
+
+#[test]
+fn dials_that_come_at_their_bound_do_not_fall_into_step_with_a_network_that_cuts_at_a_beat() {
+    const BEAT_MS: u64 = 300;
+    for offset in (0..BEAT_MS).step_by(5) {
+        let mut telephone = Telephone::new(DialerConfig::default(), offset);
+        let rounds = 200;
+        let mut up = Duration::ZERO;
+        for _ in 0..rounds {
+            assert_eq!(telephone.next(), Some(DialEvent::Dial));
+            telephone.establish();
+            telephone.progress();
+            let since_start = u64::try_from(telephone.now.since(Timestamp::ZERO).as_millis()).unwrap();
+            let left = Duration::from_millis(BEAT_MS - (since_start + offset) % BEAT_MS);
+            telephone.pass(left);
+            telephone.lose(Some(Duration::from_secs(30)));
+            up += left;
+        }
+        // In step each link has the same time, which may be next to none. Out of step it is half a beat.
+        let mean = up / rounds;
+        assert!(
+            mean > Duration::from_millis(BEAT_MS / 3),
+            "{offset} ms: a link is up for {mean:?} in the mean"
+        );
+    }
+}

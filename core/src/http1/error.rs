@@ -38,7 +38,7 @@ pub enum Malformed {
     ConnectionOption,
     /// `Connection` names a field that is not the sender's to remove.
     ProtectedOption,
-    /// `Content-Length` is not 1 to 19 digits alone.
+    /// `Content-Length` is not 1 to 19 digits alone, or past 2^63 - 1.
     Length,
     /// More than one `Content-Length`, equal or not.
     LengthRepeated,

@@ -10,6 +10,7 @@ use httparse::Header;
 use super::error::Malformed;
 use super::scan::is_token;
 use super::split::{self, untrimmed};
+use crate::limits::BODY_LENGTH_MAX;
 use crate::message::Headers;
 
 /// The version of a message that was read.
@@ -275,13 +276,15 @@ fn after_space(value: &[u8]) -> &[u8] {
     value.strip_prefix(b" ").unwrap_or(value)
 }
 
-/// A length in at most 19 digits, which always fit 64 bits (RFC 9110 §8.6). [H-02]
+/// A length in at most 19 digits, which always fit 64 bits, and no longer than what crosses the tunnel
+/// (RFC 9110 §8.6). [H-02]
 fn content_length(value: &[u8]) -> Result<u64, Malformed> {
     if value.is_empty() || value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
         return Err(Malformed::Length);
     }
     let digits = value.iter().map(|&digit| u64::from(digit.wrapping_sub(b'0')));
-    Ok(digits.fold(0, |sum: u64, digit| sum.saturating_mul(10).saturating_add(digit)))
+    let length = digits.fold(0, |sum: u64, digit| sum.saturating_mul(10).saturating_add(digit));
+    if length > BODY_LENGTH_MAX { Err(Malformed::Length) } else { Ok(length) }
 }
 
 /// Whether a `Transfer-Encoding` is `chunked` alone. Where another coding precedes it the framing is

@@ -69,8 +69,8 @@ impl Table {
     /// [`Ambiguous`] if a backend that reads the path otherwise would see another mount (I25).
     pub(super) fn lookup(&self, host: Option<&[u8]>, path: &[u8]) -> Result<Option<MountId>, Ambiguous> {
         let found = self.longest(host, path);
-        let others = target::readings(path);
-        let agrees = others.iter().flatten().all(|reading| self.longest(host, reading) == found);
+        let mut others = target::readings(path).into_iter().flatten();
+        let agrees = others.all(|reading| self.longest(host, &reading) == found);
         if agrees { Ok(found) } else { Err(Ambiguous) }
     }
 

@@ -116,12 +116,10 @@ impl Grant {
         self.window
     }
 
-    #[cfg(test)]
     pub(super) const fn reserved(&self) -> u64 {
         self.reserved
     }
 
-    #[cfg(test)]
     pub(super) const fn consumed(&self) -> u64 {
         self.consumed
     }
@@ -229,3 +227,6 @@ impl Grant {
         self.reserved = needed;
     }
 }
+
+#[cfg(test)]
+mod tests;

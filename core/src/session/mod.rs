@@ -11,6 +11,7 @@
 //! they are empty; nothing is lost if one of them is polled later. There is no queue of things to say:
 //! a stream that has something to say stands in a list once, however much that is.
 
+mod balance;
 mod budget;
 mod credit;
 mod life;
@@ -33,6 +34,7 @@ use crate::limits::{MESSAGE_BYTES_MAX, SessionLimits, TOKEN_BYTES_MAX};
 use crate::time::Timestamp;
 pub use crate::wire::StreamId;
 use crate::wire::{self, Opening, Setting};
+pub use balance::Balance;
 use budget::Budget;
 use credit::{Grant, Ledger, Tuning};
 pub use link::{CannotResume, LinkId};

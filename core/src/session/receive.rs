@@ -111,6 +111,11 @@ impl Session {
     }
 
     fn on_frame(&mut self, frame: Frame, message: usize, now: Timestamp) -> Result<(), Misbehaviour> {
+        let stream = frame.stream().and_then(|id| self.streams.get(&id));
+        if stream.is_some_and(|stream| !stream.is_heard_of()) {
+            // Its number was guessed: an answer to what was not asked yet.
+            return Err(Misbehaviour::StreamUnknown);
+        }
         match frame {
             Frame::Hello(_) | Frame::Welcome(_) | Frame::Refused(_) => Err(Misbehaviour::FrameOutOfPlace),
             Frame::Open { id, grant, end, opening } => self.on_open(id, grant, end, opening, now),

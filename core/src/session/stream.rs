@@ -284,9 +284,14 @@ impl Stream {
         }
     }
 
+    /// Whether its open frame was sent, by either end.
+    pub(super) const fn is_heard_of(&self) -> bool {
+        !matches!(self.send.preface, Preface::Open(_))
+    }
+
     /// Whether the peer has not heard of it and need not.
     pub(super) fn is_unsaid(&self) -> bool {
-        matches!(self.send.preface, Preface::Open(_)) && !matches!(self.send.state, SendState::Ending(_))
+        !self.is_heard_of() && !matches!(self.send.state, SendState::Ending(_))
     }
 
     /// Whether the peer has answered in any way.

@@ -37,7 +37,7 @@ pub struct SendStream<'a> {
 }
 
 impl SendStream<'_> {
-    /// Octets that [`SendStream::write`] would take now, at most 64 KiB. Zero asks for an
+    /// Octets that [`SendStream::write`] would take now, at most 63 KiB. Zero asks for an
     /// [`Event::Writable`](super::Event::Writable).
     pub fn capacity(&mut self) -> usize {
         let Some(stream) = self.session.streams.get_mut(&self.id) else { return 0 };

@@ -213,6 +213,31 @@ impl Frame {
         !matches!(self, Self::Ping(_) | Self::Pong(_) | Self::Ack | Self::Leave { .. })
     }
 
+    /// The stream that the frame belongs to, but for the one that it opens.
+    #[must_use]
+    pub const fn stream(&self) -> Option<StreamId> {
+        match self {
+            Self::Head { id, .. }
+            | Self::Data { id, .. }
+            | Self::End { id, .. }
+            | Self::Reset { id, .. }
+            | Self::Stop { id, .. }
+            | Self::Credit { id, .. } => Some(*id),
+            Self::Hello(_)
+            | Self::Welcome(_)
+            | Self::Refused(_)
+            | Self::Open { .. }
+            | Self::Streams { .. }
+            | Self::Ping(_)
+            | Self::Pong(_)
+            | Self::Ack
+            | Self::Leave { .. }
+            | Self::Renew { .. }
+            | Self::Renewed { .. }
+            | Self::Skipped { .. } => None,
+        }
+    }
+
     /// Octets of the body.
     fn body_size(&self) -> usize {
         let id_size = |id: &StreamId| varint::size(id.0);

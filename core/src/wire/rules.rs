@@ -8,13 +8,11 @@ use super::Opening;
 use super::head::FIELDS_MAX;
 use crate::error::HeadRefused;
 use crate::http1::{self, is_text, is_token, is_upgrade};
+use crate::limits::BODY_LENGTH_MAX;
 use crate::message::{Headers, RequestHead, ResponseHead};
 
 /// Fields that frame a message on one connection; a length crosses as a number (RFC 9112 §6, §9.6).
 const FRAMING: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"connection"];
-
-/// Lengths that every HTTP implementation can hold: 19 digits.
-const LENGTH_MAX: u64 = i64::MAX as u64;
 
 /// Checks what a stream is opened for.
 pub(crate) fn check_opening(opening: &Opening) -> Result<(), HeadRefused> {
@@ -37,7 +35,7 @@ pub(crate) fn check_response(head: &ResponseHead) -> Result<(), HeadRefused> {
 }
 
 fn check_rest(headers: &Headers, length: Option<u64>, upgrade: Option<&[u8]>) -> Result<(), HeadRefused> {
-    check(length.is_none_or(|length| length <= LENGTH_MAX) && upgrade.is_none_or(is_upgrade))?;
+    check(length.is_none_or(|length| length <= BODY_LENGTH_MAX) && upgrade.is_none_or(is_upgrade))?;
     check_fields(headers)
 }
 

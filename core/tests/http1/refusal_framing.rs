@@ -13,7 +13,7 @@ pub(crate) fn lengths_and_codings() -> Vec<Row> {
         b"Transfer-Encoding: xchunked\r\nTransfer-Encoding: chunked\r\nContent-Length: 5",
     ];
     let mut rows: Vec<Row> = both.iter().map(|lines| row("H-01", with("POST", lines), 400)).collect();
-    let lengths: [&[u8]; 32] = [
+    let lengths: [&[u8]; 34] = [
         b"",
         b" ",
         b"+1",
@@ -40,6 +40,8 @@ pub(crate) fn lengths_and_codings() -> Vec<Row> {
         b" \xd9\xa1",
         b" 0b1",
         b" 1\x80",
+        b" 9223372036854775808",
+        b" 9999999999999999999",
         b" 12345678901234567890",
         b" 18446744073709551616",
         b" 00000000000000000001",

@@ -18,7 +18,7 @@ fn ok(reason: &'static str, headers: Headers, length: Option<u64>) -> ResponseHe
 
 #[test]
 fn each_bad_response_is_an_error_for_its_clause() {
-    let rows: [(&str, &[u8]); 50] = [
+    let rows: [(&str, &[u8]); 51] = [
         ("H-26", b"HTTP/1.1 99 x\r\n\r\n"),
         ("H-26", b"HTTP/1.1 600 x\r\n\r\n"),
         ("H-26", b"HTTP/1.1 1000 x\r\n\r\n"),
@@ -53,6 +53,7 @@ fn each_bad_response_is_an_error_for_its_clause() {
         ("H-02", b"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello"),
         ("H-02", b"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello"),
         ("H-02", b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n"),
+        ("H-02", b"HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\n"),
         ("H-02", b"HTTP/1.1 304 No\r\nContent-Length: -1\r\n\r\n"),
         ("H-02", b"HTTP/1.1 100 Continue\r\nContent-Length: x\r\n\r\n"),
         ("H-03", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"),

@@ -186,6 +186,96 @@ fn many_stalled_downloads_leave_room_for_others() {
     });
 }
 
+/// Readers that stall.
+const STALLED: usize = 64;
+/// What the relay may hold beyond what it holds idle, in MiB: the session's window grown to its bound, twice, since
+/// octets that nobody reads keep the messages alive that they came in (four times at the worst); the messages that
+/// wait for an acknowledgement; and for each reader a floor and buffers, 256 KiB together.
+const RELAY_BUDGET: u64 = 2 * 32 + 8 + STALLED as u64 / 4;
+/// Likewise the sidecar, to whom nothing is sent: for each stream a send buffer, and what it read of the backend.
+const SIDECAR_BUDGET: u64 = 8 + STALLED as u64 / 4;
+
+#[test]
+fn sixty_four_readers_that_stall_leave_a_download_its_rate_and_memory_its_bound() {
+    let rounds = sizes::pick(3, 5);
+    both_alone(|line| {
+        download_time(line);
+        let idle = (line.relay().process().resident_kib(), line.sidecar().process().resident_kib());
+        let mut ratios: Vec<f64> = (0..rounds)
+            .map(|_| {
+                let alone = best_download(line);
+                let stalled = stall_readers(line);
+                let beside = best_download(line);
+                drop(stalled);
+                wait::until_true("the stalled connections close", PATIENCE, || {
+                    line.origin.counts().open <= 1
+                });
+                sizes::figure("a download", format_args!("{alone:?} alone, {beside:?} beside 64 that stall"));
+                alone.as_secs_f64() / beside.as_secs_f64()
+            })
+            .collect();
+        ratios.sort_by(f64::total_cmp);
+        let ratio = ratios[ratios.len() / 2];
+        assert!(
+            ratio >= 0.8,
+            "beside 64 stalled readers a download has {ratio:.2} of its rate: {ratios:.2?}"
+        );
+        let peak = (line.relay().process().peak_kib(), line.sidecar().process().peak_kib());
+        let parts =
+            [("plugboard", idle.0, peak.0, RELAY_BUDGET), ("sidecar", idle.1, peak.1, SIDECAR_BUDGET)];
+        for (name, idle, peak, budget) in parts {
+            sizes::figure(
+                name,
+                format_args!("{idle} KiB idle, {peak} KiB at most beside 64 stalled readers"),
+            );
+            assert!(peak < idle + budget * 1024, "the {name} grew from {idle} to {peak} KiB");
+        }
+    });
+}
+
+/// Opens downloads that are read at full speed for a while and then no more.
+fn stall_readers(line: &Line) -> Vec<Client> {
+    let start = Instant::now();
+    let is_enough = |taken: u64| {
+        if sizes::is_full() { start.elapsed() > Duration::from_secs(10) } else { taken > MIB }
+    };
+    let stalled = thread::scope(|scope| {
+        let read = || {
+            let mut client = line.connect();
+            client.send(Request::get("/m/bytes?n=2000000000000").to_vec());
+            assert_eq!(client.head().status(), 200);
+            let mut taken = 0;
+            while !is_enough(taken) {
+                taken += client.some(STEP).expect("an open connection").len() as u64;
+            }
+            client
+        };
+        let reading: Vec<_> = (0..STALLED).map(|_| scope.spawn(read)).collect();
+        reading.into_iter().map(|one| one.join().expect("a reader")).collect()
+    });
+    wait_stalled(line);
+    stalled
+}
+
+/// The best of five: what else runs on the machine only ever adds to a time.
+fn best_download(line: &Line) -> Duration {
+    (0..5).map(|_| download_time(line)).min().expect("five times")
+}
+
+/// The time of a download that is long enough for its window to grow.
+fn download_time(line: &Line) -> Duration {
+    const OCTETS: u64 = 128 * MIB;
+    let mut client = line.connect();
+    let start = Instant::now();
+    client.send(Request::get(&format!("/m/bytes?n={OCTETS}")).to_vec());
+    assert_eq!(client.head().status(), 200);
+    let mut taken = 0;
+    while taken < OCTETS {
+        taken += client.some(STEP).expect("an open connection").len() as u64;
+    }
+    start.elapsed()
+}
+
 /// An event stream whose events the test sends: when each was written comes back.
 fn events(origin: &Origin) -> (Sender<()>, Receiver<Instant>) {
     let (trigger, triggered) = mpsc::channel::<()>();

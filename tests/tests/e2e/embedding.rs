@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::{pending, ready};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -16,6 +16,7 @@ use telephone_driver::{EmbedError, Runtime, TelephoneBuilder};
 use telephone_smol::SmolRuntime;
 use telephone_tests::bins;
 use telephone_tests::client::{self, Client, ask};
+use telephone_tests::hop::Hop;
 use telephone_tests::line::both_programs;
 use telephone_tests::origin::{After, Origin};
 use telephone_tests::prf;
@@ -23,6 +24,7 @@ use telephone_tests::process::{Plan, Process};
 use telephone_tests::relay::Relay;
 use telephone_tests::request::Request;
 use telephone_tests::sidecar::Program;
+use telephone_tests::sizes;
 use telephone_tests::wait::{self, PATIENCE};
 use telephone_tokio::TokioRuntime;
 
@@ -37,9 +39,14 @@ enum Embedded {
 impl Embedded {
     /// Serves `app` at `relay`, on the runtime of `program`.
     fn serve(program: Program, relay: &Relay, app: Router) -> Self {
+        Self::serve_by(program, &relay.url(), relay, app)
+    }
+
+    /// The same over the way to `relay` that begins at `url`.
+    fn serve_by(program: Program, url: &str, relay: &Relay, app: Router) -> Self {
         match program {
-            Program::Tokio => Self::on_tokio(described::<TokioRuntime>(relay).serve(app)),
-            Program::Smol => Self::on_smol(described::<SmolRuntime>(relay).serve(app)),
+            Program::Tokio => Self::on_tokio(described::<TokioRuntime>(url, relay).serve(app)),
+            Program::Smol => Self::on_smol(described::<SmolRuntime>(url, relay).serve(app)),
         }
         .registered(relay)
     }
@@ -48,11 +55,11 @@ impl Embedded {
     fn forward(program: Program, relay: &Relay, url: String) -> Self {
         match program {
             Program::Tokio => {
-                let builder = described::<TokioRuntime>(relay);
+                let builder = described::<TokioRuntime>(&relay.url(), relay);
                 Self::on_tokio(async move { builder.forward(&url).await })
             }
             Program::Smol => {
-                let builder = described::<SmolRuntime>(relay);
+                let builder = described::<SmolRuntime>(&relay.url(), relay);
                 Self::on_smol(async move { builder.forward(&url).await })
             }
         }
@@ -76,8 +83,8 @@ impl Embedded {
     }
 }
 
-fn described<R: Runtime>(relay: &Relay) -> TelephoneBuilder<R> {
-    telephone_driver::Telephone::builder().url(&relay.url()).mount(MOUNT).token(relay.token(&[MOUNT]))
+fn described<R: Runtime>(url: &str, relay: &Relay) -> TelephoneBuilder<R> {
+    telephone_driver::Telephone::builder().url(url).mount(MOUNT).token(relay.token(&[MOUNT]))
 }
 
 /// Waits until the relay knows somebody for the mount; what that one answers is another matter.
@@ -90,11 +97,14 @@ fn wait_registered(relay: &Relay) {
 /// A relay, and an application with these routes below the mount. At the mount itself it says that it is
 /// there.
 fn started(program: Program, routes: Router) -> (Relay, Embedded) {
-    let hello = get(async || ([("x-embedded", "yes")], "hello\n"));
     let relay = Relay::start();
-    let app = Router::new().route(MOUNT, hello).nest(MOUNT, routes);
-    let embedded = Embedded::serve(program, &relay, app);
+    let embedded = Embedded::serve(program, &relay, mounted(routes));
     (relay, embedded)
+}
+
+fn mounted(routes: Router) -> Router {
+    let hello = get(async || ([("x-embedded", "yes")], "hello\n"));
+    Router::new().route(MOUNT, hello).nest(MOUNT, routes)
 }
 
 /// Proves a sentence about an embedded application on both runtimes.
@@ -298,5 +308,37 @@ fn an_upload_that_dies_reads_as_lost_and_not_as_complete() {
         // Whether the handler reads the error or is dropped first: it never sees an end.
         let end = told.recv_timeout(PATIENCE);
         assert!(matches!(end, Ok("lost") | Err(RecvTimeoutError::Disconnected)), "{end:?}");
+    });
+}
+
+/// A body of seed 4 that lasts as long as that.
+fn flood(lasting: Duration) -> Body {
+    let (end, mut body) = (Instant::now() + lasting, prf::Body::new(4, u64::MAX));
+    let pieces = std::iter::from_fn(move || {
+        let mut piece = vec![0; prf::STEP];
+        body.read(&mut piece);
+        (Instant::now() < end).then_some(Ok::<_, Infallible>(piece))
+    });
+    Body::from_stream(stream::iter(pieces))
+}
+
+#[test]
+fn a_download_from_inside_a_program_survives_a_link_that_is_cut_each_300_milliseconds() {
+    let lasting = Duration::from_secs(sizes::pick(3, 20));
+    both_programs(|program| {
+        let relay = Relay::start();
+        let hop = Hop::before(relay.addr());
+        let routes = Router::new().route("/flood", get(async move || flood(lasting)));
+        let _embedded = Embedded::serve_by(program, &hop.url(), &relay, mounted(routes));
+        let mut client = Client::connect(relay.addr());
+        let (read, cuts) = hop.cut_while(Duration::from_millis(300), || {
+            client.send(Request::get("/m/flood").to_vec());
+            let head = client.head();
+            client.digest_body(&head).expect("octets within the time-out")
+        });
+        let (digest, ending) = read;
+        assert!(ending.is_complete(), "{ending:?} after {} octets", digest.len);
+        assert_eq!(digest, prf::Body::new(4, digest.len).digest());
+        assert!(cuts.iter().all(|&count| count > 0), "not each way of a cut: {cuts:?}");
     });
 }

@@ -1,7 +1,11 @@
 //! The harness itself: what tests believe about their tools, proved without a tunnel.
 
-use telephone_tests::client::Client;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use telephone_tests::client::{self, Client};
 use telephone_tests::curl::Curl;
+use telephone_tests::hop::{Cut, Door, Hop};
 use telephone_tests::line::Line;
 use telephone_tests::nginx::Nginx;
 use telephone_tests::origin::{After, Origin};
@@ -34,7 +38,7 @@ fn nginx_serves_files_and_passes_requests_on() {
     let files = Nginx::files_at("/m/");
     files.put("a.txt", b"content");
     let hop = Nginx::before(files.addr());
-    assert_eq!(telephone_tests::client::get(hop.addr(), "/m/a.txt").text(), "content");
+    assert_eq!(client::get(hop.addr(), "/m/a.txt").text(), "content");
 }
 
 #[test]
@@ -57,6 +61,56 @@ fn the_origin_counts_uploads_that_break() {
     drop(client);
     wait::until_true("the origin sees it break", PATIENCE, || origin.counts().uploads_broken == 1);
     assert_eq!(origin.counts().uploads_complete, 0);
+}
+
+#[test]
+fn a_hop_ends_connections_in_each_of_its_ways() {
+    let line = Line::straight();
+    line.origin.on("/part", |exchange| {
+        exchange.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")?;
+        exchange.wait_closed()
+    });
+    let hop = Hop::before(line.addr());
+    let begun = || {
+        let mut client = Client::connect(hop.addr());
+        client.send(Request::get("/part").to_vec());
+        let head = client.head();
+        assert_eq!(client.take(3), b"abc");
+        (client, head)
+    };
+    for (how, ending) in [(Cut::Finish, Ending::Truncated), (Cut::Reset, Ending::Reset)] {
+        let (mut client, head) = begun();
+        assert_eq!(hop.cut(how), 1);
+        assert_eq!(client.digest_body(&head).expect("an end").1, ending, "{how:?}");
+        drop(client);
+        line.origin.wait_idle(PATIENCE);
+    }
+    let (mut client, head) = begun();
+    assert_eq!((hop.cut(Cut::Silence), hop.cut(Cut::Finish)), (1, 0));
+    assert_eq!(client.digest_body(&head).expect("an end").1, Ending::Reset);
+    let (mut client, _) = begun();
+    hop.cut(Cut::Silence);
+    client.wait_at_most(Duration::from_millis(100));
+    assert!(client.some(1).is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "it was not silent");
+    assert_eq!(line.origin.counts().open, 1, "the origin noticed");
+}
+
+#[test]
+fn a_hop_turns_new_connections_away_or_swallows_them() {
+    let line = Line::straight();
+    let hop = Hop::before(line.addr());
+    hop.set_door(Door::Shut);
+    assert!(client::try_get(hop.addr(), "/x").is_none());
+    hop.set_door(Door::Silent);
+    let mut client = Client::connect(hop.addr());
+    client.send(Request::get("/x").to_vec());
+    client.wait_at_most(Duration::from_millis(100));
+    assert!(client.try_head().is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "an answer");
+    hop.set_door(Door::Open);
+    client.wait_at_most(PATIENCE);
+    assert!(client.try_head().is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
+    assert_eq!(client::get(hop.addr(), "/x").status(), 200);
+    assert_eq!((hop.accepted(), line.origin.counts().requests), (3, 1));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use telephone_tests::client::{get, try_get};
-use telephone_tests::hop::Hop;
+use telephone_tests::hop::{Cut, Hop};
 use telephone_tests::line::{Line, both_programs};
 use telephone_tests::origin::Origin;
 use telephone_tests::relay::{NO_GRACE, Relay, write_private};
@@ -15,7 +15,7 @@ use telephone_tests::wait::{self, PATIENCE};
 
 /// A telephone for `/m` behind a hop that counts its links.
 fn dial_through(program: Program, hop: &Hop, origin: &Origin) -> Dial {
-    program.dial_url(&format!("ws://{}", hop.addr())).mount("/m").backend(&origin.url())
+    program.dial_url(&hop.url()).mount("/m").backend(&origin.url())
 }
 
 /// A token in a file of its own.
@@ -311,7 +311,7 @@ fn a_link_that_is_cut_comes_back_with_the_same_identity() {
         let hop = Hop::before(relay.addr());
         let mut sidecar = dial_through(program, &hop, &origin).token(&relay.token(&["/m"])).ready();
         for round in 1..=3 {
-            hop.cut();
+            hop.cut(Cut::Finish);
             wait::until_true("the telephone dials again", PATIENCE, || hop.accepted() > round);
             sidecar.wait_ready(PATIENCE);
             assert_eq!(get(relay.addr(), "/m/x").status(), 200, "after cut {round}");

@@ -17,6 +17,8 @@ mod interim;
 mod mounts;
 mod refusals;
 mod replicas;
+mod resume;
 mod speed;
+mod storm;
 mod truncation;
 mod upgrades;

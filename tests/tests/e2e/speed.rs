@@ -7,6 +7,7 @@ use telephone_tests::bins;
 use telephone_tests::line::{Line, both, both_alone};
 use telephone_tests::request::Request;
 use telephone_tests::sizes;
+use telephone_tests::wait;
 
 /// What an idle sidecar may hold, in KiB: 8 MiB as it is shipped; unoptimised code is itself larger.
 fn idle_kib() -> u64 {
@@ -80,12 +81,8 @@ fn load(line: &Line, seconds: u32) {
         for index in 0..CLIENTS {
             scope.spawn(move || {
                 let mut client = line.connect();
-                for turn in 0..seconds * RATE {
-                    let due = start
-                        + (Duration::from_secs(1) / RATE) * turn
-                        + Duration::from_millis(u64::from(index));
-                    // The pace is what is tested: it stands for clients that come when they come.
-                    thread::sleep(due.saturating_duration_since(Instant::now()));
+                let first = start + Duration::from_millis(u64::from(index));
+                for _ in wait::paced(first, Duration::from_secs(1) / RATE).take((seconds * RATE) as usize) {
                     assert_eq!(client.ask(&Request::get("/m/bytes?n=100")).status(), 200);
                 }
             });

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_tungstenite::client_async_with_config;
 use async_tungstenite::tungstenite::client::IntoClientRequest;
+use async_tungstenite::tungstenite::error::ProtocolError;
 use async_tungstenite::tungstenite::{Error as WsError, http};
 use futures_lite::future;
 use telephone_core::dialer::DialFailure;
@@ -51,7 +52,10 @@ impl DialError {
     pub(super) fn failure(&self) -> DialFailure {
         match self {
             Self::Unreachable(_) | Self::TimedOut | Self::Link(_) => DialFailure::Unreachable,
-            Self::Upgrade(WsError::Io(_)) => DialFailure::Unreachable,
+            // A relay that restarts, or the balancer before it, may end a connection before it answers.
+            Self::Upgrade(WsError::Io(_) | WsError::Protocol(ProtocolError::HandshakeIncomplete)) => {
+                DialFailure::Unreachable
+            }
             Self::NotAPlugboard { retry_after, .. } => DialFailure::Refused { retry_after: *retry_after },
             #[cfg(feature = "tls")]
             Self::Tls(crate::tls::TlsError::Broken(_)) => DialFailure::Unreachable,
@@ -164,5 +168,21 @@ fn upgrade_error(error: WsError) -> DialError {
             }
         }
         other => DialError::Upgrade(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_ends_before_the_upgrade_is_answered_refuses_nothing() {
+        let ended = client_async_with_config(
+            "ws://plugboard.example",
+            futures_lite::io::Cursor::new(Vec::new()),
+            None,
+        );
+        let error = future::block_on(ended).expect_err("nobody answered");
+        assert_eq!(DialError::Upgrade(error).failure(), DialFailure::Unreachable);
     }
 }

@@ -69,6 +69,9 @@ fn a_path_that_backends_read_as_different_mounts_is_refused() {
         "/a;p%2Fq/api",
         "/a;%2Fapi",
         "/a/;p%2Fq/api",
+        "/a%3Bp%2Fq/api",
+        "/a/%3Bp%5Cq//api",
+        "/%3Bp%2Fa%3Bq%5Cr//api",
     ] {
         assert_eq!(relay.refuses(path), Refusal::Ambiguous, "{path}");
     }

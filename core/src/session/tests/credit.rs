@@ -295,7 +295,7 @@ fn a_send_buffer_is_bounded_and_tells_when_it_has_room() {
     read(&mut pair.telephone, id, pair.now);
     pair.settle();
     assert_eq!(events(&mut pair.plugboard), [Event::Writable(id)]);
-    assert_eq!(pair.plugboard.send(id).capacity(), 64 * 1024);
+    assert_eq!(pair.plugboard.send(id).capacity(), crate::limits::SEND_BUFFER_BYTES);
     // Whoever was told and did not meet a full buffer again is not told again.
     fill(&mut pair.plugboard, id, 1000);
     pair.settle();

@@ -200,6 +200,25 @@ fn a_peer_is_told_that_it_broke_a_rule() {
 }
 
 #[test]
+fn whoever_guesses_a_stream_before_it_heard_of_it_breaks_a_rule() {
+    let id = StreamId::new(4);
+    let frames = [
+        head(4, 200, true),
+        data(4, 1),
+        end(4),
+        reset(4),
+        Frame::Stop { id, code: ResetCode::Cancelled },
+        Frame::Credit { id, limit: 1 << 20 },
+    ];
+    for frame in frames {
+        let mut session = plugboard();
+        assert_eq!(session.open(http(request("GET")), true, NOW), Ok(id));
+        session.hear(message(core::slice::from_ref(&frame)), NOW);
+        assert_eq!(misbehaviour(&mut session, NOW), Some(Misbehaviour::StreamUnknown), "{frame:?}");
+    }
+}
+
+#[test]
 fn a_message_of_the_wrong_type_is_the_drivers_to_tell() {
     let mut session = plugboard();
     session.handle_misbehaviour(LinkId::FIRST, Misbehaviour::MessageType, NOW);

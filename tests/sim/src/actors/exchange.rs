@@ -1,0 +1,289 @@
+//! One request at a plugboard: routed, waiting, carried, given to another session, over. What the relay's
+//! exchange task does.
+
+use telephone_core::error::{CloseReason, Reset, ResetCode};
+use telephone_core::retry;
+use telephone_core::router::{Refusal, Route, RouterEvent, SessionKey};
+use telephone_core::session::{OpenError, StreamId};
+use telephone_core::wire::Opening;
+
+use super::client::{self, Ended, PublicLeg};
+use super::plugboard::{Plugboard, Whereabouts};
+use crate::clock::{Event, Micros};
+use crate::oracle::{Oracle, Outcome};
+use crate::stage::{Note, Stage};
+
+/// How often a request may be given to another session when one was lost before it answered.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// A request is over.
+pub fn finish(request: u32, outcome: Outcome, stage: &mut Stage<'_>) {
+    let plan = *stage.request(request);
+    stage.note(Note::Outcome, u64::from(request), || format!("request {request}: {outcome:?}"));
+    let word = match outcome {
+        Outcome::Full => 1,
+        Outcome::Refused(status) => 2 + (u64::from(status) << 8),
+        Outcome::Aborted => 3,
+        Outcome::Left => 4,
+    };
+    stage.trace.mix(word);
+    stage.oracle.finish(request, &plan, outcome);
+}
+
+impl Plugboard {
+    /// A client sends a request.
+    pub fn on_request(&mut self, request: u32, stage: &mut Stage<'_>) {
+        self.route(request, 1, stage);
+    }
+
+    fn route(&mut self, request: u32, attempt: u32, stage: &mut Stage<'_>) {
+        let path = format!("/t{}/{request}", stage.request(request).tenant);
+        match self.router.route(None, path.as_bytes(), stage.clock.timestamp()) {
+            Route::To { session, .. } => self.carry(request, attempt, session, stage),
+            Route::Park(ticket) => {
+                self.tickets.insert(ticket, request);
+                self.clients.insert(request, (Whereabouts::Waiting(ticket), attempt));
+                self.settle_waits(stage);
+            }
+            Route::Refuse(refusal) => self.refuse(request, refusal, stage),
+        }
+    }
+
+    /// Whether somebody could take a request of this tenant, as the reference sees it.
+    fn is_served(&self, tenant: u8, now: Micros) -> bool {
+        self.sessions.iter().any(|(key, held)| {
+            held.tenant == tenant && held.line.session.is_open() && self.may_take(*key, tenant, now).is_ok()
+        })
+    }
+
+    fn refuse(&mut self, request: u32, refusal: Refusal, stage: &mut Stage<'_>) {
+        let status = match refusal {
+            Refusal::NoSuchMount => 404,
+            Refusal::Ambiguous => 400,
+            Refusal::NobodyConnected { .. } | Refusal::TooBusy { .. } => 503,
+        };
+        let is_served = self.is_served(stage.request(request).tenant, stage.now());
+        stage.oracle.judge("I35", request, !is_served && refusal != Refusal::Ambiguous, || {
+            format!("it got {refusal:?} though a session could take it")
+        });
+        self.conclude(request, Outcome::Refused(status), stage);
+    }
+
+    fn conclude(&mut self, request: u32, outcome: Outcome, stage: &mut Stage<'_>) {
+        self.clients.remove(&request);
+        finish(request, outcome, stage);
+    }
+
+    /// Settles the waits that ended, and looks at the clock of those that did not.
+    pub(super) fn settle_waits(&mut self, stage: &mut Stage<'_>) {
+        while let Some(event) = self.router.poll_event() {
+            match event {
+                RouterEvent::Unparked { ticket, session, .. } => match self.tickets.remove(&ticket) {
+                    Some(request) => {
+                        let attempt = self.clients.get(&request).map_or(1, |(_, attempt)| *attempt);
+                        self.carry(request, attempt, session, stage);
+                    }
+                    None => self.router.finish(session),
+                },
+                RouterEvent::Refused { ticket, refusal } => {
+                    if let Some(request) = self.tickets.remove(&ticket) {
+                        self.refuse(request, refusal, stage);
+                    }
+                }
+            }
+        }
+        if let Some(at) = self.router.poll_timeout().map(telephone_core::time::Timestamp::as_micros)
+            && at < self.armed
+        {
+            self.armed = at;
+            stage.clock.plan(at, Event::Plugboard(self.index));
+        }
+    }
+
+    fn carry(&mut self, request: u32, attempt: u32, key: SessionKey, stage: &mut Stage<'_>) {
+        let plan = *stage.request(request);
+        let verdict = self.may_take(key, plan.tenant, stage.now());
+        stage.oracle.judge("I26", request, verdict.is_ok(), || {
+            format!("it was given to {}", verdict.err().unwrap_or_default())
+        });
+        self.judge_choice(request, key, plan.tenant, stage);
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        let (opening, is_whole) = client::opening(request, &plan);
+        match held.line.session.open(opening, is_whole, stage.clock.timestamp()) {
+            Ok(stream) => {
+                stage.oracle.attempt(request);
+                stage.oracle.wrote_up(request, 0, is_whole);
+                let number = key.number();
+                stage.note(Note::Routed, u64::from(request), || {
+                    format!("request {request} goes to session {number:x}, stream {stream}")
+                });
+                held.load += 1;
+                self.clients.insert(request, (Whereabouts::Carried(key, stream), attempt));
+                held.line.attach(stream, PublicLeg::new(request, &plan), stage);
+                self.turn(key, stage);
+            }
+            Err(OpenError::Leaving) => {
+                self.router.finish(key);
+                self.settle_line(key, stage);
+                self.again(request, attempt, Outcome::Refused(503), stage);
+            }
+            Err(OpenError::TooManyStreams) => {
+                self.router.finish(key);
+                let is_wide = stage.scenario.telephone_limits.streams > 100 && !self.is_hostile(key, stage);
+                stage.oracle.check("I5", !is_wide, || format!("request {request}: no stream is left"));
+                self.conclude(request, Outcome::Refused(503), stage);
+            }
+            Err(OpenError::Head(error)) => {
+                self.router.finish(key);
+                stage.oracle.violate("I17", || format!("request {request}: {error}"));
+            }
+        }
+    }
+
+    /// The least busy session of a mount is chosen.
+    fn judge_choice(&self, request: u32, key: SessionKey, tenant: u8, stage: &mut Stage<'_>) {
+        let Some(chosen) = self.sessions.get(&key) else { return };
+        let now = stage.now();
+        let idler = self.sessions.iter().find(|(other, held)| {
+            held.tenant == tenant
+                && held.load < chosen.load
+                && held.line.session.is_open()
+                && self.may_take(**other, tenant, now).is_ok()
+        });
+        stage.oracle.judge("B-14", request, idler.is_none(), || {
+            "it was given to a session that is busier than another one".into()
+        });
+    }
+
+    fn is_hostile(&self, key: SessionKey, stage: &Stage<'_>) -> bool {
+        let held = self.sessions.get(&key);
+        held.is_none_or(|held| stage.scenario.telephones[held.telephone as usize].is_hostile)
+    }
+
+    fn again(&mut self, request: u32, attempt: u32, outcome: Outcome, stage: &mut Stage<'_>) {
+        if attempt >= ATTEMPTS_MAX {
+            return self.conclude(request, outcome, stage);
+        }
+        self.clients.remove(&request);
+        self.route(request, attempt + 1, stage);
+    }
+
+    /// An exchange is over for its client's side.
+    pub(super) fn on_ended(
+        &mut self,
+        key: SessionKey,
+        stream: StreamId,
+        leg: &PublicLeg,
+        ended: Ended,
+        stage: &mut Stage<'_>,
+    ) {
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        held.load -= 1;
+        held.line.session.release(stream);
+        let closed = held.line.session.closed();
+        self.router.finish(key);
+        let request = leg.request;
+        let attempt = self.clients.get(&request).map_or(1, |(_, attempt)| *attempt);
+        let reset = match ended {
+            Ended::Complete => return self.conclude(request, Outcome::Full, stage),
+            Ended::Reset(reset) => reset,
+        };
+        if !self.is_hostile(key, stage) {
+            self.judge_reset(request, key, stream, reset, closed, stage);
+        }
+        if leg.status.is_some() {
+            return self.conclude(request, Outcome::Aborted, stage);
+        }
+        let plan = *stage.request(request);
+        let may_repeat = match client::opening(request, &plan) {
+            (Opening::Http { head, .. }, is_whole) => retry::may_repeat(&head, is_whole, reset),
+            (Opening::Tcp { .. }, _) => false,
+        };
+        if may_repeat {
+            self.again(request, attempt, Outcome::Refused(503), stage);
+        } else {
+            self.conclude(request, Outcome::Refused(502), stage);
+        }
+    }
+
+    /// Whether a reset has a cause that allows it.
+    fn judge_reset(
+        &mut self,
+        request: u32,
+        key: SessionKey,
+        stream: StreamId,
+        reset: Reset,
+        closed: Option<CloseReason>,
+        stage: &mut Stage<'_>,
+    ) {
+        stage.oracle.judge_touched(request, reset, key.number(), stream.number());
+        let plan = stage.request(request);
+        let limits = &stage.scenario.telephone_limits;
+        let is_explained = match reset.code {
+            ResetCode::SessionLost => closed.is_some(),
+            // The telephone drains, or has more waiting than it takes.
+            ResetCode::Refused => {
+                limits.unaccepted < 256
+                    || self.sessions.get(&key).is_none_or(|held| !held.line.session.is_open())
+            }
+            code => Oracle::is_backends_fault(plan, code),
+        };
+        stage.oracle.judge("I34", request, is_explained, || format!("{reset:?} for no reason"));
+    }
+
+    /// A session has been without a link for a while: what may be done twice goes to another one.
+    pub fn on_stranded(&mut self, number: u64, stage: &mut Stage<'_>) {
+        let key = SessionKey::new(number);
+        let Some(held) = self.sessions.get(&key).filter(|held| held.line.wire().is_none()) else { return };
+        let Ok(mount) = format!("/t{}", held.tenant).parse() else { return };
+        if !self.router.has_other(key, &mount) {
+            return;
+        }
+        let legs = held.line.legs().iter().filter(|(_, leg)| leg.status.is_none());
+        let requests: Vec<(StreamId, u32)> = legs.map(|(stream, leg)| (*stream, leg.request)).collect();
+        for (stream, request) in requests {
+            let attempt = self.clients.get(&request).map_or(ATTEMPTS_MAX, |(_, attempt)| *attempt);
+            let may_move = match client::opening(request, stage.request(request)) {
+                (Opening::Http { head, .. }, is_whole) => retry::may_move(&head, is_whole),
+                (Opening::Tcp { .. }, _) => false,
+            };
+            if may_move && attempt < ATTEMPTS_MAX {
+                self.let_go(key, stream);
+                self.again(request, attempt, Outcome::Refused(503), stage);
+            }
+        }
+        self.turn(key, stage);
+    }
+
+    /// A session no longer carries a request.
+    fn let_go(&mut self, key: SessionKey, stream: StreamId) {
+        self.router.finish(key);
+        if let Some(held) = self.sessions.get_mut(&key) {
+            held.load -= 1;
+            held.line.detach(stream);
+            held.line.session.release(stream);
+        }
+    }
+
+    /// A client goes away.
+    pub fn on_client_leaves(&mut self, request: u32, stage: &mut Stage<'_>) {
+        let Some((whereabouts, _)) = self.clients.remove(&request) else { return };
+        match whereabouts {
+            Whereabouts::Waiting(ticket) => {
+                self.tickets.remove(&ticket);
+                self.router.cancel(ticket);
+                finish(request, Outcome::Left, stage);
+                self.settle_waits(stage);
+                let (parked, waiting) = (self.router.counts().parked, self.tickets.len());
+                stage.oracle.check("I38", parked == waiting, || {
+                    format!("{parked} requests are parked, and {waiting} wait")
+                });
+            }
+            Whereabouts::Carried(key, stream) => {
+                finish(request, Outcome::Left, stage);
+                self.let_go(key, stream);
+                self.turn(key, stage);
+            }
+        }
+    }
+}
