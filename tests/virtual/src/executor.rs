@@ -235,10 +235,10 @@ impl Executor {
         self.lock().tasks.values().filter(|task| task.group == group).count()
     }
 
-    /// Timers that are set.
+    /// Timers that tasks have set; what the network has under way is not among them.
     #[must_use]
     pub fn timers(&self) -> usize {
-        self.lock().timers.len()
+        self.lock().timers.values().filter(|due| matches!(due, Due::Wake(_))).count()
     }
 
     /// Polls of all tasks of a group so far.

@@ -254,6 +254,16 @@ impl Stage {
         clients.into_iter().all(|group| self.executor.tasks(group) == 0)
     }
 
+    /// Whether every telephone takes itself for connected, and the plugboard agrees. A session is the telephone's
+    /// only when it has its welcome.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        let processes = self.lock();
+        let mut telephones = processes.telephones.iter();
+        telephones.all(|one| one.as_ref().is_some_and(|process| process.handle.status().is_ready()))
+            && processes.relay.as_ref().is_some_and(|relay| relay.plugboard.counts().linked == self.seats())
+    }
+
     /// What the plugboard counts, if one runs.
     #[must_use]
     pub fn counts(&self) -> Option<RouterCounts> {

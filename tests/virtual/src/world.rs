@@ -115,8 +115,7 @@ fn live(stage: &Stage, scenario: &Scenario) {
 }
 
 fn is_linked(stage: &Stage) -> bool {
-    let is_linked = || stage.counts().is_some_and(|counts| counts.linked == stage.seats());
-    stage.executor.run_until(stage.executor.now() + HEALING_TIME, is_linked)
+    stage.executor.run_until(stage.executor.now() + HEALING_TIME, || stage.is_linked())
 }
 
 fn strike(stage: &Stage, scenario: &Scenario, fault: Fault) {

@@ -1,7 +1,10 @@
 //! Worlds that their seeds draw. `VIRTUAL_SEEDS=0..10000` runs others than the usual ones, and for a range of one
-//! the whole world is printed.
+//! the whole world is printed, with what the driver logs.
 
 use std::ops::Range;
+
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How many worlds a plain run lives through.
 const SEEDS: Range<u64> = 0..300;
@@ -12,10 +15,17 @@ fn seeds() -> Range<u64> {
     parsed.unwrap_or_else(|| panic!("VIRTUAL_SEEDS must be FROM..TO, not {text:?}"))
 }
 
+/// Writes what this thread's driver logs beside the test's output.
+fn log() -> impl Drop {
+    let log = tracing_subscriber::fmt().with_max_level(LevelFilter::DEBUG).without_time().with_test_writer();
+    log.finish().set_default()
+}
+
 #[test]
 fn every_world_keeps_the_laws() {
     let seeds = seeds();
     let is_one = seeds.end - seeds.start == 1;
+    let _log = is_one.then(log);
     let (mut failed, mut polls, mut time) = (Vec::new(), 0, 0);
     for seed in seeds.clone() {
         let report = telephone_virtual::run(seed);
