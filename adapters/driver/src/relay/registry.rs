@@ -253,10 +253,6 @@ impl Registry {
         self.with(|state| state.router.finish(key));
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
-        self.lock().router.poll_timeout()
-    }
-
     pub(super) fn handle_timeout(&self, now: Timestamp) {
         self.with(|state| state.router.handle_timeout(now));
     }
