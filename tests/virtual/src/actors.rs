@@ -128,12 +128,7 @@ async fn upgrade(reader: &mut Reader, writer: &mut Writer, plan: &Plan) -> Resul
 
 /// Both directions of an upgraded connection, of which this end writes one. A direction ends with an end: one that
 /// broke off shows it by a reset.
-async fn duplex(
-    reader: &mut Reader,
-    writer: &mut Writer,
-    plan: &Plan,
-    ours: Direction,
-) -> Result<(), Fault> {
+async fn duplex(reader: &mut Reader, writer: &mut Writer, plan: &Plan, ours: Direction) -> Result<(), Fault> {
     let (theirs, length, expected, pace, read_pace) = match ours {
         Direction::Up => (Direction::Down, plan.up, plan.down, plan.up_pace, plan.read_pace),
         Direction::Down => (Direction::Up, plan.down, plan.up, plan.down_pace, Pace::FULL),
@@ -145,7 +140,9 @@ async fn duplex(
     match read? {
         length if length == expected => Ok(()),
         length if length < expected && plan.may_end_early => Err(Fault::CutOff),
-        length if length < expected => Err(Fault::Wrong(format!("an end after {length} octets of {expected}"))),
+        length if length < expected => {
+            Err(Fault::Wrong(format!("an end after {length} octets of {expected}")))
+        }
         length => Err(Fault::Wrong(format!("{length} octets of {expected}"))),
     }
 }
@@ -191,7 +188,9 @@ fn plan_of(ledger: &Ledger, head: &Head) -> Option<Arc<Plan>> {
 
 async fn execute(reader: &mut Reader, writer: &mut Writer, head: &Head, plan: &Plan) -> Result<(), Fault> {
     if plan.is_upgrade {
-        writer.text("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n").await?;
+        writer
+            .text("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+            .await?;
         return duplex(reader, writer, plan, Direction::Down).await;
     }
     let length = reader.body(head.framing()?, plan.content(Direction::Up), Pace::FULL).await?;

@@ -289,7 +289,10 @@ impl State {
         let process = self.processes.get_mut(group.0)?;
         process.polls += 1;
         if self.polls_at_once > POLLS_AT_ONCE_MAX {
-            panic_any(format!("{} polls at {now} us: {} is in a busy loop", self.polls_at_once, process.name));
+            panic_any(format!(
+                "{} polls at {now} us: {} is in a busy loop",
+                self.polls_at_once, process.name
+            ));
         }
         Some((work, waker))
     }

@@ -105,7 +105,12 @@ impl Ledger {
     /// A law was broken.
     pub fn violate(&self, what: impl Into<String>) {
         let now = self.executor.now().as_micros();
-        self.lock().violations.push(format!("at {}.{:06} s: {}", now / 1_000_000, now % 1_000_000, what.into()));
+        self.lock().violations.push(format!(
+            "at {}.{:06} s: {}",
+            now / 1_000_000,
+            now % 1_000_000,
+            what.into()
+        ));
     }
 
     pub(crate) fn begin(&self, id: u64) {

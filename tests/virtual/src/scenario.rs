@@ -184,11 +184,9 @@ fn plan(draw: &mut Draw, id: u64, mounts: usize, level: Level) -> Plan {
         plan.down_pace = Pace { piece: 100, pause: draw.millis(20..600) };
     }
     // So that no paced body takes longer than half a minute.
-    for (pace, octets) in [
-        (&mut plan.up_pace, plan.up),
-        (&mut plan.down_pace, plan.down),
-        (&mut plan.read_pace, plan.down),
-    ] {
+    for (pace, octets) in
+        [(&mut plan.up_pace, plan.up), (&mut plan.down_pace, plan.down), (&mut plan.read_pace, plan.down)]
+    {
         let pauses = (octets / pace.piece as u64).max(1);
         pace.pause = pace.pause.min(Duration::from_secs(30) / u32::try_from(pauses).unwrap_or(u32::MAX));
     }

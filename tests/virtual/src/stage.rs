@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use telephone_driver::core::router::RouterCounts;
 use telephone_driver::{
-    AccessRecord, AuthError, Authority, Endpoint, Grant, Handle, Observer, Plugboard, RelayConfig, Runtime as _,
-    Telephone, Token, WhenFull, accept_loop,
+    AccessRecord, AuthError, Authority, Endpoint, Grant, Handle, Observer, Plugboard, RelayConfig,
+    Runtime as _, Telephone, Token, WhenFull, accept_loop,
 };
 
 use crate::actors;

@@ -77,7 +77,8 @@ impl Head {
     }
 
     fn parse(octets: &[u8]) -> Result<Self, Fault> {
-        let text = String::from_utf8(octets.to_vec()).map_err(|_| Fault::Wrong("a head of no text".into()))?;
+        let text =
+            String::from_utf8(octets.to_vec()).map_err(|_| Fault::Wrong("a head of no text".into()))?;
         let mut lines = text.split("\r\n");
         let first_line = lines.next().unwrap_or_default().to_owned();
         let field = |line: &str| {

@@ -63,9 +63,12 @@ fn a_killed_group_ends_at_once_and_spawns_nothing_more() {
 fn a_busy_loop_is_found() {
     let executor = Executor::new();
     let group = executor.group("spinner");
-    executor.spawn(group, std::future::poll_fn(|cx| {
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }));
+    executor.spawn(
+        group,
+        std::future::poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }),
+    );
     executor.run_for(Duration::from_secs(1));
 }
