@@ -7,7 +7,7 @@ use futures_lite::future;
 use telephone_driver::{Endpoint, Listener as _, Runtime as _};
 
 use crate::content::Direction;
-use crate::ledger::{Ledger, Outcome, Plan};
+use crate::ledger::{After, Ledger, Outcome, Plan};
 use crate::runtime::VirtualRuntime;
 use crate::socket::VirtualSocket;
 use crate::wire::{self, Fault, Framing, Head, Pace, Reader, Writer};
@@ -18,7 +18,15 @@ pub(crate) async fn client(runtime: VirtualRuntime, ledger: Ledger, relay: Endpo
     for plan in ids.into_iter().filter_map(|id| ledger.plan(id)) {
         runtime.executor().sleep(plan.delay).await;
         ledger.begin(plan.id);
-        let (outcome, next) = ask(&runtime, &relay, kept.take(), &plan).await;
+        let asking = ask(&runtime, &relay, kept.take(), &plan);
+        let leaving = async {
+            match plan.patience {
+                Some(patience) => runtime.executor().sleep(patience).await,
+                None => future::pending().await,
+            }
+            (Ok(Outcome::Left), None)
+        };
+        let (outcome, next) = future::or(asking, leaving).await;
         kept = next;
         let outcome = outcome.unwrap_or_else(|fault| {
             if let Fault::Wrong(what) = fault {
@@ -102,7 +110,8 @@ async fn read_answer(reader: &mut Reader, plan: &Plan) -> Result<(Outcome, bool)
     if length != plan.down {
         return Err(Fault::Wrong(format!("complete after {length} octets of {}", plan.down)));
     }
-    let is_kept = head.field("connection").is_none_or(|value| value != "close");
+    // Of an early answer's request the rest may still be unwritten.
+    let is_kept = head.field("connection").is_none_or(|value| value != "close") && !plan.is_early;
     Ok((Outcome::Whole, is_kept))
 }
 
@@ -169,7 +178,7 @@ async fn serve(runtime: VirtualRuntime, ledger: Ledger, socket: VirtualSocket) {
         };
         ledger.execute(&plan);
         match execute(&mut reader, &mut writer, &head, &plan).await {
-            Ok(()) if !plan.is_upgrade => {}
+            Ok(()) if !plan.is_upgrade && plan.after == After::Keep => {}
             Ok(()) | Err(Fault::CutOff) => return,
             Err(Fault::Wrong(what)) => {
                 return ledger.violate(format!("request {}: its body is wrong: {what} (I8, I9)", plan.id));
@@ -193,15 +202,29 @@ async fn execute(reader: &mut Reader, writer: &mut Writer, head: &Head, plan: &P
             .await?;
         return duplex(reader, writer, plan, Direction::Down).await;
     }
+    if plan.is_early {
+        answer(writer, plan).await?;
+        return read_request(reader, head, plan).await;
+    }
+    read_request(reader, head, plan).await?;
+    Ok(answer(writer, plan).await?)
+}
+
+async fn read_request(reader: &mut Reader, head: &Head, plan: &Plan) -> Result<(), Fault> {
     let length = reader.body(head.framing()?, plan.content(Direction::Up), Pace::FULL).await?;
     if length != plan.up {
         return Err(Fault::Wrong(format!("complete after {length} octets of {}", plan.up)));
     }
+    Ok(())
+}
+
+async fn answer(writer: &mut Writer, plan: &Plan) -> std::io::Result<()> {
     let (framing, field) = if plan.is_down_chunked {
         (Framing::Chunked, "Transfer-Encoding: chunked".into())
     } else {
         (Framing::Length(plan.down), format!("Content-Length: {}", plan.down))
     };
-    writer.text(&format!("HTTP/1.1 200 OK\r\n{field}\r\n\r\n")).await?;
-    Ok(writer.body(framing, plan.content(Direction::Down), plan.down, plan.down_pace).await?)
+    let connection = if plan.after == After::Close { "Connection: close\r\n" } else { "" };
+    writer.text(&format!("HTTP/1.1 200 OK\r\n{connection}{field}\r\n\r\n")).await?;
+    writer.body(framing, plan.content(Direction::Down), plan.down, plan.down_pace).await
 }

@@ -42,6 +42,23 @@ pub struct Plan {
     /// An upgraded connection may end early without a reset: processes get killed in this world, and the system
     /// ends their connections as if all was said.
     pub may_end_early: bool,
+    /// The backend answers before it reads the request's body.
+    pub is_early: bool,
+    /// What the backend does with the connection behind its answer.
+    pub after: After,
+    /// How long the client waits for the answer's end before it leaves.
+    pub patience: Option<Duration>,
+}
+
+/// What a backend does with a connection on which it has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// It waits for the next request.
+    Keep,
+    /// It closes, as its answer said.
+    Close,
+    /// It closes, and nobody was told.
+    CloseUntold,
 }
 
 impl Plan {
@@ -61,6 +78,8 @@ pub enum Outcome {
     Refused(u16),
     /// Its connection ended before the answer did.
     Aborted,
+    /// The client had enough of it.
+    Left,
 }
 
 #[derive(Default)]
@@ -123,6 +142,7 @@ impl Ledger {
             Outcome::Whole => 1,
             Outcome::Refused(status) => u64::from(status),
             Outcome::Aborted => 2,
+            Outcome::Left => 3,
         };
         self.executor.trace(&[6, id, code]);
         if self.lock().entries.entry(id).or_default().outcome.replace(outcome).is_some() {
@@ -163,12 +183,18 @@ impl Ledger {
         counts
     }
 
-    /// Requests that did not end with their whole answer, and how they ended.
+    /// Requests whose clients did not leave, and that did not end with their whole answer: how they ended.
     #[must_use]
     pub fn failed(&self) -> Vec<(u64, Outcome)> {
         let state = self.lock();
         let outcomes = state.entries.iter().filter_map(|(id, entry)| Some((*id, entry.outcome?)));
-        outcomes.filter(|(_, outcome)| *outcome != Outcome::Whole).collect()
+        outcomes.filter(|(_, outcome)| !matches!(outcome, Outcome::Whole | Outcome::Left)).collect()
+    }
+
+    /// How many requests their clients gave up.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.outcomes().get(&Outcome::Left).map_or(0, |count| *count as u64)
     }
 
     /// The laws that were broken.

@@ -23,7 +23,7 @@ mod wire;
 mod world;
 
 pub use executor::{Executor, Group, Sleep};
-pub use ledger::{Ledger, Outcome, Plan};
+pub use ledger::{After, Ledger, Outcome, Plan};
 pub use net::Net;
 pub use pipe::{Cut, Fate, Weather, log_uniform};
 pub use runtime::VirtualRuntime;

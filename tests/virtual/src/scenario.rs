@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ledger::Plan;
+use crate::ledger::{After, Plan};
 use crate::pipe::{Cut, Fate, Weather, log_uniform};
 use crate::stage::Seat;
 use crate::wire::Pace;
@@ -29,6 +29,8 @@ pub enum Fault {
     KillRelay,
     /// The plugboard is started, if it does not run.
     StartRelay,
+    /// The plugboard is asked to finish and end.
+    ShutRelayDown,
     /// A backend is killed.
     KillBackend(usize),
     /// A backend is started, if it does not run.
@@ -161,7 +163,11 @@ fn pace(draw: &mut Draw, percent: u8) -> Pace {
 fn plan(draw: &mut Draw, id: u64, mounts: usize, level: Level) -> Plan {
     let is_upgrade = draw.percent(15);
     let method = if is_upgrade { "GET" } else { draw.pick(&["GET", "GET", "POST", "PUT"]) };
-    let most = if draw.percent(15) { 1_000_000 } else { 60_000 };
+    let most = match draw.0.u8(..100) {
+        0..2 => 12_000_000,
+        2..17 => 1_000_000,
+        _ => 60_000,
+    };
     let has_body = is_upgrade || method != "GET";
     let mut plan = Plan {
         id,
@@ -177,7 +183,18 @@ fn plan(draw: &mut Draw, id: u64, mounts: usize, level: Level) -> Plan {
         down_pace: pace(draw, 20),
         read_pace: pace(draw, 20),
         may_end_early: level == Level::Rough,
+        is_early: false,
+        after: if draw.percent(10) { After::Close } else { After::Keep },
+        patience: None,
     };
+    if level == Level::Rough {
+        plan.is_early = draw.percent(5);
+        plan.after = if draw.percent(5) { After::CloseUntold } else { plan.after };
+    }
+    // An upgraded connection that its client leaves looks as if all was said.
+    if draw.percent(8) && (plan.may_end_early || !is_upgrade) {
+        plan.patience = Some(Duration::from_millis(draw.up_to(10_000) as u64));
+    }
     if draw.percent(15) {
         // Events that trickle.
         plan.down = plan.down.min(3_000);
@@ -238,6 +255,7 @@ fn rough(draw: &mut Draw, seats: usize) -> Vec<(Duration, Fault)> {
                 (Fault::KillTelephone { seat, is_cut_off }, Fault::StartTelephone(seat))
             }
             6 => (Fault::KillRelay, Fault::StartRelay),
+            7 if draw.percent(50) => (Fault::ShutRelayDown, Fault::StartRelay),
             7 => (Fault::KillBackend(seat), Fault::StartBackend(seat)),
             8 => (Fault::ShutTelephoneDown(seat), Fault::StartTelephone(seat)),
             _ => (Fault::Links(cut(draw, Level::Rough)), Fault::Links(cut(draw, Level::Rough))),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use telephone_virtual::{
-    BACKEND_PORT, Cut, Executor, Fate, LINK_PORT, Ledger, Net, Pace, Plan, Seat, Stage, Weather,
+    After, BACKEND_PORT, Cut, Executor, Fate, LINK_PORT, Ledger, Net, Pace, Plan, Seat, Stage, Weather,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -33,6 +33,9 @@ fn download(id: u64, mount: usize, down: u64) -> Plan {
         down_pace: Pace::FULL,
         read_pace: Pace::FULL,
         may_end_early: true,
+        is_early: false,
+        after: After::Keep,
+        patience: None,
     }
 }
 
