@@ -202,6 +202,9 @@ async fn execute(reader: &mut Reader, writer: &mut Writer, head: &Head, plan: &P
             .await?;
         return duplex(reader, writer, plan, Direction::Down).await;
     }
+    if plan.after == After::Die {
+        return Err(Fault::CutOff);
+    }
     if plan.is_early {
         answer(writer, plan).await?;
         return read_request(reader, head, plan).await;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use telephone_driver::core::time::Timestamp;
+
 use crate::content::{Content, Direction};
 use crate::executor::Executor;
 use crate::wire::Pace;
@@ -59,9 +61,20 @@ pub enum After {
     Close,
     /// It closes, and nobody was told.
     CloseUntold,
+    /// It closes without an answer, as one that dies of the request.
+    Die,
 }
 
 impl Plan {
+    /// How long its bodies' paces take.
+    #[must_use]
+    pub fn pauses(&self) -> Duration {
+        let pauses = |pace: Pace, octets: u64| {
+            pace.pause * u32::try_from(octets / pace.piece as u64 + 1).unwrap_or(u32::MAX)
+        };
+        pauses(self.up_pace, self.up) + pauses(self.down_pace, self.down) + pauses(self.read_pace, self.down)
+    }
+
     /// The content of one of its bodies.
     #[must_use]
     pub const fn content(&self, direction: Direction) -> Content {
@@ -85,7 +98,8 @@ pub enum Outcome {
 #[derive(Default)]
 struct Entry {
     executions: u32,
-    has_begun: bool,
+    begun: Option<Timestamp>,
+    time: Duration,
     outcome: Option<Outcome>,
 }
 
@@ -133,7 +147,8 @@ impl Ledger {
     }
 
     pub(crate) fn begin(&self, id: u64) {
-        self.lock().entries.entry(id).or_default().has_begun = true;
+        let now = self.executor.now();
+        self.lock().entries.entry(id).or_default().begun = Some(now);
     }
 
     /// A request ended for its client. (I34)
@@ -145,7 +160,14 @@ impl Ledger {
             Outcome::Left => 3,
         };
         self.executor.trace(&[6, id, code]);
-        if self.lock().entries.entry(id).or_default().outcome.replace(outcome).is_some() {
+        let now = self.executor.now();
+        let has_ended = {
+            let mut state = self.lock();
+            let entry = state.entries.entry(id).or_default();
+            entry.time = entry.begun.map_or(Duration::ZERO, |begun| now.since(begun));
+            entry.outcome.replace(outcome).is_some()
+        };
+        if has_ended {
             self.violate(format!("request {id} ended twice (I34)"));
         }
     }
@@ -189,6 +211,17 @@ impl Ledger {
         let state = self.lock();
         let outcomes = state.entries.iter().filter_map(|(id, entry)| Some((*id, entry.outcome?)));
         outcomes.filter(|(_, outcome)| !matches!(outcome, Outcome::Whole | Outcome::Left)).collect()
+    }
+
+    /// Requests that took longer than they may, and how long.
+    #[must_use]
+    pub fn late(&self, time_max: impl Fn(&Plan) -> Duration) -> Vec<(u64, Duration)> {
+        let state = self.lock();
+        let late = state.plans.values().filter_map(|plan| {
+            let time = state.entries.get(&plan.id)?.time;
+            (time > time_max(plan)).then_some((plan.id, time))
+        });
+        late.collect()
     }
 
     /// How many requests their clients gave up.

@@ -115,6 +115,26 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    /// How long a request may take that only has to live with its links' cuts: its own pauses, what all bodies
+    /// together keep the slowest connection busy, the storms, and a few round trips and dials after each. A wake-up
+    /// that is lost and made up for by the next ping comes too late.
+    #[must_use]
+    pub fn time_max(&self, plan: &Plan) -> Duration {
+        let octets: u64 = self.clients.iter().flatten().map(|plan| plan.up + plan.down).sum();
+        let busy = [&self.links, &self.lines].map(|weather| {
+            let round_trips = octets as f64 / weather.capacity as f64;
+            weather.latency.mul_f64(2.0 * round_trips)
+                + Duration::from_secs_f64(octets as f64 / weather.rate as f64)
+        });
+        let faults = u32::try_from(self.faults.len()).unwrap_or(u32::MAX);
+        plan.pauses()
+            + 2 * (busy[0] + 2 * busy[1])
+            + Duration::from_millis(300) * faults
+            + Duration::from_secs(3)
+    }
+}
+
 fn weather(draw: &mut Draw, latency_max: usize) -> Weather {
     let smallest = log_uniform(&mut draw.0, &(16..=65_536));
     Weather {
@@ -168,7 +188,7 @@ fn plan(draw: &mut Draw, id: u64, mounts: usize, level: Level) -> Plan {
         2..17 => 1_000_000,
         _ => 60_000,
     };
-    let has_body = is_upgrade || method != "GET";
+    let has_body = is_upgrade || (method != "GET" && draw.percent(75));
     let mut plan = Plan {
         id,
         delay: Duration::from_millis(draw.up_to(3_000) as u64),
@@ -189,7 +209,9 @@ fn plan(draw: &mut Draw, id: u64, mounts: usize, level: Level) -> Plan {
     };
     if level == Level::Rough {
         plan.is_early = draw.percent(5);
-        plan.after = if draw.percent(5) { After::CloseUntold } else { plan.after };
+        if draw.percent(10) {
+            plan.after = draw.pick(&[After::CloseUntold, After::Die]);
+        }
     }
     // An upgraded connection that its client leaves looks as if all was said.
     if draw.percent(8) && (plan.may_end_early || !is_upgrade) {

@@ -176,6 +176,9 @@ fn check_requests(stage: &Stage, scenario: &Scenario) {
     for (id, outcome) in ledger.failed() {
         ledger.violate(format!("request {id} ended as {outcome:?} though links were only cut (I35)"));
     }
+    for (id, time) in ledger.late(|plan| scenario.time_max(plan)) {
+        ledger.violate(format!("request {id} took {time:?} (I35)"));
+    }
     let requests = scenario.clients.iter().map(|plans| plans.len() as u64).sum::<u64>();
     // The last exchange's task reports a moment after its client has its answer.
     executor.run_until(executor.now() + ECHO_TIME, || stage.requests_reported() >= requests);
