@@ -66,6 +66,29 @@ pub enum After {
 }
 
 impl Plan {
+    /// A plain `GET` for so many octets, as fast as they come.
+    #[must_use]
+    pub const fn get(id: u64, mount: usize, down: u64) -> Self {
+        Self {
+            id,
+            delay: Duration::ZERO,
+            mount,
+            method: "GET",
+            is_upgrade: false,
+            up: 0,
+            is_up_chunked: false,
+            up_pace: Pace::FULL,
+            down,
+            is_down_chunked: false,
+            down_pace: Pace::FULL,
+            read_pace: Pace::FULL,
+            may_end_early: true,
+            is_early: false,
+            after: After::Keep,
+            patience: None,
+        }
+    }
+
     /// How long its bodies' paces take.
     #[must_use]
     pub fn pauses(&self) -> Duration {

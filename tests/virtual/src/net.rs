@@ -252,18 +252,20 @@ impl Net {
             return if octets.is_empty() { Poll::Ready(Ok(0)) } else { Poll::Pending };
         }
         pipe.held += count;
-        let micros = (count as u64 * 1_000_000).div_ceil(one.weather.rate);
-        pipe.free_at = pipe.free_at.max(now) + Duration::from_micros(micros);
-        let arrives = pipe.free_at + one.weather.latency;
+        pipe.free_at = pipe.free_at.max(now);
         let mut rest = Bytes::copy_from_slice(&octets[..count]);
+        let mut arrivals = Vec::new();
         while !rest.is_empty() {
             let size = log_uniform(&mut state.random, &one.weather.segment).min(rest.len());
-            let octets = Some(rest.split_to(size));
-            pipe.flight.push_back(Segment { sent: now, arrives, octets });
+            let micros = (size as u64 * 1_000_000).div_ceil(one.weather.rate);
+            pipe.free_at = pipe.free_at + Duration::from_micros(micros);
+            let arrives = pipe.free_at + one.weather.latency;
+            pipe.flight.push_back(Segment { sent: now, arrives, octets: Some(rest.split_to(size)) });
+            arrivals.push(arrives);
         }
         drop(guard);
         self.executor.trace(&[2, id, side as u64, count as u64]);
-        self.expect(id, side, arrives);
+        self.expect(id, side, arrivals);
         Poll::Ready(Ok(count))
     }
 
@@ -282,7 +284,7 @@ impl Net {
         let arrives = pipe.free_at.max(now) + one.weather.latency;
         pipe.flight.push_back(Segment { sent: now, arrives, octets: None });
         drop(state);
-        self.expect(id, side, arrives);
+        self.expect(id, side, [arrives]);
         Ok(())
     }
 
@@ -334,9 +336,11 @@ impl Net {
     }
 
     /// Has what `side` sent delivered when it arrives, and looked after if it does not.
-    fn expect(&self, id: u64, side: usize, arrives: Timestamp) {
-        let net = self.clone();
-        self.executor.at(arrives, move || net.deliver(id, side));
+    fn expect(&self, id: u64, side: usize, arrivals: impl IntoIterator<Item = Timestamp>) {
+        for arrives in arrivals {
+            let net = self.clone();
+            self.executor.at(arrives, move || net.deliver(id, side));
+        }
         let is_watched = match self.lock().connection(id) {
             Ok(one) => one.pipes[side].is_dark && one.ends[side].is_tuned,
             Err(_) => false,

@@ -13,7 +13,7 @@ use telephone_driver::{
 
 use crate::actors;
 use crate::executor::{Executor, Group};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Plan};
 use crate::net::Net;
 use crate::runtime::VirtualRuntime;
 
@@ -49,11 +49,16 @@ impl Authority for Tokens {
 struct Watcher {
     requests: AtomicU64,
     sessions: AtomicUsize,
+    resumes: AtomicUsize,
 }
 
 impl Observer for Watcher {
     fn request_ended(&self, _: &AccessRecord<'_>) {
         self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn link_up(&self, is_resume: bool) {
+        self.resumes.fetch_add(usize::from(is_resume), Ordering::Relaxed);
     }
 
     fn session_started(&self, _: &str) {
@@ -142,6 +147,35 @@ impl Stage {
     #[must_use]
     pub fn seats(&self) -> usize {
         self.seats.len()
+    }
+
+    /// A world in fair weather whose telephones, each of a mount of its own, are linked and have come to rest.
+    ///
+    /// # Panics
+    /// If they are not linked within an hour.
+    #[must_use]
+    pub fn at_rest(telephones: usize, plans: impl IntoIterator<Item = Plan>) -> Self {
+        fastrand::seed(7);
+        let executor = Executor::new();
+        let net = Net::new(executor.clone(), 7);
+        let ledger = Ledger::new(executor.clone(), plans);
+        let seats = (0..telephones).map(|mount| Seat { mount, instance: 0 }).collect();
+        let stage = Self::new(executor.clone(), net, ledger, seats);
+        stage.start();
+        let is_linked = executor.run_until(executor.now() + Duration::from_secs(3600), || stage.is_linked());
+        assert!(is_linked, "nobody is linked");
+        executor.run_for(Duration::from_secs(60));
+        stage
+    }
+
+    /// Ends the world.
+    ///
+    /// # Panics
+    /// If a law was broken.
+    pub fn end(self) {
+        let violations = self.ledger.violations();
+        self.executor.clear();
+        assert!(violations.is_empty(), "{violations:?}");
     }
 
     /// Starts everything.
@@ -270,6 +304,12 @@ impl Stage {
         self.lock().relay.as_ref().map(|relay| relay.plugboard.counts())
     }
 
+    /// Requests that the plugboard is serving.
+    #[must_use]
+    pub fn exchanges(&self) -> usize {
+        self.lock().relay.as_ref().map_or(0, |relay| relay.plugboard.exchanges())
+    }
+
     /// Requests that plugboards reported.
     #[must_use]
     pub fn requests_reported(&self) -> u64 {
@@ -280,6 +320,12 @@ impl Stage {
     #[must_use]
     pub fn sessions_started(&self) -> usize {
         self.watcher.sessions.load(Ordering::Relaxed)
+    }
+
+    /// Links on which sessions went on.
+    #[must_use]
+    pub fn resumes(&self) -> usize {
+        self.watcher.resumes.load(Ordering::Relaxed)
     }
 
     /// The tasks of the plugboard, and of all telephones.

@@ -32,6 +32,8 @@ pub struct Report {
     pub trace_hash: u64,
     /// How requests ended.
     pub outcomes: Vec<String>,
+    /// Links on which sessions went on.
+    pub resumes: usize,
     /// Polls of all tasks.
     pub polls: u64,
     /// How long it took on its own clock.
@@ -79,6 +81,7 @@ pub fn run_scenario(scenario: Scenario) -> Report {
     let report = Report {
         trace_hash: executor.trace_hash(),
         outcomes,
+        resumes: stage.resumes(),
         polls: executor.polls_of_all(),
         time: executor.now().since(Timestamp::ZERO),
         violations: ledger.violations(),
@@ -201,6 +204,9 @@ fn drain(stage: &Stage) {
     if !executor.run_until(deadline, || stage.tasks() == (0, 0)) {
         ledger.violate(format!("{:?} tasks of plugboard and telephones are left (I38)", stage.tasks()));
         return;
+    }
+    if stage.exchanges() != 0 {
+        ledger.violate(format!("{} exchanges are left (I38)", stage.exchanges()));
     }
     if let Some(counts) = stage.counts()
         && (counts.sessions, counts.linked, counts.parked) != (0, 0, 0)

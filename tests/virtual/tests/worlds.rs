@@ -1,13 +1,15 @@
 //! Worlds that their seeds draw. `VIRTUAL_SEEDS=0..10000` runs others than the usual ones, and for a range of one
 //! the whole world is printed, with what the driver logs.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
+use std::time::Duration;
 
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How many worlds a plain run lives through.
-const SEEDS: Range<u64> = 0..300;
+const SEEDS: Range<u64> = 0..600;
 
 fn seeds() -> Range<u64> {
     let Ok(text) = std::env::var("VIRTUAL_SEEDS") else { return SEEDS };
@@ -26,10 +28,10 @@ fn every_world_keeps_the_laws() {
     let seeds = seeds();
     let is_one = seeds.end - seeds.start == 1;
     let _log = is_one.then(log);
-    let (mut failed, mut polls, mut time) = (Vec::new(), 0, 0);
+    let (mut failed, mut polls, mut resumes, mut time) = (Vec::new(), 0, 0, Duration::ZERO);
     for seed in seeds.clone() {
         let report = telephone_virtual::run(seed);
-        (polls, time) = (polls + report.polls, time + report.time.as_secs());
+        (polls, resumes, time) = (polls + report.polls, resumes + report.resumes, time + report.time);
         if is_one || !report.violations.is_empty() {
             println!("{report}\n  replay: VIRTUAL_SEEDS={seed}..{}", seed + 1);
         }
@@ -37,14 +39,19 @@ fn every_world_keeps_the_laws() {
             failed.push(seed);
         }
     }
-    println!("{} worlds, {time} virtual seconds, {polls} polls", seeds.end - seeds.start);
+    let worlds = seeds.end - seeds.start;
+    println!("{worlds} worlds, {} virtual seconds, {resumes} resumes, {polls} polls", time.as_secs());
     assert!(failed.is_empty(), "{} worlds broke a law: {failed:?}", failed.len());
 }
 
 #[test]
 fn the_same_seed_is_the_same_world() {
-    for seed in [1, 2, 3, 4, 5] {
+    let mut hashes = BTreeSet::new();
+    for seed in 0..60 {
         let (first, second) = (telephone_virtual::run(seed), telephone_virtual::run(seed));
         assert_eq!(first.trace_hash, second.trace_hash, "seed {seed}");
+        assert_eq!(first.to_string(), second.to_string(), "seed {seed}");
+        hashes.insert(first.trace_hash);
     }
+    assert_eq!(hashes.len(), 60, "different seeds are different worlds");
 }
