@@ -59,3 +59,17 @@ fn a_parked_client_that_leaves_gives_its_place_up() {
     assert_eq!(stage.ledger.left(), 50);
     stage.end();
 }
+
+#[test]
+fn a_client_that_leaves_ends_its_backends_work() {
+    let slow = Pace { piece: 1_000, pause: Duration::from_millis(100) };
+    let patience = Some(Duration::from_secs(1));
+    let stage = Stage::at_rest(1, [Plan { down_pace: slow, patience, ..Plan::get(1, 0, 50_000_000) }]);
+    let at_rest = (stage.net.sockets(), stage.tasks());
+    stage.start_client(vec![1]);
+    stage.executor.run_for(Duration::from_millis(900));
+    assert_ne!((stage.net.sockets(), stage.tasks()), at_rest);
+    stage.executor.run_for(Duration::from_secs(1));
+    assert_eq!((stage.net.sockets(), stage.tasks()), at_rest);
+    stage.end();
+}
