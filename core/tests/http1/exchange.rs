@@ -386,6 +386,22 @@ fn an_upgrade_is_opaque_behind_its_101_and_not_before() {
 }
 
 #[test]
+fn a_switch_that_says_nothing_more_ends_our_half_at_once() {
+    let request = b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let switch = ResponseHead { upgrade: Some(Bytes::from_static(b"websocket")), ..response(101) };
+    let mut line = Line::new(request);
+    let Some(ServerEvent::Request { end: false, .. }) = line.event() else { panic!("no open request") };
+    line.server.respond(&switch, true).expect("sendable");
+    assert_eq!(line.server.closing(), Closing::AfterOutput);
+    line.server.handle_shutdown(NOW);
+    line.feed(b"\0raw");
+    assert_eq!(line.event(), Some(ServerEvent::Opaque(Bytes::from_static(b"\0raw"))));
+    line.server.handle_eof();
+    assert_eq!(line.event(), Some(ServerEvent::OpaqueEnd));
+    assert_eq!(line.server.closing(), Closing::Finished);
+}
+
+#[test]
 fn a_refused_upgrade_leaves_what_came_early_as_the_next_request() {
     let request = b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     let mut line = Line::new(&[&request[..], GET].concat());

@@ -16,6 +16,7 @@ use telephone_tests::request::{Request, chunk};
 use telephone_tests::sizes::{self, MIB};
 use telephone_tests::wait::{self, PATIENCE};
 use telephone_tests::websocket;
+use telephone_tests::wire::Head;
 use tungstenite::Message;
 
 /// Between two cuts.
@@ -228,10 +229,13 @@ fn requests_sent_while_the_link_is_dark_are_answered_when_it_is_back() {
     });
 }
 
+/// Octets that are not all under way at any time.
+const LEN: u64 = 64 * MIB;
+
 /// A download under way, of which the client has the head.
 fn begin_download(line: &Line) -> (Client, Head) {
     let mut client = line.connect();
-    client.send(Request::get(&format!("/m/body/{}", 64 * MIB)).to_vec());
+    client.send(Request::get(&format!("/m/bytes?n={LEN}&seed={DOWN}")).to_vec());
     let head = client.head();
     (client, head)
 }
@@ -251,7 +255,8 @@ fn a_telephone_goes_back_to_the_url_that_its_plugboard_told_and_in_time_to_its_o
         assert!(request.starts_with(b"GET /.well-known"), "{request:?}");
         drop((asked, told));
         let (digest, ending) = client.digest_body(&head).expect("octets within the time-out");
-        assert!(ending.is_complete() && digest.len == 64 * MIB, "{ending:?} after {} octets", digest.len);
+        assert!(ending.is_complete(), "{ending:?} after {} octets", digest.len);
+        assert_eq!(digest, Body::new(DOWN, LEN).digest());
         sizes::figure("gone on at its own URL after", format_args!("{:?}", lost.elapsed()));
     });
 }
@@ -264,7 +269,8 @@ fn a_told_url_that_is_less_safe_or_cannot_be_dialled_is_left_alone() {
         let start = Instant::now();
         assert_eq!(hop.cut(Cut::Reset), 1);
         let (digest, ending) = client.digest_body(&head).expect("octets within the time-out");
-        assert!(ending.is_complete() && digest.len == 64 * MIB, "{ending:?} after {} octets", digest.len);
+        assert!(ending.is_complete(), "{ending:?} after {} octets", digest.len);
+        assert_eq!(digest, Body::new(DOWN, LEN).digest());
         let took = start.elapsed();
         assert!(took < Duration::from_secs(5), "the telephone dialled elsewhere first, for {took:?}");
     });

@@ -182,11 +182,11 @@ async fn route<R: Runtime>(
 async fn wait<R: Runtime>(relay: &Arc<Inner<R>>, client: &mut Client<R>, ticket: Ticket) -> Option<Decision> {
     let _place = Place { relay, ticket };
     let settled = async { Some(poll_fn(|cx| relay.registry.poll_wait(ticket, cx)).await) };
+    // All waits are equally long: with a clock of its own for each, none is woken for another's end.
+    let deadline = relay.runtime.now() + relay.config.router.park_time;
     let clock = async {
-        while let Some(deadline) = relay.registry.poll_timeout() {
-            relay.runtime.sleep_until(deadline).await;
-            relay.registry.handle_timeout(relay.runtime.now());
-        }
+        relay.runtime.sleep_until(deadline).await;
+        relay.registry.handle_timeout(relay.runtime.now());
         future::pending().await
     };
     let client_left = poll_fn(|cx| {

@@ -1,6 +1,6 @@
 //! The router with the sessions that it chooses among, and the requests that wait for it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -52,7 +52,8 @@ pub(super) struct Chosen {
 
 struct State {
     router: Router,
-    sessions: HashMap<SessionKey, Registered>,
+    /// In order, so that whoever is told something is told in the same order in every run.
+    sessions: BTreeMap<SessionKey, Registered>,
     waiting: HashMap<Ticket, Waiting>,
     next_key: u64,
 }
@@ -63,7 +64,7 @@ impl Registry {
     pub(super) fn new(limits: RouterLimits, now: Timestamp) -> Self {
         Self(Mutex::new(State {
             router: Router::new(limits, now),
-            sessions: HashMap::new(),
+            sessions: BTreeMap::new(),
             waiting: HashMap::new(),
             // Numbers of an earlier process of this relay are not met again.
             next_key: fastrand::u64(1..u64::MAX / 2),
@@ -260,10 +261,6 @@ impl Registry {
     /// An exchange with a chosen session has ended.
     pub(super) fn finish(&self, key: SessionKey) {
         self.with(|state| state.router.finish(key));
-    }
-
-    pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
-        self.lock().router.poll_timeout()
     }
 
     pub(super) fn handle_timeout(&self, now: Timestamp) {

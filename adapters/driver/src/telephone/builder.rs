@@ -55,6 +55,7 @@ pub struct TelephoneBuilder<R> {
     mounts: Vec<Mount>,
     token: Option<Arc<dyn TokenSource>>,
     instance: Option<String>,
+    epoch: Option<u64>,
     pub(super) rewrite: Rewrite,
     dialer: DialerConfig,
     ca: Option<PathBuf>,
@@ -69,6 +70,7 @@ impl<R> Default for TelephoneBuilder<R> {
             mounts: Vec::new(),
             token: None,
             instance: None,
+            epoch: None,
             rewrite: Rewrite::default(),
             dialer: DialerConfig::default(),
             ca: None,
@@ -112,6 +114,13 @@ impl<R> TelephoneBuilder<R> {
     /// takes over from the older. By default the process's mounts.
     pub fn instance(mut self, name: impl Into<String>) -> Self {
         self.instance = Some(name.into());
+        self
+    }
+
+    /// When the process started, in milliseconds since 1970: of two telephones of one identity the later one
+    /// stays. By default the time at which the telephone is built.
+    pub const fn epoch(mut self, millis: u64) -> Self {
+        self.epoch = Some(millis);
         self
     }
 
@@ -183,7 +192,7 @@ impl<R: Runtime> TelephoneBuilder<R> {
             token,
             mounts: self.mounts,
             instance,
-            epoch: epoch(),
+            epoch: self.epoch.unwrap_or_else(now_in_millis),
             dialer: self.dialer,
             limits: SessionLimits::default(),
             #[cfg(feature = "tls")]
@@ -201,8 +210,8 @@ fn default_instance(mounts: &[Mount]) -> String {
     mounts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// Milliseconds since 1970: a process that starts later has the greater one.
-fn epoch() -> u64 {
+/// Milliseconds since 1970.
+fn now_in_millis() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

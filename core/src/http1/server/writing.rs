@@ -37,9 +37,9 @@ impl Server {
         Ok(())
     }
 
-    /// Starts the final response; `end` if it has no body. The framing follows from the request, the status
+    /// Starts the final response; `end` if nothing follows it. The framing follows from the request, the status
     /// and `head.length`: so many octets, chunks, or for HTTP/1.0 the end of the connection. A 101 makes the
-    /// connection opaque.
+    /// connection opaque; with `end` our half of it is over at once.
     ///
     /// # Errors
     /// [`Unsendable`] if the head would not be one response to this request. Nothing is written then:
@@ -50,15 +50,15 @@ impl Server {
         }
         encode::check_response(head)?;
         if head.status == 101 {
-            return self.switch(head);
-        }
-        if head.is_interim() {
+            self.switch(head)?;
+        } else if head.is_interim() {
             return Err(Unsendable::Status);
+        } else {
+            let body = self.response_body(head, end)?;
+            self.settle_connection(body);
+            self.write_head(head, body);
+            self.writing = Writing::Body(body);
         }
-        let body = self.response_body(head, end)?;
-        self.settle_connection(body);
-        self.write_head(head, body);
-        self.writing = Writing::Body(body);
         if end {
             self.end(&Headers::new());
         }

@@ -1,0 +1,369 @@
+//! The processes of a world: one plugboard, telephones with their backends, clients. They come and go.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use telephone_driver::core::router::RouterCounts;
+use telephone_driver::{
+    AccessRecord, AuthError, Authority, Endpoint, Grant, Handle, Observer, Plugboard, RelayConfig,
+    Runtime as _, Telephone, Token, WhenFull, accept_loop,
+};
+
+use crate::actors;
+use crate::executor::{Executor, Group};
+use crate::ledger::{Ledger, Plan};
+use crate::net::Net;
+use crate::runtime::VirtualRuntime;
+
+/// Where clients connect.
+pub const PUBLIC_PORT: u16 = 80;
+/// Where telephones connect.
+pub const LINK_PORT: u16 = 8080;
+/// Where backends listen.
+pub const BACKEND_PORT: u16 = 3000;
+
+/// The token of a subject, which allows it every mount of its own.
+fn token(subject: &str) -> String {
+    format!("token-of-{subject}")
+}
+
+/// Knows every token of the world.
+struct Tokens;
+
+impl Authority for Tokens {
+    fn verify(&self, token: &str) -> Result<Grant, AuthError> {
+        let subject = token.strip_prefix("token-of-").ok_or(AuthError::BadSignature)?;
+        Ok(Grant {
+            subject: subject.into(),
+            token_id: None,
+            mounts: vec![format!("/{subject}")],
+            good_for: Some(Duration::from_secs(3600)),
+        })
+    }
+}
+
+/// Counts what plugboards report.
+#[derive(Default)]
+struct Watcher {
+    requests: AtomicU64,
+    sessions: AtomicUsize,
+    resumes: AtomicUsize,
+}
+
+impl Observer for Watcher {
+    fn request_ended(&self, _: &AccessRecord<'_>) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn link_up(&self, is_resume: bool) {
+        self.resumes.fetch_add(usize::from(is_resume), Ordering::Relaxed);
+    }
+
+    fn session_started(&self, _: &str) {
+        self.sessions.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+struct Relay {
+    plugboard: Plugboard<VirtualRuntime>,
+    connections: Group,
+    /// What accepts; it ends first when the plugboard leaves.
+    doors: Group,
+}
+
+/// One telephone's place in the world: what stays the same when its process is started again.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    /// Which of the mounts it serves.
+    pub mount: usize,
+    /// Which instance of that mount's subject it is.
+    pub instance: usize,
+}
+
+struct Process {
+    group: Group,
+    handle: Handle,
+}
+
+#[derive(Default)]
+struct Processes {
+    relay: Option<Relay>,
+    telephones: Vec<Option<Process>>,
+    backends: Vec<Option<Group>>,
+    clients: Vec<Group>,
+    starts: u64,
+}
+
+/// A world's processes. Clones are the same world.
+#[derive(Clone)]
+pub struct Stage {
+    /// Its executor.
+    pub executor: Executor,
+    /// Its network.
+    pub net: Net,
+    /// Its requests.
+    pub ledger: Ledger,
+    seats: Arc<Vec<Seat>>,
+    watcher: Arc<Watcher>,
+    processes: Arc<Mutex<Processes>>,
+}
+
+fn host(number: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, number))
+}
+
+const RELAY_HOST: u8 = 1;
+
+/// The host of the telephone and of the backend in one seat.
+fn seat_host(seat: usize) -> IpAddr {
+    host(u8::try_from(10 + seat).unwrap_or(u8::MAX))
+}
+
+impl Stage {
+    /// A world in which nothing runs yet.
+    #[must_use]
+    pub fn new(executor: Executor, net: Net, ledger: Ledger, seats: Vec<Seat>) -> Self {
+        net.name("plugboard", [host(RELAY_HOST)]);
+        let processes = Processes {
+            telephones: seats.iter().map(|_| None).collect(),
+            backends: seats.iter().map(|_| None).collect(),
+            ..Processes::default()
+        };
+        let processes = Arc::new(Mutex::new(processes));
+        Self { executor, net, ledger, seats: Arc::new(seats), watcher: Arc::default(), processes }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Processes> {
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn runtime(&self, name: String, address: IpAddr) -> VirtualRuntime {
+        VirtualRuntime::new(&self.executor, &self.net, name, address)
+    }
+
+    /// How many seats there are.
+    #[must_use]
+    pub fn seats(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// A world in fair weather whose telephones, each of a mount of its own, are linked and have come to rest.
+    ///
+    /// # Panics
+    /// If they are not linked within an hour.
+    #[must_use]
+    pub fn at_rest(telephones: usize, plans: impl IntoIterator<Item = Plan>) -> Self {
+        fastrand::seed(7);
+        let executor = Executor::new();
+        let net = Net::new(executor.clone(), 7);
+        let ledger = Ledger::new(executor.clone(), plans);
+        let seats = (0..telephones).map(|mount| Seat { mount, instance: 0 }).collect();
+        let stage = Self::new(executor.clone(), net, ledger, seats);
+        stage.start();
+        let is_linked = executor.run_until(executor.now() + Duration::from_secs(3600), || stage.is_linked());
+        assert!(is_linked, "nobody is linked");
+        executor.run_for(Duration::from_secs(60));
+        stage
+    }
+
+    /// Ends the world.
+    ///
+    /// # Panics
+    /// If a law was broken.
+    pub fn end(self) {
+        let violations = self.ledger.violations();
+        self.executor.clear();
+        assert!(violations.is_empty(), "{violations:?}");
+    }
+
+    /// Starts everything.
+    pub fn start(&self) {
+        self.start_relay();
+        for seat in 0..self.seats() {
+            self.start_backend(seat);
+            self.start_telephone(seat);
+        }
+    }
+
+    /// Starts the plugboard.
+    pub fn start_relay(&self) {
+        let runtime = self.runtime("plugboard".into(), host(RELAY_HOST));
+        let doors = self.runtime("plugboard's doors".into(), host(RELAY_HOST));
+        let plugboard =
+            Plugboard::new(runtime.clone(), RelayConfig::default(), Arc::new(Tokens), self.watcher.clone());
+        for port in [PUBLIC_PORT, LINK_PORT] {
+            let Ok(listener) = doors.bind(SocketAddr::new(host(RELAY_HOST), port)) else {
+                self.ledger.violate(format!("the port {port} is still in use"));
+                continue;
+            };
+            let (doors, connections, plugboard) = (doors.clone(), runtime.clone(), plugboard.clone());
+            doors.clone().spawn(async move {
+                let serve = |socket, peer| {
+                    let plugboard = plugboard.clone();
+                    connections.spawn(async move { plugboard.serve_connection(socket, peer).await });
+                };
+                accept_loop(&doors, listener, WhenFull::Shed, serve, std::future::pending()).await;
+            });
+        }
+        let relay = Relay { plugboard, connections: runtime.group(), doors: doors.group() };
+        self.lock().relay = Some(relay);
+    }
+
+    /// Ends the plugboard's process on the spot.
+    pub fn kill_relay(&self) {
+        let Some(relay) = self.lock().relay.take() else { return };
+        self.executor.kill(relay.doors);
+        self.executor.kill(relay.connections);
+    }
+
+    /// Starts a telephone's process.
+    pub fn start_telephone(&self, seat: usize) {
+        let Seat { mount, instance } = self.seats[seat];
+        let runtime = self.runtime(format!("telephone {seat}"), seat_host(seat));
+        let starts = {
+            let mut processes = self.lock();
+            processes.starts += 1;
+            processes.starts
+        };
+        let backend = Endpoint::Tcp { host: seat_host(seat).to_string(), port: BACKEND_PORT };
+        let built = Telephone::builder()
+            .url(&format!("ws://plugboard:{LINK_PORT}"))
+            .mount(&format!("/m{mount}"))
+            .token(Token::new(token(&format!("m{mount}"))))
+            .instance(format!("instance-{instance}"))
+            .epoch(1_700_000_000_000 + starts)
+            .backend(runtime.clone(), backend);
+        let telephone = match built {
+            Ok(telephone) => telephone,
+            Err(error) => return self.ledger.violate(format!("a telephone was not built: {error}")),
+        };
+        let (handle, ledger) = (telephone.handle(), self.ledger.clone());
+        runtime.spawn(async move {
+            if let Err(error) = telephone.run().await {
+                ledger.violate(format!("telephone {seat} gave up: {error}"));
+            }
+        });
+        self.lock().telephones[seat] = Some(Process { group: runtime.group(), handle });
+    }
+
+    /// Ends a telephone's process on the spot.
+    pub fn kill_telephone(&self, seat: usize) {
+        let killed = self.lock().telephones[seat].take();
+        if let Some(process) = killed {
+            self.executor.kill(process.group);
+        }
+    }
+
+    /// Starts a backend.
+    pub fn start_backend(&self, seat: usize) {
+        let address = SocketAddr::new(seat_host(seat), BACKEND_PORT);
+        let runtime = self.runtime(format!("backend {seat}"), address.ip());
+        runtime.spawn(actors::backend(runtime.clone(), self.ledger.clone(), address));
+        self.lock().backends[seat] = Some(runtime.group());
+    }
+
+    /// Ends a backend on the spot.
+    pub fn kill_backend(&self, seat: usize) {
+        let killed = self.lock().backends[seat].take();
+        if let Some(group) = killed {
+            self.executor.kill(group);
+        }
+    }
+
+    /// Starts a client that carries out these requests.
+    pub fn start_client(&self, ids: Vec<u64>) {
+        let number = self.lock().clients.len();
+        let runtime = self.runtime(format!("client {number}"), host(200));
+        let relay = Endpoint::Tcp { host: "plugboard".into(), port: PUBLIC_PORT };
+        runtime.spawn(actors::client(runtime.clone(), self.ledger.clone(), relay, ids));
+        self.lock().clients.push(runtime.group());
+    }
+
+    /// Whether no client has anything left to do.
+    #[must_use]
+    pub fn are_clients_done(&self) -> bool {
+        let clients = self.lock().clients.clone();
+        clients.into_iter().all(|group| self.executor.tasks(group) == 0)
+    }
+
+    /// Whether every telephone takes itself for connected, and the plugboard agrees. A session is the telephone's
+    /// only when it has its welcome.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        let processes = self.lock();
+        let mut telephones = processes.telephones.iter();
+        telephones.all(|one| one.as_ref().is_some_and(|process| process.handle.status().is_ready()))
+            && processes.relay.as_ref().is_some_and(|relay| relay.plugboard.counts().linked == self.seats())
+    }
+
+    /// What the plugboard counts, if one runs.
+    #[must_use]
+    pub fn counts(&self) -> Option<RouterCounts> {
+        self.lock().relay.as_ref().map(|relay| relay.plugboard.counts())
+    }
+
+    /// Requests that the plugboard is serving.
+    #[must_use]
+    pub fn exchanges(&self) -> usize {
+        self.lock().relay.as_ref().map_or(0, |relay| relay.plugboard.exchanges())
+    }
+
+    /// Requests that plugboards reported.
+    #[must_use]
+    pub fn requests_reported(&self) -> u64 {
+        self.watcher.requests.load(Ordering::Relaxed)
+    }
+
+    /// Sessions that plugboards registered.
+    #[must_use]
+    pub fn sessions_started(&self) -> usize {
+        self.watcher.sessions.load(Ordering::Relaxed)
+    }
+
+    /// Links on which sessions went on.
+    #[must_use]
+    pub fn resumes(&self) -> usize {
+        self.watcher.resumes.load(Ordering::Relaxed)
+    }
+
+    /// The tasks of the plugboard, and of all telephones.
+    #[must_use]
+    pub fn tasks(&self) -> (usize, usize) {
+        let processes = self.lock();
+        let relay = processes.relay.as_ref().map_or(0, |relay| self.executor.tasks(relay.connections));
+        let telephones = processes.telephones.iter().flatten();
+        (relay, telephones.map(|process| self.executor.tasks(process.group)).sum())
+    }
+
+    /// Polls of the tasks of the plugboard, and of all telephones.
+    #[must_use]
+    pub fn polls(&self) -> (u64, u64) {
+        let processes = self.lock();
+        let relay = processes.relay.as_ref().map_or(0, |relay| self.executor.polls(relay.connections));
+        let telephones = processes.telephones.iter().flatten();
+        (relay, telephones.map(|process| self.executor.polls(process.group)).sum())
+    }
+
+    /// Asks a telephone to finish what is open and end.
+    pub fn shut_telephone_down(&self, seat: usize) {
+        let handle = self.lock().telephones[seat].as_ref().map(|process| process.handle.clone());
+        handle.inspect(Handle::shutdown);
+    }
+
+    /// Asks the plugboard to finish what is open; what accepts ends at once.
+    pub fn shut_relay_down(&self) {
+        let relay = self.lock().relay.as_ref().map(|relay| (relay.plugboard.clone(), relay.doors));
+        if let Some((plugboard, doors)) = relay {
+            plugboard.announce_drain();
+            plugboard.leave();
+            self.executor.kill(doors);
+        }
+    }
+
+    /// Ends all backends.
+    pub fn kill_backends(&self) {
+        (0..self.seats()).for_each(|seat| self.kill_backend(seat));
+    }
+}

@@ -1,0 +1,75 @@
+//! What single faults do to links and to those who wait for them.
+
+use std::time::Duration;
+
+use telephone_virtual::{Cut, Fate, LINK_PORT, Outcome, Pace, Plan, Stage, Weather};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn run_clients(stage: &Stage, time: Duration) {
+    let deadline = stage.executor.now() + time;
+    let is_done = stage.executor.run_until(deadline, || stage.are_clients_done());
+    assert!(is_done, "{:?} did not end", stage.ledger.open());
+}
+
+#[test]
+fn a_session_outlives_its_tokens() {
+    // Each is good for an hour.
+    let stage = Stage::at_rest(1, [Plan::get(1, 0, 1_000)]);
+    stage.executor.run_for(DAY);
+    stage.start_client(vec![1]);
+    run_clients(&stage, Duration::from_secs(1));
+    assert_eq!(stage.ledger.outcomes().get(&Outcome::Whole), Some(&1));
+    assert_eq!((stage.sessions_started(), stage.resumes()), (1, 0));
+    stage.end();
+}
+
+#[test]
+fn a_message_that_takes_longer_than_a_peer_may_be_silent_is_no_silence() {
+    // So that the telephone hears something while all that it says is one message.
+    let trickle = Pace { piece: 1, pause: Duration::from_secs(5) };
+    let upgrade = Plan { is_upgrade: true, up: 60, up_pace: trickle, ..Plan::get(2, 0, 0) };
+    let stage = Stage::at_rest(1, [Plan::get(1, 0, 200_000), upgrade]);
+    // A message of 64 KiB takes a minute.
+    stage.net.set_weather(LINK_PORT, Weather { rate: 1_000, segment: 1..=1_460, ..Weather::default() });
+    stage.net.cut_all(LINK_PORT, Cut::Reset);
+    stage.executor.run_for(Duration::from_secs(60));
+    assert_eq!(stage.resumes(), 1);
+    stage.start_client(vec![2]);
+    stage.executor.run_for(Duration::from_secs(10));
+    stage.start_client(vec![1]);
+    run_clients(&stage, Duration::from_secs(900));
+    assert_eq!(stage.ledger.outcomes().get(&Outcome::Whole), Some(&2));
+    assert_eq!((stage.sessions_started(), stage.resumes()), (1, 1));
+    stage.end();
+}
+
+#[test]
+fn a_parked_client_that_leaves_gives_its_place_up() {
+    let patience = Some(Duration::from_secs(1));
+    let stage = Stage::at_rest(1, (1..=50).map(|id| Plan { patience, ..Plan::get(id, 0, 10) }));
+    stage.net.set_weather(LINK_PORT, Weather { fate: Fate::Refused, ..Weather::default() });
+    stage.net.cut_all(LINK_PORT, Cut::Reset);
+    stage.executor.run_for(Duration::from_secs(1));
+    (1..=50).for_each(|id| stage.start_client(vec![id]));
+    stage.executor.run_for(Duration::from_millis(500));
+    assert_eq!(stage.counts().map(|counts| counts.parked), Some(50));
+    stage.executor.run_for(Duration::from_secs(1));
+    assert_eq!(stage.counts().map(|counts| counts.parked), Some(0));
+    assert_eq!(stage.ledger.left(), 50);
+    stage.end();
+}
+
+#[test]
+fn a_client_that_leaves_ends_its_backends_work() {
+    let slow = Pace { piece: 1_000, pause: Duration::from_millis(100) };
+    let patience = Some(Duration::from_secs(1));
+    let stage = Stage::at_rest(1, [Plan { down_pace: slow, patience, ..Plan::get(1, 0, 50_000_000) }]);
+    let at_rest = (stage.net.sockets(), stage.tasks());
+    stage.start_client(vec![1]);
+    stage.executor.run_for(Duration::from_millis(900));
+    assert_ne!((stage.net.sockets(), stage.tasks()), at_rest);
+    stage.executor.run_for(Duration::from_secs(1));
+    assert_eq!((stage.net.sockets(), stage.tasks()), at_rest);
+    stage.end();
+}
