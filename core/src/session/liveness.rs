@@ -16,7 +16,7 @@ const RENEWAL_INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// What a deadline asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Timer {
-    /// When to ask a silent peer for a sign of life.
+    /// When to ask a silent peer for a sign of life, or to give one.
     Ping,
     /// When the link of a silent peer is given up.
     Silence,
@@ -37,6 +37,8 @@ pub(super) struct Liveness {
     random: Random,
     /// The last octet from the peer.
     heard_at: Timestamp,
+    /// The last message to the peer.
+    said_at: Timestamp,
     /// Silence before the next ping, jittered.
     ping_after: Duration,
     /// When the ping that nothing was heard since was asked for.
@@ -63,6 +65,7 @@ impl Liveness {
         Self {
             random,
             heard_at: now,
+            said_at: now,
             ping_after,
             asked_at: None,
             sent: None,
@@ -104,6 +107,7 @@ impl Liveness {
         self.resumable_until = None;
         self.sent = None;
         self.hear(now);
+        self.say(now);
     }
 
     /// A last word is to go out, soon.
@@ -115,6 +119,11 @@ impl Liveness {
     pub(super) fn hear(&mut self, now: Timestamp) {
         self.heard_at = self.heard_at.max(now);
         self.asked_at = None;
+    }
+
+    /// A message goes out.
+    pub(super) fn say(&mut self, now: Timestamp) {
+        self.said_at = self.said_at.max(now);
     }
 
     /// A ping goes out; says its number.
@@ -196,6 +205,7 @@ impl Liveness {
         }
         if is_due(self.ping_at()) {
             self.asked_at = Some(now);
+            self.say(now);
             self.ping_after = jittered(&mut self.random, limits.ping_interval);
             return Some(Timer::Ping);
         }
@@ -204,7 +214,8 @@ impl Liveness {
 
     fn ping_at(&self) -> Option<Timestamp> {
         let is_quiet = self.asked_at.is_none() && self.resumable_until.is_none();
-        is_quiet.then(|| self.heard_at + self.ping_after)
+        // Whoever only listens speaks, too: a peer whose own pings wait behind a long message must hear something.
+        is_quiet.then(|| self.heard_at.min(self.said_at) + self.ping_after)
     }
 
     fn silent_at(&self, limits: &SessionLimits, is_owed: bool) -> Option<Timestamp> {

@@ -99,6 +99,7 @@ impl Session {
         }
         if self.sent.has_replay() && !self.is_unnumbered_due() {
             let message = self.sent.replay(self.received.position())?;
+            self.liveness.say(now);
             self.stats.bytes_sent += message.len() as u64;
             return Some(message);
         }
@@ -118,6 +119,7 @@ impl Session {
             return None;
         }
         self.received.told();
+        self.liveness.say(now);
         self.stats.bytes_sent += message.out.len() as u64;
         let (is_numbered, capacity) = (message.is_numbered, message.out.capacity());
         let is_mixed = numbered_at > message.start;

@@ -215,3 +215,27 @@ fn a_renewal_in_the_grace_opens_the_session_again() {
     pair.pass(100 * SECOND);
     pair.exchange();
 }
+
+#[test]
+fn an_end_that_only_listens_says_that_it_is_there() {
+    let mut pair = Pair::new();
+    pair.pass(SECOND);
+    // Octets of a message that takes long come in, and nothing is due.
+    for _ in 0..18 {
+        pair.now = pair.now + SECOND;
+        pair.plugboard.stir(pair.now);
+        pair.plugboard.handle_timeout(pair.now);
+    }
+    let said = said(&mut pair.plugboard, pair.now);
+    assert!(matches!(said[..], [Frame::Ping(_)]), "{said:?}");
+}
+
+#[test]
+fn an_idle_session_pings_from_one_end_at_a_time() {
+    let mut pair = Pair::new();
+    let before = pair.telephone.stats().bytes_sent;
+    pair.pass(SECOND * 1500);
+    // One message each way in each interval of 12 to 18 s, a ping or a pong of 4 octets at most.
+    let sent = pair.telephone.stats().bytes_sent - before;
+    assert!(sent <= 4 * 1500 / 12, "{sent} octets");
+}
