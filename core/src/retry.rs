@@ -14,12 +14,13 @@ pub fn is_idempotent(method: &[u8]) -> bool {
 
 /// Whether a request whose stream ended in `reset`, before any of an answer came, may be given to another session.
 ///
-/// It must be whole in its head, for what was read of a body is gone. Then it may if it reached no backend, or if
-/// its session was lost and it is idempotent (I31).
+/// It must be whole in its head, for what was read of a body is gone. Then it may if nobody took it, or if its session was
+/// lost and it is idempotent (I31).
 #[must_use]
 pub fn may_repeat(head: &RequestHead, is_whole: bool, reset: Reset) -> bool {
     let is_lost = reset.code == ResetCode::SessionLost && may_move(head, is_whole);
-    let is_untouched = reset.touched == Touched::No && reset.code == ResetCode::Refused;
+    let is_untouched =
+        reset.touched == Touched::No && matches!(reset.code, ResetCode::Refused | ResetCode::SessionLost);
     (is_whole || cfg!(planted = "half-a-request-repeated")) && (is_untouched || is_lost)
 }
 
@@ -59,6 +60,7 @@ mod tests {
             ("DELETE", true, lost, true),
             ("PUT", false, lost, false),
             ("POST", true, lost, false),
+            ("POST", true, Reset { touched: Touched::No, ..lost }, true),
             ("get", true, lost, false),
             ("GET", true, Reset { touched: Touched::Unknown, ..refused }, false),
             ("GET", true, Reset { code: ResetCode::TimedOut, touched: Touched::Yes }, false),

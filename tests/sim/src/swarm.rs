@@ -287,7 +287,13 @@ fn faults(choices: &mut Choices<'_>, swarm: &Swarm, telephones: &[Telephone], pl
     let mut faults = Vec::new();
     for whom in 0..telephones.len() {
         for _ in 0..choices.between(1, 3) {
-            faults.push(fault(choices, swarm, whom as u8, plugboards));
+            let first = fault(choices, swarm, whom as u8, plugboards);
+            faults.push(first);
+            // What breaks in the moment in which something else does is seldom by chance, and seldom right.
+            if choices.once_in(4) {
+                let at = first.at + choices.magnitude(1, 100 * MILLI);
+                faults.push(Fault { at, ..fault(choices, swarm, whom as u8, plugboards) });
+            }
         }
     }
     faults.sort_by_key(|fault| fault.at);

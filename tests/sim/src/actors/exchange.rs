@@ -41,6 +41,7 @@ impl Plugboard {
             Route::Park(ticket) => {
                 self.tickets.insert(ticket, request);
                 self.clients.insert(request, (Whereabouts::Waiting(ticket), attempt));
+                self.judge_parking(request, stage);
                 self.settle_waits(stage);
             }
             Route::Refuse(refusal) => self.refuse(request, refusal, stage),
@@ -146,6 +147,14 @@ impl Plugboard {
         }
     }
 
+    /// No more requests wait for a mount than may.
+    fn judge_parking(&self, request: u32, stage: &mut Stage<'_>) {
+        let (tenant, most) = (stage.request(request).tenant, stage.scenario.parked_per_mount as usize);
+        let waiting = self.tickets.values().filter(|other| stage.request(**other).tenant == tenant).count();
+        let is_full = waiting > most && stage.now() > self.knows_all_at.max(self.thawed_at);
+        stage.oracle.check("I36", !is_full, || format!("{waiting} requests wait for one mount"));
+    }
+
     /// The least busy session of a mount is chosen.
     fn judge_choice(&self, request: u32, key: SessionKey, tenant: u8, stage: &mut Stage<'_>) {
         let Some(chosen) = self.sessions.get(&key) else { return };
@@ -201,10 +210,14 @@ impl Plugboard {
             return self.conclude(request, Outcome::Aborted, stage);
         }
         let plan = *stage.request(request);
-        let may_repeat = match client::opening(request, &plan) {
-            (Opening::Http { head, .. }, is_whole) => retry::may_repeat(&head, is_whole, reset),
-            (Opening::Tcp { .. }, _) => false,
+        let (opening, is_whole) = client::opening(request, &plan);
+        let may_repeat = match opening {
+            Opening::Http { head, .. } => retry::may_repeat(&head, is_whole, reset),
+            Opening::Tcp { .. } => false,
         };
+        stage.oracle.judge("I31", request, is_whole || !may_repeat, || {
+            "it is repeated, though what was read of its body is gone".into()
+        });
         if may_repeat {
             self.again(request, attempt, Outcome::Refused(503), stage);
         } else {

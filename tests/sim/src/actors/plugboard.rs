@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use telephone_core::error::{CloseReason, LeaveCode};
 use telephone_core::handshake::Reception;
-use telephone_core::limits::{DARK_TIME, RouterLimits};
+use telephone_core::limits::{DARK_TIME, RouterLimits, TOKEN_GRACE};
 use telephone_core::router::{Router, SessionKey, Ticket};
 use telephone_core::session::{Event as News, LinkId, StreamId};
 
@@ -19,6 +19,9 @@ use crate::line::Line;
 use crate::net::{Arrival, Side};
 use crate::scenario::Limits;
 use crate::stage::{Note, Stage};
+
+/// How long a session may outlive its token: the grace, and its last word.
+const EXPIRED_SESSION_TIME: Micros = TOKEN_GRACE.as_micros() as Micros + 5 * crate::clock::SECOND;
 
 /// What a wire is to a plugboard.
 #[derive(Debug)]
@@ -73,7 +76,9 @@ pub struct Plugboard {
     pub(super) is_draining: bool,
     pub(super) is_settling: bool,
     pub(super) armed: Micros,
-    thawed_at: Micros,
+    /// From when on no request waits for a mount that was not known.
+    pub(super) knows_all_at: Micros,
+    pub(super) thawed_at: Micros,
 }
 
 /// The core's limits of a scenario's.
@@ -102,6 +107,7 @@ impl Plugboard {
             parked_per_mount: stage.scenario.parked_per_mount as usize,
             ..RouterLimits::default()
         };
+        let knows_all = limits.start_grace + limits.park_time;
         Self {
             index,
             router: Router::new(limits, stage.clock.timestamp()),
@@ -114,6 +120,7 @@ impl Plugboard {
             is_draining: false,
             is_settling: false,
             armed: Micros::MAX,
+            knows_all_at: stage.now() + knows_all.as_micros() as Micros,
             thawed_at: 0,
         }
     }
@@ -144,8 +151,11 @@ impl Plugboard {
         }
     }
 
-    /// What an old link still says must make no difference.
+    /// What an old link still says must make no difference, and it is given nothing.
     fn on_old(&mut self, wire: u32, key: SessionKey, link: LinkId, stage: &mut Stage<'_>) {
+        let now = stage.clock.timestamp();
+        let fed = self.sessions.get_mut(&key).and_then(|held| held.line.session.poll_transmit(link, now));
+        stage.oracle.check("resume", fed.is_none(), || format!("the old wire {wire} is given a message"));
         while let Some(arrival) = stage.read(wire, Side::Plugboard) {
             let now = stage.clock.timestamp();
             match (arrival, self.sessions.get_mut(&key)) {
@@ -179,6 +189,10 @@ impl Plugboard {
         let Some(held) = self.sessions.get_mut(&key) else { return };
         let before = held.line.wire();
         held.line.turn(stage);
+        let (number, now, end) =
+            (key.number(), stage.now(), held.good_until.saturating_add(EXPIRED_SESSION_TIME));
+        let is_over = held.line.session.closed().is_some() || now <= end.max(self.thawed_at);
+        stage.oracle.check("I28", is_over, || format!("session {number:x} outlives its token, at {now}"));
         let after = held.line.wire();
         let news = std::mem::take(&mut held.line.news);
         let ended = std::mem::take(&mut held.line.ended);
