@@ -6,11 +6,11 @@ use std::sync::Arc;
 use futures_lite::future;
 use telephone_driver::{Endpoint, Listener as _, Runtime as _};
 
-use crate::content::Direction;
 use crate::ledger::{After, Ledger, Outcome, Plan};
 use crate::runtime::VirtualRuntime;
 use crate::socket::VirtualSocket;
 use crate::wire::{self, Fault, Framing, Head, Pace, Reader, Writer};
+use telephone_sim::content::Direction;
 
 /// One client: its requests one after the other, on one connection while that lasts.
 pub(crate) async fn client(runtime: VirtualRuntime, ledger: Ledger, relay: Endpoint, ids: Vec<u64>) {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use telephone_driver::core::time::Timestamp;
 
-use crate::content::{Content, Direction};
 use crate::executor::Executor;
 use crate::wire::Pace;
+use telephone_sim::content::{Content, Direction};
 
 /// How often a backend may execute an idempotent request: three attempts of the relay, each with one more of the
 /// telephone on a fresh connection.
@@ -101,7 +101,7 @@ impl Plan {
     /// The content of one of its bodies.
     #[must_use]
     pub const fn content(&self, direction: Direction) -> Content {
-        Content::new(self.id, direction)
+        Content::new(0, self.id, direction)
     }
 }
 

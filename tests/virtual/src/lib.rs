@@ -10,7 +10,6 @@
 //! strike at any octet, an hour costs nothing, and a seed says it all.
 
 mod actors;
-pub mod content;
 mod executor;
 mod ledger;
 mod net;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use futures_lite::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 
-use crate::content::{Content, PIECE_BYTES_MAX};
 use crate::executor::Executor;
 use crate::socket::VirtualSocket;
+use telephone_sim::content::{Content, PIECE_BYTES_MAX};
 
 /// Octets of a head that no actor sends.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -237,7 +237,7 @@ impl Writer {
             if framing == Framing::Chunked {
                 self.text(&format!("{:x}\r\n", piece.len())).await?;
             }
-            self.half.write_all(piece).await?;
+            self.half.write_all(&piece).await?;
             if framing == Framing::Chunked {
                 self.text("\r\n").await?;
             }
