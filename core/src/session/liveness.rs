@@ -192,9 +192,9 @@ impl Liveness {
             self.grace_until = None;
             return Some(Timer::Grace);
         }
-        if is_due(self.expires_at) {
-            self.expires_at = None;
-            self.grace_until = Some(now + TOKEN_GRACE);
+        if let Some(expired_at) = self.expires_at.take_if(|at| *at <= now) {
+            // Also when it is noticed late, by a process that was stopped.
+            self.grace_until = Some(expired_at + TOKEN_GRACE);
             return Some(Timer::Expiry);
         }
         if is_due(self.renew_at) {

@@ -239,3 +239,13 @@ fn an_idle_session_pings_from_one_end_at_a_time() {
     let sent = pair.telephone.stats().bytes_sent - before;
     assert!(sent <= 4 * 1500 / 12, "{sent} octets");
 }
+
+#[test]
+fn the_grace_of_a_token_ends_in_time_also_for_an_end_that_was_stopped() {
+    let mut session = lone(Role::Plugboard);
+    session.authorize(Some(10 * SECOND), Timestamp::ZERO);
+    session.stir(at(75));
+    session.handle_timeout(at(75));
+    let leave = said(&mut session, at(75));
+    assert!(leave.contains(&Frame::Leave { code: LeaveCode::Expired, last: 0 }), "{leave:?}");
+}

@@ -20,8 +20,8 @@ use crate::net::{Arrival, Side};
 use crate::scenario::Limits;
 use crate::stage::{Note, Stage};
 
-/// How long a session may outlive its token: the grace, and its last word.
-const EXPIRED_SESSION_TIME: Micros = TOKEN_GRACE.as_micros() as Micros + 5 * crate::clock::SECOND;
+/// How long a last word may take, and then some.
+const LAST_WORD_TIME: Micros = 5 * crate::clock::SECOND;
 
 /// What a wire is to a plugboard.
 #[derive(Debug)]
@@ -189,9 +189,9 @@ impl Plugboard {
         let Some(held) = self.sessions.get_mut(&key) else { return };
         let before = held.line.wire();
         held.line.turn(stage);
-        let (number, now, end) =
-            (key.number(), stage.now(), held.good_until.saturating_add(EXPIRED_SESSION_TIME));
-        let is_over = held.line.session.closed().is_some() || now <= end.max(self.thawed_at);
+        let (number, now) = (key.number(), stage.now());
+        let end = held.good_until.saturating_add(TOKEN_GRACE.as_micros() as Micros).max(self.thawed_at);
+        let is_over = held.line.session.closed().is_some() || now <= end.saturating_add(LAST_WORD_TIME);
         stage.oracle.check("I28", is_over, || format!("session {number:x} outlives its token, at {now}"));
         let after = held.line.wire();
         let news = std::mem::take(&mut held.line.news);
