@@ -146,7 +146,6 @@ impl Router {
 
     /// A session has a link again.
     pub fn handle_link_up(&mut self, key: SessionKey, _now: Timestamp) {
-        self.waiting.end(key);
         self.sessions.set_linked(key, true);
         self.mark_ready(key);
     }
@@ -156,14 +155,14 @@ impl Router {
         self.sessions.set_linked(key, false);
     }
 
-    /// A session waits for its next link, and holds so many octets for it. Returns the sessions that hold too much
-    /// together: they are to be given up. ([`RouterLimits::waiting_bytes`])
+    /// A session waits for its next link, and holds so many octets for it; `None` if it waits no more. Returns the
+    /// sessions that hold too much together: they are to be given up. ([`RouterLimits::waiting_bytes`])
     #[must_use]
-    pub fn handle_waiting(&mut self, key: SessionKey, octets: u64) -> Vec<SessionKey> {
-        if self.sessions.session(key).is_none() {
-            return Vec::new();
+    pub fn handle_waiting(&mut self, key: SessionKey, held: Option<u64>) -> Vec<SessionKey> {
+        match held {
+            Some(octets) if self.sessions.session(key).is_some() => self.waiting.begin(key, octets),
+            Some(_) | None => self.waiting.end(key),
         }
-        self.waiting.begin(key, octets);
         let sessions = &self.sessions;
         let subject = |key| sessions.session(key).map(|session| session.identity.subject());
         self.waiting.take_excess(self.limits.waiting_bytes, subject)

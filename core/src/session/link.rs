@@ -62,18 +62,27 @@ impl Session {
         self.received.position()
     }
 
-    /// A new link takes over, whose handshake told how many of our numbered messages the peer has. What it lacks
-    /// is said again.
+    /// Whether a new link could take over, whose handshake told how many of our numbered messages the peer has.
     ///
     /// # Errors
-    /// [`CannotResume`]; nothing has changed then.
-    pub fn resume(&mut self, peer_position: u64, now: Timestamp) -> Result<LinkId, CannotResume> {
+    /// [`CannotResume`], as [`Session::resume`].
+    pub fn can_resume(&self, peer_position: u64) -> Result<(), CannotResume> {
         if matches!(self.phase, Phase::Closing(_) | Phase::Closed(_)) || self.config.resume_window.is_zero() {
             return Err(CannotResume::Over);
         }
         if !self.sent.can_resume(peer_position) {
             return Err(CannotResume::Position(peer_position));
         }
+        Ok(())
+    }
+
+    /// A new link takes over, whose handshake told how many of our numbered messages the peer has. What it lacks
+    /// is said again.
+    ///
+    /// # Errors
+    /// [`CannotResume`]; nothing has changed then.
+    pub fn resume(&mut self, peer_position: u64, now: Timestamp) -> Result<LinkId, CannotResume> {
+        self.can_resume(peer_position)?;
         if !cfg!(planted = "replay-twice") {
             self.sent.acknowledge(peer_position, &self.config.limits);
         }

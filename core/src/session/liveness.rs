@@ -204,7 +204,10 @@ impl Liveness {
             return Some(Timer::Renewal);
         }
         if is_due(self.ping_at()) {
-            self.asked_at = Some(now);
+            // A peer that was heard of is not asked: its answer may wait behind a long message.
+            if is_due(Some(self.heard_at + self.ping_after)) {
+                self.asked_at = Some(now);
+            }
             self.say(now);
             self.ping_after = jittered(&mut self.random, limits.ping_interval);
             return Some(Timer::Ping);

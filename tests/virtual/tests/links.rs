@@ -68,3 +68,14 @@ fn a_client_that_leaves_ends_its_backends_work() {
     assert_eq!((stage.net.sockets(), stage.tasks()), at_rest);
     stage.end();
 }
+
+#[test]
+fn a_telephone_that_is_told_to_end_while_a_dial_hangs_ends() {
+    let stage = Stage::at_rest(1, []);
+    stage.net.set_weather(LINK_PORT, Weather { fate: Fate::Swallowed, ..Weather::default() });
+    stage.net.cut_all(LINK_PORT, Cut::Reset);
+    stage.executor.run_for(Duration::from_secs(2));
+    stage.shut_telephone_down(0);
+    stage.executor.run_for(Duration::from_secs(1));
+    assert_eq!(stage.tasks().1, 0, "the telephone runs on");
+}

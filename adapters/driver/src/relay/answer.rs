@@ -42,11 +42,6 @@ impl Refused {
         Self::new(503, "connection_limit_reached", "The application is at its limit.").retry_after(1)
     }
 
-    /// Session after session lost its link.
-    pub(super) const fn dark() -> Self {
-        Self::new(504, "connection_timeout", "The application's tunnel is interrupted.")
-    }
-
     /// The head fits no frame.
     pub(super) const fn head_too_large() -> Self {
         Self::new(431, "http_request_error", "The request's header fields are too large.")

@@ -51,6 +51,8 @@ enum Attempt {
     Over(ControlFlow<()>),
     /// Nothing of it reached the client, and it may be given to another session.
     Again(Refused),
+    /// Likewise: another session is there at once, and this one has no link.
+    Elsewhere,
 }
 
 /// Counts an exchange for as long as it lives, however its task ends.
@@ -144,7 +146,7 @@ async fn serve_stamped<R: Runtime>(
             Attempt::Again(refused) if attempt == REQUEST_ATTEMPTS_MAX => {
                 return refuse(client, refused, account);
             }
-            Attempt::Again(_) => {}
+            Attempt::Again(_) | Attempt::Elsewhere => {}
         }
     }
     ControlFlow::Continue(())
@@ -230,7 +232,7 @@ async fn carry<R: Runtime>(
     let mut pump = Pump::new(&relay.runtime, &mut client.connection, &mut codec, &stream, request.end);
     let ended =
         if may_move { pump_unless_dark(relay, &mut pump, chosen).await } else { Some(pump.run().await) };
-    let Some(ended) = ended else { return Attempt::Again(Refused::dark()) };
+    let Some(ended) = ended else { return Attempt::Elsewhere };
     account.moved.inbound += pump.moved.inbound;
     account.moved.outbound += pump.moved.outbound;
     account.status = codec.status;

@@ -138,13 +138,13 @@ impl Registry {
     pub(super) fn settle_line(&self, key: SessionKey, now: Timestamp) {
         let given_up = self.with(|state| {
             let Some(one) = state.sessions.get(&key) else { return Vec::new() };
+            let held = one.session.held_without_link();
             if one.session.takes_requests() {
                 state.router.handle_link_up(key, now);
-                return Vec::new();
+            } else {
+                state.router.handle_link_down(key, now);
             }
-            let held = one.session.held_without_link();
-            state.router.handle_link_down(key, now);
-            let given_up = held.map(|held| state.router.handle_waiting(key, held)).unwrap_or_default();
+            let given_up = state.router.handle_waiting(key, held);
             given_up.iter().filter_map(|key| state.sessions.get(key)).map(|one| one.session.clone()).collect()
         });
         for session in given_up {

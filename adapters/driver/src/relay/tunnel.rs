@@ -163,16 +163,17 @@ fn resume<R: Runtime>(
 ) -> Option<Result<Admitted, Refused>> {
     let resume = hello.resume.as_ref()?;
     let (key, session) = relay.registry.resumable(identity, resume)?;
+    match session.with(|session, _| session.can_resume(resume.position)) {
+        Ok(()) => {}
+        Err(CannotResume::Over) => return None,
+        // A hello that comes late, after one that the session went on with: to register it would end that.
+        Err(error @ CannotResume::Position(_)) => return Some(Err(refused(RefusedCode::Stale, error))),
+    }
     // The token may be another one by now, and cover less.
     if !relay.registry.renew(key, grant, relay.runtime.now()) {
         return None;
     }
-    let link = match session.resume(resume.position) {
-        Ok(link) => link,
-        Err(CannotResume::Over) => return None,
-        // A hello that comes late, after one that the session went on with: to register it would end that.
-        Err(error @ CannotResume::Position(_)) => return Some(Err(refused(RefusedCode::Stale, error))),
-    };
+    let link = session.resume(resume.position).ok()?;
     session.with(|session, now| session.authorize(grant.good_for, now));
     relay.registry.settle_line(key, relay.runtime.now());
     let secret = ResumeSecret::new(resume.secret);

@@ -161,7 +161,10 @@ impl<R: Runtime, L: Leg> Line<R, L> {
     async fn dial_once(&self, dialer: &mut Dialer, live: &mut Option<Live>) -> Result<(), String> {
         self.status.enter(self.index, State::Connecting);
         let url = self.next_url(live.as_ref(), dialer.attempts()).clone();
-        let Some(dialled) = self.dial(&url, live.as_ref()).await else { return Ok(()) };
+        let Some(dialled) = self.dial(&url, live.as_ref()).await else {
+            *live = None;
+            return Ok(());
+        };
         let Established { link, welcome } = match dialled {
             Ok(established) => established,
             Err(error) => {

@@ -15,7 +15,7 @@ fn relay() -> Relay {
 }
 
 fn wait(relay: &mut Relay, key: u64, octets: u64) -> alloc::vec::Vec<u64> {
-    let given_up = relay.router.handle_waiting(SessionKey::new(key), octets);
+    let given_up = relay.router.handle_waiting(SessionKey::new(key), Some(octets));
     given_up.into_iter().map(SessionKey::number).collect()
 }
 
@@ -43,7 +43,7 @@ fn of_who_holds_the_most_the_session_is_given_up_that_waited_longest() {
 fn who_has_a_link_again_or_is_gone_holds_nothing() {
     let mut relay = relay();
     assert_eq!(wait(&mut relay, 1, 90 * KIB), []);
-    relay.router.handle_link_up(SessionKey::new(1), relay.now);
+    assert_eq!(relay.router.handle_waiting(SessionKey::new(1), None), []);
     assert_eq!(wait(&mut relay, 2, 90 * KIB), []);
     relay.remove(2);
     assert_eq!(wait(&mut relay, 3, 90 * KIB), []);

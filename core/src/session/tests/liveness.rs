@@ -249,3 +249,23 @@ fn the_grace_of_a_token_ends_in_time_also_for_an_end_that_was_stopped() {
     let leave = said(&mut session, at(75));
     assert!(leave.contains(&Frame::Leave { code: LeaveCode::Expired, last: 0 }), "{leave:?}");
 }
+
+#[test]
+fn a_long_message_is_no_silence_to_either_end() {
+    let mut pair = Pair::new();
+    pair.exchange();
+    pair.settle();
+    // What the telephone says waits in one message that takes minutes, octet by octet.
+    for _ in 0..600 {
+        pair.now = pair.now + SECOND / 2;
+        pair.plugboard.stir(pair.now);
+        for end in [&mut pair.telephone, &mut pair.plugboard] {
+            end.handle_timeout(pair.now);
+        }
+        said(&mut pair.telephone, pair.now);
+        if let Some(message) = pair.plugboard.say(pair.now) {
+            pair.telephone.hear(message, pair.now);
+        }
+        assert_eq!((pair.telephone.closed(), pair.plugboard.closed()), (None, None), "at {:?}", pair.now);
+    }
+}
