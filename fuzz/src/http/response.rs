@@ -200,9 +200,9 @@ fn pass_on(case: &Case, fetched: &Fetched) {
         // Ended by mistake, where the length can tell.
         let has_length = expected.last().is_some_and(|head| head.length.is_some());
         if has_length {
-            server.end(&Headers::new())
+            server.end(&Headers::new());
         } else {
-            server.abort()
+            server.abort();
         }
         assert_eq!(server.closing(), Closing::Reset, "what broke off looks complete");
     }
