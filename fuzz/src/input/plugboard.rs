@@ -50,8 +50,8 @@ struct Relay {
 
 /// With an even first octet, what a client sends to the public port. With an odd one, records from telephones on
 /// four links: hellos, attempts to resume, messages, breaks, silence, and clients' requests between them. A request
-/// goes only to a linked session that registered its mount (I26), a session goes on only for whoever knows its secret,
-/// memory is bounded (I36), and in the end nothing is left (I38).
+/// goes only to a linked session that registered its mount (I26), which no other subject holds (I27), a session goes on
+/// only for whoever knows its secret, memory is bounded (I36), and in the end nothing is left (I38).
 pub fn plugboard_input(data: &[u8]) {
     let Some((first, data)) = data.split_first() else { return };
     if first % 2 == 0 {
@@ -117,6 +117,13 @@ impl Relay {
             old.end.session.leave(LeaveCode::Replaced, self.now);
             old.is_fenced = true;
         }
+        let is_shared = self.lines.values().any(|other| {
+            !other.is_fenced
+                && other.end.session.is_open()
+                && other.identity.subject() != identity.subject()
+                && other.mounts.iter().any(|mount| mounts.contains(mount))
+        });
+        assert!(!is_shared, "two subjects hold one mount");
         let line = Line { end: self.session(hello), identity, secret, mounts, is_fenced: false };
         self.lines.insert(key, line);
         self.links[slot] = Some(key);
