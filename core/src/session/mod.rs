@@ -162,11 +162,13 @@ impl Session {
         }
     }
 
-    /// Opens a stream. With `end` this end's direction is complete with its head.
+    /// Opens a stream. With `end` this end's direction is complete with its head. Deadlines that have passed by `now`
+    /// count, also if nobody handled them yet: a process that was stopped may come here first.
     ///
     /// # Errors
-    /// [`OpenError`]; nothing has changed then.
+    /// [`OpenError`]; no stream is opened then.
     pub fn open(&mut self, opening: Opening, end: bool, now: Timestamp) -> Result<StreamId, OpenError> {
+        self.handle_timeout(now);
         if !self.is_open() {
             return Err(OpenError::Leaving);
         }

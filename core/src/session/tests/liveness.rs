@@ -269,3 +269,12 @@ fn a_long_message_is_no_silence_to_either_end() {
         assert_eq!((pair.telephone.closed(), pair.plugboard.closed()), (None, None), "at {:?}", pair.now);
     }
 }
+
+#[test]
+fn no_stream_is_opened_after_a_deadline_that_nobody_handled_yet() {
+    let mut session = lone(Role::Plugboard);
+    session.authorize(Some(10 * SECOND), Timestamp::ZERO);
+    session.stir(at(20));
+    assert_eq!(session.open(tcp(), false, at(20)), Err(OpenError::Leaving));
+    assert!(events(&mut session).contains(&Event::Expired));
+}

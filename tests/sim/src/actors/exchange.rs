@@ -107,14 +107,14 @@ impl Plugboard {
     fn carry(&mut self, request: u32, attempt: u32, key: SessionKey, stage: &mut Stage<'_>) {
         let plan = *stage.request(request);
         let verdict = self.may_take(key, plan.tenant, stage.now());
-        stage.oracle.judge("I26", request, verdict.is_ok(), || {
-            format!("it was given to {}", verdict.err().unwrap_or_default())
-        });
         self.judge_choice(request, key, plan.tenant, stage);
         let Some(held) = self.sessions.get_mut(&key) else { return };
         let (opening, is_whole) = client::opening(request, &plan);
         match held.line.session.open(opening, is_whole, stage.clock.timestamp()) {
             Ok(stream) => {
+                stage.oracle.judge("I26", request, verdict.is_ok(), || {
+                    format!("it was given to {}", verdict.err().unwrap_or_default())
+                });
                 stage.oracle.attempt(request);
                 stage.oracle.wrote_up(request, 0, is_whole);
                 let number = key.number();
