@@ -163,6 +163,15 @@ impl Liveness {
         };
     }
 
+    /// Whether the token has run out, which is told once. (plugboard)
+    #[must_use]
+    pub(super) fn expire(&mut self, now: Timestamp) -> bool {
+        let Some(expired_at) = self.expires_at.take_if(|at| *at <= now) else { return false };
+        // Also when it is noticed late, by a process that was stopped.
+        self.grace_until = Some(expired_at + TOKEN_GRACE);
+        true
+    }
+
     /// The next deadline.
     pub(super) fn next_deadline(&self, limits: &SessionLimits, is_owed: bool) -> Option<Timestamp> {
         let timers =
@@ -192,9 +201,7 @@ impl Liveness {
             self.grace_until = None;
             return Some(Timer::Grace);
         }
-        if let Some(expired_at) = self.expires_at.take_if(|at| *at <= now) {
-            // Also when it is noticed late, by a process that was stopped.
-            self.grace_until = Some(expired_at + TOKEN_GRACE);
+        if self.expire(now) {
             return Some(Timer::Expiry);
         }
         if is_due(self.renew_at) {

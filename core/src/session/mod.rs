@@ -162,13 +162,15 @@ impl Session {
         }
     }
 
-    /// Opens a stream. With `end` this end's direction is complete with its head. Deadlines that have passed by `now`
-    /// count, also if nobody handled them yet: a process that was stopped may come here first.
+    /// Opens a stream. With `end` this end's direction is complete with its head. A token that has run
+    /// out by `now` counts, also if its deadline was not handled yet: a process that was stopped may come here first.
     ///
     /// # Errors
     /// [`OpenError`]; no stream is opened then.
     pub fn open(&mut self, opening: Opening, end: bool, now: Timestamp) -> Result<StreamId, OpenError> {
-        self.handle_timeout(now);
+        if self.liveness.expire(now) {
+            self.put_news(Event::Expired);
+        }
         if !self.is_open() {
             return Err(OpenError::Leaving);
         }

@@ -271,7 +271,7 @@ fn a_long_message_is_no_silence_to_either_end() {
 }
 
 #[test]
-fn no_stream_is_opened_after_a_deadline_that_nobody_handled_yet() {
+fn no_stream_is_opened_after_a_tokens_end_that_nobody_noticed_yet() {
     let mut session = lone(Role::Plugboard);
     session.authorize(Some(10 * SECOND), Timestamp::ZERO);
     session.stir(at(20));
