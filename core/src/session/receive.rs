@@ -63,7 +63,6 @@ impl Session {
                     self.ledger.shrink(&self.config.limits, now);
                 }
                 Timer::Silence => self.lose_link(CloseReason::Silent, now),
-                Timer::Window if cfg!(planted = "window-without-end") => {}
                 Timer::Window => self.close(self.lost.unwrap_or(CloseReason::LinkLost)),
                 Timer::Farewell => self.lose_link(CloseReason::Silent, now),
                 Timer::Renewal => self.put_news(Event::RenewalDue),

@@ -212,7 +212,8 @@ impl<'a> World<'a> {
     pub(crate) fn with_telephone(&mut self, index: u32, turn: impl FnOnce(&mut Telephone, &mut Stage<'a>)) {
         if let Some(telephone) = self.telephones[index as usize].running() {
             turn(telephone, &mut self.stage);
-            if telephone.is_connecting() {
+            // Who dials again at once, for ever, has broken a law by then.
+            if telephone.is_connecting() && self.stage.oracle.violation().is_none() {
                 self.connect(index);
             }
         }
