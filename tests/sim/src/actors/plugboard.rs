@@ -427,8 +427,9 @@ impl Plugboard {
             other.tenant == held.tenant
                 && other.instance == held.instance
                 && other.epoch > held.epoch
-                && !other.is_over
                 && !other.is_suspended
+                // One that says its last word holds nothing any more.
+                && other.line.session.is_open()
         };
         match () {
             () if held.tenant != tenant => Err("another tenant's session"),
