@@ -176,40 +176,21 @@ pub(crate) async fn wait<R: Runtime>(
     runtime: &R,
     session: &SharedSession,
     id: LinkId,
-    on_event: impl FnMut(Event) + Send,
+    mut on_event: impl FnMut(Event) + Send,
 ) -> Option<CloseReason> {
-    let mut waiting = Waiting::new(runtime, session, id, on_event);
-    future::poll_fn(|cx| waiting.poll(cx)).await
-}
-
-/// A session that waits for a new link, kept.
-pub(crate) struct Waiting<'a, R: Runtime, F> {
-    runtime: &'a R,
-    session: &'a SharedSession,
-    id: LinkId,
-    on_event: F,
-    alarm: Alarm<R>,
-}
-
-impl<'a, R: Runtime, F: FnMut(Event) + Send> Waiting<'a, R, F> {
-    pub(crate) fn new(runtime: &'a R, session: &'a SharedSession, id: LinkId, on_event: F) -> Self {
-        Self { runtime, session, id, on_event, alarm: Alarm::new(runtime.clone()) }
-    }
-
-    /// As [`wait`].
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<CloseReason>> {
-        loop {
-            self.session.take_events().into_iter().for_each(&mut self.on_event);
-            let closed = self.session.closed();
-            if closed.is_some() || self.session.latest_link() != self.id {
-                return Poll::Ready(closed);
-            }
-            let has_rung = ring(&mut self.alarm, self.runtime, self.session, cx);
-            if !has_rung && !self.session.register_link(None, cx) {
-                return Poll::Pending;
-            }
+    let mut alarm = Alarm::new(runtime.clone());
+    let wait = |cx: &mut Context<'_>| loop {
+        session.take_events().into_iter().for_each(&mut on_event);
+        let closed = session.closed();
+        if closed.is_some() || session.latest_link() != id {
+            return Poll::Ready(closed);
         }
-    }
+        let has_rung = ring(&mut alarm, runtime, session, cx);
+        if !has_rung && !session.register_link(None, cx) {
+            return Poll::Pending;
+        }
+    };
+    future::poll_fn(wait).await
 }
 
 /// Tells a session of its deadlines that have come. True if there was one.

@@ -248,4 +248,4 @@ fn set_waker(slot: &mut Option<Waker>, cx: &Context<'_>) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

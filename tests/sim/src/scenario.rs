@@ -51,6 +51,18 @@ pub struct Limits {
     pub replay_bytes: u64,
 }
 
+impl Limits {
+    /// Those of good weather.
+    pub const PLAIN: Self = Self {
+        stream_floor: 16 * 1024,
+        stream_window: 256 * 1024,
+        session_window: 4 << 20,
+        streams: 1024,
+        unaccepted: 256,
+        replay_bytes: 1 << 20,
+    };
+}
+
 /// A plugboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plugboard {

@@ -126,19 +126,11 @@ impl<F: Fn(&Scenario) -> bool> Search<F> {
 
 const PLAIN_RULES: Rules =
     Rules { buffer: 1 << 20, latency: MILLI, jitter: 0, micros_per_kib: 0, slicing: Slicing::Whole };
-const PLAIN_LIMITS: Limits = Limits {
-    stream_floor: 16 * 1024,
-    stream_window: 256 * 1024,
-    session_window: 4 << 20,
-    streams: 1024,
-    unaccepted: 256,
-    replay_bytes: 1 << 20,
-};
 const PLAIN_PACE: Pace = Pace { piece: u32::MAX, rest: 0, stall_at: 0, stall: 0 };
 
 const SIMPLER: [fn(&mut Scenario); 6] = [
-    |scenario| scenario.plugboard_limits = PLAIN_LIMITS,
-    |scenario| scenario.telephone_limits = PLAIN_LIMITS,
+    |scenario| scenario.plugboard_limits = Limits::PLAIN,
+    |scenario| scenario.telephone_limits = Limits::PLAIN,
     |scenario| scenario.token_life = 0,
     |scenario| scenario.parked_per_mount = 100,
     |scenario| scenario.park_time = 5 * crate::clock::SECOND,

@@ -105,14 +105,7 @@ fn swarm(choices: &mut Choices<'_>) -> Swarm {
 
 fn limits(choices: &mut Choices<'_>) -> Limits {
     if choices.once_in(2) {
-        return Limits {
-            stream_floor: 16 * 1024,
-            stream_window: 256 * 1024,
-            session_window: 4 << 20,
-            streams: 1024,
-            unaccepted: 256,
-            replay_bytes: 1 << 20,
-        };
+        return Limits::PLAIN;
     }
     Limits {
         stream_floor: choices.pick(&[1024, 16 * 1024, 100, 1]),

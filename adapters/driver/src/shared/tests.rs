@@ -20,7 +20,8 @@ impl Wake for Woken {
     }
 }
 
-fn session() -> SharedSession {
+/// A plugboard's session at the beginning of time, with a link that it does not outlive.
+pub(crate) fn session() -> SharedSession {
     let limits = SessionLimits::default();
     let config = SessionConfig {
         role: Role::Plugboard,

@@ -80,7 +80,8 @@ pub(super) struct Established<S> {
 /// A socket with or without TLS.
 type BoxedSocket = Box<dyn Socket>;
 
-/// Dials `url` once, to go on with a session if `resume` names one. Dropping the future gives up and leaves nothing behind.
+/// Dials `url` once, to go on with a session if `resume` names one. Dropping the future gives up and leaves nothing
+/// behind.
 pub(super) async fn dial<R: Runtime>(
     runtime: &R,
     config: &Config,

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use telephone_core::limits::SessionLimits;
 use telephone_core::router::{Identity, ResumeSecret};
-use telephone_core::session::{Role, Session, SessionConfig};
-use telephone_core::wire::Settings;
 
 use super::*;
 
@@ -22,17 +19,8 @@ fn grant(subject: &str, mounts: &[&str]) -> Grant {
 fn registered(mounts: &[&str]) -> (Registry, SharedSession) {
     let limits = RouterLimits { start_grace: Duration::ZERO, ..RouterLimits::default() };
     let registry = Registry::new(limits, NOW);
-    let limits = SessionLimits::default();
-    let config = SessionConfig {
-        role: Role::Plugboard,
-        peer: Settings::of(&limits),
-        limits,
-        seed: 1,
-        resume_window: Duration::ZERO,
-    };
-    let mut session = Session::new(config, NOW);
-    session.authorize(Some(LIFE), NOW);
-    let session = SharedSession::new(session, Arc::new(|| NOW));
+    let session = crate::shared::tests::session();
+    session.with(|session, now| session.authorize(Some(LIFE), now));
     let identity = Identity::new("shop".to_owned(), "one".to_owned());
     let mounts = mounts.iter().map(|mount| mount.parse().unwrap()).collect();
     let registration = Registration { identity, epoch: 1, mounts, secret: ResumeSecret::new([0; 16]) };
