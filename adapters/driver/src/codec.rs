@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use telephone_core::http1::Output;
 use telephone_core::message::{Headers, ResponseHead};
+use telephone_core::output::Output;
 use telephone_core::time::Timestamp;
 
 /// What a codec took from its socket.

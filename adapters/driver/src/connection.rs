@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use futures_io::{AsyncRead, AsyncWrite};
-use telephone_core::http1::Output;
+use telephone_core::output::Output;
 use telephone_core::time::Timestamp;
 
 /// Octets of a first read: most heads fit.
@@ -33,8 +33,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Reads once; zero octets are the end. A socket that fills its buffer gets a larger one.
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.poll_fill_lacking(0, cx)
+    }
+
+    /// The same, if what was read so far lacks so many octets to be of use: little more is read then, for that would
+    /// have to be moved when the whole is taken.
+    pub(crate) fn poll_fill_lacking(
+        &mut self,
+        lacks: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let size = if lacks > 0 { lacks.min(self.read_size) + READ_BYTES_MIN } else { self.read_size };
         let start = self.input.len();
-        self.input.resize(start + self.read_size, 0);
+        self.input.resize(start + size, 0);
         let space = self.input.get_mut(start..).unwrap_or_default();
         let polled = Pin::new(&mut self.socket).poll_read(cx, space);
         let count = match &polled {
@@ -42,7 +53,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Poll::Ready(Err(_)) | Poll::Pending => 0,
         };
         self.input.truncate(start + count);
-        if count == self.read_size {
+        if count == size {
             self.read_size = (self.read_size * 4).min(READ_BYTES_MAX);
         } else if count > 0 && count < self.read_size / 4 {
             self.read_size = (self.read_size / 2).max(READ_BYTES_MIN);

@@ -3,27 +3,22 @@
 //! One task reads and writes, so that neither waits for the other: while a message is on its way out
 //! the loop goes on reading, and the next message is built only when the last one has gone.
 
+use std::future::poll_fn;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use async_tungstenite::WebSocketStream;
-use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use async_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use async_tungstenite::tungstenite::{Error as WsError, Message};
 use bytes::Bytes;
-use futures_core::Stream as _;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::future;
-use futures_util::Sink as _;
 use telephone_core::error::{CloseReason, Misbehaviour};
 use telephone_core::limits::MESSAGE_BYTES_MAX;
 use telephone_core::session::{Event, LinkId};
+use telephone_core::websocket::{Role, WebSocket, WebSocketEvent};
 
 use crate::alarm::Alarm;
+use crate::connection::Connection;
 use crate::runtime::Runtime;
 use crate::shared::SharedSession;
 
@@ -32,97 +27,67 @@ const MESSAGES_A_TURN: usize = 16;
 /// How long a link that is over may take to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// A link's WebSocket, its buffers sized on purpose: tungstenite's defaults allow messages of 64 MiB.
-pub(crate) fn web_socket_config() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(MESSAGE_BYTES_MAX)
-        .write_buffer_size(0)
-        .max_write_buffer_size(4 * MESSAGE_BYTES_MAX)
-        .max_message_size(Some(MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(MESSAGE_BYTES_MAX))
+/// What the WebSocket's own close frame says, for whoever watches the wire with other tools. (RFC 6455 §7.4.1)
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum CloseCode {
+    Normal = 1000,
+    Away = 1001,
+    Protocol = 1002,
+    Policy = 1008,
 }
 
-/// A socket that counts what it reads, so that a slow large message is not taken for silence.
-pub(crate) struct Metered<S> {
-    socket: S,
-    octets_read: Arc<AtomicU64>,
-}
-
-impl<S> Metered<S> {
-    pub(crate) fn new(socket: S) -> Self {
-        Self { socket, octets_read: Arc::default() }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        let count = ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
-        self.octets_read.fetch_add(count as u64, Ordering::Relaxed);
-        Poll::Ready(Ok(count))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, octets)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_close(cx)
-    }
-}
-
-/// A WebSocket whose upgrade is done.
+/// A connection whose upgrade to a WebSocket is done.
 pub(crate) struct Link<S> {
-    socket: WebSocketStream<Metered<S>>,
-    octets_read: Arc<AtomicU64>,
+    connection: Connection<S>,
+    socket: WebSocket,
 }
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Link<S> {
-    pub(crate) fn new(socket: WebSocketStream<Metered<S>>) -> Self {
-        let octets_read = socket.get_ref().octets_read.clone();
-        Self { socket, octets_read }
+    /// The end that dialled.
+    pub(crate) fn dialled(connection: Connection<S>) -> Self {
+        Self { connection, socket: WebSocket::new(Role::Client(Box::new(masking_keys())), MESSAGE_BYTES_MAX) }
+    }
+
+    /// The end that was dialled.
+    pub(crate) fn accepted(connection: Connection<S>) -> Self {
+        Self { connection, socket: WebSocket::new(Role::Server, MESSAGE_BYTES_MAX) }
     }
 
     /// Sends one message of a handshake.
-    pub(crate) async fn send(&mut self, message: Bytes) -> Result<(), WsError> {
-        future::poll_fn(|cx| Pin::new(&mut self.socket).poll_ready(cx)).await?;
-        Pin::new(&mut self.socket).start_send(Message::Binary(message))?;
-        future::poll_fn(|cx| Pin::new(&mut self.socket).poll_flush(cx)).await
+    pub(crate) async fn send<R: Runtime>(&mut self, runtime: &R, message: Bytes) -> io::Result<()> {
+        self.socket.send(message);
+        self.flush(runtime).await
+    }
+
+    async fn flush<R: Runtime>(&mut self, runtime: &R) -> io::Result<()> {
+        poll_fn(|cx| self.connection.poll_drain(self.socket.output(), runtime.now(), cx)).await
     }
 
     /// Receives one message of a handshake.
-    pub(crate) async fn receive(&mut self) -> Result<Bytes, WsError> {
+    pub(crate) async fn receive(&mut self) -> io::Result<Bytes> {
+        let wrong = |error: &dyn std::error::Error| {
+            Err(io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+        };
         loop {
-            let message = future::poll_fn(|cx| Pin::new(&mut self.socket).poll_next(cx)).await;
-            match message.ok_or(WsError::ConnectionClosed)?? {
-                Message::Binary(octets) => return Ok(octets),
-                Message::Close(_) => return Err(WsError::ConnectionClosed),
-                Message::Ping(_) | Message::Pong(_) => {}
-                Message::Text(_) | Message::Frame(_) => {
-                    return Err(WsError::Io(io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        Misbehaviour::MessageType.to_string(),
-                    )));
-                }
+            match self.socket.poll_event(&mut self.connection.input) {
+                Some(WebSocketEvent::Message(octets)) => return Ok(octets),
+                Some(WebSocketEvent::Closed) => return Err(io::ErrorKind::ConnectionAborted.into()),
+                Some(WebSocketEvent::Text) => return wrong(&Misbehaviour::MessageType),
+                Some(WebSocketEvent::Broken(error)) => return wrong(&error),
+                None => {}
+            }
+            if poll_fn(|cx| self.connection.poll_fill(cx)).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
     }
 
-    /// Closes a link whose handshake was refused.
+    /// Closes a link that is over.
     pub(crate) async fn close<R: Runtime>(mut self, runtime: &R, code: CloseCode) {
-        let frame = CloseFrame { code, reason: "".into() };
+        self.socket.close(code as u16);
         let farewell = async {
             // Whether the peer still hears it makes no difference: the socket goes either way.
-            let _ = self.socket.close(Some(frame)).await;
+            let _ = self.flush(runtime).await;
         };
         future::or(farewell, runtime.sleep_until(runtime.now() + FAREWELL)).await;
     }
@@ -136,20 +101,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Link<S> {
         id: LinkId,
         on_event: impl FnMut(Event) + Send,
     ) -> Option<CloseReason> {
-        let Self { socket, octets_read } = self;
-        let mut link = Loop {
-            runtime,
-            session,
-            id,
-            on_event,
-            socket,
-            octets_read,
-            octets_seen: 0,
-            is_sending: false,
-            alarm: Alarm::new(runtime.clone()),
-        };
-        let reason = future::poll_fn(|cx| link.poll(cx)).await;
-        let link = Link::new(link.socket);
+        let alarm = Alarm::new(runtime.clone());
+        let mut link = Loop { runtime, session, id, on_event, link: self, is_sending: false, alarm };
+        let reason = poll_fn(|cx| link.poll(cx)).await;
+        let link = link.link;
         if reason.is_some() {
             link.close(runtime, close_code(reason)).await;
         } else {
@@ -161,7 +116,17 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Link<S> {
     }
 }
 
-/// What the WebSocket's own close frame says, for whoever watches the wire with other tools.
+/// Keys that nobody can foresee (RFC 6455 §5.3): the hashes of a counter under a secret key of the system's.
+fn masking_keys() -> impl FnMut() -> [u8; 4] {
+    let secret = RandomState::new();
+    let mut count = 0_u64;
+    move || {
+        count += 1;
+        let [first, second, third, fourth, ..] = secret.hash_one(count).to_ne_bytes();
+        [first, second, third, fourth]
+    }
+}
+
 fn close_code(reason: Option<CloseReason>) -> CloseCode {
     match reason {
         None | Some(CloseReason::Left | CloseReason::LinkLost | CloseReason::Silent) => CloseCode::Normal,
@@ -190,7 +155,7 @@ pub(crate) async fn wait<R: Runtime>(
             return Poll::Pending;
         }
     };
-    future::poll_fn(wait).await
+    poll_fn(wait).await
 }
 
 /// Tells a session of its deadlines that have come. True if there was one.
@@ -213,10 +178,8 @@ struct Loop<'a, R: Runtime, S, F> {
     session: &'a SharedSession,
     id: LinkId,
     on_event: F,
-    socket: WebSocketStream<Metered<S>>,
-    octets_read: Arc<AtomicU64>,
-    octets_seen: u64,
-    /// A message is on its way out.
+    link: Link<S>,
+    /// What was put into the output is not all out.
     is_sending: bool,
     alarm: Alarm<R>,
 }
@@ -256,21 +219,33 @@ where
     /// taken: a burst of opens must not find the queue full of those that nobody was told of.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> bool {
         for _ in 0..MESSAGES_A_TURN {
-            let polled = Pin::new(&mut self.socket).poll_next(cx);
-            self.note_activity();
+            let Link { connection, socket } = &mut self.link;
+            let Some(event) = socket.poll_event(&mut connection.input) else {
+                match connection.poll_fill_lacking(socket.lacks(&connection.input), cx) {
+                    Poll::Pending => return false,
+                    Poll::Ready(Ok(count)) if count > 0 => {
+                        // A slow large message is not to be taken for silence.
+                        let now = self.runtime.now();
+                        self.session.with_link(|session| session.handle_activity(self.id, now));
+                        continue;
+                    }
+                    Poll::Ready(Ok(_) | Err(_)) => return self.lose_link(),
+                }
+            };
             let now = self.runtime.now();
-            match polled {
-                Poll::Pending => return false,
-                Poll::Ready(Some(Ok(Message::Binary(octets)))) => {
+            match event {
+                WebSocketEvent::Message(octets) => {
                     self.session.with_link(|session| session.handle_message(self.id, octets, now));
                     self.deliver();
                 }
-                Poll::Ready(Some(Ok(Message::Text(_)))) => {
+                WebSocketEvent::Text => {
                     let wrong = Misbehaviour::MessageType;
                     self.session.with_link(|session| session.handle_misbehaviour(self.id, wrong, now));
+                    return false;
                 }
-                Poll::Ready(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)))) => {}
-                Poll::Ready(Some(Ok(Message::Close(_)) | Err(_)) | None) => {
+                WebSocketEvent::Closed => return self.lose_link(),
+                WebSocketEvent::Broken(error) => {
+                    tracing::info!(%error, "a link is of no use");
                     return self.lose_link();
                 }
             }
@@ -278,22 +253,16 @@ where
         true
     }
 
-    /// Tells the session of octets that came, whole message or not.
-    fn note_activity(&mut self) {
-        let octets = self.octets_read.load(Ordering::Relaxed);
-        if octets != self.octets_seen {
-            self.octets_seen = octets;
-            let now = self.runtime.now();
-            self.session.with_link(|session| session.handle_activity(self.id, now));
-        }
-    }
-
     /// Sends what there is to say. True if the socket takes no more for now and will wake the task.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
-            if self.is_sending {
-                match Pin::new(&mut self.socket).poll_flush(cx) {
-                    Poll::Pending => return true,
+            let Link { connection, socket } = &mut self.link;
+            if self.is_sending || !socket.output().is_empty() {
+                match connection.poll_drain(socket.output(), self.runtime.now(), cx) {
+                    Poll::Pending => {
+                        self.is_sending = true;
+                        return true;
+                    }
                     Poll::Ready(Ok(())) => self.is_sending = false,
                     Poll::Ready(Err(_)) => return self.lose_link(),
                 }
@@ -302,10 +271,7 @@ where
             let Some(message) = self.session.with_link(|session| session.poll_transmit(self.id, now)) else {
                 return false;
             };
-            match Pin::new(&mut self.socket).start_send(Message::Binary(message)) {
-                Ok(()) => self.is_sending = true,
-                Err(_) => return self.lose_link(),
-            }
+            socket.send(message);
         }
     }
 

@@ -9,7 +9,7 @@
 
 use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use futures_io::{AsyncRead, AsyncWrite};
 use telephone_core::error::Reset;
 use telephone_core::session::Incoming;
@@ -297,8 +297,7 @@ where
                 Poll::Pending => return Ok(false),
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) if self.codec.survives_broken_write() => {
-                    let left = self.codec.output().len();
-                    self.codec.output().advance(left);
+                    self.codec.output().clear();
                     self.is_outbound_done = true;
                 }
                 Poll::Ready(Err(_)) => return Err(Ended::Lost(self.codec.handle_broken())),

@@ -2,7 +2,7 @@
 
 use super::encode::{content_length, put, status_line};
 use super::error::RequestError;
-use super::output::Output;
+use crate::output::Output;
 
 /// An answer that the plugboard makes itself: a status and a line of plain text.
 ///

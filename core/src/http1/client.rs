@@ -6,11 +6,11 @@ use super::Closing;
 use super::body::{BodyDecoder, Part};
 use super::encode::{self, BodyEncoder};
 use super::error::{ResponseError, Unsendable};
-use super::output::Output;
 use super::response::{self, Asked, Response};
 use super::scan::Scanner;
 use crate::limits::HttpLimits;
 use crate::message::{Headers, RequestHead, ResponseHead};
+use crate::output::Output;
 
 /// What a backend said.
 #[derive(Debug, PartialEq, Eq)]

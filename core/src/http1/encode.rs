@@ -5,10 +5,10 @@ use core::fmt::Write;
 
 use super::error::Unsendable;
 use super::fields::{is_connection_field, is_trailer, is_upgrade};
-use super::output::Output;
 use super::scan::{is_text, is_token};
 use crate::limits::METHOD_BYTES_MAX;
 use crate::message::{Headers, RequestHead, ResponseHead};
+use crate::output::Output;
 
 /// The body is not as long as its head says: the message must never look complete.
 #[derive(Debug, PartialEq, Eq)]

@@ -31,7 +31,6 @@ mod encode;
 mod error;
 mod fields;
 mod host;
-mod output;
 mod request;
 mod response;
 mod scan;
@@ -46,7 +45,6 @@ pub use answer::OwnAnswer;
 pub use client::{Client, ClientEvent};
 pub use error::{Malformed, RequestError, ResponseError, Unsendable};
 pub use fields::{Version, end_to_end, is_trailer};
-pub use output::Output;
 pub use request::RequestOrigin;
 pub use server::{AbortCause, Server, ServerEvent};
 

@@ -127,7 +127,7 @@ pub(crate) fn octets(input: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// All that waits in an output.
-pub(crate) fn taken(output: &mut telephone_core::http1::Output) -> Vec<u8> {
+pub(crate) fn taken(output: &mut telephone_core::output::Output) -> Vec<u8> {
     let sliced: Vec<u8> = output.slices().flatten().copied().collect();
     let mut all = vec![0; output.remaining()];
     output.copy_to_slice(&mut all);

@@ -1,9 +1,10 @@
 //! Runs of both ends over octets that come in any pieces.
 
 use bytes::{Buf, Bytes, BytesMut};
-use telephone_core::http1::{Client, ClientEvent, Closing, Output, ResponseError, Server, ServerEvent};
+use telephone_core::http1::{Client, ClientEvent, Closing, ResponseError, Server, ServerEvent};
 use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
+use telephone_core::output::Output;
 use telephone_core::random::Random;
 use telephone_core::time::Timestamp;
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use telephone_core::error::ResetCode;
-use telephone_core::http1::{Client, ClientEvent, Closing, Output, ResponseError, Unsendable};
+use telephone_core::http1::{Client, ClientEvent, Closing, ResponseError, Unsendable};
 use telephone_core::limits::BackendLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
+use telephone_core::output::Output;
 use telephone_core::time::Timestamp;
 
 use crate::codec::{Codec, Part};

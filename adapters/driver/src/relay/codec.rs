@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use telephone_core::http1::{AbortCause, Closing, Output, Server, ServerEvent};
+use telephone_core::http1::{AbortCause, Closing, Server, ServerEvent};
 use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, ResponseHead};
+use telephone_core::output::Output;
 use telephone_core::time::Timestamp;
 
 use crate::codec::{Codec, Part};

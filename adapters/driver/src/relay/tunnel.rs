@@ -5,10 +5,7 @@ use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
-use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
-use async_tungstenite::tungstenite::protocol::Role as WsRole;
-use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use bytes::Bytes;
 use futures_lite::future;
 use telephone_core::error::{CloseReason, LeaveCode, ResetCode, Touched};
@@ -26,8 +23,7 @@ use super::Inner;
 use super::public::Client;
 use super::registry::claims;
 use crate::authority::{AuthError, Grant};
-use crate::connection::Connection;
-use crate::link::{self, Link, Metered, web_socket_config};
+use crate::link::{self, CloseCode, Link};
 use crate::runtime::Runtime;
 use crate::shared::{Clock, Ending, SharedSession};
 use crate::socket::Socket as _;
@@ -82,16 +78,8 @@ pub(super) async fn serve<R: Runtime>(relay: &Arc<Inner<R>>, mut client: Client<
     if flushed.is_err() {
         return;
     }
-    let Connection { socket, input, .. } = client.connection;
-    socket.tune_for_link();
-    let socket = WebSocketStream::from_partially_read(
-        Metered::new(socket),
-        input.to_vec(),
-        WsRole::Server,
-        Some(web_socket_config()),
-    )
-    .await;
-    let mut link = Link::new(socket);
+    client.connection.socket.tune_for_link();
+    let mut link = Link::accepted(client.connection);
     let reception = Reception::start(relay.runtime.now());
     let deadline = relay.runtime.sleep_until(reception.poll_timeout());
     let receiving = async { link.receive().await.ok() };
@@ -112,7 +100,7 @@ pub(super) async fn serve<R: Runtime>(relay: &Arc<Inner<R>>, mut client: Client<
         Err(refused) => {
             tracing::info!(peer = %client.peer, reason = refused.reason, "refused a telephone");
             // A telephone that is gone already does not need the answer.
-            let _ = link.send(handshake::refuse(refused)).await;
+            let _ = link.send(&relay.runtime, handshake::refuse(refused)).await;
             link.close(&relay.runtime, CloseCode::Policy).await;
         }
     }
@@ -276,7 +264,7 @@ async fn run<R: Runtime>(relay: &Arc<Inner<R>>, mut link: Link<R::Socket>, admit
     let Admitted { key, session, link: id, subject, welcome } = admitted;
     let keeper = Keeper { relay: relay.clone(), key, session: session.clone(), link: id };
     let has_resumed = welcome.resumed.is_some();
-    if link.send(handshake::welcome(welcome)).await.is_err() {
+    if link.send(&relay.runtime, handshake::welcome(welcome)).await.is_err() {
         session.with(|session, now| session.handle_disconnect(id, now));
     }
     if !has_resumed {

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use async_tungstenite::client_async_with_config;
+use async_tungstenite::client_async;
 use async_tungstenite::tungstenite::client::IntoClientRequest;
 use async_tungstenite::tungstenite::error::ProtocolError;
 use async_tungstenite::tungstenite::{Error as WsError, http};
@@ -15,7 +15,8 @@ use telephone_core::limits::HANDSHAKE_TIMEOUT;
 use telephone_core::wire::{Hello, Refused, Resume, SUBPROTOCOL, Welcome};
 
 use super::Config;
-use crate::link::{Link, Metered, web_socket_config};
+use super::upgrade::Upgrading;
+use crate::link::Link;
 use crate::plugboard_url::PlugboardUrl;
 use crate::runtime::{Endpoint, Runtime};
 use crate::socket::Socket;
@@ -38,7 +39,7 @@ pub(super) enum DialError {
     #[error("the WebSocket upgrade failed: {0}")]
     Upgrade(WsError),
     #[error("the link broke during the handshake: {0}")]
-    Link(WsError),
+    Link(io::Error),
     #[error("the plugboard broke the protocol: {0}")]
     Misbehaved(#[from] Misbehaviour),
     #[error("cannot read the token: {0}")]
@@ -107,11 +108,10 @@ async fn attempt<R: Runtime>(
     let mut request = url.as_url().as_str().into_client_request().map_err(DialError::Upgrade)?;
     let subprotocol = http::HeaderValue::from_static(SUBPROTOCOL);
     request.headers_mut().insert(http::header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
-    let upgrade = client_async_with_config(request, Metered::new(socket), Some(web_socket_config()));
-    let (socket, _) = upgrade.await.map_err(upgrade_error)?;
-    let mut link = Link::new(socket);
+    let (socket, _) = client_async(request, Upgrading::new(socket)).await.map_err(upgrade_error)?;
+    let mut link = Link::dialled(socket.into_inner().into_connection());
     let (hello, greeting) = Greeting::start(hello(config, token, resume), runtime.now());
-    link.send(hello).await.map_err(DialError::Link)?;
+    link.send(runtime, hello).await.map_err(DialError::Link)?;
     let answer = link.receive().await.map_err(DialError::Link)?;
     match greeting.handle_message(answer)? {
         Answer::Welcome(welcome) => Ok(Established { link, welcome }),
@@ -178,11 +178,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_ends_before_the_upgrade_is_answered_refuses_nothing() {
-        let ended = client_async_with_config(
-            "ws://plugboard.example",
-            futures_lite::io::Cursor::new(Vec::new()),
-            None,
-        );
+        let ended = client_async("ws://plugboard.example", futures_lite::io::Cursor::new(Vec::new()));
         let error = future::block_on(ended).expect_err("nobody answered");
         assert_eq!(DialError::Upgrade(error).failure(), DialFailure::Unreachable);
     }

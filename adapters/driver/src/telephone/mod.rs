@@ -5,6 +5,7 @@ mod dial;
 mod embed;
 mod line;
 mod shared_status;
+mod upgrade;
 
 use std::future::Future;
 use std::marker::PhantomData;

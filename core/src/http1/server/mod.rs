@@ -12,12 +12,12 @@ use super::body::BodyDecoder;
 use super::encode::BodyEncoder;
 use super::error::RequestError;
 use super::fields::Version;
-use super::output::Output;
 use super::request::{self, RequestOrigin};
 use super::scan::Scanner;
 use super::{Closing, error};
 use crate::limits::HttpLimits;
 use crate::message::{Headers, RequestHead};
+use crate::output::Output;
 use crate::time::Timestamp;
 
 /// What a client said or did.

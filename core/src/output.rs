@@ -30,13 +30,18 @@ impl Output {
         self.0.slices()
     }
 
+    /// Throws away what waits.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Appends a small piece by copy.
-    pub(super) fn text(&mut self, text: &[u8]) {
+    pub(crate) fn text(&mut self, text: &[u8]) {
         self.0.push_copy(text);
     }
 
     /// Appends a payload, without a copy if it is large.
-    pub(super) fn payload(&mut self, payload: Bytes) {
+    pub(crate) fn payload(&mut self, payload: Bytes) {
         self.0.push(payload);
     }
 }

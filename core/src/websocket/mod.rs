@@ -1,0 +1,246 @@
+//! WebSocket frames (RFC 6455 §5) of a connection whose upgrade is done: whole binary messages, no extensions.
+//!
+//! ```text
+//!  socket ─▶ input ─▶ poll_event ─▶ message        send ─▶ output ─▶ socket
+//! ```
+//!
+//! A link needs no more than this. Whole frames are taken out of the read buffer without a copy, the buffer is the
+//! caller's to size and to free, and an idle connection holds no memory here.
+
+mod head;
+mod mask;
+#[cfg(test)]
+mod tests;
+
+use alloc::boxed::Box;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use crate::output::Output;
+use head::{HEAD_BYTES_MAX, Head, HeadError, Kind};
+
+/// Octets of a control frame's payload. (RFC 6455 §5.5)
+const CONTROL_BYTES_MAX: usize = 125;
+
+/// Which end of the connection this is.
+pub enum Role {
+    /// The end that dialled, whose frames are masked. Each call gives a key that nobody can foresee. (RFC 6455 §5.3)
+    Client(Box<dyn FnMut() -> [u8; 4] + Send>),
+    /// The end that was dialled.
+    Server,
+}
+
+impl core::fmt::Debug for Role {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(if matches!(self, Self::Server) { "Server" } else { "Client" })
+    }
+}
+
+/// What came from the peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WebSocketEvent {
+    /// A whole binary message.
+    Message(Bytes),
+    /// The peer sends a text message. Nothing follows.
+    Text,
+    /// The peer closes the connection. Nothing follows.
+    Closed,
+    /// The peer broke a rule of the framing. Nothing follows.
+    Broken(FramingError),
+}
+
+/// The rules of RFC 6455 §5 that a peer can break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum FramingError {
+    /// A bit or an opcode that no extension gave a meaning. (§5.2)
+    #[error("a WebSocket frame with reserved bits or an unknown opcode")]
+    Reserved,
+    /// A length in more octets than it needs, or past 63 bits. (§5.2)
+    #[error("a WebSocket frame whose length is not canonical")]
+    Length,
+    /// A client's frame without a mask, or a server's with one. (§5.1)
+    #[error("a WebSocket frame masked by the wrong end")]
+    Mask,
+    /// A control frame that is fragmented or longer than 125 octets. (§5.5)
+    #[error("a WebSocket control frame that is fragmented or too long")]
+    Control,
+    /// A continuation of nothing, or a new message inside another one. (§5.4)
+    #[error("a WebSocket fragment out of order")]
+    Fragment,
+    /// A message longer than this end takes. (§10.4)
+    #[error("a WebSocket message that is too long")]
+    TooLong,
+}
+
+impl FramingError {
+    /// What a close frame says of it. (§7.4.1)
+    #[must_use]
+    pub const fn close_code(self) -> u16 {
+        match self {
+            Self::TooLong => 1009,
+            Self::Reserved | Self::Length | Self::Mask | Self::Control | Self::Fragment => 1002,
+        }
+    }
+}
+
+/// One end of a WebSocket connection.
+#[derive(Debug)]
+pub struct WebSocket {
+    role: Role,
+    message_bytes_max: usize,
+    /// The frames so far of a message that came in several.
+    fragments: Option<BytesMut>,
+    /// The latest ping that was not answered: only that one needs to be. (RFC 6455 §5.5.3)
+    ping: Option<Bytes>,
+    /// Nothing of what comes is read any more.
+    is_over: bool,
+    is_closed_here: bool,
+    output: Output,
+}
+
+impl WebSocket {
+    /// A connection whose upgrade is done, that takes messages of at most `message_bytes_max` octets.
+    #[must_use]
+    pub fn new(role: Role, message_bytes_max: usize) -> Self {
+        Self {
+            role,
+            message_bytes_max,
+            fragments: None,
+            ping: None,
+            is_over: false,
+            is_closed_here: false,
+            output: Output::default(),
+        }
+    }
+
+    /// Takes what stands at the front of `input`, which is everything that was read and not taken yet. `None` until
+    /// more is read, and for ever after the last event.
+    pub fn poll_event(&mut self, input: &mut BytesMut) -> Option<WebSocketEvent> {
+        while !self.is_over {
+            let head = match Head::parse(input) {
+                Ok(head) => head,
+                Err(HeadError::Incomplete) => return None,
+                Err(HeadError::Broken(error)) => return Some(self.fail(error)),
+            };
+            if let Err(error) = self.check(&head) {
+                return Some(self.fail(error));
+            }
+            if head.kind == Kind::Text {
+                self.is_over = true;
+                return Some(WebSocketEvent::Text);
+            }
+            if input.len() < head.size() {
+                return None;
+            }
+            input.advance(head.octets);
+            let mut payload = input.split_to(head.payload);
+            if let Some(key) = head.mask {
+                mask::apply(&mut payload, key);
+            }
+            if let Some(event) = self.on_frame(&head, payload) {
+                return Some(event);
+            }
+        }
+        None
+    }
+
+    /// Octets that the frame at the front of `input` still lacks; zero if it is not known, or if it is whole.
+    #[must_use]
+    pub fn lacks(&self, input: &[u8]) -> usize {
+        // What is longer than a message is refused and never read.
+        let lacks = Head::parse(input).map_or(0, |head| head.size().saturating_sub(input.len()));
+        lacks.min(self.message_bytes_max)
+    }
+
+    /// Puts a binary message into the output. Nothing goes out after [`WebSocket::close`].
+    pub fn send(&mut self, message: Bytes) {
+        self.put(Kind::Binary, message);
+    }
+
+    /// Puts a close frame into the output, once. (RFC 6455 §5.5.1)
+    pub fn close(&mut self, code: u16) {
+        self.put(Kind::Close, Bytes::copy_from_slice(&code.to_be_bytes()));
+        self.is_closed_here = true;
+    }
+
+    /// What waits to be written.
+    pub fn output(&mut self) -> &mut Output {
+        if self.output.is_empty()
+            && let Some(ping) = self.ping.take()
+        {
+            self.put(Kind::Pong, ping);
+        }
+        &mut self.output
+    }
+
+    fn check(&self, head: &Head) -> Result<(), FramingError> {
+        if head.mask.is_some() != matches!(self.role, Role::Server) {
+            return Err(FramingError::Mask);
+        }
+        match head.kind {
+            Kind::Ping | Kind::Pong | Kind::Close => {
+                if !head.is_final || head.payload > CONTROL_BYTES_MAX {
+                    return Err(FramingError::Control);
+                }
+            }
+            Kind::Continuation | Kind::Binary | Kind::Text => {
+                if (head.kind == Kind::Continuation) != self.fragments.is_some() {
+                    return Err(FramingError::Fragment);
+                }
+                let before = self.fragments.as_ref().map_or(0, BytesMut::len);
+                if head.payload > self.message_bytes_max.saturating_sub(before) {
+                    return Err(FramingError::TooLong);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn on_frame(&mut self, head: &Head, payload: BytesMut) -> Option<WebSocketEvent> {
+        match head.kind {
+            Kind::Binary if head.is_final => return Some(WebSocketEvent::Message(payload.freeze())),
+            Kind::Binary => self.fragments = Some(BytesMut::from(&payload[..])),
+            Kind::Continuation => {
+                let mut whole = self.fragments.take().unwrap_or_default();
+                whole.extend_from_slice(&payload);
+                if head.is_final {
+                    return Some(WebSocketEvent::Message(whole.freeze()));
+                }
+                self.fragments = Some(whole);
+            }
+            Kind::Ping => self.ping = Some(Bytes::copy_from_slice(&payload)),
+            Kind::Close => {
+                self.is_over = true;
+                self.put(Kind::Close, Bytes::copy_from_slice(payload.get(..2).unwrap_or_default()));
+                self.is_closed_here = true;
+                return Some(WebSocketEvent::Closed);
+            }
+            Kind::Pong | Kind::Text => {}
+        }
+        None
+    }
+
+    fn fail(&mut self, error: FramingError) -> WebSocketEvent {
+        self.close(error.close_code());
+        self.is_over = true;
+        WebSocketEvent::Broken(error)
+    }
+
+    fn put(&mut self, kind: Kind, payload: Bytes) {
+        if self.is_closed_here {
+            return;
+        }
+        match &mut self.role {
+            Role::Server => {
+                head::write(kind, payload.len(), None, |piece| self.output.text(piece));
+                self.output.payload(payload);
+            }
+            Role::Client(next_key) => {
+                let key = next_key();
+                let mut frame = BytesMut::with_capacity(HEAD_BYTES_MAX + payload.len());
+                head::write(kind, payload.len(), Some(key), |piece| frame.put_slice(piece));
+                mask::put(&mut frame, &payload, key);
+                self.output.payload(frame.freeze());
+            }
+        }
+    }
+}
