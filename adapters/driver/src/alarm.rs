@@ -21,10 +21,8 @@ impl<R: Runtime> Alarm<R> {
 
     /// Whether `deadline` has come. If not, the task is woken no later than then, perhaps earlier.
     pub(crate) fn poll(&mut self, deadline: Option<Timestamp>, cx: &mut Context<'_>) -> bool {
-        let Some(deadline) = deadline else {
-            self.set = None;
-            return false;
-        };
+        // One that is set stands until it comes: the next deadline is seldom nearer.
+        let Some(deadline) = deadline else { return false };
         loop {
             if self.set.as_ref().is_none_or(|(at, _)| *at > deadline) {
                 self.set = Some((deadline, Box::pin(self.runtime.sleep_until(deadline))));

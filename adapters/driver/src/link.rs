@@ -145,32 +145,18 @@ pub(crate) async fn wait<R: Runtime>(
 ) -> Option<CloseReason> {
     let mut alarm = Alarm::new(runtime.clone());
     let wait = |cx: &mut Context<'_>| loop {
-        session.take_events().into_iter().for_each(&mut on_event);
-        let closed = session.closed();
-        if closed.is_some() || session.latest_link() != id {
-            return Poll::Ready(closed);
+        let standing = session.stand(None, cx);
+        standing.events.into_iter().for_each(&mut on_event);
+        if standing.closed.is_some() || session.latest_link() != id {
+            return Poll::Ready(standing.closed);
         }
-        let has_rung = ring(&mut alarm, runtime, session, cx);
-        if !has_rung && !session.register_link(None, cx) {
+        if alarm.poll(standing.deadline, cx) {
+            session.with(|session, _| session.handle_timeout(runtime.now()));
+        } else if !standing.has_moved {
             return Poll::Pending;
         }
     };
     poll_fn(wait).await
-}
-
-/// Tells a session of its deadlines that have come. True if there was one.
-fn ring<R: Runtime>(
-    alarm: &mut Alarm<R>,
-    runtime: &R,
-    session: &SharedSession,
-    cx: &mut Context<'_>,
-) -> bool {
-    let mut has_rung = false;
-    while alarm.poll(session.with_link(|session| session.poll_timeout()), cx) {
-        session.with(|session, _| session.handle_timeout(runtime.now()));
-        has_rung = true;
-    }
-    has_rung
 }
 
 struct Loop<'a, R: Runtime, S, F> {
@@ -194,22 +180,23 @@ where
         loop {
             let has_more = self.poll_read(cx);
             let is_blocked = self.poll_write(cx);
-            self.deliver();
-            let closed = self.session.closed();
-            if closed.is_some() || self.session.link() != Some(self.id) {
+            // Also a blocked link hears that its session moved on.
+            let standing = self.session.stand(Some(self.id), cx);
+            standing.events.into_iter().for_each(&mut self.on_event);
+            if standing.has_moved {
                 // A last message that is still on its way out has the time of the farewell.
-                return Poll::Ready(closed);
+                return Poll::Ready(standing.closed);
             }
             // Last, for all of the above may bring the deadline forward.
-            let has_rung = ring(&mut self.alarm, self.runtime, self.session, cx);
+            if self.alarm.poll(standing.deadline, cx) {
+                self.session.with(|session, _| session.handle_timeout(self.runtime.now()));
+                continue;
+            }
             if has_more {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            // Also a blocked link hears that its session moved on.
-            let is_due = self.session.register_link(Some(self.id), cx);
-            let is_waiting = !is_due || (is_blocked && self.session.link() == Some(self.id));
-            if !has_rung && is_waiting {
+            if !standing.is_due || is_blocked {
                 return Poll::Pending;
             }
         }
@@ -235,8 +222,8 @@ where
             let now = self.runtime.now();
             match event {
                 WebSocketEvent::Message(octets) => {
-                    self.session.with_link(|session| session.handle_message(self.id, octets, now));
-                    self.deliver();
+                    let events = self.session.receive(self.id, octets, now);
+                    events.into_iter().for_each(&mut self.on_event);
                 }
                 WebSocketEvent::Text => {
                     let wrong = Misbehaviour::MessageType;
@@ -280,11 +267,5 @@ where
         let now = self.runtime.now();
         self.session.with(|session, _| session.handle_disconnect(self.id, now));
         false
-    }
-
-    fn deliver(&mut self) {
-        for event in self.session.take_events() {
-            (self.on_event)(event);
-        }
     }
 }

@@ -12,14 +12,13 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_io::{AsyncRead, AsyncWrite};
 use telephone_core::error::Reset;
-use telephone_core::session::Incoming;
 use telephone_core::time::{Timestamp, earliest};
 
 use crate::alarm::Alarm;
 use crate::codec::{Codec, Part};
 use crate::connection::Connection;
 use crate::runtime::Runtime;
-use crate::stream::StreamHandle;
+use crate::stream::{Arrived, StreamHandle};
 
 /// Octets gathered for a socket before it is written to.
 const GATHER_BYTES: usize = 64 * 1024;
@@ -52,7 +51,10 @@ pub(crate) struct Pump<'a, R: Runtime, S, C> {
     connection: &'a mut Connection<S>,
     pub(crate) codec: &'a mut C,
     stream: &'a StreamHandle,
-    alarm: Alarm<R>,
+    /// The connection's, which outlives the exchange: most deadlines move back before they come.
+    alarm: &'a mut Alarm<R>,
+    /// What was taken of the stream; empty between turns.
+    arrived: Vec<Arrived>,
     /// Octets from the socket that the stream has not taken yet.
     held: Bytes,
     is_eof: bool,
@@ -81,7 +83,7 @@ where
     /// With `is_inbound_done` nothing of the message comes from the socket any more.
     pub(crate) fn new(
         runtime: &'a R,
-        connection: &'a mut Connection<S>,
+        (connection, alarm): (&'a mut Connection<S>, &'a mut Alarm<R>),
         codec: &'a mut C,
         stream: &'a StreamHandle,
         is_inbound_done: bool,
@@ -91,7 +93,8 @@ where
             connection,
             codec,
             stream,
-            alarm: Alarm::new(runtime.clone()),
+            alarm,
+            arrived: Vec::new(),
             held: Bytes::new(),
             is_eof: false,
             is_inbound_done,
@@ -107,7 +110,8 @@ where
         std::future::poll_fn(|cx| self.poll(cx)).await
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended<C::Lost>> {
+    /// One turn of [`Pump::run`], for who has something else to watch.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended<C::Lost>> {
         loop {
             let turns = self.turn(cx);
             match turns {
@@ -237,11 +241,6 @@ where
 
     /// Moves what comes from the stream to the socket.
     fn poll_outbound(&mut self, cx: &mut Context<'_>) -> Result<Turn, Ended<C::Lost>> {
-        if !self.is_stopped
-            && let Poll::Ready(reset) = self.stream.poll_stopped(cx)
-        {
-            self.on_stopped(reset)?;
-        }
         let mut turn = Turn::Idle;
         loop {
             let has_more = self.gather(cx, &mut turn)?;
@@ -253,38 +252,39 @@ where
 
     /// Takes from the stream until there is enough for one write. True if there may be more.
     fn gather(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Result<bool, Ended<C::Lost>> {
-        while !self.is_outbound_done && self.codec.wants_octets() {
-            if self.codec.output().len() >= GATHER_BYTES {
-                return Ok(true);
-            }
-            let Poll::Ready(incoming) = self.stream.poll_read(cx) else { return Ok(false) };
-            *turn = Turn::Moved;
-            self.on_incoming(incoming)?;
+        let is_open = !self.is_outbound_done && self.codec.wants_octets();
+        let room = GATHER_BYTES.saturating_sub(self.codec.output().len());
+        let look = self.stream.poll_all(if is_open { room } else { 0 }, &mut self.arrived, cx);
+        if let Some(reset) = look.stopped.filter(|_| !self.is_stopped) {
+            self.on_stopped(reset)?;
         }
-        Ok(false)
+        let mut arrived = std::mem::take(&mut self.arrived);
+        for one in arrived.drain(..) {
+            *turn = Turn::Moved;
+            self.on_arrived(one)?;
+        }
+        self.arrived = arrived;
+        Ok(is_open && look.has_more && !self.is_outbound_done)
     }
 
-    fn on_incoming(&mut self, incoming: Incoming) -> Result<(), Ended<C::Lost>> {
-        match incoming {
-            Incoming::Head => {
-                let Some(head) = self.stream.take_head() else { return Ok(()) };
-                let end = !head.is_interim() && self.stream.is_at_end();
+    fn on_arrived(&mut self, arrived: Arrived) -> Result<(), Ended<C::Lost>> {
+        match arrived {
+            Arrived::Head(head, end) => {
                 self.is_outbound_done |= end;
                 if !self.codec.put_head(head, end) {
                     return Err(Ended::Lost(self.codec.handle_broken()));
                 }
             }
-            Incoming::Octets(octets) => {
+            Arrived::Octets(octets) => {
                 self.uncredited += octets.len();
                 self.moved.outbound += octets.len() as u64;
                 self.codec.put_octets(octets);
             }
-            Incoming::End(trailers) => {
+            Arrived::End(trailers) => {
                 self.is_outbound_done = true;
                 self.codec.put_end(&trailers);
             }
-            Incoming::Reset(reset) => return Err(Ended::Reset(reset)),
-            Incoming::Pending => {}
+            Arrived::Reset(reset) => return Err(Ended::Reset(reset)),
         }
         Ok(())
     }
@@ -303,7 +303,8 @@ where
                 Poll::Ready(Err(_)) => return Err(Ended::Lost(self.codec.handle_broken())),
             }
         }
-        if self.uncredited > 0 {
+        // The credit of a stream that is about to be let go of is of no use any more.
+        if self.uncredited > 0 && !(self.is_inbound_done && self.is_outbound_done) {
             self.stream.credit(std::mem::take(&mut self.uncredited));
         }
         if self.codec.wants_shutdown() {

@@ -3,14 +3,12 @@
 //! The lock is held for one verb of the core, or to take apart one message: never across IO or an
 //! `.await`. Whoever leaves something to say behind wakes the link.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use futures_lite::future;
 use telephone_core::error::{CloseReason, LeaveCode};
 use telephone_core::session::{
     Accepted, CannotResume, Event, LinkId, OpenError, Session, SessionStats, StreamId,
@@ -18,11 +16,21 @@ use telephone_core::session::{
 use telephone_core::time::Timestamp;
 use telephone_core::wire::Opening;
 
-use crate::runtime::Runtime;
 use crate::stream::StreamHandle;
 
 /// A clock as the legs see it, without the runtime's other parts.
 pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What a task waits for at a stream. Reading and writing may be two tasks'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// That something can be read.
+    Read,
+    /// That something can be written, or never again.
+    Write,
+    /// Both.
+    Both,
+}
 
 /// Who waits for one stream.
 #[derive(Debug, Default)]
@@ -33,54 +41,78 @@ struct StreamWakers {
 
 struct State {
     session: Session,
-    streams: HashMap<StreamId, StreamWakers>,
+    streams: BTreeMap<StreamId, StreamWakers>,
     link: Option<Waker>,
     /// Where the session stood when its link's task last looked.
     seen: Option<LinkId>,
 }
 
+/// What the task of a link has to know before it waits.
+pub(crate) struct Standing {
+    /// Why the session is over, if it is.
+    pub(crate) closed: Option<CloseReason>,
+    /// The session is over, or goes on over another link.
+    pub(crate) has_moved: bool,
+    /// There is something to say.
+    pub(crate) is_due: bool,
+    /// The session's next deadline.
+    pub(crate) deadline: Option<Timestamp>,
+    /// What concerns the whole session.
+    pub(crate) events: Vec<Event>,
+}
+
 /// One session, shared. Clones are the same session.
 #[derive(Clone)]
-pub(crate) struct SharedSession {
-    state: Arc<Mutex<State>>,
-    /// A link came or went.
-    changes: Arc<event_listener::Event>,
+pub(crate) struct SharedSession(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// Whether there is a link, for those who only want to know that.
+    is_up: AtomicBool,
     clock: Clock,
 }
 
 impl SharedSession {
     pub(crate) fn new(session: Session, clock: Clock) -> Self {
         let seen = session.link();
-        let state = State { session, streams: HashMap::new(), link: None, seen };
-        Self { state: Arc::new(Mutex::new(state)), changes: Arc::default(), clock }
+        let state = State { session, streams: BTreeMap::new(), link: None, seen };
+        let is_up = AtomicBool::new(seen.is_some());
+        Self(Arc::new(Shared { state: Mutex::new(state), is_up, clock }))
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        (self.clock)()
+        (self.0.clock)()
     }
 
     /// A panic under the lock poisons it; the session's own state is consistent between verbs, and
     /// the panic ends only the task in which it happened.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs one verb, then wakes the link if there is something to say.
     pub(crate) fn with<T>(&self, verb: impl FnOnce(&mut Session, Timestamp) -> T) -> T {
         let now = self.now();
+        self.change(|state| verb(&mut state.session, now))
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
-        let result = verb(&mut state.session, now);
+        let result = change(&mut state);
         let up = state.session.link();
         let has_changed = std::mem::replace(&mut state.seen, up) != up;
         let is_link_due = has_changed || state.session.has_transmit() || state.session.closed().is_some();
         let link = if is_link_due { state.link.take() } else { None };
-        drop(state);
+        let mut wakers = Vec::new();
         if has_changed {
-            self.changes.notify(usize::MAX);
+            self.0.is_up.store(up.is_some(), Ordering::Release);
+            // Whoever could turn to another session while this one is dark hears of it.
+            wakers.extend(
+                state.streams.values_mut().flat_map(|of| [of.read.take(), of.write.take()]).flatten(),
+            );
         }
-        if let Some(link) = link {
-            link.wake();
-        }
+        drop(state);
+        wakers.into_iter().chain(link).for_each(Waker::wake);
         result
     }
 
@@ -89,16 +121,24 @@ impl SharedSession {
         turn(&mut self.lock().session)
     }
 
-    /// Remembers the task of `link`, or the one that waits for the next, to be woken when there is something to
-    /// say or when the session moves on. True if that is so already.
-    pub(crate) fn register_link(&self, link: Option<LinkId>, cx: &Context<'_>) -> bool {
+    /// A message came in on `link`. Returns what it means to the session.
+    pub(crate) fn receive(&self, link: LinkId, message: Bytes, now: Timestamp) -> Vec<Event> {
         let mut state = self.lock();
-        let has_moved = state.session.link() != link || state.session.closed().is_some();
-        let is_due = has_moved || state.session.has_transmit();
+        state.session.handle_message(link, message, now);
+        deliver(state)
+    }
+
+    /// Takes the news, and remembers the task of `link`, or the one that waits for the next, to be woken when there is
+    /// something to say or when the session moves on.
+    pub(crate) fn stand(&self, link: Option<LinkId>, cx: &Context<'_>) -> Standing {
+        let mut state = self.lock();
+        let closed = state.session.closed();
+        let has_moved = closed.is_some() || state.session.link() != link;
         if !has_moved {
             set_waker(&mut state.link, cx);
         }
-        is_due
+        let (is_due, deadline) = (state.session.has_transmit(), state.session.poll_timeout());
+        Standing { closed, has_moved, is_due, deadline, events: deliver(state) }
     }
 
     /// The link that is up.
@@ -124,46 +164,14 @@ impl SharedSession {
         self.lock().session.position()
     }
 
-    /// Ready once the session has had no link for `time`, or is over.
-    pub(crate) async fn dark_for<R: Runtime>(&self, runtime: &R, time: Duration) {
-        loop {
-            let change = self.changes.listen();
-            if self.closed().is_some() {
-                return;
-            }
-            if self.link().is_some() {
-                change.await;
-                continue;
-            }
-            let is_dark = async {
-                runtime.sleep_until(runtime.now() + time).await;
-                true
-            };
-            let has_changed = async {
-                change.await;
-                false
-            };
-            if future::or(is_dark, has_changed).await {
-                return;
-            }
-        }
+    /// Whether it has a link. Who looks from a stream's task is woken when that changes.
+    pub(crate) fn is_up(&self) -> bool {
+        self.0.is_up.load(Ordering::Acquire)
     }
 
     /// Takes the session's news: wakes the streams concerned and returns what concerns the session.
     pub(crate) fn take_events(&self) -> Vec<Event> {
-        let mut events = Vec::new();
-        let mut wakers = Vec::new();
-        let mut state = self.lock();
-        while let Some(event) = state.session.poll_event() {
-            match event {
-                Event::Readable(id) => wakers.extend(state.streams.get_mut(&id).and_then(|w| w.read.take())),
-                Event::Writable(id) => wakers.extend(state.streams.get_mut(&id).and_then(|w| w.write.take())),
-                other => events.push(other),
-            }
-        }
-        drop(state);
-        wakers.into_iter().for_each(Waker::wake);
-        events
+        deliver(self.lock())
     }
 
     /// Opens a stream for `opening`.
@@ -212,20 +220,52 @@ impl SharedSession {
         self.lock().session.stats()
     }
 
-    /// Waits for a stream to become readable.
-    pub(crate) fn wait_read(&self, id: StreamId, cx: &Context<'_>) {
-        set_waker(&mut self.lock().streams.entry(id).or_default().read, cx);
-    }
-
-    /// Waits for a stream to become writable.
-    pub(crate) fn wait_write(&self, id: StreamId, cx: &Context<'_>) {
-        set_waker(&mut self.lock().streams.entry(id).or_default().write, cx);
+    /// Looks at a stream. If that finds nothing, the task is woken when what it waits for has come, and when the
+    /// session's link comes or goes.
+    pub(crate) fn poll_stream<T>(
+        &self,
+        id: StreamId,
+        wait: Wait,
+        cx: &Context<'_>,
+        look: impl FnOnce(&mut Session) -> Option<T>,
+    ) -> Option<T> {
+        let mut state = self.lock();
+        let found = look(&mut state.session);
+        if found.is_none() {
+            let wakers = state.streams.entry(id).or_default();
+            if wait != Wait::Write {
+                set_waker(&mut wakers.read, cx);
+            }
+            if wait != Wait::Read {
+                set_waker(&mut wakers.write, cx);
+            }
+        }
+        found
     }
 
     pub(crate) fn release(&self, id: StreamId) {
-        self.lock().streams.remove(&id);
-        self.with(|session, _| session.release(id));
+        self.change(|state| {
+            state.streams.remove(&id);
+            state.session.release(id);
+        });
     }
+}
+
+/// Takes the news of a session: wakes the streams concerned and returns what concerns the session.
+fn deliver(mut state: MutexGuard<'_, State>) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut wakers = Vec::new();
+    while let Some(event) = state.session.poll_event() {
+        let State { streams, .. } = &mut *state;
+        match event {
+            Event::Readable(id) => wakers.extend(streams.get_mut(&id).and_then(|of| of.read.take())),
+            Event::Writable(id) => wakers.extend(streams.get_mut(&id).and_then(|of| of.write.take())),
+            other => events.push(other),
+        }
+    }
+    drop(state);
+    wakers.into_iter().for_each(Waker::wake);
+    events
 }
 
 /// Ends a session when whoever keeps it ends, however that comes: nobody else would tell its streams.

@@ -7,7 +7,24 @@ use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::message::{Headers, ResponseHead};
 use telephone_core::session::{HeadRefused, Incoming, Stopped, StreamId};
 
-use crate::shared::SharedSession;
+use crate::shared::{SharedSession, Wait};
+
+/// What was taken of a stream.
+pub(crate) enum Arrived {
+    /// An answer's head; if the flag is set, nothing follows.
+    Head(ResponseHead, bool),
+    Octets(Bytes),
+    End(Headers),
+    Reset(Reset),
+}
+
+/// How a look at a stream for everything at once ended.
+pub(crate) struct Look {
+    /// The peer's word that it no longer reads.
+    pub(crate) stopped: Option<Reset>,
+    /// More may be there than was taken. If not, the task is woken when there is.
+    pub(crate) has_more: bool,
+}
 
 /// One stream. Dropping the handle cancels whatever is not over, and gives the peer its slot back: keep
 /// it until the other side of the leg is closed.
@@ -24,21 +41,53 @@ impl StreamHandle {
     /// Takes what stands next in the peer's direction; never [`Incoming::Pending`]. Return the credit of
     /// octets with [`StreamHandle::credit`] once their socket took them.
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Incoming> {
-        let read = || self.session.with_link(|session| session.recv(self.id).read());
-        match read() {
-            Incoming::Pending => {
-                self.session.wait_read(self.id, cx);
-                // It may have come between the look and the wait.
-                match read() {
-                    Incoming::Pending => Poll::Pending,
-                    other => Poll::Ready(other),
+        let read = self.session.poll_stream(self.id, Wait::Read, cx, |session| {
+            let incoming = session.recv(self.id).read();
+            (incoming != Incoming::Pending).then_some(incoming)
+        });
+        read.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Takes all that there is, until `room` octets are taken or the direction has ended, and sees whether the peer
+    /// still reads: what [`StreamHandle::poll_read`] and [`StreamHandle::poll_stopped`] do, in one go.
+    pub(crate) fn poll_all(&self, room: usize, arrived: &mut Vec<Arrived>, cx: &mut Context<'_>) -> Look {
+        let mut stopped = None;
+        let found = self.session.poll_stream(self.id, Wait::Both, cx, |session| {
+            stopped = session.send(self.id).stopped();
+            let mut taken = 0;
+            while taken < room {
+                let mut recv = session.recv(self.id);
+                match recv.read() {
+                    Incoming::Pending => return None,
+                    Incoming::Head => {
+                        let head = recv.take_head()?;
+                        let end = !head.is_interim() && recv.is_at_end();
+                        arrived.push(Arrived::Head(head, end));
+                        if end {
+                            break;
+                        }
+                    }
+                    Incoming::Octets(octets) => {
+                        taken += octets.len();
+                        arrived.push(Arrived::Octets(octets));
+                    }
+                    Incoming::End(trailers) => {
+                        arrived.push(Arrived::End(trailers));
+                        break;
+                    }
+                    Incoming::Reset(reset) => {
+                        arrived.push(Arrived::Reset(reset));
+                        break;
+                    }
                 }
             }
-            other => Poll::Ready(other),
-        }
+            (room > 0).then_some(())
+        });
+        Look { stopped, has_more: found.is_some() }
     }
 
     /// Takes a head that [`Incoming::Head`] told of.
+    #[cfg(test)]
     pub(crate) fn take_head(&self) -> Option<ResponseHead> {
         self.session.with_link(|session| session.recv(self.id).take_head())
     }
@@ -58,21 +107,15 @@ impl StreamHandle {
     /// # Errors
     /// [`Stopped`] once the peer no longer reads.
     pub(crate) fn poll_capacity(&self, cx: &mut Context<'_>) -> Poll<Result<usize, Stopped>> {
-        let look = || {
-            self.session.with_link(|session| {
-                let mut send = session.send(self.id);
-                (send.stopped(), send.capacity())
-            })
-        };
-        let answer = |(stopped, capacity): (Option<Reset>, usize)| match stopped {
-            Some(reset) => Some(Err(Stopped(reset))),
-            None => (capacity > 0).then_some(Ok(capacity)),
-        };
-        if let Some(ready) = answer(look()) {
-            return Poll::Ready(ready);
-        }
-        self.session.wait_write(self.id, cx);
-        answer(look()).map_or(Poll::Pending, Poll::Ready)
+        let found = self.session.poll_stream(self.id, Wait::Write, cx, |session| {
+            let mut send = session.send(self.id);
+            match (send.stopped(), send.capacity()) {
+                (Some(reset), _) => Some(Err(Stopped(reset))),
+                (None, 0) => None,
+                (None, capacity) => Some(Ok(capacity)),
+            }
+        });
+        found.map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Writes what fits of `octets`, usually what [`StreamHandle::poll_capacity`] allowed.
@@ -85,12 +128,9 @@ impl StreamHandle {
 
     /// The peer's word that it no longer reads, if it has said so; waits for it otherwise.
     pub(crate) fn poll_stopped(&self, cx: &mut Context<'_>) -> Poll<Reset> {
-        let look = || self.session.with_link(|session| session.send(self.id).stopped());
-        if let Some(reset) = look() {
-            return Poll::Ready(reset);
-        }
-        self.session.wait_write(self.id, cx);
-        look().map_or(Poll::Pending, Poll::Ready)
+        let found =
+            self.session.poll_stream(self.id, Wait::Write, cx, |session| session.send(self.id).stopped());
+        found.map_or(Poll::Pending, Poll::Ready)
     }
 
     pub(crate) fn interim(&self, head: ResponseHead) -> Result<(), HeadRefused> {

@@ -94,7 +94,7 @@ impl<R: Runtime> Backend<R> {
 
     async fn exchange(
         &self,
-        mut kept: pool::Kept<R::Socket>,
+        mut kept: pool::Kept<R>,
         head: &RequestHead,
         end: bool,
         stream: &StreamHandle,
@@ -105,7 +105,8 @@ impl<R: Runtime> Backend<R> {
             tracing::warn!(%error, "a request cannot be written to the backend");
             return Outcome::Failed(Reset { code: ResetCode::BackendFailed, touched: Touched::No });
         }
-        let mut pump = Pump::new(&self.runtime, &mut kept.connection, &mut codec, stream, false);
+        let socket = (&mut kept.connection, &mut kept.alarm);
+        let mut pump = Pump::new(&self.runtime, socket, &mut codec, stream, false);
         match pump.run().await {
             Ended::Complete => {
                 kept.client = codec.into_client();

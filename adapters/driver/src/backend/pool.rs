@@ -8,17 +8,19 @@ use telephone_core::http1::Client;
 use telephone_core::limits::{BackendLimits, HttpLimits};
 use telephone_core::time::Timestamp;
 
+use crate::alarm::Alarm;
 use crate::connection::Connection;
 use crate::runtime::{Endpoint, Runtime};
 
 /// A connection and the codec that remembers how its last exchange ended.
-pub(super) struct Kept<S> {
-    pub(super) connection: Connection<S>,
+pub(super) struct Kept<R: Runtime> {
+    pub(super) connection: Connection<R::Socket>,
     pub(super) client: Client,
+    pub(super) alarm: Alarm<R>,
 }
 
-struct Idle<S> {
-    kept: Kept<S>,
+struct Idle<R: Runtime> {
+    kept: Kept<R>,
     since: Timestamp,
 }
 
@@ -34,13 +36,13 @@ pub(super) struct Pool<R: Runtime> {
     endpoint: Endpoint,
     limits: BackendLimits,
     http: HttpLimits,
-    idle: Arc<Mutex<Shelf<R::Socket>>>,
+    idle: Arc<Mutex<Shelf<R>>>,
 }
 
 /// What waits, and whether somebody looks after it.
-struct Shelf<S> {
+struct Shelf<R: Runtime> {
     /// The latest at the end: it is the one that its backend closes last.
-    idle: Vec<Idle<S>>,
+    idle: Vec<Idle<R>>,
     has_reaper: bool,
 }
 
@@ -51,7 +53,7 @@ impl<R: Runtime> Pool<R> {
     }
 
     /// The connection that was used last, if its backend has not closed it meanwhile.
-    pub(super) fn take(&self) -> Option<Kept<R::Socket>> {
+    pub(super) fn take(&self) -> Option<Kept<R>> {
         let now = self.runtime.now();
         loop {
             let Idle { mut kept, since } = lock(&self.idle).idle.pop()?;
@@ -62,10 +64,14 @@ impl<R: Runtime> Pool<R> {
     }
 
     /// A fresh connection.
-    pub(super) async fn connect(&self) -> Result<Kept<R::Socket>, CheckoutError> {
+    pub(super) async fn connect(&self) -> Result<Kept<R>, CheckoutError> {
         let connecting = async {
             let socket = self.runtime.connect(&self.endpoint).await.map_err(CheckoutError::Refused)?;
-            Ok(Kept { connection: Connection::new(socket), client: Client::new(self.http.clone()) })
+            Ok(Kept {
+                connection: Connection::new(socket),
+                client: Client::new(self.http.clone()),
+                alarm: Alarm::new(self.runtime.clone()),
+            })
         };
         let deadline = self.runtime.now() + self.limits.connect_timeout;
         let late = async {
@@ -76,7 +82,7 @@ impl<R: Runtime> Pool<R> {
     }
 
     /// Keeps a connection whose exchange is complete, if it can serve another one (I23).
-    pub(super) fn put(&self, kept: Kept<R::Socket>) {
+    pub(super) fn put(&self, kept: Kept<R>) {
         if !kept.client.is_reusable(&kept.connection.input) {
             return;
         }
@@ -92,7 +98,7 @@ impl<R: Runtime> Pool<R> {
 }
 
 /// Closes what nobody took in time; ends when nothing is left.
-async fn reap<R: Runtime>(runtime: R, shelf: Arc<Mutex<Shelf<R::Socket>>>, limits: BackendLimits) {
+async fn reap<R: Runtime>(runtime: R, shelf: Arc<Mutex<Shelf<R>>>, limits: BackendLimits) {
     let mut next = runtime.now() + limits.pool_time;
     loop {
         runtime.sleep_until(next).await;

@@ -26,6 +26,7 @@ use super::answer::Refused;
 use super::codec::{ClientLoss, PublicCodec};
 use super::public::{Client, Request};
 use super::registry::{Chosen, Decision};
+use crate::alarm::Alarm;
 use crate::observe::AccessRecord;
 use crate::pump::{Ended, Moved, Pump};
 use crate::runtime::Runtime;
@@ -229,7 +230,8 @@ async fn carry<R: Runtime>(
         }
     };
     let mut codec = PublicCodec::new(&mut client.server, &relay.config.http, &relay.draining);
-    let mut pump = Pump::new(&relay.runtime, &mut client.connection, &mut codec, &stream, request.end);
+    let socket = (&mut client.connection, &mut client.alarm);
+    let mut pump = Pump::new(&relay.runtime, socket, &mut codec, &stream, request.end);
     let ended =
         if may_move { pump_unless_dark(relay, &mut pump, chosen).await } else { Some(pump.run().await) };
     let Some(ended) = ended else { return Attempt::Elsewhere };
@@ -275,23 +277,28 @@ async fn pump_unless_dark<R: Runtime>(
     pump: &mut Pump<'_, R, R::Socket, PublicCodec<'_>>,
     chosen: &Chosen,
 ) -> Option<Ended<ClientLoss>> {
-    loop {
-        let pumped = async { Some(pump.run().await) };
-        let is_dark = async {
-            chosen.session.dark_for(&relay.runtime, DARK_TIME).await;
-            None
-        };
-        let ended = future::or(pumped, is_dark).await;
-        if ended.is_some() {
-            return ended;
+    let mut alarm = Alarm::new(relay.runtime.clone());
+    let mut dark_since = None;
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(ended) = pump.poll(cx) {
+                return Poll::Ready(Some(ended));
+            }
+            if chosen.session.is_up() || pump.codec.status.is_some() {
+                dark_since = None;
+                return Poll::Pending;
+            }
+            let since = *dark_since.get_or_insert_with(|| relay.runtime.now());
+            if !alarm.poll(Some(since + DARK_TIME), cx) {
+                return Poll::Pending;
+            }
+            dark_since = None;
+            if relay.registry.has_other(chosen.key, &chosen.mount) {
+                return Poll::Ready(None);
+            }
         }
-        if chosen.session.closed().is_some() || pump.codec.status.is_some() {
-            return Some(pump.run().await);
-        }
-        if relay.registry.has_other(chosen.key, &chosen.mount) {
-            return None;
-        }
-    }
+    })
+    .await
 }
 
 fn report<R: Runtime>(relay: &Inner<R>, client: &Client<R>, head: &RequestHead, account: &Account) {

@@ -27,6 +27,7 @@ pub(super) struct Client<R: Runtime> {
     pub(super) connection: Connection<R::Socket>,
     pub(super) server: Server,
     pub(super) peer: SocketAddr,
+    pub(super) alarm: Alarm<R>,
     /// A request has come on it.
     has_asked: bool,
 }
@@ -38,7 +39,8 @@ pub(super) async fn serve<R: Runtime>(
     peer: SocketAddr,
 ) {
     let server = Server::new(relay.config.http.clone(), relay.runtime.now());
-    let mut client = Client { connection, server, peer, has_asked: false };
+    let alarm = Alarm::new(relay.runtime.clone());
+    let mut client = Client { connection, server, peer, alarm, has_asked: false };
     while let Some(request) = client.next_request(relay).await {
         if tunnel::is_for_telephones(&relay.config.tunnel_path, &request.head) {
             match tunnel::upgrade(&mut client, &request.head) {
@@ -54,7 +56,6 @@ pub(super) async fn serve<R: Runtime>(
 impl<R: Runtime> Client<R> {
     /// The next request, or `None` when the connection is over. Writes what waits to be written first.
     async fn next_request(&mut self, relay: &Inner<R>) -> Option<Request> {
-        let mut alarm = Alarm::new(relay.runtime.clone());
         let mut raised = std::pin::pin!(relay.draining.raised());
         let mut is_announced = false;
         poll_fn(|cx| {
@@ -62,23 +63,18 @@ impl<R: Runtime> Client<R> {
                 is_announced = true;
                 self.server.announce_close();
             }
-            self.poll_request(relay, &mut alarm, cx)
+            self.poll_request(relay, cx)
         })
         .await
     }
 
-    fn poll_request(
-        &mut self,
-        relay: &Inner<R>,
-        alarm: &mut Alarm<R>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Request>> {
+    fn poll_request(&mut self, relay: &Inner<R>, cx: &mut Context<'_>) -> Poll<Option<Request>> {
         let runtime = &relay.runtime;
         loop {
             match self.poll_write(runtime, cx) {
                 Poll::Ready(ControlFlow::Continue(())) => {}
                 Poll::Ready(ControlFlow::Break(())) => return Poll::Ready(None),
-                Poll::Pending => return self.poll_stalled(relay, alarm, cx),
+                Poll::Pending => return self.poll_stalled(relay, cx),
             }
             match self.server.poll_event(&mut self.connection.input, runtime.now()) {
                 Some(ServerEvent::Request { head, end, origin }) => {
@@ -104,7 +100,7 @@ impl<R: Runtime> Client<R> {
                 // What was read has changed what is to be written or closed.
                 _ => continue,
             }
-            if alarm.poll(self.server.poll_timeout(), cx) {
+            if self.alarm.poll(self.server.poll_timeout(), cx) {
                 self.server.handle_timeout(runtime.now());
                 continue;
             }
@@ -126,14 +122,9 @@ impl<R: Runtime> Client<R> {
     }
 
     /// Waits for a client that does not take its answer, for as long as it may.
-    fn poll_stalled(
-        &mut self,
-        relay: &Inner<R>,
-        alarm: &mut Alarm<R>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Request>> {
+    fn poll_stalled(&mut self, relay: &Inner<R>, cx: &mut Context<'_>) -> Poll<Option<Request>> {
         let since = self.connection.blocked_since.unwrap_or_else(|| relay.runtime.now());
-        if alarm.poll(Some(since + relay.config.http.send_timeout), cx) {
+        if self.alarm.poll(Some(since + relay.config.http.send_timeout), cx) {
             self.connection.socket.reset_on_drop();
             return Poll::Ready(None);
         }

@@ -1,7 +1,7 @@
 //! What a stream hears of the end of its session.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, Wake};
+use std::time::Duration;
 
 use telephone_core::error::ResetCode;
 use telephone_core::limits::SessionLimits;
@@ -71,7 +71,8 @@ fn a_link_does_not_sleep_on_a_session_that_ended_a_moment_before() {
     let cx = Context::from_waker(Waker::noop());
     let link = session.link().unwrap();
     while session.with_link(|session| session.poll_transmit(link, Timestamp::ZERO)).is_some() {}
-    assert!(!session.register_link(Some(link), &cx));
+    let standing = session.stand(Some(link), &cx);
+    assert!(!standing.has_moved && !standing.is_due);
     session.with(|session, now| session.handle_disconnect(link, now));
-    assert!(session.register_link(Some(link), &cx));
+    assert!(session.stand(Some(link), &cx).has_moved);
 }

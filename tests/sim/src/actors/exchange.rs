@@ -12,6 +12,7 @@ use super::client::{self, Ended, PublicLeg};
 use super::plugboard::{Plugboard, Whereabouts};
 use crate::clock::{Event, Micros};
 use crate::oracle::{Oracle, Outcome};
+use crate::scenario::FaultKind;
 use crate::stage::{Note, Stage};
 
 /// A request is over.
@@ -175,6 +176,15 @@ impl Plugboard {
         held.is_none_or(|held| stage.scenario.telephones[held.telephone as usize].is_hostile)
     }
 
+    /// Whether the telephone of a session was told to drain, be it that the plugboard has not heard of it.
+    fn is_drained(&self, key: SessionKey, stage: &Stage<'_>) -> bool {
+        let Some(held) = self.sessions.get(&key) else { return true };
+        stage.scenario.faults.iter().any(|fault| {
+            let is_due = (held.begun_at..=stage.now()).contains(&fault.at);
+            fault.kind == FaultKind::DrainTelephone && u32::from(fault.whom) == held.telephone && is_due
+        })
+    }
+
     fn again(&mut self, request: u32, attempt: u32, outcome: Outcome, stage: &mut Stage<'_>) {
         if attempt >= REQUEST_ATTEMPTS_MAX {
             return self.conclude(request, outcome, stage);
@@ -242,8 +252,8 @@ impl Plugboard {
             ResetCode::SessionLost => closed.is_some(),
             // The telephone drains, or has more waiting than it takes.
             ResetCode::Refused => {
-                limits.unaccepted < requests
-                    || self.sessions.get(&key).is_none_or(|held| !held.line.session.is_open())
+                let is_open = self.sessions.get(&key).is_some_and(|held| held.line.session.is_open());
+                limits.unaccepted < requests || !is_open || self.is_drained(key, stage)
             }
             code => Oracle::is_backends_fault(plan, code),
         };

@@ -49,6 +49,7 @@ pub(super) struct Held {
     pub(super) line: Line<PublicLeg>,
     /// The telephone whose process greeted.
     pub(super) telephone: u32,
+    pub(super) begun_at: Micros,
     pub(super) tenant: u8,
     pub(super) epoch: u64,
     pub(super) instance: String,

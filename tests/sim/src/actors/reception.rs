@@ -154,6 +154,7 @@ impl Plugboard {
         let held = Held {
             line: Line::new(session, key.number(), Side::Plugboard, self.index, wire, stage.now()),
             telephone: stage.connection(wire).telephone,
+            begun_at: stage.now(),
             tenant: grant.tenant,
             epoch: hello.epoch,
             instance: hello.instance.clone(),

@@ -81,8 +81,11 @@ impl Line {
     fn poll(&self, cx: &Context<'_>) -> Poll<Infallible> {
         loop {
             let has_moved = self.deliver();
-            let is_due = self.relay.register_link(self.relay.link(), cx)
-                | self.telephone.register_link(self.telephone.link(), cx);
+            let is_due = [&self.relay, &self.telephone].map(|end| {
+                let standing = end.stand(end.link(), cx);
+                standing.has_moved || standing.is_due
+            });
+            let is_due = is_due.contains(&true);
             if !has_moved && !is_due {
                 return Poll::Pending;
             }
