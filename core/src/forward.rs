@@ -4,12 +4,17 @@
 //! nothing of what a client wrote there itself may pass, in any spelling that a backend could take for the
 //! real one, unless the client is a proxy that the operator trusts.
 
-use alloc::format;
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
+use core::fmt::Write as _;
 use core::net::IpAddr;
 
+use bytes::BytesMut;
+
 use crate::message::Headers;
+
+/// Fields that [`stamp`] adds, at most.
+pub(crate) const FORWARDING_FIELDS: usize = 4;
+/// Room for one element of each field, without the host: most clients come straight to the relay.
+const ELEMENT_BYTES: usize = 64;
 
 /// How a client reached the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,84 +56,97 @@ pub fn stamp(headers: &mut Headers, observed: &Observed) {
     headers.retain(|(name, _)| is_believed(name, observed.is_trusted));
     let peer = observed.peer.to_canonical();
     let host = headers.first("host").cloned().unwrap_or_default();
-    let addresses = joined(headers, "x-forwarded-for");
-    let elements = elements(headers, &addresses).into_iter().chain([element(peer, &host, observed.scheme)]);
-    let forwarded: Vec<u8> = elements.collect::<Vec<_>>().join(&b", "[..]);
-    let mut addresses = addresses;
-    if !addresses.is_empty() {
-        addresses.extend_from_slice(b", ");
+    let mut addresses = joined(headers, "x-forwarded-for");
+    let mut forwarded = joined(headers, "forwarded");
+    forwarded.reserve(ELEMENT_BYTES + host.len());
+    addresses.reserve(ELEMENT_BYTES);
+    if forwarded.is_empty() {
+        translate(&addresses, &mut forwarded);
     }
-    addresses.extend_from_slice(peer.to_string().as_bytes());
-    headers.set("X-Forwarded-For", addresses);
+    put_element(&mut forwarded, peer, &host, observed.scheme);
+    separate(&mut addresses);
+    put(&mut addresses, format_args!("{peer}"));
+    headers.set("X-Forwarded-For", addresses.freeze());
     if !headers.has("x-forwarded-proto") {
         headers.push(&b"X-Forwarded-Proto"[..], observed.scheme.as_str().as_bytes());
     }
     if !headers.has("x-forwarded-host") && !host.is_empty() {
         headers.push(&b"X-Forwarded-Host"[..], host);
     }
-    headers.set("Forwarded", forwarded);
+    headers.set("Forwarded", forwarded.freeze());
 }
 
 /// Whether a field may stay.
 fn is_believed(name: &[u8], is_trusted: bool) -> bool {
-    let plain: Vec<u8> = name.iter().map(|&octet| plain(octet)).collect();
-    if plain.starts_with(b"x-plugboard-") {
+    let starts = |prefix: &[u8]| {
+        name.get(..prefix.len()).is_some_and(|start| start.iter().map(plain).eq(prefix.iter().copied()))
+    };
+    let is = |whole: &[u8]| name.len() == whole.len() && starts(whole);
+    if starts(b"x-plugboard-") {
         return false;
     }
-    let is_forwarding = plain == b"forwarded"
-        || plain == b"x-real-ip"
-        || plain == b"x-forwarded"
-        || plain.starts_with(b"x-forwarded-");
+    let is_forwarding =
+        is(b"forwarded") || is(b"x-real-ip") || is(b"x-forwarded") || starts(b"x-forwarded-");
     !is_forwarding || (is_trusted && !name.contains(&b'_'))
 }
 
 /// An octet of a name as a backend may fold it.
-const fn plain(octet: u8) -> u8 {
-    if octet == b'_' { b'-' } else { octet.to_ascii_lowercase() }
+const fn plain(octet: &u8) -> u8 {
+    if *octet == b'_' { b'-' } else { octet.to_ascii_lowercase() }
 }
 
 /// All values of a list field as one.
-fn joined(headers: &Headers, name: &str) -> Vec<u8> {
-    headers
-        .all(name)
-        .map(|value| &value[..])
-        .filter(|value| !value.is_empty())
-        .collect::<Vec<_>>()
-        .join(&b", "[..])
-}
-
-/// The hops before the peer: what a trusted peer's `Forwarded` says, or, where it only writes the older
-/// field, that one translated (RFC 7239 §7.4).
-fn elements(headers: &Headers, addresses: &[u8]) -> Vec<Vec<u8>> {
-    let forwarded = joined(headers, "forwarded");
-    if !forwarded.is_empty() {
-        return Vec::from([forwarded]);
+fn joined(headers: &Headers, name: &str) -> BytesMut {
+    let mut list = BytesMut::new();
+    for value in headers.all(name).filter(|value| !value.is_empty()) {
+        separate(&mut list);
+        list.extend_from_slice(value);
     }
-    let texts = addresses.split(|&octet| octet == b',').filter_map(|text| core::str::from_utf8(text).ok());
-    let addresses = texts.filter_map(|text| text.trim().parse::<IpAddr>().ok());
-    addresses.map(|address| format!("for={}", node(address)).into_bytes()).collect()
+    list
 }
 
-/// One element of `Forwarded` (RFC 7239 §4).
-fn element(peer: IpAddr, host: &[u8], scheme: Scheme) -> Vec<u8> {
-    let mut element = format!("for={}", node(peer)).into_bytes();
+/// Makes room for one more member of a list.
+fn separate(list: &mut BytesMut) {
+    if !list.is_empty() {
+        list.extend_from_slice(b", ");
+    }
+}
+
+/// The hops before the peer where a trusted one only writes the older field: that one translated (RFC 7239 §7.4).
+fn translate(addresses: &[u8], forwarded: &mut BytesMut) {
+    let texts = addresses.split(|&octet| octet == b',').filter_map(|text| core::str::from_utf8(text).ok());
+    for address in texts.filter_map(|text| text.trim().parse::<IpAddr>().ok()) {
+        separate(forwarded);
+        put_node(forwarded, address);
+    }
+}
+
+/// Appends one element of `Forwarded` (RFC 7239 §4).
+fn put_element(list: &mut BytesMut, peer: IpAddr, host: &[u8], scheme: Scheme) {
+    separate(list);
+    put_node(list, peer);
     // A host that would need escapes is no host: the field goes without.
     if !host.is_empty() && host.iter().all(|octet| octet.is_ascii_graphic() && !matches!(octet, b'"' | b'\\'))
     {
-        element.extend_from_slice(b";host=\"");
-        element.extend_from_slice(host);
-        element.push(b'"');
+        list.extend_from_slice(b";host=\"");
+        list.extend_from_slice(host);
+        list.extend_from_slice(b"\"");
     }
-    element.extend_from_slice(format!(";proto={}", scheme.as_str()).as_bytes());
-    element
+    list.extend_from_slice(b";proto=");
+    list.extend_from_slice(scheme.as_str().as_bytes());
 }
 
-/// An address as a node: IPv6 in brackets and quotes (RFC 7239 §6).
-fn node(address: IpAddr) -> String {
+/// Appends an address as a node: IPv6 in brackets and quotes (RFC 7239 §6).
+fn put_node(list: &mut BytesMut, address: IpAddr) {
     match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("\"[{address}]\""),
+        IpAddr::V4(address) => put(list, format_args!("for={address}")),
+        IpAddr::V6(address) => put(list, format_args!("for=\"[{address}]\"")),
     }
+}
+
+fn put(list: &mut BytesMut, text: core::fmt::Arguments<'_>) {
+    // A buffer that grows takes all that it is given.
+    let _ = list.write_fmt(text);
 }
 
 #[cfg(test)]

@@ -21,6 +21,12 @@ impl Headers {
         Self(Vec::new())
     }
 
+    /// No fields, and room for `count`.
+    #[must_use]
+    pub fn with_capacity(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
+    }
+
     /// Appends a field behind all others.
     pub fn push(&mut self, name: impl Into<Bytes>, value: impl Into<Bytes>) {
         self.0.push((name.into(), value.into()));

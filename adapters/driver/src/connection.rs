@@ -1,5 +1,6 @@
 //! A socket with its read buffer.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,10 +10,12 @@ use futures_io::{AsyncRead, AsyncWrite};
 use telephone_core::output::Output;
 use telephone_core::time::Timestamp;
 
-/// Octets of a first read: most heads fit.
-const READ_BYTES_MIN: usize = 4 * 1024;
-/// Octets of a read of a socket that keeps filling its buffer.
-const READ_BYTES_MAX: usize = 64 * 1024;
+/// Octets of a read of a socket that has little to say: what comes is copied out of a buffer that the thread keeps.
+const SMALL_READ_BYTES: usize = 16 * 1024;
+/// Octets of a read of a socket that filled the small one, into a buffer of its own.
+const LARGE_READ_BYTES: usize = 64 * 1024;
+/// Octets that are read beyond those that make something whole: the next small things, or the head of a large one.
+const READ_AHEAD_BYTES: usize = 4 * 1024;
 /// Pieces in one vectored write.
 const SLICES_MAX: usize = 32;
 
@@ -21,17 +24,18 @@ pub(crate) struct Connection<S> {
     pub(crate) socket: S,
     /// What was read and not taken yet.
     pub(crate) input: BytesMut,
-    read_size: usize,
+    /// The last read had much to say.
+    is_bulky: bool,
     /// Since when the socket has taken nothing of what waits to be written.
     pub(crate) blocked_since: Option<Timestamp>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn new(socket: S) -> Self {
-        Self { socket, input: BytesMut::new(), read_size: READ_BYTES_MIN, blocked_since: None }
+        Self { socket, input: BytesMut::new(), is_bulky: false, blocked_since: None }
     }
 
-    /// Reads once; zero octets are the end. A socket that fills its buffer gets a larger one.
+    /// Reads once; zero octets are the end.
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.poll_fill_lacking(0, cx)
     }
@@ -43,7 +47,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         lacks: usize,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let size = if lacks > 0 { lacks.min(self.read_size) + READ_BYTES_MIN } else { self.read_size };
+        let is_large = lacks > SMALL_READ_BYTES || (self.is_bulky && lacks == 0);
+        let polled = if is_large { self.poll_large(lacks, cx) } else { self.poll_small(cx) };
+        if self.input.is_empty() && polled.is_pending() {
+            // An idle connection holds no buffer.
+            self.input = BytesMut::new();
+        }
+        polled
+    }
+
+    /// Most reads bring little or nothing: those cost neither memory of their own nor zeros to fill it with.
+    fn poll_small(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        thread_local! {
+            static SPACE: RefCell<Box<[u8]>> = RefCell::new(vec![0; SMALL_READ_BYTES].into());
+        }
+        SPACE.with_borrow_mut(|space| {
+            let count = ready!(Pin::new(&mut self.socket).poll_read(cx, space))?;
+            self.input.extend_from_slice(space.get(..count).unwrap_or_default());
+            self.is_bulky = count == SMALL_READ_BYTES;
+            Poll::Ready(Ok(count))
+        })
+    }
+
+    fn poll_large(&mut self, lacks: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let size = if lacks > 0 { lacks.min(LARGE_READ_BYTES) + READ_AHEAD_BYTES } else { LARGE_READ_BYTES };
         let start = self.input.len();
         self.input.resize(start + size, 0);
         let space = self.input.get_mut(start..).unwrap_or_default();
@@ -53,15 +80,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Poll::Ready(Err(_)) | Poll::Pending => 0,
         };
         self.input.truncate(start + count);
-        if count == size {
-            self.read_size = (self.read_size * 4).min(READ_BYTES_MAX);
-        } else if count > 0 && count < self.read_size / 4 {
-            self.read_size = (self.read_size / 2).max(READ_BYTES_MIN);
-        }
-        if self.input.is_empty() && polled.is_pending() {
-            // An idle connection holds no buffer.
-            self.input = BytesMut::new();
-        }
+        self.is_bulky = count > SMALL_READ_BYTES;
         polled
     }
 

@@ -1,4 +1,7 @@
 use super::*;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 
 fn headers(fields: &[(&'static str, &'static str)]) -> Headers {

@@ -11,6 +11,7 @@ use super::error::Malformed;
 use super::scan::is_token;
 use super::split::{self, untrimmed};
 use crate::limits::BODY_LENGTH_MAX;
+use crate::forward::FORWARDING_FIELDS;
 use crate::message::Headers;
 
 /// The version of a message that was read.
@@ -192,7 +193,8 @@ pub(super) fn trailers(section: &Bytes) -> Result<Headers, Malformed> {
 impl Fields {
     /// Judges the fields that a scanned section was split into.
     pub(super) fn parse(section: &Bytes, split: &[Header<'_>]) -> Result<Self, Malformed> {
-        let mut fields = Self::default();
+        let kept = Headers::with_capacity(split.len() + FORWARDING_FIELDS);
+        let mut fields = Self { kept, ..Self::default() };
         for field in split {
             fields.add(section, field)?;
         }

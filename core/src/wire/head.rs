@@ -34,26 +34,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Octets<'a> {
     }
 }
 
-/// Fields as a sequence of pairs.
+/// Fields that were read, as a sequence of pairs.
 struct Fields<'a>(Vec<(Octets<'a>, Octets<'a>)>);
 
-impl<'a> Fields<'a> {
-    fn of(headers: &'a Headers) -> Self {
-        Self(headers.iter().map(|(name, value)| (Octets(name), Octets(value))).collect())
-    }
-
+impl Fields<'_> {
     fn to_headers(&self, whole: &Bytes) -> Headers {
         self.0.iter().map(|(name, value)| (whole.slice_ref(name.0), whole.slice_ref(value.0))).collect()
-    }
-}
-
-impl Serialize for Fields<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut sequence = serializer.serialize_seq(Some(self.0.len()))?;
-        for pair in &self.0 {
-            sequence.serialize_element(pair)?;
-        }
-        sequence.end()
     }
 }
 
@@ -63,23 +49,38 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
+/// Fields to be written, as the same sequence.
+struct FieldsOf<'a>(&'a Headers);
+
+impl Serialize for FieldsOf<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut sequence = serializer.serialize_seq(Some(self.0.len()))?;
+        for (name, value) in self.0.iter() {
+            sequence.serialize_element(&(Octets(name), Octets(value)))?;
+        }
+        sequence.end()
+    }
+}
+
+/// A request head; `F` are its fields.
 #[derive(Serialize, Deserialize)]
-struct RequestV1<'a> {
+struct RequestV1<'a, F> {
     #[serde(borrow)]
     method: Octets<'a>,
     target: Octets<'a>,
-    headers: Fields<'a>,
+    headers: F,
     length: Option<u64>,
     upgrade: Option<Octets<'a>>,
     wants_trailers: bool,
 }
 
+/// A response head; `F` are its fields.
 #[derive(Serialize, Deserialize)]
-struct ResponseV1<'a> {
+struct ResponseV1<'a, F> {
     status: u16,
     #[serde(borrow)]
     reason: Octets<'a>,
-    headers: Fields<'a>,
+    headers: F,
     length: Option<u64>,
     upgrade: Option<Octets<'a>>,
 }
@@ -157,7 +158,7 @@ pub(crate) fn put_request(out: &mut BytesMut, head: &RequestHead) {
     let wire = RequestV1 {
         method: Octets(&head.method),
         target: Octets(&head.target),
-        headers: Fields::of(&head.headers),
+        headers: FieldsOf(&head.headers),
         length: head.length,
         upgrade: head.upgrade.as_deref().map(Octets),
         wants_trailers: head.wants_trailers,
@@ -166,7 +167,7 @@ pub(crate) fn put_request(out: &mut BytesMut, head: &RequestHead) {
 }
 
 pub(crate) fn take_request(from: &Bytes) -> Result<RequestHead, Misbehaviour> {
-    let wire: RequestV1<'_> = take(from)?;
+    let wire: RequestV1<'_, Fields<'_>> = take(from)?;
     let head = RequestHead {
         method: from.slice_ref(wire.method.0),
         target: from.slice_ref(wire.target.0),
@@ -183,7 +184,7 @@ pub(crate) fn put_response(out: &mut BytesMut, head: &ResponseHead) {
     let wire = ResponseV1 {
         status: head.status,
         reason: Octets(&head.reason),
-        headers: Fields::of(&head.headers),
+        headers: FieldsOf(&head.headers),
         length: head.length,
         upgrade: head.upgrade.as_deref().map(Octets),
     };
@@ -191,7 +192,7 @@ pub(crate) fn put_response(out: &mut BytesMut, head: &ResponseHead) {
 }
 
 pub(crate) fn take_response(from: &Bytes) -> Result<ResponseHead, Misbehaviour> {
-    let wire: ResponseV1<'_> = take(from)?;
+    let wire: ResponseV1<'_, Fields<'_>> = take(from)?;
     let head = ResponseHead {
         status: wire.status,
         reason: from.slice_ref(wire.reason.0),
@@ -205,7 +206,7 @@ pub(crate) fn take_response(from: &Bytes) -> Result<ResponseHead, Misbehaviour> 
 }
 
 pub(crate) fn put_trailers(out: &mut BytesMut, trailers: &Headers) {
-    put(out, &Fields::of(trailers), trailers_size(trailers));
+    put(out, &FieldsOf(trailers), trailers_size(trailers));
 }
 
 pub(crate) fn take_trailers(from: &Bytes) -> Result<Headers, Misbehaviour> {

@@ -36,15 +36,21 @@ pub(crate) fn check_response(head: &ResponseHead) -> Result<(), HeadRefused> {
 
 fn check_rest(headers: &Headers, length: Option<u64>, upgrade: Option<&[u8]>) -> Result<(), HeadRefused> {
     check(length.is_none_or(|length| length <= BODY_LENGTH_MAX) && upgrade.is_none_or(is_upgrade))?;
-    check_fields(headers)
+    check_names(headers)
 }
 
-/// Checks a trailer section, or the fields of a head.
+/// Checks a trailer section.
 pub(crate) fn check_fields(fields: &Headers) -> Result<(), HeadRefused> {
+    check(fields.iter().all(|(name, value)| is_token(name) && is_text(value)))?;
+    check_names(fields)
+}
+
+/// Checks how many fields there are, and that none of them frames the message. Of heads `http1` has checked the rest.
+fn check_names(fields: &Headers) -> Result<(), HeadRefused> {
     if fields.len() > FIELDS_MAX {
         return Err(HeadRefused::TooLarge);
     }
-    check(fields.iter().all(|(name, value)| is_token(name) && is_text(value) && !is_framing(name)))
+    check(!fields.iter().any(|(name, _)| is_framing(name)))
 }
 
 const fn check(is_sound: bool) -> Result<(), HeadRefused> {

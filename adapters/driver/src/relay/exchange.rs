@@ -43,7 +43,7 @@ struct Account {
     status: Option<u16>,
     cause: &'static str,
     moved: Moved,
-    chosen: Option<(Arc<str>, String)>,
+    chosen: Option<(Arc<str>, Bytes)>,
 }
 
 /// How one attempt to serve a request ended.
@@ -136,11 +136,12 @@ async fn serve_stamped<R: Runtime>(
             }
             Err(Some(refused)) => return refuse(client, refused, account),
         };
-        account.chosen = Some((chosen.subject.clone(), chosen.mount.to_string()));
+        let mount = Bytes::from(chosen.mount.to_string());
+        account.chosen = Some((chosen.subject.clone(), mount.clone()));
         let lease = Lease { relay, key: chosen.key };
         // Whoever has nowhere left to go waits for the session's next link.
         let may_move = attempt < REQUEST_ATTEMPTS_MAX && may_move(&request.head, request.end);
-        let outcome = carry(relay, client, request, &chosen, may_move, account).await;
+        let outcome = carry(relay, client, request, (&chosen, mount), may_move, account).await;
         drop(lease);
         match outcome {
             Attempt::Over(flow) => return flow,
@@ -210,11 +211,10 @@ async fn carry<R: Runtime>(
     relay: &Arc<Inner<R>>,
     client: &mut Client<R>,
     request: &Request,
-    chosen: &Chosen,
+    (chosen, mount): (&Chosen, Bytes),
     may_move: bool,
     account: &mut Account,
 ) -> Attempt {
-    let mount = Bytes::from(chosen.mount.to_string());
     let opening = Opening::Http { mount, head: request.head.clone() };
     let stream = match chosen.session.open(opening, request.end) {
         Ok(stream) => stream,
@@ -312,7 +312,7 @@ fn report<R: Runtime>(relay: &Inner<R>, client: &Client<R>, head: &RequestHead, 
         bytes_out: account.moved.outbound,
         duration: relay.runtime.now().since(account.started),
         peer: client.peer,
-        mount: chosen.map(|(_, mount)| mount.as_str()),
+        mount: chosen.and_then(|(_, mount)| std::str::from_utf8(mount).ok()),
         subject: chosen.map(|(subject, _)| subject.as_ref()),
         cause: account.cause,
     });
