@@ -85,8 +85,7 @@ fn is_believed(name: &[u8], is_trusted: bool) -> bool {
     if starts(b"x-plugboard-") {
         return false;
     }
-    let is_forwarding =
-        is(b"forwarded") || is(b"x-real-ip") || is(b"x-forwarded") || starts(b"x-forwarded-");
+    let is_forwarding = is(b"forwarded") || is(b"x-real-ip") || is(b"x-forwarded") || starts(b"x-forwarded-");
     !is_forwarding || (is_trusted && !name.contains(&b'_'))
 }
 

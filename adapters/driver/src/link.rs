@@ -102,7 +102,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Link<S> {
         on_event: impl FnMut(Event) + Send,
     ) -> Option<CloseReason> {
         let alarm = Alarm::new(runtime.clone());
-        let mut link = Loop { runtime, session, id, on_event, link: self, is_sending: false, alarm };
+        let mut link =
+            Loop { runtime, session, id, on_event, link: self, is_sending: false, is_gathered: true, alarm };
         let reason = poll_fn(|cx| link.poll(cx)).await;
         let link = link.link;
         if reason.is_some() {
@@ -167,6 +168,8 @@ struct Loop<'a, R: Runtime, S, F> {
     link: Link<S>,
     /// What was put into the output is not all out.
     is_sending: bool,
+    /// All tasks that were ready have run since there was something to say.
+    is_gathered: bool,
     alarm: Alarm<R>,
 }
 
@@ -192,13 +195,12 @@ where
                 self.session.with(|session, _| session.handle_timeout(self.runtime.now()));
                 continue;
             }
-            if has_more {
+            // Whoever is ready to run may have something to say as well: one message takes it all.
+            self.is_gathered = standing.is_due && !is_blocked;
+            if has_more || self.is_gathered {
                 cx.waker().wake_by_ref();
-                return Poll::Pending;
             }
-            if !standing.is_due || is_blocked {
-                return Poll::Pending;
-            }
+            return Poll::Pending;
         }
     }
 
@@ -240,7 +242,8 @@ where
         true
     }
 
-    /// Sends what there is to say. True if the socket takes no more for now and will wake the task.
+    /// Sends what there is to say, unless others are still to be asked. True if the socket takes no more for now and will
+    /// wake the task.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
             let Link { connection, socket } = &mut self.link;
@@ -253,6 +256,9 @@ where
                     Poll::Ready(Ok(())) => self.is_sending = false,
                     Poll::Ready(Err(_)) => return self.lose_link(),
                 }
+            }
+            if !self.is_gathered {
+                return false;
             }
             let now = self.runtime.now();
             let Some(message) = self.session.with_link(|session| session.poll_transmit(self.id, now)) else {

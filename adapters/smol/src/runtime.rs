@@ -4,29 +4,38 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use smol::Async;
+use smol::future::FutureExt as _;
+use smol::{Async, Executor};
 use telephone_driver::core::time::Timestamp;
 use telephone_driver::{Runtime, TcpOrUnix};
 
 /// A socket on smol, TCP or Unix. Not `smol::net`'s, whose Unix half drops vectored writes.
 pub type Socket = TcpOrUnix<Async<TcpStream>, Async<UnixStream>>;
 
-/// smol, as the driver sees it. It works under any executor; tasks go to smol's global one.
+/// smol, as the driver sees it. It works under any executor; tasks go to smol's global one, or to one that is named.
 #[derive(Debug, Clone, Copy)]
 pub struct SmolRuntime {
     epoch: Instant,
+    executor: Option<&'static Executor<'static>>,
 }
 
 impl SmolRuntime {
     /// A binding whose clock starts now.
     #[must_use]
     pub fn new() -> Self {
-        Self { epoch: Instant::now() }
+        Self { epoch: Instant::now(), executor: None }
+    }
+
+    /// A binding whose clock starts now and whose tasks go to `executor`, which somebody must run.
+    #[must_use]
+    pub fn on(executor: &'static Executor<'static>) -> Self {
+        Self { executor: Some(executor), ..Self::new() }
     }
 }
 
@@ -51,7 +60,11 @@ impl Runtime for SmolRuntime {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        smol::spawn(task).detach();
+        match self.executor {
+            // A panic would end whoever runs the executor; smol's own threads see to that themselves.
+            Some(executor) => executor.spawn(AssertUnwindSafe(task).catch_unwind()).detach(),
+            None => smol::spawn(task).detach(),
+        }
     }
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -104,6 +105,11 @@ pub(crate) struct ServeOptions {
     /// How long to go on accepting after SIGTERM, until balancers have noticed
     #[arg(long, value_name = "D", env = "PLUGBOARD_DRAIN_DELAY", default_value = "1s", value_parser = duration)]
     pub(crate) drain_delay: Duration,
+
+    /// How many threads serve; one is enough for tens of thousands of requests a second
+    /// [default: one less than there are processors, which leaves one to the network stack]
+    #[arg(long, value_name = "N", env = "PLUGBOARD_THREADS")]
+    pub(crate) threads: Option<NonZeroUsize>,
 
     /// Change a limit, such as request-head-bytes=16KiB or head-timeout=5s; repeatable. A wrong name is
     /// answered with all names

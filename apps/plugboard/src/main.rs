@@ -1,8 +1,10 @@
 //! The relay's program.
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use plugboard::cli::{self, Command};
+use plugboard::settings::default_threads;
 use plugboard::{demo, serve};
 use telephone_sidecar::{Exit, LogFormat, Stop, init_logging};
 
@@ -15,16 +17,22 @@ fn run() -> Result<Exit, Stop> {
         Command::Print(line) => Ok(Stop::print(&line).say()),
         Command::Serve(settings) => {
             init_logging(settings.log_format)?;
-            block_on(serve::run(*settings))
+            block_on(settings.threads, serve::run(*settings))
         }
         Command::Demo(address) => {
             init_logging(LogFormat::Text)?;
-            block_on(demo::run(address))
+            block_on(default_threads(), demo::run(address))
         }
     }
 }
 
-fn block_on(work: impl Future<Output = Result<Exit, Stop>>) -> Result<Exit, Stop> {
-    let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+/// One thread does without the locks and the wake-ups of several.
+fn block_on(threads: NonZeroUsize, work: impl Future<Output = Result<Exit, Stop>>) -> Result<Exit, Stop> {
+    let mut tokio = if threads == NonZeroUsize::MIN {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    let tokio = tokio.worker_threads(threads.get()).enable_all().build();
     tokio.map_err(|error| Stop::new(Exit::Failed, error))?.block_on(work)
 }

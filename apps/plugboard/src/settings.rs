@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::Path;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -31,6 +33,8 @@ pub struct ServeSettings {
     pub public_url: Option<PlugboardUrl>,
     /// How long to go on accepting after SIGTERM.
     pub drain_delay: Duration,
+    /// How many threads serve.
+    pub threads: NonZeroUsize,
     /// Every limit.
     pub limits: Limits,
     /// Where access lines go.
@@ -65,11 +69,19 @@ impl ServeSettings {
             trust: options.trust,
             public_url: options.public_url,
             drain_delay: options.drain_delay,
+            threads: options.threads.unwrap_or_else(default_threads),
             limits: limits(&options.limit)?,
             access_log: options.access_log,
             log_format: options.log_format,
         })
     }
+}
+
+/// One less than there are processors: what the kernel does for a relay's sockets needs as much time as the relay.
+#[must_use]
+pub fn default_threads() -> NonZeroUsize {
+    let processors = available_parallelism().map_or(1, NonZeroUsize::get);
+    NonZeroUsize::new(processors - 1).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// The secret in the file, or else the one in the variable; an empty variable is none.

@@ -107,7 +107,8 @@ impl Observer for Telemetry {
         match class(record.status) {
             "2xx" if record.cause == COMPLETE => self.completed.increment(1),
             class => self.with(|| {
-                counter!("plugboard_requests_total", "outcome" => record.cause, "class" => class).increment(1);
+                counter!("plugboard_requests_total", "outcome" => record.cause, "class" => class)
+                    .increment(1);
             }),
         }
         self.bytes_in.increment(record.bytes_in);

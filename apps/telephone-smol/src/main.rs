@@ -5,13 +5,19 @@ use std::process::ExitCode;
 
 use async_signal::{Signal, Signals};
 use futures_lite::{Stream, StreamExt};
+use smol::Executor;
 use telephone_sidecar::{Exit, Stop};
 use telephone_smol::SmolRuntime;
+
+static EXECUTOR: Executor<'static> = Executor::new();
 
 fn main() -> ExitCode {
     telephone_sidecar::main("telephone-smol", |settings| {
         let signals = signals().map_err(|error| Stop::new(Exit::Failed, error))?;
-        smol::block_on(telephone_sidecar::run(SmolRuntime::new(), settings, signals))
+        // One thread for tasks and sockets: smol's own executor has another one, and each request would cross over.
+        let runtime = SmolRuntime::on(&EXECUTOR);
+        let running = EXECUTOR.spawn(telephone_sidecar::run(runtime, settings, signals));
+        smol::block_on(EXECUTOR.run(running))
     })
 }
 

@@ -14,7 +14,9 @@ fn main() -> ExitCode {
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
         tokio.block_on(async {
             let signals = stop_signals().map_err(cannot_start)?;
-            telephone_sidecar::run(TokioRuntime::new(), settings, signals).await
+            // A task of its own: what runs under `block_on` itself is woken by way of the kernel.
+            let running = tokio::spawn(telephone_sidecar::run(TokioRuntime::new(), settings, signals));
+            running.await.unwrap_or_else(|lost| Err(Stop::new(Exit::Failed, lost)))
         })
     })
 }

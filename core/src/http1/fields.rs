@@ -10,8 +10,8 @@ use httparse::Header;
 use super::error::Malformed;
 use super::scan::is_token;
 use super::split::{self, untrimmed};
-use crate::limits::BODY_LENGTH_MAX;
 use crate::forward::FORWARDING_FIELDS;
+use crate::limits::BODY_LENGTH_MAX;
 use crate::message::Headers;
 
 /// The version of a message that was read.

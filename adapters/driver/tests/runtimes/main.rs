@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures_lite::future;
 use telephone_driver::{Endpoint, Runtime};
 
-/// Makes a test of each generic function for tokio, for smol, and for smol's binding under an executor
-/// that is not smol's, as in async-std programs.
+/// Makes a test of each generic function for tokio, for smol, for smol with tasks on the thread that waits, as in the
+/// sidecar, and for smol's binding under an executor that is not smol's, as in async-std programs.
 macro_rules! on_every_runtime {
     ($($test:ident),+ $(,)?) => {
         mod on_tokio {
@@ -25,6 +25,14 @@ macro_rules! on_every_runtime {
             fn $test() {
                 let runtime = telephone_smol::SmolRuntime::new();
                 smol::block_on(crate::bounded(runtime, super::$test(runtime)));
+            })+
+        }
+        mod on_smol_with_one_thread {
+            $(#[test]
+            fn $test() {
+                let executor: &'static smol::Executor<'static> = Box::leak(Box::default());
+                let runtime = telephone_smol::SmolRuntime::on(executor);
+                smol::block_on(executor.run(crate::bounded(runtime, super::$test(runtime))));
             })+
         }
         mod on_smol_in_a_foreign_executor {

@@ -45,7 +45,7 @@ fn serve_has_the_documented_defaults() {
 fn every_option_of_serve_arrives() {
     let settings = served(
         "serve --listen [::]:80 --admin localhost:9 --audience relay --issuer ops --trust 10.0.0.0/8 \
-         --trust ::1 --public-url https://example.com --drain-delay 250ms --limit streams=5 \
+         --trust ::1 --public-url https://example.com --drain-delay 250ms --threads 3 --limit streams=5 \
          --limit park-time=2s --access-log off --log-format json",
     );
     assert_eq!(settings.listen.to_string(), "[::]:80");
@@ -55,6 +55,7 @@ fn every_option_of_serve_arrives() {
     let public = settings.public_url.unwrap().to_string();
     assert_eq!(public, "wss://example.com/.well-known/telephone");
     assert_eq!(settings.drain_delay, Duration::from_millis(250));
+    assert_eq!(settings.threads.get(), 3);
     assert_eq!(settings.limits.session.streams, 5);
     assert_eq!(settings.limits.router.park_time, Duration::from_secs(2));
     assert_eq!(settings.access_log, Destination::Off);
