@@ -5,6 +5,7 @@ pub mod admin;
 pub mod cli;
 pub mod demo;
 pub mod limits;
+mod loopback;
 #[cfg(test)]
 mod scratch;
 pub mod secret;
