@@ -2,6 +2,7 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod bench;
 pub mod cli;
 pub mod demo;
 pub mod limits;

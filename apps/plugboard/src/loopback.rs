@@ -28,6 +28,7 @@ const READY_INTERVAL: Duration = Duration::from_millis(5);
 /// A relay, a sidecar and an application, each on a port of its own. They end with the process.
 pub(crate) struct Loopback {
     runtime: TokioRuntime,
+    application: SocketAddr,
     public: SocketAddr,
     telephone: Telephone<TokioRuntime>,
     /// The relay accepts for as long as this is held.
@@ -52,10 +53,15 @@ impl Loopback {
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(serve::accept(runtime, public, relay(runtime, &secret), stopped));
         let telephone = telephone(runtime, address, &secret, BackendUrl::local(application.port()))?;
-        Ok(Self { runtime, public: address, telephone, _stop: stop })
+        Ok(Self { runtime, application, public: address, telephone, _stop: stop })
     }
 
-    /// Where the application is reached through the tunnel.
+    /// Where the application is reached directly.
+    pub(crate) const fn application(&self) -> SocketAddr {
+        self.application
+    }
+
+    /// Where it is reached through the tunnel.
     pub(crate) const fn public(&self) -> SocketAddr {
         self.public
     }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use plugboard::cli::{self, Command};
-use plugboard::{demo, serve};
+use plugboard::{bench, demo, serve};
 use telephone_sidecar::{Exit, LogFormat, Stop, init_logging};
 
 fn main() -> ExitCode {
@@ -21,6 +21,7 @@ fn run() -> Result<Exit, Stop> {
             init_logging(LogFormat::Text)?;
             block_on(demo::run(address))
         }
+        Command::Bench(order) => block_on(bench::run(*order)),
     }
 }
 
