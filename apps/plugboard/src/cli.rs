@@ -15,6 +15,7 @@ use telephone_sidecar::values::{duration, listen_address};
 use telephone_sidecar::{Exit, LogFormat, Stop, Usage};
 
 use crate::access_log::Destination;
+use crate::bench::{self, BenchOptions};
 use crate::secret::Secret;
 use crate::settings::{self, ServeSettings};
 use crate::token::{Order, mint};
@@ -32,6 +33,10 @@ Examples:
     plugboard secret > secret
     plugboard serve --listen 0.0.0.0:4000 --secret-file secret
     plugboard token --secret-file secret --sub shop --mount /api
+
+  Measure what the tunnel costs here, and what a path gives:
+    plugboard bench
+    plugboard bench http://127.0.0.1:4000/api
 
   Take a token back, with everything that was opened with it:
     curl -d '{\"sub\":\"shop\"}' http://127.0.0.1:4001/revoke
@@ -62,6 +67,9 @@ enum Verb {
     Secret,
     /// Run a relay, a sidecar and a sample application in one process, on this machine alone
     Demo(DemoOptions),
+    /// Measure what a path gives: requests a second, throughput, latency
+    #[command(after_help = bench::NOTES)]
+    Bench(Box<BenchOptions>),
 }
 
 /// The options of `serve`.
@@ -174,6 +182,8 @@ pub enum Command {
     Print(String),
     /// Run the demo, at an address or wherever there is room.
     Demo(Option<SocketAddr>),
+    /// Measure a path.
+    Bench(Box<bench::Order>),
 }
 
 /// Reads the command line (`args` begins with the program's name), the variables and the key files.
@@ -194,6 +204,7 @@ where
             Ok(Command::Print(String::from_utf8_lossy(secret.expose()).into_owned()))
         }
         Verb::Demo(options) => Ok(Command::Demo(options.listen)),
+        Verb::Bench(options) => Ok(Command::Bench(Box::new((*options).into()))),
     }
 }
 

@@ -2,9 +2,11 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod bench;
 pub mod cli;
 pub mod demo;
 pub mod limits;
+mod loopback;
 #[cfg(test)]
 mod scratch;
 pub mod secret;

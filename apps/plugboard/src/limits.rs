@@ -142,16 +142,7 @@ impl Limits {
 
 impl Row {
     fn number(&self, text: &str) -> Result<u64, String> {
-        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let unit = match text.get(digits.len()..).unwrap_or_default().to_ascii_lowercase().as_str() {
-            "" | "b" => 1,
-            "k" | "kib" => KIB,
-            "m" | "mib" => KIB * KIB,
-            "g" | "gib" => GIB,
-            _ => return Err(self.range()),
-        };
-        let number = digits.parse().ok().and_then(|number: u64| number.checked_mul(unit));
-        number.filter(|number| (self.least..=self.most).contains(number)).ok_or_else(|| self.range())
+        octets(text).filter(|number| (self.least..=self.most).contains(number)).ok_or_else(|| self.range())
     }
 
     fn time(&self, text: &str) -> Result<Duration, String> {
@@ -167,6 +158,19 @@ impl Row {
     fn range(&self) -> String {
         format!("{} takes a number from {} to {}, such as {}", self.name, self.least, self.most, self.most)
     }
+}
+
+/// A number, of octets if it has one of the units KiB, MiB and GiB.
+pub(crate) fn octets(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text.get(digits.len()..).unwrap_or_default().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => KIB,
+        "m" | "mib" => KIB * KIB,
+        "g" | "gib" => GIB,
+        _ => return None,
+    };
+    digits.parse().ok().and_then(|number: u64| number.checked_mul(unit))
 }
 
 fn names() -> String {

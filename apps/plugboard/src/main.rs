@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use plugboard::cli::{self, Command};
 use plugboard::settings::default_threads;
-use plugboard::{demo, serve};
+use plugboard::{bench, demo, serve};
 use telephone_sidecar::{Exit, LogFormat, Stop, init_logging};
 
 fn main() -> ExitCode {
@@ -23,6 +23,7 @@ fn run() -> Result<Exit, Stop> {
             init_logging(LogFormat::Text)?;
             block_on(default_threads(), demo::run(address))
         }
+        Command::Bench(order) => block_on(default_threads().saturating_add(1), bench::run(*order)),
     }
 }
 

@@ -1,4 +1,5 @@
-//! The relay's program as its users meet it: variables, errors, exit codes, signals, the demo.
+//! The relay's program as its users meet it: variables, errors, exit codes, signals, the demo, the
+//! load generator.
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -167,4 +168,70 @@ fn the_usual_port_of_the_demo_may_be_taken() {
     let mut line = String::new();
     BufReader::new(demo.child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     assert!(line.starts_with("Open http://127.0.0.1:") && !line.contains(":4000/"), "{line}");
+}
+
+#[test]
+fn a_bench_without_a_url_measures_direct_and_through_the_tunnel() {
+    let (code, text, log) = ended(&[], &["bench", "--requests", "50"]);
+    assert_eq!(code, 0, "{log}");
+    let row = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("no {name} in {text}")).split_whitespace().collect::<Vec<_>>()
+    };
+    assert_eq!(row("status 200"), ["50", "50"]);
+    for name in ["requests/s", "MB/s down"] {
+        let numbers: Vec<f64> = row(name).into_iter().map(|cell| cell.parse().unwrap()).collect();
+        assert!(numbers.len() == 3 && numbers.iter().all(|number| *number >= 0.0), "{text}");
+    }
+    for quantile in ["p50", "p90", "p99", "p99.9", "max"] {
+        assert!(!row(&format!("latency {quantile} ")).is_empty(), "{text}");
+    }
+    assert!(text.contains("tunnel / direct") && !text.contains("error"), "{text}");
+    // Nobody watches the progress here.
+    assert_eq!(log, "");
+}
+
+#[test]
+fn a_bench_of_a_relay_tells_of_its_answers_as_json_and_that_none_was_good() {
+    let relay = &["serve", "--limit", "start-grace=0s", "--access-log", "off"];
+    let mut relay = Running::start(&FREE, relay);
+    let url = format!("http://{}/nobody", relay.word_behind("listening on http://"));
+    let line = ["bench", &url, "--requests", "20", "--rate", "1000/s", "--body-bytes", "1KiB", "--json"];
+    let (code, text, log) = ended(&[], &line);
+    assert_eq!(code, 1, "{log}");
+    let figures: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(figures["statuses"], serde_json::json!({"503": 20}), "{text}");
+    assert_eq!((&figures["answers"], &figures["unsent"]), (&20.into(), &0.into()), "{text}");
+    assert!(log.contains("no good answer") && log.contains("no telephone is connected"), "{log}");
+}
+
+#[test]
+fn a_bench_of_a_closed_port_ends_with_1_and_says_what_to_do() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (code, text, log) = ended(&[], &["bench", &format!("http://{address}/api")]);
+    assert_eq!((code, text.as_str()), (1, ""));
+    for part in [&format!("cannot reach http://{address}/api"), "refused", "plugboard serve", "without a URL"]
+    {
+        assert!(log.contains(part), "{part:?} is not in {log}");
+    }
+}
+
+#[test]
+fn a_bench_that_is_interrupted_prints_the_figures_so_far() {
+    let mut demo = Running::start(&[], &["demo", "--listen", "127.0.0.1:0"]);
+    let mut line = String::new();
+    BufReader::new(demo.child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let address = line.strip_prefix("Open http://").unwrap().split('/').next().unwrap();
+    let url = format!("http://{address}/echo");
+    let mut bench = Running::start(&[], &["bench", &url, "--connections", "1", "--duration", "1h"]);
+    // The application tells of what reached it: once that is the bench, there are figures.
+    let mut events = TcpStream::connect(address).unwrap();
+    write!(events, "GET /events HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    let echoes =
+        BufReader::new(events).lines().map(Result::unwrap).filter(|line| line.contains("plugboard-bench"));
+    assert_eq!(echoes.take(2).count(), 2);
+    bench.signal("INT");
+    let (code, text) = bench.wait();
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("requests/s") && text.contains("status 200"), "{text}");
 }

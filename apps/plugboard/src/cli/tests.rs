@@ -87,7 +87,7 @@ fn a_file_beats_the_variable_and_public_keys_stand_beside_both() {
 
 /// A bad line, and what its error must name.
 const BAD: &[(&str, &[&str])] = &[
-    ("", &["serve", "token", "secret", "demo"]),
+    ("", &["serve", "token", "secret", "demo", "bench"]),
     ("sevre", &["sevre", "serve"]),
     ("serve --listen 4000", &["--listen", "4000", "127.0.0.1:4000"]),
     ("serve --listen example.com:80", &["--listen", "example.com:80"]),
@@ -119,6 +119,22 @@ const BAD: &[(&str, &[&str])] = &[
     ("token --mount /a --sub=", &["--sub", "shop"]),
     ("secret now", &["now"]),
     ("demo --listen here", &["--listen", "here"]),
+    ("bench 127.0.0.1:4000", &["127.0.0.1:4000", "such as http://127.0.0.1:4000/api"]),
+    ("bench ws://127.0.0.1:4000", &["ws://", "http://"]),
+    ("bench http://a:b@example.com", &["--header", "Authorization"]),
+    ("bench --connections 0", &["--connections", "10000"]),
+    ("bench --requests 0", &["--requests"]),
+    ("bench --requests 5 --duration 1s", &["--requests", "--duration"]),
+    ("bench --duration 5", &["--duration", "30s"]),
+    ("bench --rate 0/s", &["--rate", "200/s"]),
+    ("bench --rate 5/m", &["--rate", "200/s"]),
+    ("bench --method GE(T", &["--method", "PUT"]),
+    ("bench --body-bytes 1MB", &["--body-bytes", "10MiB"]),
+    ("bench --header Name", &["--header", "'Name: value'"]),
+    ("bench --header content-length:5", &["--header", "--body-bytes"]),
+    ("bench --header connection:close", &["--header", "--no-keep-alive"]),
+    ("bench --ca ca.pem", &["--ca", "URL"]),
+    ("bench http://a/ --answer-bytes 5", &["--answer-bytes", "URL"]),
 ];
 
 #[test]
@@ -182,6 +198,8 @@ fn every_help_ends_with_0_and_teaches() {
         ("serve --help", "request-head-bytes=16KiB"),
         ("token --help", "room:ID"),
         ("demo --help", "free port"),
+        ("bench --help", "coordinated omission"),
+        ("bench --help", "plugboard bench http://127.0.0.1:4000/api --rate 200/s"),
     ] {
         let stop = parsed(line).unwrap_err();
         assert_eq!(stop.exit(), Exit::Clean, "{line}");
@@ -193,4 +211,12 @@ fn every_help_ends_with_0_and_teaches() {
 fn the_demo_needs_nothing() {
     assert!(matches!(parsed("demo"), Ok(Command::Demo(None))));
     assert!(matches!(parsed("demo --listen 127.0.0.1:0"), Ok(Command::Demo(Some(_)))));
+}
+
+#[test]
+fn a_bench_needs_nothing_or_a_url() {
+    for line in ["bench", "bench http://127.0.0.1:4000/api", "bench http://[::1]/ --rate 0.5 --header Host:a"]
+    {
+        assert!(matches!(parsed(line), Ok(Command::Bench(_))), "{line}");
+    }
 }
