@@ -1,0 +1,42 @@
+//! Forwarding fields.
+
+use std::net::IpAddr;
+
+use telephone_core::forward::{Observed, Scheme, stamp};
+use telephone_core::message::Headers;
+
+use crate::{Work, heads};
+
+/// What the relay saw of a client that it does not trust.
+pub(crate) const OBSERVED: Observed = Observed {
+    peer: IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 77)),
+    scheme: Scheme::Https,
+    is_trusted: false,
+};
+
+/// The fields of a browser's request are stamped.
+#[derive(Debug)]
+pub struct Stamp {
+    came: Headers,
+    headers: Headers,
+}
+
+impl Stamp {
+    /// A browser's fields.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "setting up is work")]
+    pub fn new() -> Self {
+        Self { came: heads::request(heads::BROWSER_REQUEST).headers, headers: Headers::new() }
+    }
+}
+
+impl Work for Stamp {
+    fn prepare(&mut self) {
+        self.headers = self.came.clone();
+    }
+
+    fn run(&mut self) {
+        stamp(&mut self.headers, &OBSERVED);
+        assert!(self.headers.has("forwarded"));
+    }
+}
