@@ -4,16 +4,16 @@
 //! nothing of what a client wrote there itself may pass, in any spelling that a backend could take for the
 //! real one, unless the client is a proxy that the operator trusts.
 
-use core::fmt::Write as _;
+use alloc::string::ToString;
 use core::net::IpAddr;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use crate::message::Headers;
 
 /// Fields that [`stamp`] adds, at most.
 pub(crate) const FORWARDING_FIELDS: usize = 4;
-/// Room for one element of each field, without the host: most clients come straight to the relay.
+/// Room for one element of `Forwarded`, without the host: most clients come straight to the relay.
 const ELEMENT_BYTES: usize = 64;
 
 /// How a client reached the relay.
@@ -36,11 +36,25 @@ impl Scheme {
     }
 }
 
+/// A client's address with its text, which every request of its connection is stamped with.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Peer {
+    address: IpAddr,
+    text: Bytes,
+}
+
+impl From<IpAddr> for Peer {
+    fn from(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        Self { address, text: address.to_string().into() }
+    }
+}
+
 /// What the relay observed of a client's connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Observed {
     /// The peer's address.
-    pub peer: IpAddr,
+    pub peer: Peer,
     /// How it came.
     pub scheme: Scheme,
     /// Whether it is a proxy whose own forwarding fields are believed (`--trust`).
@@ -54,19 +68,22 @@ pub struct Observed {
 /// with `_`, which CGI-like backends cannot tell apart, are removed from either.
 pub fn stamp(headers: &mut Headers, observed: &Observed) {
     headers.retain(|(name, _)| is_believed(name, observed.is_trusted));
-    let peer = observed.peer.to_canonical();
+    let peer = &observed.peer;
     let host = headers.first("host").cloned().unwrap_or_default();
     let mut addresses = joined(headers, "x-forwarded-for");
     let mut forwarded = joined(headers, "forwarded");
     forwarded.reserve(ELEMENT_BYTES + host.len());
-    addresses.reserve(ELEMENT_BYTES);
     if forwarded.is_empty() {
         translate(&addresses, &mut forwarded);
     }
     put_element(&mut forwarded, peer, &host, observed.scheme);
-    separate(&mut addresses);
-    put(&mut addresses, format_args!("{peer}"));
-    headers.set("X-Forwarded-For", addresses.freeze());
+    if addresses.is_empty() {
+        headers.set("X-Forwarded-For", peer.text.clone());
+    } else {
+        separate(&mut addresses);
+        addresses.extend_from_slice(&peer.text);
+        headers.set("X-Forwarded-For", addresses.freeze());
+    }
     if !headers.has("x-forwarded-proto") {
         headers.push(&b"X-Forwarded-Proto"[..], observed.scheme.as_str().as_bytes());
     }
@@ -78,6 +95,10 @@ pub fn stamp(headers: &mut Headers, observed: &Observed) {
 
 /// Whether a field may stay.
 fn is_believed(name: &[u8], is_trusted: bool) -> bool {
+    // Most names are told apart by their first octet.
+    if !matches!(name.first().map(plain), Some(b'x' | b'f')) {
+        return true;
+    }
     let starts = |prefix: &[u8]| {
         name.get(..prefix.len()).is_some_and(|start| start.iter().map(plain).eq(prefix.iter().copied()))
     };
@@ -116,12 +137,12 @@ fn translate(addresses: &[u8], forwarded: &mut BytesMut) {
     let texts = addresses.split(|&octet| octet == b',').filter_map(|text| core::str::from_utf8(text).ok());
     for address in texts.filter_map(|text| text.trim().parse::<IpAddr>().ok()) {
         separate(forwarded);
-        put_node(forwarded, address);
+        put_node(forwarded, &address.into());
     }
 }
 
 /// Appends one element of `Forwarded` (RFC 7239 §4).
-fn put_element(list: &mut BytesMut, peer: IpAddr, host: &[u8], scheme: Scheme) {
+fn put_element(list: &mut BytesMut, peer: &Peer, host: &[u8], scheme: Scheme) {
     separate(list);
     put_node(list, peer);
     // A host that would need escapes is no host: the field goes without.
@@ -136,16 +157,14 @@ fn put_element(list: &mut BytesMut, peer: IpAddr, host: &[u8], scheme: Scheme) {
 }
 
 /// Appends an address as a node: IPv6 in brackets and quotes (RFC 7239 §6).
-fn put_node(list: &mut BytesMut, address: IpAddr) {
-    match address {
-        IpAddr::V4(address) => put(list, format_args!("for={address}")),
-        IpAddr::V6(address) => put(list, format_args!("for=\"[{address}]\"")),
-    }
-}
-
-fn put(list: &mut BytesMut, text: core::fmt::Arguments<'_>) {
-    // A buffer that grows takes all that it is given.
-    let _ = list.write_fmt(text);
+fn put_node(list: &mut BytesMut, peer: &Peer) {
+    let (open, close): (&[u8], &[u8]) = match peer.address {
+        IpAddr::V4(_) => (b"for=", b""),
+        IpAddr::V6(_) => (b"for=\"[", b"]\""),
+    };
+    list.extend_from_slice(open);
+    list.extend_from_slice(&peer.text);
+    list.extend_from_slice(close);
 }
 
 #[cfg(test)]

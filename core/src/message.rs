@@ -96,6 +96,12 @@ impl Headers {
     }
 }
 
+impl From<Vec<Header>> for Headers {
+    fn from(fields: Vec<Header>) -> Self {
+        Self(fields)
+    }
+}
+
 impl FromIterator<Header> for Headers {
     fn from_iter<I: IntoIterator<Item = Header>>(iter: I) -> Self {
         Self(iter.into_iter().collect())

@@ -35,6 +35,11 @@ impl Output {
         self.0.clear();
     }
 
+    /// Makes room for a head of so many octets.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.0.reserve(count);
+    }
+
     /// Appends a small piece by copy.
     pub(crate) fn text(&mut self, text: &[u8]) {
         self.0.push_copy(text);

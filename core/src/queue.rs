@@ -5,8 +5,6 @@ use bytes::{Buf, Bytes, BytesMut};
 
 /// Pieces below this are gathered: a queue entry and the buffer that it pins would cost more than a copy.
 const GATHER_BYTES: usize = 1024;
-/// Room for a first gathered piece: most heads fit.
-const GATHERED_BYTES_MIN: usize = 512;
 /// A gathered piece is closed at this size.
 const GATHERED_BYTES_MAX: usize = 8 * 1024;
 
@@ -49,12 +47,14 @@ impl ByteQueue {
         }
     }
 
+    /// Makes room for so many octets in small pieces.
+    pub fn reserve(&mut self, count: usize) {
+        self.gathered.reserve(count);
+    }
+
     /// Appends a copy of `octets`, so that nothing else stays pinned by them.
     pub fn push_copy(&mut self, octets: &[u8]) {
         self.len += octets.len();
-        if self.gathered.capacity() - self.gathered.len() < octets.len() {
-            self.gathered.reserve(octets.len().max(GATHERED_BYTES_MIN));
-        }
         self.gathered.extend_from_slice(octets);
         if self.gathered.len() >= GATHERED_BYTES_MAX {
             self.seal();

@@ -8,15 +8,15 @@ use telephone_core::message::Headers;
 use crate::{Work, heads};
 
 /// What the relay saw of a client that it does not trust.
-pub(crate) const OBSERVED: Observed = Observed {
-    peer: IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 77)),
-    scheme: Scheme::Https,
-    is_trusted: false,
-};
+pub(crate) fn observed() -> Observed {
+    let peer = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 77));
+    Observed { peer: peer.into(), scheme: Scheme::Https, is_trusted: false }
+}
 
 /// The fields of a browser's request are stamped.
 #[derive(Debug)]
 pub struct Stamp {
+    observed: Observed,
     came: Headers,
     headers: Headers,
 }
@@ -26,7 +26,11 @@ impl Stamp {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "setting up is work")]
     pub fn new() -> Self {
-        Self { came: heads::request(heads::BROWSER_REQUEST).headers, headers: Headers::new() }
+        Self {
+            observed: observed(),
+            came: heads::request(heads::BROWSER_REQUEST).headers,
+            headers: Headers::new(),
+        }
     }
 }
 
@@ -36,7 +40,7 @@ impl Work for Stamp {
     }
 
     fn run(&mut self) {
-        stamp(&mut self.headers, &OBSERVED);
+        stamp(&mut self.headers, &self.observed);
         assert!(self.headers.has("forwarded"));
     }
 }

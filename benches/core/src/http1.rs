@@ -3,9 +3,10 @@
 use std::hint::black_box;
 
 use bytes::{Buf, Bytes, BytesMut};
-use telephone_core::http1::{Client, ClientEvent, Output, Server, ServerEvent};
+use telephone_core::http1::{Client, ClientEvent, Server, ServerEvent};
 use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
+use telephone_core::output::Output;
 use telephone_core::time::Timestamp;
 
 use crate::{Work, heads};

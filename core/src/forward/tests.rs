@@ -10,8 +10,8 @@ fn headers(fields: &[(&'static str, &'static str)]) -> Headers {
 
 fn stamped(peer: &str, is_trusted: bool, fields: &[(&'static str, &'static str)]) -> Headers {
     let mut headers = headers(fields);
-    let peer = peer.parse().expect("an address");
-    stamp(&mut headers, &Observed { peer, scheme: Scheme::Http, is_trusted });
+    let peer: IpAddr = peer.parse().expect("an address");
+    stamp(&mut headers, &Observed { peer: peer.into(), scheme: Scheme::Http, is_trusted });
     headers
 }
 

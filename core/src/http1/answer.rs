@@ -2,6 +2,7 @@
 
 use super::encode::{content_length, put, status_line};
 use super::error::RequestError;
+use crate::message::Headers;
 use crate::output::Output;
 
 /// An answer that the plugboard makes itself: a status and a line of plain text.
@@ -45,7 +46,7 @@ impl OwnAnswer {
 
     /// Writes the whole answer, its body only if the request was not a HEAD.
     pub(super) fn write(&self, output: &mut Output, connection: Option<&str>, has_body: bool) {
-        status_line(output, self.status, reason_phrase(self.status).as_bytes());
+        status_line(output, self.status, reason_phrase(self.status).as_bytes(), &Headers::new());
         output.text(b"Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n");
         if let Some(seconds) = self.retry_after {
             put(output, format_args!("Retry-After: {seconds}\r\n"));

@@ -105,17 +105,30 @@ fn check_fields(headers: &Headers) -> Result<(), Unsendable> {
     if is_sendable { Ok(()) } else { Err(Unsendable::Octet) }
 }
 
-/// Writes `method SP target SP HTTP/1.1`.
+/// Room for the start line without the target, and for the fields that are written beside those of a head.
+const REST_BYTES: usize = 128;
+
+/// Makes room for a head with these fields and a start line with so many octets of its own.
+fn reserve(output: &mut Output, own: usize, headers: &Headers) {
+    let fields: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    output.reserve(own + fields + REST_BYTES);
+}
+
+/// Writes `method SP target SP HTTP/1.1`, and makes room for the fields.
 pub(super) fn request_line(output: &mut Output, head: &RequestHead) {
+    reserve(output, head.target.len(), &head.headers);
     output.text(&head.method);
     output.text(b" ");
     output.text(&head.target);
     output.text(b" HTTP/1.1\r\n");
 }
 
-/// Writes `HTTP/1.1 SP status SP reason`.
-pub(super) fn status_line(output: &mut Output, status: u16, reason: &[u8]) {
-    put(output, format_args!("HTTP/1.1 {status} "));
+/// Writes `HTTP/1.1 SP status SP reason`, and makes room for the fields.
+pub(super) fn status_line(output: &mut Output, status: u16, reason: &[u8], headers: &Headers) {
+    reserve(output, reason.len(), headers);
+    output.text(b"HTTP/1.1 ");
+    number(output, status.into());
+    output.text(b" ");
     output.text(reason);
     output.text(b"\r\n");
 }
@@ -137,7 +150,24 @@ pub(super) fn field(output: &mut Output, name: &[u8], value: &[u8]) {
 
 /// Writes a `Content-Length`.
 pub(super) fn content_length(output: &mut Output, length: u64) {
-    put(output, format_args!("Content-Length: {length}\r\n"));
+    output.text(b"Content-Length: ");
+    number(output, length);
+    output.text(b"\r\n");
+}
+
+/// Writes a number in decimal. Each head has one or two, and formatting would cost more than the rest of it.
+fn number(output: &mut Output, mut number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+        first -= 1;
+        if number == 0 {
+            break;
+        }
+    }
+    output.text(digits.get(first..).unwrap_or_default());
 }
 
 /// Writes formatted ASCII.

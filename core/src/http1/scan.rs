@@ -53,7 +53,7 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
 /// Whether `octet` may stand in a field value or a reason phrase: no control but HTAB, obs-text allowed
 /// (RFC 9110 §5.5).
 const fn is_text_octet(octet: u8) -> bool {
-    octet == b'\t' || (octet >= b' ' && octet != 0x7f)
+    (octet == b'\t') | ((octet >= b' ') & (octet != 0x7f))
 }
 
 /// Whether `text` may be sent as a field value or a reason phrase.
@@ -100,7 +100,9 @@ impl Scanner {
     /// Goes on where the last call stopped; `input` starts with what earlier calls have seen. The answer
     /// is the section's length, its empty line included.
     pub(super) fn scan(&mut self, input: &[u8]) -> Result<Option<usize>, Malformed> {
-        for &octet in input.get(self.at..).unwrap_or_default() {
+        loop {
+            self.skip_text(input);
+            let Some(&octet) = input.get(self.at) else { return Ok(None) };
             if self.at >= self.bounds.total {
                 return Err(Malformed::SectionTooLong);
             }
@@ -109,7 +111,20 @@ impl Scanner {
                 return Ok(Some(self.at));
             }
         }
-        Ok(None)
+    }
+
+    /// Passes over octets that only count, many in one step: text inside a line, up to the next bound.
+    fn skip_text(&mut self, input: &[u8]) {
+        if self.line == 0 || self.is_after_cr {
+            return;
+        }
+        let line_max =
+            if self.is_start_owed { self.bounds.start_line.unwrap_or_default() } else { self.bounds.line };
+        let room = line_max.saturating_sub(self.line).min(self.bounds.total.saturating_sub(self.at));
+        let rest = input.get(self.at..).unwrap_or_default();
+        let count = text_run(rest.get(..room).unwrap_or(rest));
+        self.at = self.at.saturating_add(count);
+        self.line = self.line.saturating_add(count);
     }
 
     /// Takes one octet; `true` if it is the section's last.
@@ -155,4 +170,12 @@ impl Scanner {
         self.lines = self.lines.saturating_add(1);
         if self.lines > self.bounds.lines { Err(Malformed::TooManyFields) } else { Ok(false) }
     }
+}
+
+/// Octets of text at the front of `octets`.
+fn text_run(octets: &[u8]) -> usize {
+    let (steps, _) = octets.as_chunks::<16>();
+    let whole = steps.iter().take_while(|step| is_text(&step[..])).count() * 16;
+    let rest = octets.get(whole..).unwrap_or_default();
+    whole + rest.iter().take_while(|octet| is_text_octet(**octet)).count()
 }

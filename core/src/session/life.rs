@@ -1,6 +1,6 @@
 //! How streams stand in the session's lists, and how streams and sessions end.
 
-use super::stream::{News, RecvState, SendState, Stream};
+use super::stream::{News, RecvState, SendState};
 use super::{Event, Phase, Session, StreamId, tuning};
 use crate::error::{CloseReason, Reset, ResetCode, Touched};
 use crate::time::Timestamp;
@@ -136,7 +136,7 @@ impl Session {
 
     /// Forgets a stream that is over at both ends and held by nobody.
     pub(super) fn reap(&mut self, id: StreamId) {
-        if !self.streams.get(&id).is_some_and(Stream::is_over) {
+        if !self.streams.get(&id).is_some_and(|stream| stream.is_over()) {
             return;
         }
         let Some(mut stream) = self.streams.remove(&id) else { return };

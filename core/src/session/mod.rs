@@ -24,6 +24,7 @@ mod transmit;
 mod types;
 mod views;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use core::time::Duration;
@@ -90,7 +91,8 @@ struct DueFrames {
 pub struct Session {
     config: SessionConfig,
     phase: Phase,
-    streams: BTreeMap<StreamId, Stream>,
+    /// Boxed, or each stream that comes or goes would move its neighbours.
+    streams: BTreeMap<StreamId, Box<Stream>>,
     /// Streams that the peer opened and nobody accepted yet.
     unaccepted: VecDeque<Accepted>,
     /// Streams with data, heads, an end or a reset to send, in turn.
@@ -187,7 +189,7 @@ impl Session {
         self.ours.opened += 1;
         self.stats.streams_opened += 1;
         let stream = self.opened(opening, end, now);
-        self.streams.insert(id, stream);
+        self.streams.insert(id, Box::new(stream));
         if end {
             self.send(id).end(crate::message::Headers::new());
         }

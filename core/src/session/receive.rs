@@ -1,5 +1,6 @@
 //! Inputs: messages, activity, disconnects, time.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use bytes::Bytes;
 
@@ -227,7 +228,7 @@ impl Session {
         }
         self.stats.streams_opened += 1;
         let stream = self.opened_by_peer(grant, end, &opening, now);
-        self.streams.insert(id, stream);
+        self.streams.insert(id, Box::new(stream));
         self.extend_grant(id, now);
         if self.takes_streams() && self.unaccepted.len() < self.config.limits.unaccepted {
             if self.unaccepted.is_empty() {

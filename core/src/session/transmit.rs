@@ -267,15 +267,18 @@ impl Session {
     /// After a stream's turn: room for its writer, a stop that waited for the open, or its end.
     fn on_turn(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        if stream.due.stop {
+        let is_writable = stream.send.wants_room && stream.send.room() >= DATA_BYTES_MAX;
+        stream.send.wants_room &= !is_writable;
+        let (has_stop, is_over) = (stream.due.stop, stream.is_over());
+        if has_stop {
             self.list_control(id);
         }
-        let Some(stream) = self.streams.get_mut(&id) else { return };
-        if stream.send.wants_room && stream.send.room() >= DATA_BYTES_MAX {
-            stream.send.wants_room = false;
+        if is_writable {
             self.tell_writable(id);
         }
-        self.reap(id);
+        if is_over {
+            self.reap(id);
+        }
     }
 }
 
@@ -321,28 +324,35 @@ fn put_reset(id: StreamId, stream: &mut Stream, reset: crate::error::Reset, mess
 /// Puts the open frame or the heads that are due. False if the message is full.
 fn put_preface(id: StreamId, stream: &mut Stream, message: &mut Message) -> bool {
     let end = stream.send.ends_with_preface();
-    match &mut stream.send.preface {
+    match core::mem::replace(&mut stream.send.preface, Preface::Said) {
         Preface::Said => return true,
         Preface::Open(opening) => {
-            let grant = stream.recv.grant.limit();
-            if !message.try_put(&Frame::Open { id, grant, end, opening: opening.clone() }) {
+            let frame = Frame::Open { id, grant: stream.recv.grant.limit(), end, opening };
+            if !message.try_put(&frame) {
+                if let Frame::Open { opening, .. } = frame {
+                    stream.send.preface = Preface::Open(opening);
+                }
                 return false;
             }
         }
-        Preface::Heads(heads) => {
-            while let Some(head) = heads.front() {
+        Preface::Heads(mut heads) => {
+            while let Some(head) = heads.pop_front() {
                 let end = end && !head.is_interim();
-                if !message.try_put(&Frame::Head { id, end, head: head.clone() }) {
+                let frame = Frame::Head { id, end, head };
+                if !message.try_put(&frame) {
+                    if let Frame::Head { head, .. } = frame {
+                        heads.push_front(head);
+                    }
+                    stream.send.preface = Preface::Heads(heads);
                     return false;
                 }
-                heads.pop_front();
             }
             if !stream.send.has_head {
+                stream.send.preface = Preface::Heads(heads);
                 return true;
             }
         }
     }
-    stream.send.preface = Preface::Said;
     if end {
         stream.send.state = SendState::Closed;
     }

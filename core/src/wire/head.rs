@@ -1,89 +1,19 @@
 //! Heads and trailers as postcard structures, frozen for v1.
 //!
-//! postcard accepts over-long varints and reserves memory by declared counts. Both are closed here:
-//! counts are bounded before anything is allocated, and a body whose length is not the canonical size
-//! of what it decoded to is refused.
+//! Written and read by hand and not by postcard, whose reader accepts over-long varints, reserves memory by declared
+//! counts, and would have each head of each request built twice. Here a count is bounded before anything is allocated,
+//! and what is accepted is canonical by construction.
 
 use alloc::vec::Vec;
-use bytes::{Bytes, BytesMut};
-use serde::ser::SerializeSeq;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use bytes::{BufMut, Bytes, BytesMut};
 
-use super::bounded::bounded;
 use super::{rules, varint};
 use crate::error::Misbehaviour;
-use crate::message::{Headers, RequestHead, ResponseHead};
+use crate::message::{Header, Headers, RequestHead, ResponseHead};
 
 /// Fields in one head or trailer section on the wire: the larger of both heads' limits, with room for
 /// the forwarding fields that the relay adds.
 pub(super) const FIELDS_MAX: usize = 256;
-
-/// Octets as postcard writes them: a length and the octets.
-#[derive(Clone, Copy)]
-struct Octets<'a>(&'a [u8]);
-
-impl Serialize for Octets<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self.0)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Octets<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <&[u8]>::deserialize(deserializer).map(Octets)
-    }
-}
-
-/// Fields that were read, as a sequence of pairs.
-struct Fields<'a>(Vec<(Octets<'a>, Octets<'a>)>);
-
-impl Fields<'_> {
-    fn to_headers(&self, whole: &Bytes) -> Headers {
-        self.0.iter().map(|(name, value)| (whole.slice_ref(name.0), whole.slice_ref(value.0))).collect()
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        bounded::<FIELDS_MAX, _, _>(deserializer).map(Fields)
-    }
-}
-
-/// Fields to be written, as the same sequence.
-struct FieldsOf<'a>(&'a Headers);
-
-impl Serialize for FieldsOf<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut sequence = serializer.serialize_seq(Some(self.0.len()))?;
-        for (name, value) in self.0.iter() {
-            sequence.serialize_element(&(Octets(name), Octets(value)))?;
-        }
-        sequence.end()
-    }
-}
-
-/// A request head; `F` are its fields.
-#[derive(Serialize, Deserialize)]
-struct RequestV1<'a, F> {
-    #[serde(borrow)]
-    method: Octets<'a>,
-    target: Octets<'a>,
-    headers: F,
-    length: Option<u64>,
-    upgrade: Option<Octets<'a>>,
-    wants_trailers: bool,
-}
-
-/// A response head; `F` are its fields.
-#[derive(Serialize, Deserialize)]
-struct ResponseV1<'a, F> {
-    status: u16,
-    #[serde(borrow)]
-    reason: Octets<'a>,
-    headers: F,
-    length: Option<u64>,
-    upgrade: Option<Octets<'a>>,
-}
 
 /// Octets that a counted octet string takes.
 const fn octets_size(length: usize) -> usize {
@@ -127,92 +57,132 @@ pub(crate) fn trailers_size(trailers: &Headers) -> usize {
     headers_size(trailers)
 }
 
-/// Appends a postcard structure of `size` octets.
-fn put<T: Serialize>(out: &mut BytesMut, value: &T, size: usize) {
-    let start = out.len();
-    out.resize(start + size, 0);
-    if let Some(space) = out.get_mut(start..) {
-        // The size was counted from the same structure, so it fits by construction.
-        let written = postcard::to_slice(value, space);
-        debug_assert!(
-            written.is_ok_and(|octets| octets.len() == size),
-            "a head has another size than counted"
-        );
+fn put_octets(out: &mut BytesMut, octets: &[u8]) {
+    varint::put(out, octets.len() as u64);
+    out.put_slice(octets);
+}
+
+fn put_headers(out: &mut BytesMut, headers: &Headers) {
+    varint::put(out, headers.len() as u64);
+    for (name, value) in headers.iter() {
+        put_octets(out, name);
+        put_octets(out, value);
     }
 }
 
-/// Reads a postcard structure that must fill `from`.
-fn take<'a, T: Deserialize<'a>>(from: &'a Bytes) -> Result<T, Misbehaviour> {
-    match postcard::take_from_bytes::<T>(from) {
-        Ok((value, [])) => Ok(value),
-        Ok(_) | Err(_) => Err(Misbehaviour::FrameMalformed),
+fn put_option<T>(out: &mut BytesMut, value: Option<T>, put: impl FnOnce(&mut BytesMut, T)) {
+    out.put_u8(u8::from(value.is_some()));
+    if let Some(value) = value {
+        put(out, value);
     }
 }
 
-/// Refuses over-long varints inside a structure: they make it longer than its canonical size.
-fn canonical<T>(value: T, size: usize, from: &Bytes) -> Result<T, Misbehaviour> {
-    if size == from.len() { Ok(value) } else { Err(Misbehaviour::FrameMalformed) }
+/// Reads one structure that must fill `whole`, of which the octets that are read stay slices.
+struct Reader<'a> {
+    whole: &'a Bytes,
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn new(whole: &'a Bytes) -> Self {
+        Self { whole, rest: whole }
+    }
+
+    fn number(&mut self) -> Result<u64, Misbehaviour> {
+        let (value, rest) = varint::split(self.rest).map_err(|_| Misbehaviour::FrameMalformed)?;
+        self.rest = rest;
+        Ok(value)
+    }
+
+    fn octets(&mut self) -> Result<Bytes, Misbehaviour> {
+        let length = usize::try_from(self.number()?).unwrap_or(usize::MAX);
+        let (octets, rest) = self.rest.split_at_checked(length).ok_or(Misbehaviour::FrameMalformed)?;
+        self.rest = rest;
+        Ok(self.whole.slice_ref(octets))
+    }
+
+    fn headers(&mut self) -> Result<Headers, Misbehaviour> {
+        let count = usize::try_from(self.number()?).ok().filter(|count| *count <= FIELDS_MAX);
+        let count = count.ok_or(Misbehaviour::FrameMalformed)?;
+        let mut headers: Vec<Header> = Vec::with_capacity(count);
+        for _ in 0..count {
+            headers.push((self.octets()?, self.octets()?));
+        }
+        Ok(headers.into())
+    }
+
+    fn flag(&mut self) -> Result<bool, Misbehaviour> {
+        match self.rest {
+            [flag @ (0 | 1), rest @ ..] => {
+                self.rest = rest;
+                Ok(*flag == 1)
+            }
+            _ => Err(Misbehaviour::FrameMalformed),
+        }
+    }
+
+    fn option<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Misbehaviour>,
+    ) -> Result<Option<T>, Misbehaviour> {
+        if self.flag()? { read(self).map(Some) } else { Ok(None) }
+    }
+
+    fn end<T>(self, value: T) -> Result<T, Misbehaviour> {
+        if self.rest.is_empty() { Ok(value) } else { Err(Misbehaviour::FrameMalformed) }
+    }
 }
 
 pub(crate) fn put_request(out: &mut BytesMut, head: &RequestHead) {
-    let wire = RequestV1 {
-        method: Octets(&head.method),
-        target: Octets(&head.target),
-        headers: FieldsOf(&head.headers),
-        length: head.length,
-        upgrade: head.upgrade.as_deref().map(Octets),
-        wants_trailers: head.wants_trailers,
-    };
-    put(out, &wire, request_size(head));
+    put_octets(out, &head.method);
+    put_octets(out, &head.target);
+    put_headers(out, &head.headers);
+    put_option(out, head.length, varint::put);
+    put_option(out, head.upgrade.as_deref(), put_octets);
+    out.put_u8(u8::from(head.wants_trailers));
 }
 
 pub(crate) fn take_request(from: &Bytes) -> Result<RequestHead, Misbehaviour> {
-    let wire: RequestV1<'_, Fields<'_>> = take(from)?;
+    let mut reader = Reader::new(from);
     let head = RequestHead {
-        method: from.slice_ref(wire.method.0),
-        target: from.slice_ref(wire.target.0),
-        headers: wire.headers.to_headers(from),
-        length: wire.length,
-        upgrade: wire.upgrade.map(|token| from.slice_ref(token.0)),
-        wants_trailers: wire.wants_trailers,
+        method: reader.octets()?,
+        target: reader.octets()?,
+        headers: reader.headers()?,
+        length: reader.option(Reader::number)?,
+        upgrade: reader.option(Reader::octets)?,
+        wants_trailers: reader.flag()?,
     };
-    let size = request_size(&head);
-    canonical(head, size, from)
+    reader.end(head)
 }
 
 pub(crate) fn put_response(out: &mut BytesMut, head: &ResponseHead) {
-    let wire = ResponseV1 {
-        status: head.status,
-        reason: Octets(&head.reason),
-        headers: FieldsOf(&head.headers),
-        length: head.length,
-        upgrade: head.upgrade.as_deref().map(Octets),
-    };
-    put(out, &wire, response_size(head));
+    varint::put(out, head.status.into());
+    put_octets(out, &head.reason);
+    put_headers(out, &head.headers);
+    put_option(out, head.length, varint::put);
+    put_option(out, head.upgrade.as_deref(), put_octets);
 }
 
 pub(crate) fn take_response(from: &Bytes) -> Result<ResponseHead, Misbehaviour> {
-    let wire: ResponseV1<'_, Fields<'_>> = take(from)?;
+    let mut reader = Reader::new(from);
     let head = ResponseHead {
-        status: wire.status,
-        reason: from.slice_ref(wire.reason.0),
-        headers: wire.headers.to_headers(from),
-        length: wire.length,
-        upgrade: wire.upgrade.map(|token| from.slice_ref(token.0)),
+        status: u16::try_from(reader.number()?).map_err(|_| Misbehaviour::FrameMalformed)?,
+        reason: reader.octets()?,
+        headers: reader.headers()?,
+        length: reader.option(Reader::number)?,
+        upgrade: reader.option(Reader::octets)?,
     };
     rules::check_response(&head).map_err(|_| Misbehaviour::FrameMalformed)?;
-    let size = response_size(&head);
-    canonical(head, size, from)
+    reader.end(head)
 }
 
 pub(crate) fn put_trailers(out: &mut BytesMut, trailers: &Headers) {
-    put(out, &FieldsOf(trailers), trailers_size(trailers));
+    put_headers(out, trailers);
 }
 
 pub(crate) fn take_trailers(from: &Bytes) -> Result<Headers, Misbehaviour> {
-    let wire: Fields<'_> = take(from)?;
-    let trailers = wire.to_headers(from);
+    let mut reader = Reader::new(from);
+    let trailers = reader.headers()?;
     rules::check_fields(&trailers).map_err(|_| Misbehaviour::FrameMalformed)?;
-    let size = trailers_size(&trailers);
-    canonical(trailers, size, from)
+    reader.end(trailers)
 }

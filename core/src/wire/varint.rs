@@ -26,20 +26,31 @@ pub const fn size(value: u64) -> usize {
 ///
 /// # Errors
 /// [`Misbehaviour::FrameTruncated`] if the octets end inside it, [`Misbehaviour::VarintNotCanonical`] if
-/// it is longer than needed or does not fit 64 bits. `from` is then left somewhere inside it.
+/// it is longer than needed or does not fit 64 bits. `from` is then as it was.
 pub fn take(from: &mut Bytes) -> Result<u64, Misbehaviour> {
+    let (value, rest) = split(from)?;
+    let count = from.len() - rest.len();
+    from.advance(count);
+    Ok(value)
+}
+
+/// Splits one varint from what follows it.
+///
+/// # Errors
+/// As [`take`].
+pub fn split(from: &[u8]) -> Result<(u64, &[u8]), Misbehaviour> {
     let mut value = 0_u64;
+    let mut rest = from;
     for index in 0..VARINT_BYTES_MAX {
-        if !from.has_remaining() {
-            return Err(Misbehaviour::FrameTruncated);
-        }
-        let octet = from.get_u8();
+        let (&octet, behind) = rest.split_first().ok_or(Misbehaviour::FrameTruncated)?;
+        rest = behind;
         if index == VARINT_BYTES_MAX - 1 && octet > 1 {
             return Err(Misbehaviour::VarintNotCanonical);
         }
         value |= u64::from(octet & 0x7f) << (7 * index);
         if octet & 0x80 == 0 {
-            return if octet == 0 && index > 0 { Err(Misbehaviour::VarintNotCanonical) } else { Ok(value) };
+            let is_long = octet == 0 && index > 0;
+            return if is_long { Err(Misbehaviour::VarintNotCanonical) } else { Ok((value, rest)) };
         }
     }
     Err(Misbehaviour::VarintNotCanonical)

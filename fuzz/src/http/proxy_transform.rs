@@ -58,8 +58,11 @@ fn stamp(head: &mut RequestHead) {
         // HTTP/1.0 alone; a backend is told an empty one, which the strict reader takes from nobody.
         head.headers.push(&b"Host"[..], &b"a"[..]);
     }
-    let peer = PEER.parse().expect("an address");
-    forward::stamp(&mut head.headers, &Observed { peer, scheme: Scheme::Http, is_trusted: false });
+    let peer: std::net::IpAddr = PEER.parse().expect("an address");
+    forward::stamp(
+        &mut head.headers,
+        &Observed { peer: peer.into(), scheme: Scheme::Http, is_trusted: false },
+    );
     let values = |name: &str| head.headers.all(name).cloned().collect::<Vec<_>>();
     assert_eq!(values("x-forwarded-for"), [PEER]);
     assert_eq!(values("x-forwarded-proto"), ["http"]);

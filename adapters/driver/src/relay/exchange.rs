@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_lite::future;
-use telephone_core::forward::{Observed, Scheme, stamp};
+use telephone_core::forward::stamp;
 use telephone_core::http1::{AbortCause, RequestError};
 use telephone_core::limits::{DARK_TIME, REQUEST_ATTEMPTS_MAX};
 use telephone_core::message::RequestHead;
@@ -110,12 +110,7 @@ pub(super) async fn serve<R: Runtime>(
         moved: Moved::default(),
         chosen: None,
     };
-    let observed = Observed {
-        peer: client.peer.ip(),
-        scheme: Scheme::Http,
-        is_trusted: (relay.config.trust)(client.peer.ip()),
-    };
-    stamp(&mut request.head.headers, &observed);
+    stamp(&mut request.head.headers, &client.observed);
     let flow = serve_stamped(relay, client, &request, &mut account).await;
     report(relay, client, &request.head, &account);
     flow

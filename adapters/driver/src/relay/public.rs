@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use telephone_core::forward::{Observed, Scheme};
 use telephone_core::http1::{Closing, RequestOrigin, Server, ServerEvent};
 use telephone_core::message::RequestHead;
 
@@ -27,6 +28,8 @@ pub(super) struct Client<R: Runtime> {
     pub(super) connection: Connection<R::Socket>,
     pub(super) server: Server,
     pub(super) peer: SocketAddr,
+    /// What its requests are stamped with.
+    pub(super) observed: Observed,
     pub(super) alarm: Alarm<R>,
     /// A request has come on it.
     has_asked: bool,
@@ -40,7 +43,9 @@ pub(super) async fn serve<R: Runtime>(
 ) {
     let server = Server::new(relay.config.http.clone(), relay.runtime.now());
     let alarm = Alarm::new(relay.runtime.clone());
-    let mut client = Client { connection, server, peer, alarm, has_asked: false };
+    let is_trusted = (relay.config.trust)(peer.ip());
+    let observed = Observed { peer: peer.ip().into(), scheme: Scheme::Http, is_trusted };
+    let mut client = Client { connection, server, peer, observed, alarm, has_asked: false };
     while let Some(request) = client.next_request(relay).await {
         if tunnel::is_for_telephones(&relay.config.tunnel_path, &request.head) {
             match tunnel::upgrade(&mut client, &request.head) {

@@ -30,7 +30,7 @@ impl Server {
             if head.status == 100 {
                 self.exchange.is_expecting = false;
             }
-            encode::status_line(&mut self.output, head.status, &head.reason);
+            encode::status_line(&mut self.output, head.status, &head.reason, &head.headers);
             encode::fields(&mut self.output, &head.headers);
             self.output.text(b"\r\n");
         }
@@ -70,7 +70,7 @@ impl Server {
         let asked = self.exchange.upgrade.as_deref().unwrap_or_default();
         let protocol = head.upgrade.as_ref().filter(|new| new.eq_ignore_ascii_case(asked));
         let protocol = protocol.ok_or(Unsendable::Switch)?;
-        encode::status_line(&mut self.output, head.status, &head.reason);
+        encode::status_line(&mut self.output, head.status, &head.reason, &head.headers);
         encode::fields(&mut self.output, &head.headers);
         encode::field(&mut self.output, b"Upgrade", protocol);
         self.output.text(b"Connection: upgrade\r\n\r\n");
@@ -115,7 +115,7 @@ impl Server {
     fn write_head(&mut self, head: &ResponseHead, body: BodyEncoder) {
         let connection = self.connection_option();
         let output = &mut self.output;
-        encode::status_line(output, head.status, &head.reason);
+        encode::status_line(output, head.status, &head.reason, &head.headers);
         encode::fields(output, &head.headers);
         match head.length {
             // HEAD and 304 tell the length that is not sent (RFC 9110 §8.6); 204 has none.
