@@ -110,8 +110,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     *slot = IoSlice::new(piece);
                     count += 1;
                 }
-                let slices = slices.get(..count).unwrap_or_default();
-                ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, slices))?
+                match slices.get(..count).unwrap_or_default() {
+                    // The kernel has a shorter way for one piece.
+                    [piece] => ready!(Pin::new(&mut self.socket).poll_write(cx, piece))?,
+                    pieces => ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, pieces))?,
+                }
             };
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));

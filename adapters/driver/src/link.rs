@@ -152,7 +152,7 @@ pub(crate) async fn wait<R: Runtime>(
             return Poll::Ready(standing.closed);
         }
         if alarm.poll(standing.deadline, cx) {
-            session.with(|session, _| session.handle_timeout(runtime.now()));
+            session.act(|session| session.handle_timeout(runtime.now()));
         } else if !standing.has_moved {
             return Poll::Pending;
         }
@@ -192,7 +192,7 @@ where
             }
             // Last, for all of the above may bring the deadline forward.
             if self.alarm.poll(standing.deadline, cx) {
-                self.session.with(|session, _| session.handle_timeout(self.runtime.now()));
+                self.session.act(|session| session.handle_timeout(self.runtime.now()));
                 continue;
             }
             // Whoever is ready to run may have something to say as well: one message takes it all.
@@ -271,7 +271,7 @@ where
     fn lose_link(&mut self) -> bool {
         self.is_sending = false;
         let now = self.runtime.now();
-        self.session.with(|session, _| session.handle_disconnect(self.id, now));
+        self.session.act(|session| session.handle_disconnect(self.id, now));
         false
     }
 }

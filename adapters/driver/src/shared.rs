@@ -96,6 +96,11 @@ impl SharedSession {
         self.change(|state| verb(&mut state.session, now))
     }
 
+    /// Runs one verb that asks for no time, likewise.
+    pub(crate) fn act<T>(&self, verb: impl FnOnce(&mut Session) -> T) -> T {
+        self.change(|state| verb(&mut state.session))
+    }
+
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let result = change(&mut state);
@@ -182,7 +187,7 @@ impl SharedSession {
 
     /// Takes the next stream that the peer opened.
     pub(crate) fn accept(&self) -> Option<(Opening, StreamHandle)> {
-        let Accepted { id, opening } = self.with(|session, _| session.accept())?;
+        let Accepted { id, opening } = self.act(Session::accept)?;
         Some((opening, StreamHandle::new(self.clone(), id)))
     }
 
@@ -191,7 +196,7 @@ impl SharedSession {
     }
 
     pub(crate) fn renew(&self, token: Bytes) {
-        self.with(|session, _| session.renew(token));
+        self.act(|session| session.renew(token));
     }
 
     pub(crate) fn closed(&self) -> Option<CloseReason> {
@@ -213,7 +218,7 @@ impl SharedSession {
 
     /// Ends the session without a word.
     pub(crate) fn abandon(&self) {
-        self.with(|session, _| session.abandon());
+        self.act(Session::abandon);
     }
 
     pub(crate) fn stats(&self) -> SessionStats {

@@ -123,7 +123,7 @@ impl StreamHandle {
     /// # Errors
     /// [`Stopped`] once the peer no longer reads.
     pub(crate) fn write(&self, octets: &mut Bytes) -> Result<usize, Stopped> {
-        self.session.with(|session, _| session.send(self.id).write(octets))
+        self.session.act(|session| session.send(self.id).write(octets))
     }
 
     /// The peer's word that it no longer reads, if it has said so; waits for it otherwise.
@@ -134,23 +134,23 @@ impl StreamHandle {
     }
 
     pub(crate) fn interim(&self, head: ResponseHead) -> Result<(), HeadRefused> {
-        self.session.with(|session, _| session.send(self.id).interim(head))
+        self.session.act(|session| session.send(self.id).interim(head))
     }
 
     pub(crate) fn respond(&self, head: ResponseHead, end: bool) -> Result<(), HeadRefused> {
-        self.session.with(|session, _| session.send(self.id).respond(head, end))
+        self.session.act(|session| session.send(self.id).respond(head, end))
     }
 
     pub(crate) fn end(&self, trailers: Headers) {
-        self.session.with(|session, _| session.send(self.id).end(trailers));
+        self.session.act(|session| session.send(self.id).end(trailers));
     }
 
     pub(crate) fn reset(&self, code: ResetCode, touched: Touched) {
-        self.session.with(|session, _| session.send(self.id).reset(Reset { code, touched }));
+        self.session.act(|session| session.send(self.id).reset(Reset { code, touched }));
     }
 
     pub(crate) fn stop(&self, code: ResetCode) {
-        self.session.with(|session, _| session.recv(self.id).stop(code));
+        self.session.act(|session| session.recv(self.id).stop(code));
     }
 }
 

@@ -60,9 +60,9 @@ enum Answer {
     Whole,
 }
 
-pub(super) struct BackendCodec {
-    client: Client,
-    limits: BackendLimits,
+pub(super) struct BackendCodec<'a> {
+    client: &'a mut Client,
+    limits: &'a BackendLimits,
     answer: Answer,
     is_upgrade_asked: bool,
     is_eof: bool,
@@ -72,8 +72,8 @@ pub(super) struct BackendCodec {
     now: Timestamp,
 }
 
-impl BackendCodec {
-    pub(super) const fn new(client: Client, limits: BackendLimits, now: Timestamp) -> Self {
+impl<'a> BackendCodec<'a> {
+    pub(super) const fn new(client: &'a mut Client, limits: &'a BackendLimits, now: Timestamp) -> Self {
         Self {
             client,
             limits,
@@ -89,10 +89,6 @@ impl BackendCodec {
     pub(super) fn request(&mut self, head: &RequestHead, end: bool) -> Result<(), Unsendable> {
         self.is_upgrade_asked = head.upgrade.is_some();
         self.client.request(head, end)
-    }
-
-    pub(super) fn into_client(self) -> Client {
-        self.client
     }
 
     fn on_event(&mut self, event: ClientEvent) -> Part<BackendLoss> {
@@ -120,7 +116,7 @@ impl BackendCodec {
     }
 }
 
-impl Codec for BackendCodec {
+impl Codec for BackendCodec<'_> {
     type Lost = BackendLoss;
 
     fn poll_part(&mut self, input: &mut BytesMut, now: Timestamp) -> Part<BackendLoss> {

@@ -5,6 +5,7 @@ mod pool;
 mod url;
 
 use std::future::Future;
+use std::pin::Pin;
 
 use bytes::{Bytes, BytesMut};
 use telephone_core::error::{Reset, ResetCode, Touched};
@@ -69,7 +70,17 @@ impl<R: Runtime> Backend<R> {
         }
     }
 
-    async fn attempt_fresh(&self, head: &RequestHead, end: bool, stream: &StreamHandle) -> Outcome {
+    /// On a new connection. Boxed, for most requests find a kept one, and the tasks of all would be as large as this.
+    fn attempt_fresh<'a>(
+        &'a self,
+        head: &'a RequestHead,
+        end: bool,
+        stream: &'a StreamHandle,
+    ) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
+        Box::pin(self.connect_and_exchange(head, end, stream))
+    }
+
+    async fn connect_and_exchange(&self, head: &RequestHead, end: bool, stream: &StreamHandle) -> Outcome {
         let connecting = async {
             match self.pool.connect().await {
                 Ok(fresh) => Ok(fresh),
@@ -94,13 +105,13 @@ impl<R: Runtime> Backend<R> {
 
     async fn exchange(
         &self,
-        mut kept: pool::Kept<R>,
+        mut kept: Box<pool::Kept<R>>,
         head: &RequestHead,
         end: bool,
         stream: &StreamHandle,
         is_reused: bool,
     ) -> Outcome {
-        let mut codec = BackendCodec::new(kept.client, self.limits.clone(), self.runtime.now());
+        let mut codec = BackendCodec::new(&mut kept.client, &self.limits, self.runtime.now());
         if let Err(error) = codec.request(head, end) {
             tracing::warn!(%error, "a request cannot be written to the backend");
             return Outcome::Failed(Reset { code: ResetCode::BackendFailed, touched: Touched::No });
@@ -109,7 +120,6 @@ impl<R: Runtime> Backend<R> {
         let mut pump = Pump::new(&self.runtime, socket, &mut codec, stream, false);
         match pump.run().await {
             Ended::Complete => {
-                kept.client = codec.into_client();
                 self.pool.put(kept);
                 Outcome::Done
             }

@@ -20,7 +20,7 @@ pub(super) struct Kept<R: Runtime> {
 }
 
 struct Idle<R: Runtime> {
-    kept: Kept<R>,
+    kept: Box<Kept<R>>,
     since: Timestamp,
 }
 
@@ -53,7 +53,7 @@ impl<R: Runtime> Pool<R> {
     }
 
     /// The connection that was used last, if its backend has not closed it meanwhile.
-    pub(super) fn take(&self) -> Option<Kept<R>> {
+    pub(super) fn take(&self) -> Option<Box<Kept<R>>> {
         let now = self.runtime.now();
         loop {
             let Idle { mut kept, since } = lock(&self.idle).idle.pop()?;
@@ -64,14 +64,14 @@ impl<R: Runtime> Pool<R> {
     }
 
     /// A fresh connection.
-    pub(super) async fn connect(&self) -> Result<Kept<R>, CheckoutError> {
+    pub(super) async fn connect(&self) -> Result<Box<Kept<R>>, CheckoutError> {
         let connecting = async {
             let socket = self.runtime.connect(&self.endpoint).await.map_err(CheckoutError::Refused)?;
-            Ok(Kept {
+            Ok(Box::new(Kept {
                 connection: Connection::new(socket),
                 client: Client::new(self.http.clone()),
                 alarm: Alarm::new(self.runtime.clone()),
-            })
+            }))
         };
         let deadline = self.runtime.now() + self.limits.connect_timeout;
         let late = async {
@@ -82,7 +82,7 @@ impl<R: Runtime> Pool<R> {
     }
 
     /// Keeps a connection whose exchange is complete, if it can serve another one (I23).
-    pub(super) fn put(&self, kept: Kept<R>) {
+    pub(super) fn put(&self, kept: Box<Kept<R>>) {
         if !kept.client.is_reusable(&kept.connection.input) {
             return;
         }

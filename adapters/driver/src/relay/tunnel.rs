@@ -151,7 +151,7 @@ fn resume<R: Runtime>(
 ) -> Option<Result<Admitted, Refused>> {
     let resume = hello.resume.as_ref()?;
     let (key, session) = relay.registry.resumable(identity, resume)?;
-    match session.with(|session, _| session.can_resume(resume.position)) {
+    match session.act(|session| session.can_resume(resume.position)) {
         Ok(()) => {}
         Err(CannotResume::Over) => return None,
         // A hello that comes late, after one that the session went on with: to register it would end that.
