@@ -38,6 +38,7 @@ fn block_on(threads: NonZeroUsize, work: impl Future<Output = Result<Exit, Stop>
     } else {
         tokio::runtime::Builder::new_multi_thread()
     };
-    let tokio = tokio.worker_threads(threads.get()).enable_all().build();
+    let tokio =
+        tokio.worker_threads(threads.get()).max_io_events_per_tick(EVENTS_A_TURN).enable_all().build();
     tokio.map_err(|error| Stop::new(Exit::Failed, error))?.block_on(work)
 }
