@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 use telephone_tests::client::try_get;
+use telephone_tests::net::{free_addr, is_listening};
 use telephone_tests::process::Process;
 use telephone_tests::wait;
 
@@ -32,7 +33,7 @@ impl Site {
     /// # Errors
     /// If the link cannot listen.
     pub fn way_to(&self, target: SocketAddr) -> Result<(SocketAddr, Option<Link>), Failed> {
-        self.way(telephone_tests::net::free_addr(), target)
+        self.way(free_addr(), target)
     }
 
     /// The same with the near end of the link at `listen`.
@@ -51,7 +52,7 @@ impl Site {
 #[derive(Debug)]
 pub struct Line {
     addr: SocketAddr,
-    first_answer: Duration,
+    first_answer: Option<Duration>,
     relay: Option<Pid>,
     agent: Option<Pid>,
     /// What must be kept, in the order in which it is to end.
@@ -97,9 +98,9 @@ pub struct Cpu {
 }
 
 impl Line {
-    /// Begins with the address for clients. What starts last is what the time to the first answer counts from.
+    /// Begins with the address for clients.
     pub fn at(addr: SocketAddr) -> Starting {
-        let line = Self { addr, first_answer: Duration::ZERO, relay: None, agent: None, _parts: Vec::new() };
+        let line = Self { addr, first_answer: None, relay: None, agent: None, _parts: Vec::new() };
         Starting { started: Instant::now(), line }
     }
 
@@ -108,8 +109,8 @@ impl Line {
         self.addr
     }
 
-    /// From the start of the agent, or of the only process, to the first answer of the backend.
-    pub fn first_answer(&self) -> Duration {
+    /// From the start of the agent to the first answer of the backend; none without an agent.
+    pub fn first_answer(&self) -> Option<Duration> {
         self.first_answer
     }
 
@@ -169,11 +170,15 @@ impl Starting {
     /// Waits until a client is answered by the backend.
     ///
     /// # Errors
-    /// If that takes too long.
+    /// If that takes too long, or a process ends.
     pub fn served(mut self) -> Result<Line, Failed> {
         while self.started.elapsed() < wait::PATIENCE {
+            for process in self.line._parts.iter_mut().filter_map(|part| part.downcast_mut()) {
+                still_runs(process)?;
+            }
             if try_get(self.line.addr, SMALL).is_some_and(|answer| answer.status() == 200) {
-                self.line.first_answer = self.started.elapsed();
+                let took = self.started.elapsed();
+                self.line.first_answer = self.line.agent.map(|_| took);
                 return Ok(self.line);
             }
             std::thread::sleep(PAUSE);
@@ -182,9 +187,46 @@ impl Starting {
     }
 }
 
+/// Waits until a process listens.
+///
+/// # Errors
+/// If that takes too long, or it ends.
+pub fn listening(addr: SocketAddr, process: &mut Process) -> Result<(), Failed> {
+    let started = Instant::now();
+    while started.elapsed() < wait::PATIENCE {
+        if is_listening(addr) {
+            return Ok(());
+        }
+        still_runs(process)?;
+        std::thread::sleep(PAUSE);
+    }
+    Err(Failed::Unserved(format!("nobody listens at {addr} within {:?}: {}", wait::PATIENCE, process.said())))
+}
+
+fn still_runs(process: &mut Process) -> Result<(), Failed> {
+    if process.is_running() {
+        return Ok(());
+    }
+    // With its last words.
+    let status = process.wait_exit(wait::PATIENCE);
+    Err(Failed::Unserved(format!("a process ended with {status}: {}", process.said().trim())))
+}
+
 #[cfg(test)]
 mod tests {
+    use telephone_tests::process::Plan;
+
     use super::*;
+
+    #[test]
+    fn a_process_that_ends_is_not_waited_for() {
+        let addr = free_addr();
+        let mut process = Plan::new("sh").args(["-c", "echo no such option; exit 3"]).start();
+        let failed = listening(addr, &mut process).expect_err("nobody listens");
+        assert!(failed.to_string().contains("no such option"), "{failed}");
+        let failed = Line::at(addr).relay(&process).keep(process).served().expect_err("nobody serves");
+        assert!(failed.to_string().contains("exit status: 3"), "{failed}");
+    }
 
     #[test]
     fn the_sum_of_one_process_is_its_own() {

@@ -8,9 +8,13 @@ use crate::standing::Standing;
 use crate::systems::System;
 
 mod bulk;
+mod footprint;
+mod idle;
 mod keepalive;
 mod latency;
 mod no_keepalive;
+mod over_link;
+mod stalled;
 
 /// Something that is measured of each system.
 pub trait Measure {
@@ -84,12 +88,19 @@ impl Subject<'_> {
 
 /// All of them, in the order of the tables.
 pub fn all() -> Vec<Box<dyn Measure>> {
-    vec![
+    let mut measures: Vec<Box<dyn Measure>> = vec![
         Box::new(keepalive::Keepalive::SMALL),
         Box::new(keepalive::Keepalive::TEN_KIB),
         Box::new(latency::Latency),
         Box::new(no_keepalive::NoKeepalive),
         Box::new(bulk::Bulk::Down),
         Box::new(bulk::Bulk::Up),
-    ]
+        Box::new(stalled::Stalled),
+        Box::new(idle::Idle),
+        Box::new(footprint::Footprint),
+    ];
+    for link in over_link::OverLink::ALL {
+        measures.push(Box::new(link));
+    }
+    measures
 }

@@ -1,6 +1,6 @@
 //! One body over one connection, as plainly as it can be moved: whoever carries it should be what is measured.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,9 @@ const PIECE: usize = 256 * 1024;
 
 /// Nobody may be silent for longer.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// How often a download that ends at a deadline looks at the clock while nothing comes.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// What was moved.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +45,8 @@ pub struct Download {
     first: Duration,
     length: u64,
     octets: u64,
+    /// Whether a wait that ends for nothing is no error.
+    is_impatient: bool,
 }
 
 impl Download {
@@ -56,7 +61,7 @@ impl Download {
         stream.write_all(request.as_bytes()).map_err(io("to ask"))?;
         let (head, first) = answer(&mut stream, started)?;
         let length = head.length.ok_or_else(|| Failed::Answer("a body without a length".to_owned()))?;
-        Ok(Self { stream, started, first, length, octets: head.surplus.len() as u64 })
+        Ok(Self { stream, started, first, length, octets: head.surplus.len() as u64, is_impatient: false })
     }
 
     /// How many octets of the body have come.
@@ -74,7 +79,10 @@ impl Download {
     /// # Errors
     /// If the body breaks off.
     pub fn take(&mut self, buffer: &mut [u8]) -> Result<(), Failed> {
-        let count = self.stream.read(buffer).map_err(io("to read the body"))?;
+        let count = match self.stream.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock && self.is_impatient => return Ok(()),
+            other => other.map_err(io("to read the body"))?,
+        };
         if count == 0 && !self.is_complete() {
             return Err(Failed::Answer(format!("{} octets of {}", self.octets, self.length)));
         }
@@ -92,6 +100,10 @@ impl Download {
     /// # Errors
     /// If the body breaks off.
     pub fn finish(mut self, deadline: Option<Instant>) -> Result<Transfer, Failed> {
+        if deadline.is_some() {
+            self.is_impatient = true;
+            self.stream.set_read_timeout(Some(GLANCE)).map_err(io("a read time-out"))?;
+        }
         let mut buffer = vec![0; PIECE];
         while !self.is_complete() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
             self.take(&mut buffer)?;

@@ -3,11 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use telephone_tests::net::{free_addr, is_listening};
-use telephone_tests::wait;
+use telephone_tests::net::free_addr;
 
 use crate::failed::Failed;
-use crate::line::{Line, Site};
+use crate::line::{Line, Site, listening};
 use crate::systems::{System, installed, lacks, quiet};
 
 /// The port at which bore's server waits for its clients: no option of it says another.
@@ -33,8 +32,8 @@ impl System for Bore {
     fn start(&self, site: &Site) -> Result<Line, Failed> {
         let (control, public) = (free_control()?, free_addr());
         let relay = quiet(installed("bore")).arg("server").args(["--bind-addr", &control.ip().to_string()]);
-        let relay = relay.args(["--bind-tunnels", &public.ip().to_string()]).start();
-        wait::until_true("bore's server listens", wait::PATIENCE, || is_listening(control));
+        let mut relay = relay.args(["--bind-tunnels", &public.ip().to_string()]).start();
+        listening(control, &mut relay)?;
         let (dialled, link) = match site.link {
             Some(_) => site.way(free_control()?, control)?,
             None => (control, None),

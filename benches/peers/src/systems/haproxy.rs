@@ -27,7 +27,7 @@ impl System for HaproxyHop {
         let directory = tempfile::tempdir().map_err(io("a temporary directory"))?;
         let file = directory.path().join("haproxy.cfg");
         let configuration = format!(
-            "global\n nbthread 1\n maxconn 8192\n\
+            "global\n nbthread 1\n maxconn 4096\n\
              defaults\n mode http\n timeout connect 5s\n timeout client 1h\n timeout server 1h\n \
              http-reuse always\n\
              frontend clients\n bind {addr}\n default_backend backend\n\

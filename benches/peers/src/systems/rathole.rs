@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use telephone_tests::net::{free_addr, is_listening};
+use telephone_tests::net::free_addr;
 use telephone_tests::process::Plan;
-use telephone_tests::wait;
 
 use crate::failed::{Failed, io};
-use crate::line::{Line, Site};
+use crate::line::{Line, Site, listening};
 use crate::systems::{System, installed, lacks, quiet};
 
 /// rathole over one of its transports, without encryption.
@@ -68,8 +67,8 @@ impl System for Rathole {
         let directory = tempfile::tempdir().map_err(io("a temporary directory"))?;
         let (public, control) = (free_addr(), free_addr());
         let file = self.configure(directory.path(), "server", &server(control, public))?;
-        let relay = quiet(installed("rathole")).arg("--server").arg(file).start();
-        wait::until_true("rathole's server listens", wait::PATIENCE, || is_listening(control));
+        let mut relay = quiet(installed("rathole")).arg("--server").arg(file).start();
+        listening(control, &mut relay)?;
         let (dialled, link) = site.way_to(control)?;
         let file = self.configure(directory.path(), "client", &client(dialled, site.backend))?;
         let agent = quiet(installed("rathole")).arg("--client").arg(file);
