@@ -45,6 +45,11 @@ impl Taken {
         turns.map(|turn| turn.as_ref().and_then(|figures| figures.get(index).copied().flatten())).collect()
     }
 
+    /// Whether there is anything at all.
+    pub fn is_empty(&self) -> bool {
+        self.systems.iter().all(|(_, turns)| turns.is_empty())
+    }
+
     /// How many turns of a system failed.
     pub fn failures(&self, system: &str) -> usize {
         let turns = self.systems.iter().filter(|(name, _)| *name == system).flat_map(|(_, turns)| turns);

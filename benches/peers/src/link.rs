@@ -3,8 +3,8 @@
 //! Each connection is taken and goes on to the target. Octets are delivered half a round trip after they came. As
 //! on a real link, what a client sends first leaves after one round trip, which the handshake of TCP takes; the
 //! target sees the connection after half of one. TCP itself runs over loopback on both sides, so that nothing is
-//! lost, no sender starts slowly, and windows of TCP are no limit: what is seen is the delay and what the tunnel
-//! itself makes of it.
+//! lost, no sender starts slowly, and the windows of TCP are no limit but where a shape says so: what is seen is the
+//! delay and what the tunnel itself makes of it.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -20,6 +20,9 @@ mod queue;
 
 use queue::{PIECE, Piece, Queue};
 
+/// Octets on their way at once at most: more than 1 GB/s holds over a round trip of 200 ms (100 ms each way).
+const ON_THEIR_WAY_MAX: usize = 256 * 1024 * 1024;
+
 /// How far the sending side of a link with a rate may run ahead of it: a small router's buffer. What comes beyond it
 /// stays with its sender, as nothing is ever lost.
 const AHEAD: Duration = Duration::from_millis(10);
@@ -31,6 +34,22 @@ pub struct Shape {
     pub round_trip: Duration,
     /// Octets in a second, each way, of all connections together; none is as fast as the machine.
     pub rate: Option<u64>,
+    /// Octets that each direction of a connection may have under way in a round trip, as the buffers of TCP at its
+    /// ends allow; none is as many as the memory here bears.
+    pub in_flight: Option<usize>,
+}
+
+impl Shape {
+    /// Nothing but a delay.
+    pub const fn delay(round_trip: Duration) -> Self {
+        Self { round_trip, rate: None, in_flight: None }
+    }
+
+    /// Octets that may be on their way from one end to the other, which is half of the time for which they count as
+    /// in flight: their acknowledgements take the other half.
+    fn on_their_way_max(&self) -> usize {
+        self.in_flight.map_or(ON_THEIR_WAY_MAX, |octets| octets / 2)
+    }
 }
 
 /// A running link; all of its connections end when it is dropped.
@@ -128,7 +147,7 @@ impl Shared {
 
     /// Moves one direction to its end. Nothing counts as sent before `open`.
     fn move_all(&self, lane: &Lane, open: Instant, from: TcpStream, mut to: TcpStream) {
-        let queue = Queue::default();
+        let queue = Queue::of(self.shape.on_their_way_max());
         thread::scope(|scope| {
             let (queue, source) = (&queue, &from);
             scope.spawn(move || {
@@ -198,7 +217,7 @@ mod tests {
     #[test]
     fn an_answer_takes_two_round_trips_one_of_them_for_the_handshake() {
         let round_trip = Duration::from_millis(40);
-        let (_link, near) = through(Shape { round_trip, rate: None });
+        let (_link, near) = through(Shape::delay(round_trip));
         let transfer = upload(near, 3_000_000).expect("an answer");
         assert!(transfer.first >= round_trip * 2, "{transfer:?}");
         assert!(transfer.first < round_trip * 20, "{transfer:?}");
@@ -207,15 +226,24 @@ mod tests {
     #[test]
     fn a_rate_is_kept_and_used() {
         let rate = 20_000_000;
-        let (_link, near) = through(Shape { round_trip: Duration::ZERO, rate: Some(rate) });
+        let (_link, near) = through(Shape { rate: Some(rate), ..Shape::delay(Duration::ZERO) });
         let transfer = upload(near, rate / 4).expect("an answer");
         assert!(transfer.took >= Duration::from_millis(240), "{transfer:?}");
         assert!(transfer.took < Duration::from_secs(5), "{transfer:?}");
     }
 
     #[test]
+    fn no_more_is_in_flight_than_may_be() {
+        let in_flight = Some(1 << 20);
+        let (_link, near) = through(Shape { in_flight, ..Shape::delay(Duration::from_millis(50)) });
+        let transfer = upload(near, 8 << 20).expect("an answer");
+        // Eight windows need seven round trips, less what lies in the buffers of loopback.
+        assert!(transfer.took >= Duration::from_millis(200), "{transfer:?}");
+    }
+
+    #[test]
     fn the_end_of_a_link_is_the_end_of_its_connections() {
-        let (link, near) = through(Shape { round_trip: Duration::ZERO, rate: None });
+        let (link, near) = through(Shape::delay(Duration::ZERO));
         let mut stream = TcpStream::connect(near).expect("a link");
         stream.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("a link");
         stream.read_exact(&mut [0; 15]).expect("an answer");

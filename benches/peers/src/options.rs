@@ -8,19 +8,20 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use crate::{measures, systems};
 
 const NOTES: &str = "\
-Every round gives each measure to each system in turn, so that what disturbs the machine for a while disturbs all of
-them. Tables show the median over the rounds, ± half the range between the least and the greatest round, and the
-median of the ratios within each round to --reference: the figure to trust on a machine with neighbours. CPU time is
-that of relay and agent together, user and system, without backend and client; a hop has one process, its relay.
+Every round gives each measure to each system in turn, so that what disturbs the machine for a while disturbs all \
+of them. Tables show the median over the rounds, ± half the range between the least and the greatest round, and \
+the median of the ratios within each round to --reference: the figure to trust on a machine with neighbours. CPU \
+time is that of relay and agent together, user and system, without backend and client; a hop has one process, its \
+relay. Downloads over links begin with a fresh system and last as long as a load: they tell the first seconds.
 
 Examples:
-  All systems and all measures but those over links, 20 minutes:
+  All systems and all measures but those over links, half an hour:
     benches/peers/run
 
   Two systems, two measures, a quick look:
     benches/peers/run --rounds 3 --systems telephone,rathole --measures keepalive,latency
 
-  Tables for a document, and every figure in a file:
+  All of it, more than an hour, as tables for a document, with every figure in a file:
     benches/peers/run --measures all --markdown --json figures.json
 
 Ctrl-C ends the run, leaves no process behind, and prints what has been measured.
@@ -28,13 +29,13 @@ Exit codes: 0 when all was measured, 1 if something failed, 2 for bad usage, 130
 
 /// Measures telephone and plugboard beside other tunnels and beside proxies, on loopback.
 #[derive(Debug, Parser)]
-#[command(name = "benches/peers/run", after_help = NOTES)]
+#[command(bin_name = "benches/peers/run", after_help = NOTES)]
 pub struct Options {
     /// How often each system has its turn with each measure
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
 
-    /// How long each load of wrk lasts
+    /// Seconds that each load lasts, and each download over a link
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub seconds: u32,
 
@@ -47,7 +48,8 @@ pub struct Options {
     pub measures: Vec<String>,
 
     /// The system that ratios are made to; the first that is measured if this one is not
-    #[arg(long, value_name = "NAME", default_value = "rathole", value_parser = system_names())]
+    #[arg(long, value_name = "NAME", default_value = "rathole", value_parser = system_names(),
+          hide_possible_values = true)]
     pub reference: String,
 
     /// Writes every figure of every round to this file, after each round

@@ -12,9 +12,9 @@ pub enum Style {
     Markdown,
 }
 
-/// All tables of a run, with ratios to `reference`.
+/// All tables of a run, with ratios to `reference`; none of what had no turn.
 pub fn tables(figures: &Figures, reference: &str, style: Style) -> String {
-    let tables = figures.measures.iter().map(|taken| {
+    let tables = figures.measures.iter().filter(|taken| !taken.is_empty()).map(|taken| {
         let title = match style {
             Style::Plain => format!("{}: {}\n", taken.name, taken.about),
             Style::Markdown => format!("`{}`: {}\n\n", taken.name, taken.about),

@@ -6,9 +6,6 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::Instant;
 
-/// Octets on their way at once: more than 1 GB/s holds over a round trip of 200 ms (100 ms each way).
-const ON_THEIR_WAY_MAX: usize = 256 * 1024 * 1024;
-
 /// Octets that are moved in one go.
 pub(super) const PIECE: usize = 256 * 1024;
 
@@ -27,8 +24,9 @@ pub(super) struct Piece {
 pub(super) struct Gone;
 
 /// What is on its way, in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
+    octets_max: usize,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -42,6 +40,11 @@ struct State {
 }
 
 impl Queue {
+    /// One that takes more only as long as it holds no more than so many octets.
+    pub(super) fn of(octets_max: usize) -> Self {
+        Self { octets_max, state: Mutex::default(), changed: Condvar::new() }
+    }
+
     /// A buffer for a whole piece, used ones first.
     pub(super) fn buffer(&self) -> Vec<u8> {
         let mut buffer = self.lock().spare.pop().unwrap_or_default();
@@ -51,7 +54,7 @@ impl Queue {
 
     /// Puts a piece on its way, and waits before that while there is too much.
     pub(super) fn push(&self, piece: Piece) -> Result<(), Gone> {
-        let is_full = |state: &mut State| state.octets > ON_THEIR_WAY_MAX && !state.is_gone;
+        let is_full = |state: &mut State| state.octets > self.octets_max && !state.is_gone;
         let waited = self.changed.wait_while(self.lock(), is_full);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         if state.is_gone {

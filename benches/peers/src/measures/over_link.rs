@@ -22,27 +22,57 @@ const STREAMS: usize = 20;
 pub(super) struct OverLink {
     name: &'static str,
     about: &'static str,
-    round_trip: Duration,
-    rate: Option<u64>,
+    shape: Shape,
 }
+
+/// 1 Gbit/s.
+const GIGABIT: Option<u64> = Some(125_000_000);
+
+/// What Linux lets a connection send without an acknowledgement unless it is told otherwise: the last number of
+/// `net.ipv4.tcp_wmem`.
+const SEND_BUFFER: Option<usize> = Some(4 << 20);
 
 impl OverLink {
     /// One of each kind.
-    pub(super) const ALL: [Self; 5] = [
-        Self::unlimited("link-0ms", "over a link in user space without delay", 0),
-        Self::unlimited("link-20ms", "over a link of 20 ms there and back", 20),
-        Self::unlimited("link-100ms", "over a link of 100 ms there and back", 100),
-        Self::unlimited("link-200ms", "over a link of 200 ms there and back", 200),
+    pub(super) const ALL: [Self; 6] = [
+        Self::delayed(
+            "link-0ms",
+            "first octets, one download, and 20 at once over a link in user space without delay",
+            0,
+        ),
+        Self::delayed(
+            "link-20ms",
+            "first octets, one download, and 20 at once over a link of 20 ms there and back",
+            20,
+        ),
+        Self::delayed(
+            "link-100ms",
+            "first octets, one download, and 20 at once over a link of 100 ms there and back",
+            100,
+        ),
+        Self::delayed(
+            "link-200ms",
+            "first octets, one download, and 20 at once over a link of 200 ms there and back",
+            200,
+        ),
         Self {
             name: "link-1gbit",
-            about: "over a link of 100 ms there and back and 1 Gbit/s",
-            round_trip: Duration::from_millis(100),
-            rate: Some(125_000_000),
+            about: "first octets, one download, and 20 at once over a link of 100 ms there and back and 1 Gbit/s",
+            shape: Shape { rate: GIGABIT, ..Shape::delay(Duration::from_millis(100)) },
+        },
+        Self {
+            name: "link-4mib",
+            about: "first octets, one download, and 20 at once over a link of 100 ms there and back and 1 Gbit/s, with 4 MiB in flight for each connection of TCP",
+            shape: Shape {
+                rate: GIGABIT,
+                in_flight: SEND_BUFFER,
+                ..Shape::delay(Duration::from_millis(100))
+            },
         },
     ];
 
-    const fn unlimited(name: &'static str, about: &'static str, millis: u64) -> Self {
-        Self { name, about, round_trip: Duration::from_millis(millis), rate: None }
+    const fn delayed(name: &'static str, about: &'static str, millis: u64) -> Self {
+        Self { name, about, shape: Shape::delay(Duration::from_millis(millis)) }
     }
 }
 
@@ -65,15 +95,14 @@ impl Measure for OverLink {
     }
 
     fn take(&self, subject: &mut Subject<'_>) -> Result<Vec<Option<f64>>, Failed> {
-        let shape = Shape { round_trip: self.round_trip, rate: self.rate };
-        let line = subject.fresh(Some(shape))?;
+        let line = subject.fresh(Some(self.shape))?;
         let first = (0..TRIES).map(|_| Ok(download(line.addr(), SMALL, None)?.first.as_secs_f64() * 1e3));
         let first = first.collect::<Result<Vec<_>, Failed>>()?;
         let lasting = Duration::from_secs(subject.seconds.into());
         let one = download(line.addr(), BIG_FILE, Some(Instant::now() + lasting))?;
         // What is still on its way of a download that was broken off must not meet the others.
         drop(line);
-        let line = subject.fresh(Some(shape))?;
+        let line = subject.fresh(Some(self.shape))?;
         let many = download_at_once(line.addr(), lasting)?;
         let total: u64 = many.iter().sum();
         let (least, most) = (many.iter().min(), many.iter().max());
