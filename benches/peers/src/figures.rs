@@ -50,6 +50,11 @@ impl Taken {
         self.systems.iter().all(|(_, turns)| turns.is_empty())
     }
 
+    /// Whether a turn of a system yielded a figure.
+    pub fn has_figures(&self, system: &str) -> bool {
+        (0..self.columns.len()).any(|index| self.column(system, index).iter().any(Option::is_some))
+    }
+
     /// How many turns of a system failed.
     pub fn failures(&self, system: &str) -> usize {
         let turns = self.systems.iter().filter(|(name, _)| *name == system).flat_map(|(_, turns)| turns);

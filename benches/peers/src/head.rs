@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use crate::failed::{Failed, io};
+use crate::patient::retry;
 
 /// Room for any head that comes here.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -28,7 +29,7 @@ pub fn read_head(stream: &mut impl Read) -> Result<Option<Head>, Failed> {
     let mut octets = Vec::new();
     let mut piece = [0; 4096];
     loop {
-        let count = stream.read(&mut piece).map_err(io("to read a head"))?;
+        let count = retry(|| stream.read(&mut piece)).map_err(io("to read a head"))?;
         octets.extend_from_slice(&piece[..count]);
         if let Some(end) = octets.windows(4).position(|window| window == b"\r\n\r\n") {
             let surplus = octets.split_off(end + 4);

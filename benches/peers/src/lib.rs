@@ -17,6 +17,7 @@ pub mod line;
 pub mod link;
 pub mod measures;
 pub mod options;
+pub mod patient;
 pub mod proc;
 pub mod run;
 pub mod sink;

@@ -15,6 +15,7 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use crate::failed::{Failed, io};
+use crate::patient::retry;
 
 mod queue;
 
@@ -165,7 +166,7 @@ impl Shared {
         let way = self.shape.round_trip / 2;
         let mut buffer = queue.buffer();
         loop {
-            let count = from.read(&mut buffer).unwrap_or(0);
+            let count = retry(|| from.read(&mut buffer)).unwrap_or(0);
             let sent = lane.send(Instant::now().max(open), count);
             let octets = if count * 4 >= PIECE {
                 let mut full = std::mem::replace(&mut buffer, queue.buffer());

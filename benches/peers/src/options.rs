@@ -9,7 +9,7 @@ use crate::{measures, systems};
 
 const NOTES: &str = "\
 Every round gives each measure to each system in turn, so that what disturbs the machine for a while disturbs all \
-of them. Tables show the median over the rounds, ± half the range between the least and the greatest round, and \
+of them. Tables show the median over the rounds, ± half of what is between their quartiles, and \
 the median of the ratios within each round to --reference: the figure to trust on a machine with neighbours. CPU \
 time is that of relay and agent together, user and system, without backend and client; a hop has one process, its \
 relay. Downloads over links begin with a fresh system and last as long as a load: they tell the first seconds.

@@ -128,11 +128,12 @@ impl Run {
     }
 }
 
-/// The figures of one turn, on one line.
+/// The figures of one turn, on one line; a dash if there can be none.
 fn row(taken: &Taken, values: &[Option<f64>]) -> String {
     let present =
         taken.columns.iter().zip(values).filter_map(|(column, value)| value.map(|value| (column, value)));
-    present.map(|(column, value)| format!("{} {value:.2}", column.name)).collect::<Vec<_>>().join(", ")
+    let present: Vec<_> = present.map(|(column, value)| format!("{} {value:.2}", column.name)).collect();
+    if present.is_empty() { "–".to_owned() } else { present.join(", ") }
 }
 
 fn is_named(names: &[String], name: &str) -> bool {

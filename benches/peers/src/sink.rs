@@ -8,6 +8,7 @@ use telephone_tests::net::free_addr;
 
 use crate::failed::{Failed, io};
 use crate::head::read_head;
+use crate::patient::retry;
 
 /// Octets that are taken in one go.
 const PIECE: usize = 256 * 1024;
@@ -37,7 +38,7 @@ fn serve(mut stream: TcpStream) -> Result<(), Failed> {
         let mut left = head.length.unwrap_or(0).saturating_sub(head.surplus.len() as u64);
         while left > 0 {
             let room = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            match stream.read(&mut buffer[..room]).map_err(io("to read a body"))? {
+            match retry(|| stream.read(&mut buffer[..room])).map_err(io("to read a body"))? {
                 0 => return Err(Failed::Answer("half a body".to_owned())),
                 count => left -= count as u64,
             }

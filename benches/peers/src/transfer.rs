@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::failed::{Failed, io};
 use crate::head::{Head, read_head};
+use crate::patient::retry;
 
 /// Octets of the big body: 1 GiB.
 pub const BIG: u64 = 1 << 30;
@@ -79,7 +80,7 @@ impl Download {
     /// # Errors
     /// If the body breaks off.
     pub fn take(&mut self, buffer: &mut [u8]) -> Result<(), Failed> {
-        let count = match self.stream.read(buffer) {
+        let count = match retry(|| self.stream.read(buffer)) {
             Err(error) if error.kind() == ErrorKind::WouldBlock && self.is_impatient => return Ok(()),
             other => other.map_err(io("to read the body"))?,
         };
@@ -144,7 +145,7 @@ fn connect(addr: SocketAddr) -> Result<TcpStream, Failed> {
 
 /// Reads the head of a 200, and tells when its first octet came.
 fn answer(stream: &mut TcpStream, started: Instant) -> Result<(Head, Duration), Failed> {
-    stream.peek(&mut [0]).map_err(io("to wait for an answer"))?;
+    retry(|| stream.peek(&mut [0])).map_err(io("to wait for an answer"))?;
     let first = started.elapsed();
     let head = read_head(stream)?.ok_or_else(|| Failed::Answer("none at all".to_owned()))?;
     if head.start.split(' ').nth(1) == Some("200") {

@@ -74,6 +74,9 @@ fn parse(text: &str) -> Result<Pace, Failed> {
             most_within: most_within?,
         })
     };
+    if requests == Some(0) {
+        return Err(Failed::Load("nothing was answered".to_owned()));
+    }
     pace().ok_or_else(|| Failed::Text { what: "wrk's report".to_owned(), text: text.to_owned() })
 }
 
@@ -136,6 +139,12 @@ Transfer/sec:     10.81MB
         assert!(matches!(parse(&refused), Err(Failed::Load(said)) if said.ends_with("responses: 7")));
         let lost = format!("{REPORT}  Socket errors: connect 0, read 1, write 0, timeout 0\n");
         assert!(matches!(parse(&lost), Err(Failed::Load(_))));
+    }
+
+    #[test]
+    fn a_load_that_was_not_answered_met_trouble() {
+        let silence = REPORT.replace("204310 requests", "0 requests");
+        assert!(matches!(parse(&silence), Err(Failed::Load(_))));
     }
 
     #[test]
