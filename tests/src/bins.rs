@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 /// The path of the program `name`, built from the present sources.
 ///
-/// The first call in a process builds all programs with the profile of the test itself. cargo's own lock and
+/// The first call in a process builds all programs with the profile of the caller itself. cargo's own lock and
 /// fingerprints make that right between parallel test processes, and cheap when nothing has changed.
 ///
 /// # Panics
@@ -27,17 +27,18 @@ pub fn example(name: &str) -> PathBuf {
     directory().join("examples").join(name)
 }
 
-/// Where the programs lie: `target/<profile>`, two levels above the test executable.
+/// Where the programs lie: `target/<profile>`. A test's executable is in `deps` there, a program's beside them.
 pub fn directory() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(|| {
-        let test = std::env::current_exe().expect("the path of this test");
-        let deps = test.parent().expect("target/<profile>/deps");
-        deps.parent().expect("target/<profile>").to_path_buf()
+        let this = std::env::current_exe().expect("the path of this program");
+        let beside = this.parent().expect("target/<profile>, or deps in it");
+        let profile = if beside.ends_with("deps") { beside.parent() } else { Some(beside) };
+        profile.expect("target/<profile>").to_path_buf()
     })
 }
 
-/// The cargo profile that this test was built with.
+/// The cargo profile that this program was built with.
 pub fn profile() -> String {
     let name = directory().file_name().expect("target/<profile>").to_string_lossy().into_owned();
     if name == "debug" { "dev".to_owned() } else { name }

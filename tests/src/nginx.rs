@@ -88,7 +88,11 @@ impl Nginx {
         &self.process
     }
 
-    fn run(servers: impl FnOnce(SocketAddr, &Path) -> String) -> Self {
+    /// Runs with these blocks of the `http` context, made for an address to listen at and a directory of its own.
+    ///
+    /// # Panics
+    /// If it does not listen in time.
+    pub fn run(servers: impl FnOnce(SocketAddr, &Path) -> String) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let addr = free_addr();
         let config = directory.path().join("nginx.conf");
@@ -106,7 +110,7 @@ fn configuration(servers: &str) -> String {
         "daemon off;
          master_process off;
          pid nginx.pid;
-         events {{ worker_connections 1024; }}
+         events {{ worker_connections 8192; }}
          http {{
            access_log off;
            client_body_temp_path body;

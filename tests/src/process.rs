@@ -188,7 +188,8 @@ impl Process {
         line.split_whitespace().nth(1).and_then(|figure| figure.parse().ok()).expect("KiB")
     }
 
-    fn pid(&self) -> Pid {
+    /// Its number.
+    pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 }

@@ -121,6 +121,11 @@ impl Sidecar {
         &self.process
     }
 
+    /// Its process alone.
+    pub fn into_process(self) -> Process {
+        self.process
+    }
+
     /// Whether it has not ended.
     pub fn is_running(&mut self) -> bool {
         self.process.is_running()
