@@ -146,7 +146,7 @@ impl Default for SessionLimits {
             ping_timeout: Duration::from_secs(10),
             resume_window: Duration::from_secs(30),
             replay_bytes: MIB as usize,
-            replay_bytes_max: 8 * MIB as usize,
+            replay_bytes_max: 16 * MIB as usize,
         }
     }
 }

@@ -155,13 +155,15 @@ impl Grant {
         self.settle(ledger, limits);
     }
 
-    /// Raises the limit if half of what the stream may have now is used up. True if a credit frame is due.
+    /// Raises the limit if a quarter of what the stream may have now is used up. True if a credit frame is due.
     ///
-    /// Less than half is not worth a frame, and is never waited for: a sender that used up all it had is
-    /// below any half. [M-09]
+    /// Less than that is not worth a frame, and is never waited for: a sender that used up all it had is
+    /// below any share. With half a window as the step, a sender would stand still for a third of the time on a link that
+    /// holds three quarters of its window. [M-09]
     pub(super) fn extend(&mut self, ledger: &mut Ledger, tuning: &Tuning<'_>) -> bool {
         let is_covered = self.declared.is_some_and(|length| length <= self.limit);
-        if is_covered || self.unused() > self.allowance(ledger, tuning) / 2 {
+        let allowance = self.allowance(ledger, tuning);
+        if is_covered || self.unused() > allowance - allowance / 4 {
             return false;
         }
         self.tune(ledger, tuning);
@@ -203,11 +205,11 @@ impl Grant {
         floor.saturating_add(wanted.min(ledger.share(self.reserved)))
     }
 
-    /// A window whose half went in less than two round trips is what holds the sender back: double it,
+    /// A window whose quarter went in less than a round trip is what holds the sender back: double it,
     /// or the session's if that one is the narrower. One that lasted long falls back to where it began.
     fn tune(&mut self, ledger: &mut Ledger, tuning: &Tuning<'_>) {
         let taken = tuning.now.since(self.granted_at);
-        let is_fast = self.received > 0 && taken < tuning.round_trip() * 2;
+        let is_fast = self.received > 0 && taken < tuning.round_trip();
         let is_session_narrower = self.allowance(ledger, tuning) < self.window;
         if is_fast && is_session_narrower {
             ledger.grow(tuning);

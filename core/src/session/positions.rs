@@ -52,8 +52,6 @@ pub(super) struct Sent {
     acknowledged: u64,
     /// The message in the ring that the present link is given next.
     next: usize,
-    /// More was to be said than fitted.
-    is_held_back: bool,
 }
 
 impl Sent {
@@ -67,7 +65,6 @@ impl Sent {
             position: 0,
             acknowledged: 0,
             next: 0,
-            is_held_back: false,
         }
     }
 
@@ -84,11 +81,6 @@ impl Sent {
     /// Whether no numbered message may be built now.
     pub(super) const fn is_full(&self) -> bool {
         self.octets >= self.octets_max && !cfg!(planted = "ring-unbounded")
-    }
-
-    /// More is to be said than the ring takes.
-    pub(super) const fn hold_back(&mut self) {
-        self.is_held_back = true;
     }
 
     /// Counts and keeps a message that goes out on the present link. `numbered_at` is where its numbered
@@ -113,6 +105,9 @@ impl Sent {
             return None;
         }
         let is_news = position > self.acknowledged;
+        if is_news && self.is_full() {
+            self.octets_max = self.octets_max.saturating_mul(2).min(limits.replay_bytes_max);
+        }
         while self.acknowledged < position {
             self.acknowledged += 1;
             if let Some(kept) = self.ring.pop_front() {
@@ -120,10 +115,7 @@ impl Sent {
                 self.next = self.next.saturating_sub(1);
             }
         }
-        if is_news && core::mem::take(&mut self.is_held_back) {
-            self.octets_max = self.octets_max.saturating_mul(2).min(limits.replay_bytes_max);
-        }
-        if self.ring.is_empty() && !self.is_held_back {
+        if self.ring.is_empty() {
             // A session that has nothing under way keeps no memory for it.
             self.ring.shrink_to(8);
         }
@@ -295,19 +287,26 @@ mod tests {
     #[test]
     fn a_ring_grows_only_while_the_peer_empties_it() {
         let limits = limits(100, 250);
-        let mut sent = sent(&limits, &[60]);
-        assert!(sent.is_full());
+        let mut sent = Sent::new(&limits, true);
         for (expected, position) in [(200, 1), (250, 2), (250, 3)] {
-            sent.hold_back();
+            while !sent.is_full() {
+                let (message, numbered_at) = message(0, 60);
+                sent.push(&message, numbered_at, message.len());
+            }
             assert_eq!(sent.acknowledge(position, &limits), Some(true));
             assert_eq!(sent.octets_max, expected);
-            let (message, numbered_at) = message(0, 60);
-            sent.push(&message, numbered_at, message.len());
         }
-        sent.hold_back();
         assert_eq!(sent.acknowledge(3, &limits), Some(false));
-        assert_eq!(sent.acknowledge(5, &limits), None);
+        assert_eq!(sent.acknowledge(9, &limits), None);
         assert_eq!(sent.octets_max, 250);
+    }
+
+    #[test]
+    fn a_ring_that_was_never_full_does_not_grow() {
+        let limits = limits(1000, 9000);
+        let mut sent = sent(&limits, &[60]);
+        assert_eq!(sent.acknowledge(1, &limits), Some(true));
+        assert_eq!(sent.octets_max, 1000);
     }
 
     #[test]

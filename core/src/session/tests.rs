@@ -6,6 +6,7 @@ mod hostile;
 mod laws;
 mod leaving;
 mod liveness;
+mod long_link;
 mod misbehaviour;
 mod pair;
 mod refusals;

@@ -91,9 +91,6 @@ impl Session {
         if !is_current {
             return None;
         }
-        if self.sent.is_full() && self.has_numbered() {
-            self.sent.hold_back();
-        }
         if !self.has_transmit() {
             return None;
         }
