@@ -264,7 +264,8 @@ where
             self.on_arrived(one)?;
         }
         self.arrived = arrived;
-        Ok(is_open && look.has_more && !self.is_outbound_done)
+        // Without room nothing was looked for.
+        Ok(is_open && !self.is_outbound_done && (room == 0 || look.has_more))
     }
 
     fn on_arrived(&mut self, arrived: Arrived) -> Result<(), Ended<C::Lost>> {

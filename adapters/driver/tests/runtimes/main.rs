@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_lite::future;
 use telephone_driver::{Endpoint, Runtime};
 
-/// Makes a test of each generic function for tokio, for smol, for smol with tasks on the thread that waits, as in the
+/// Makes a test of each generic function for tokio, for smol, for smol with an executor that is named, as in the
 /// sidecar, and for smol's binding under an executor that is not smol's, as in async-std programs.
 macro_rules! on_every_runtime {
     ($($test:ident),+ $(,)?) => {
@@ -27,11 +27,13 @@ macro_rules! on_every_runtime {
                 smol::block_on(crate::bounded(runtime, super::$test(runtime)));
             })+
         }
-        mod on_smol_with_one_thread {
+        mod on_smol_with_an_executor {
             $(#[test]
             fn $test() {
                 let executor: &'static smol::Executor<'static> = Box::leak(Box::default());
                 let runtime = telephone_smol::SmolRuntime::on(executor);
+                // Some tests block one thread with a client.
+                std::thread::spawn(|| smol::block_on(executor.run(smol::future::pending::<()>())));
                 smol::block_on(executor.run(crate::bounded(runtime, super::$test(runtime))));
             })+
         }

@@ -5,7 +5,7 @@ use alloc::vec;
 use bytes::Bytes;
 use core::time::Duration;
 
-use super::pair::{OnLink, SECOND, http, request, resumable, response};
+use super::pair::{OnLink, SECOND, http, request, response, resumable};
 use crate::limits::SessionLimits;
 use crate::session::{Incoming, Role, Session};
 use crate::time::Timestamp;

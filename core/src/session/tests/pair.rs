@@ -20,7 +20,13 @@ pub(super) fn session(role: Role, own: &SessionLimits, peer: &SessionLimits, see
 }
 
 /// One that waits so long for a new link.
-pub(super) fn resumable(role: Role, own: &SessionLimits, peer: &SessionLimits, seed: u64, window: Duration) -> Session {
+pub(super) fn resumable(
+    role: Role,
+    own: &SessionLimits,
+    peer: &SessionLimits,
+    seed: u64,
+    window: Duration,
+) -> Session {
     let peer = Settings::of(peer);
     let config = SessionConfig { role, limits: own.clone(), peer, seed, resume_window: window };
     Session::new(config, Timestamp::ZERO)
