@@ -253,7 +253,11 @@ where
                         self.is_sending = true;
                         return true;
                     }
-                    Poll::Ready(Ok(())) => self.is_sending = false,
+                    Poll::Ready(Ok(())) => {
+                        // A pong may have waited for its turn.
+                        self.is_sending = false;
+                        continue;
+                    }
                     Poll::Ready(Err(_)) => return self.lose_link(),
                 }
             }

@@ -155,7 +155,8 @@ impl Grant {
         self.settle(ledger, limits);
     }
 
-    /// Raises the limit if a quarter of what the stream may have now is used up. True if a credit frame is due.
+    /// Raises the limit if a quarter of what the stream may have now is used up, and half of its floor. True if a credit
+    /// frame is due.
     ///
     /// Less than that is not worth a frame, and is never waited for: a sender that used up all it had is
     /// below any share. With half a window as the step, a sender would stand still for a third of the time on a link that
@@ -163,7 +164,8 @@ impl Grant {
     pub(super) fn extend(&mut self, ledger: &mut Ledger, tuning: &Tuning<'_>) -> bool {
         let is_covered = self.declared.is_some_and(|length| length <= self.limit);
         let allowance = self.allowance(ledger, tuning);
-        if is_covered || self.unused() > allowance - allowance / 4 {
+        let step = (allowance / 4).max(tuning.limits.stream_floor / 2);
+        if is_covered || self.unused() > allowance.saturating_sub(step) {
             return false;
         }
         self.tune(ledger, tuning);

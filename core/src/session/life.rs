@@ -66,7 +66,7 @@ impl Session {
         }
     }
 
-    /// Gives the peer more credit on a stream if half of its window is used up.
+    /// Gives the peer more credit on a stream if enough of its window is used up.
     pub(super) fn extend_grant(&mut self, id: StreamId, now: Timestamp) {
         let tuning = tuning(&self.config.limits, &self.liveness, now);
         let Some(stream) = self.streams.get_mut(&id) else { return };

@@ -407,7 +407,7 @@ impl Session {
     }
 
     fn on_credit(&mut self, id: StreamId, limit: u64, now: Timestamp) -> Result<(), Misbehaviour> {
-        // An honest peer raises by half of a window, which is never below its floor. [M-09]
+        // An honest peer raises by a quarter of a window, and never by less than half of its floor. [M-09]
         let worthwhile = (self.config.peer.value(Setting::StreamFloor).unwrap_or(0) / 2).max(1);
         let Some(stream) = self.streams.get_mut(&id) else { return self.on_late(id, now) };
         let raise = limit.saturating_sub(stream.send.limit);

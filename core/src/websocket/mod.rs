@@ -113,9 +113,10 @@ impl WebSocket {
     }
 
     /// Takes what stands at the front of `input`, which is everything that was read and not taken yet. `None` until
-    /// more is read, and for ever after the last event.
+    /// more is read, and for ever after the last event: what still comes is thrown away.
     pub fn poll_event(&mut self, input: &mut BytesMut) -> Option<WebSocketEvent> {
         while !self.is_over {
+            let room = input.capacity();
             let head = match Head::parse(input) {
                 Ok(head) => head,
                 Err(HeadError::Incomplete) => return None,
@@ -136,10 +137,15 @@ impl WebSocket {
             if let Some(key) = head.mask {
                 mask::apply(&mut payload, key);
             }
+            // A small message that is kept does not pin a large buffer.
+            if head.payload < room / 4 {
+                payload = BytesMut::from(&payload[..]);
+            }
             if let Some(event) = self.on_frame(&head, payload) {
                 return Some(event);
             }
         }
+        input.clear();
         None
     }
 

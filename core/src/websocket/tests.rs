@@ -186,6 +186,24 @@ fn each_rule_of_the_framing_is_held_against_its_breaker() {
 }
 
 #[test]
+fn nothing_is_kept_of_what_comes_behind_the_end() {
+    let mut ours = client();
+    assert_eq!(events(&mut ours, &[0x81, 100]), [WebSocketEvent::Text]);
+    let mut input = BytesMut::from(&[7; 1000][..]);
+    assert_eq!(ours.poll_event(&mut input), None);
+    assert!(input.is_empty());
+}
+
+#[test]
+fn a_small_message_does_not_pin_the_buffer_that_it_came_in() {
+    let mut input = BytesMut::with_capacity(64 * 1024);
+    input.extend_from_slice(&[0x82, 3, 1, 2, 3, 0x82]);
+    let place = input.as_ptr().addr();
+    let Some(WebSocketEvent::Message(octets)) = client().poll_event(&mut input) else { panic!("no message") };
+    assert!(!(place..place + 64 * 1024).contains(&octets.as_ptr().addr()));
+}
+
+#[test]
 fn a_text_message_is_told_at_its_head() {
     assert_eq!(events(&mut client(), &[0x81, 100]), [WebSocketEvent::Text]);
 }

@@ -444,8 +444,10 @@ fn take_postcard<T: Serialize + DeserializeOwned>(body: &Bytes) -> Result<T, Mis
     }
 }
 
-/// Octets of an end frame without trailers: a stream id, and a count of none.
-const END_BYTES_MAX: usize = varint::VARINT_BYTES_MAX + 1;
+/// Whether a frame is an end without trailers, of which nothing is kept.
+fn is_bare_end(kind: u64, body: &[u8]) -> bool {
+    kind == kind::END && varint::split(body).is_ok_and(|(_, trailers)| trailers == [0])
+}
 
 /// The frames of one message, read one at a time.
 ///
@@ -474,8 +476,7 @@ impl Frames {
         let body = take_octets(&mut self.rest, length)?;
         // Whoever keeps a head keeps what it is a slice of: a small one does not pin a large message.
         let is_kept = matches!(kind, kind::OPEN | kind::HEAD | kind::END | kind::RENEW);
-        // An end without trailers has nothing that could be kept.
-        let is_small = body.len() < self.size / 4 && body.len() > END_BYTES_MAX;
+        let is_small = body.len() < self.size / 4 && !is_bare_end(kind, &body);
         let body = if is_kept && is_small { Bytes::copy_from_slice(&body) } else { body };
         Frame::take_body(kind, body)
     }

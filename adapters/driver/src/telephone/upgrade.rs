@@ -19,23 +19,21 @@ pub(super) struct Upgrading<S> {
     kept: BytesMut,
 }
 
-/// How far the octets go on as CR LF CR LF.
+/// How far the octets go on as an empty line. A bare LF ends a line, too: tungstenite's parser takes it for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     None,
-    Cr,
-    CrLf,
-    CrLfCr,
+    Lf,
+    LfCr,
     Whole,
 }
 
 impl End {
     const fn then(self, octet: u8) -> Self {
         match (self, octet) {
-            (Self::Whole, _) | (Self::CrLfCr, b'\n') => Self::Whole,
-            (Self::CrLf, b'\r') => Self::CrLfCr,
-            (Self::Cr, b'\n') => Self::CrLf,
-            (_, b'\r') => Self::Cr,
+            (Self::Whole, _) | (Self::Lf | Self::LfCr, b'\n') => Self::Whole,
+            (Self::None, b'\n') => Self::Lf,
+            (Self::Lf, b'\r') => Self::LfCr,
             _ => Self::None,
         }
     }

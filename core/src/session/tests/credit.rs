@@ -346,3 +346,19 @@ fn what_is_kept_of_a_message_does_not_pin_the_rest_of_it() {
     assert!(!range.contains(&small.as_ptr()) && !range.contains(&kept.as_ptr()));
     assert!(range.contains(&most.as_ptr()), "what is most of a message is not copied");
 }
+
+#[test]
+fn a_reader_of_small_pieces_never_looks_like_one_that_floods_with_credit() {
+    let limits =
+        SessionLimits { stream_window: SessionLimits::default().stream_floor, ..SessionLimits::default() };
+    let mut pair = Pair::distant(&limits, ROUND_TRIP);
+    let id = pair.opened(tcp(), false);
+    for _ in 0..2_000 {
+        pair.plugboard.send(id).write(&mut Bytes::from_static(&[7; 5 * 1024])).expect("a reader");
+        pair.settle();
+        read(&mut pair.telephone, id, pair.now);
+        pair.settle();
+    }
+    assert_eq!(pair.plugboard.closed(), None);
+    assert_eq!(pair.telephone.closed(), None);
+}
