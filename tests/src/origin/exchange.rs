@@ -81,16 +81,16 @@ impl Exchange {
         self.shared.write_all(octets.as_ref())
     }
 
-    /// Writes a whole answer with a length. The body is left away where HTTP forbids it.
+    /// Writes a whole answer with a length, in one piece: a link that is cut between a head and its body leaves an answer
+    /// that cannot be asked for again. The body is left away where HTTP forbids it.
     ///
     /// # Errors
     /// Whatever the socket says.
     pub fn answer(&mut self, status: u16, body: impl AsRef<[u8]>) -> io::Result<After> {
         let body = body.as_ref();
-        self.send(format!("HTTP/1.1 {status} Scripted\r\nContent-Length: {}\r\n\r\n", body.len()))?;
-        if self.head.method() != "HEAD" {
-            self.send(body)?;
-        }
+        let head = format!("HTTP/1.1 {status} Scripted\r\nContent-Length: {}\r\n\r\n", body.len());
+        let body = if self.head.method() == "HEAD" { &[][..] } else { body };
+        self.send([head.as_bytes(), body].concat())?;
         Ok(After::KeepAlive)
     }
 
