@@ -10,13 +10,13 @@
 //! [`Server`] reads requests and writes responses, [`Client`] the reverse. What they share is in one place
 //! each: which octets may stand where (`scan`), where a head's parts are (`split`, by httparse), what fields
 //! mean to a connection (`fields`), how a body ends (`body`, `chunk`), and how a message is written afresh
-//! (`encode`, [`Output`]).
+//! (`encode`, [`Output`](crate::output::Output)).
 //!
 //! # The contract
 //! * Bytes go in at the front of the socket's read buffer and are taken from it; what is left there
 //!   belongs to what comes next. Call `poll_event` after each read and after each verb, until it answers
 //!   `None`; stop calling it to exert backpressure.
-//! * Bytes come out of [`Output`], which the driver writes when it can. Stop writing bodies while it is
+//! * Bytes come out of [`Output`](crate::output::Output), which the driver writes when it can. Stop writing bodies while it is
 //!   long: nothing here bounds it.
 //! * [`Closing`] says what becomes of the connection; look at it after each call.
 //! * Events are the same for each way to cut the input into reads, but for where body pieces are cut.
