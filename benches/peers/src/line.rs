@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
-use telephone_tests::client::try_get;
+use telephone_tests::client::Client;
 use telephone_tests::net::{free_addr, is_listening};
 use telephone_tests::process::Process;
+use telephone_tests::request::Request;
 use telephone_tests::wait;
 
 use crate::backend::SMALL;
@@ -17,6 +18,10 @@ use crate::proc::{CpuTime, resident_kib};
 
 /// Between two looks whether a system serves.
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// What an answer may take before another client tries: any system's, over any link. A connection that came too early
+/// may be lost, and the system serves all the same.
+const GLANCE: Duration = Duration::from_secs(3);
 
 /// Where a system is to be built: before which backend, over which link.
 #[derive(Debug, Clone, Copy)]
@@ -176,7 +181,7 @@ impl Starting {
             for process in self.line._parts.iter_mut().filter_map(|part| part.downcast_mut()) {
                 still_runs(process)?;
             }
-            if try_get(self.line.addr, SMALL).is_some_and(|answer| answer.status() == 200) {
+            if is_served(self.line.addr) {
                 let took = self.started.elapsed();
                 self.line.first_answer = self.line.agent.map(|_| took);
                 return Ok(self.line);
@@ -185,6 +190,15 @@ impl Starting {
         }
         Err(Failed::Unserved(format!("no answer within {:?}", wait::PATIENCE)))
     }
+}
+
+/// Whether a client is answered by the backend.
+fn is_served(addr: SocketAddr) -> bool {
+    let answer = Client::try_connect(addr).ok().and_then(|mut client| {
+        client.wait_at_most(GLANCE);
+        client.try_ask(&Request::get(SMALL).close())
+    });
+    answer.is_some_and(|answer| answer.status() == 200)
 }
 
 /// Waits until a process listens.

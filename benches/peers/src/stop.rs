@@ -1,4 +1,4 @@
-//! An end that was asked for: SIGINT, SIGTERM or SIGHUP, after which no process is left.
+//! An end that was asked for: SIGINT, SIGTERM, or SIGHUP if nohup does not hold it off, after which no process is left.
 
 use std::fs;
 use std::process::exit;
@@ -30,9 +30,14 @@ pub fn is_asked() -> bool {
 /// # Errors
 /// If signals cannot be had.
 pub fn on_signals() -> Result<(), Failed> {
-    let signals = Signals::new([Signal::Int, Signal::Term, Signal::Hup]).map_err(io("signals"))?;
+    let mut wanted = vec![Signal::Int, Signal::Term];
+    if !ignores_hangup(&fs::read_to_string("/proc/self/status").unwrap_or_default()) {
+        wanted.push(Signal::Hup);
+    }
+    let signals = Signals::new(wanted).map_err(io("signals"))?;
     thread::spawn(move || {
-        if futures_lite::stream::block_on(signals).next().is_some() {
+        if let Some(Ok(signal)) = futures_lite::stream::block_on(signals).next() {
+            eprintln!("peers: {signal:?} came");
             IS_ASKED.store(true, Ordering::SeqCst);
             let asked = Instant::now();
             while asked.elapsed() < PATIENCE {
@@ -61,6 +66,12 @@ fn kill_children() {
     }
 }
 
+/// Whether SIGHUP, the first of the signals, is ignored.
+fn ignores_hangup(status: &str) -> bool {
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
 /// The parent in `/proc/PID/stat`: the second word behind the name.
 fn parent(stat: &str) -> Option<i32> {
     stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
@@ -69,6 +80,13 @@ fn parent(stat: &str) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nohup_is_seen() {
+        assert!(ignores_hangup("SigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n"));
+        assert!(!ignores_hangup("SigIgn:\t0000000000001000\n"));
+        assert!(!ignores_hangup(""));
+    }
 
     #[test]
     fn the_parent_is_found_behind_any_name() {
