@@ -349,8 +349,8 @@ fn what_is_kept_of_a_message_does_not_pin_the_rest_of_it() {
 
 #[test]
 fn a_reader_of_small_pieces_never_looks_like_one_that_floods_with_credit() {
-    let limits =
-        SessionLimits { stream_window: SessionLimits::default().stream_floor, ..SessionLimits::default() };
+    let floor = SessionLimits::default().stream_floor;
+    let limits = SessionLimits { stream_window: floor, stream_window_max: floor, ..SessionLimits::default() };
     let mut pair = Pair::distant(&limits, ROUND_TRIP);
     let id = pair.opened(tcp(), false);
     for _ in 0..2_000 {
