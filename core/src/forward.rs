@@ -11,8 +11,8 @@ use bytes::{Bytes, BytesMut};
 
 use crate::message::Headers;
 
-/// Fields that [`stamp`] adds, at most.
-pub(crate) const FORWARDING_FIELDS: usize = 4;
+/// Room for the fields that [`stamp`] adds to most requests.
+pub(crate) const FORWARDING_BYTES: usize = 192;
 /// Room for one element of `Forwarded`, without the host: most clients come straight to the relay.
 const ELEMENT_BYTES: usize = 64;
 
@@ -67,9 +67,9 @@ pub struct Observed {
 /// itself is appended, and its `-Proto` and `-Host` are kept. Internal names (`X-Plugboard-*`) and spellings
 /// with `_`, which CGI-like backends cannot tell apart, are removed from either.
 pub fn stamp(headers: &mut Headers, observed: &Observed) {
-    headers.retain(|(name, _)| is_believed(name, observed.is_trusted));
+    headers.retain(|name, _| is_believed(name, observed.is_trusted));
     let peer = &observed.peer;
-    let host = headers.first("host").cloned().unwrap_or_default();
+    let host = headers.first("host").map(Bytes::copy_from_slice).unwrap_or_default();
     let mut addresses = joined(headers, "x-forwarded-for");
     let mut forwarded = joined(headers, "forwarded");
     forwarded.reserve(ELEMENT_BYTES + host.len());
@@ -78,19 +78,19 @@ pub fn stamp(headers: &mut Headers, observed: &Observed) {
     }
     put_element(&mut forwarded, peer, &host, observed.scheme);
     if addresses.is_empty() {
-        headers.set("X-Forwarded-For", peer.text.clone());
+        headers.set("X-Forwarded-For", &peer.text);
     } else {
         separate(&mut addresses);
         addresses.extend_from_slice(&peer.text);
-        headers.set("X-Forwarded-For", addresses.freeze());
+        headers.set("X-Forwarded-For", addresses);
     }
     if !headers.has("x-forwarded-proto") {
-        headers.push(&b"X-Forwarded-Proto"[..], observed.scheme.as_str().as_bytes());
+        headers.push("X-Forwarded-Proto", observed.scheme.as_str());
     }
     if !headers.has("x-forwarded-host") && !host.is_empty() {
-        headers.push(&b"X-Forwarded-Host"[..], host);
+        headers.push("X-Forwarded-Host", &host);
     }
-    headers.set("Forwarded", forwarded.freeze());
+    headers.set("Forwarded", forwarded);
 }
 
 /// Whether a field may stay.

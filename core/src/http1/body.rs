@@ -111,7 +111,9 @@ impl BodyDecoder {
             }
             State::Trailers(scanner) => {
                 let Some(end) = scanner.scan(input)? else { return Ok(None) };
-                fields::trailers(&input.split_to(end).freeze()).map(|trailers| Some(Part::End(trailers)))
+                let trailers = fields::trailers(input.get(..end).unwrap_or_default());
+                input.advance(end);
+                trailers.map(|trailers| Some(Part::End(trailers)))
             }
             State::UntilClose if input.is_empty() => Ok(None),
             State::UntilClose => Ok(Some(Part::Data(input.split().freeze()))),

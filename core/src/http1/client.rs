@@ -1,6 +1,6 @@
 //! The telephone's side of one backend connection: writes requests, reads responses.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::Closing;
 use super::body::{BodyDecoder, Part};
@@ -225,9 +225,9 @@ impl Client {
     fn next_head(&mut self, input: &mut BytesMut) -> Result<Option<Response>, ResponseError> {
         let Reading::Head(scanner) = &mut self.reading else { return Ok(None) };
         let Some(end) = scanner.scan(input)? else { return Ok(None) };
-        // Copied, since a head that is kept must not keep the read buffer.
-        let section = Bytes::copy_from_slice(&input.split_to(end));
-        response::parse(&section, &self.asked).map(Some)
+        let response = response::parse(input.get(..end).unwrap_or_default(), &self.asked);
+        input.advance(end);
+        response.map(Some)
     }
 
     fn on_final_head(&mut self, response: Response) -> ClientEvent {

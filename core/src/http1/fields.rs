@@ -10,9 +10,8 @@ use httparse::Header;
 use super::error::Malformed;
 use super::scan::is_token;
 use super::split::{self, untrimmed};
-use crate::forward::FORWARDING_FIELDS;
 use crate::limits::BODY_LENGTH_MAX;
-use crate::message::Headers;
+use crate::message::{Headers, word};
 
 /// The version of a message that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,22 +32,22 @@ pub(super) enum Declared {
 
 /// A field section, understood.
 #[derive(Debug, Default)]
-pub(super) struct Fields {
+pub(super) struct Fields<'a> {
     /// End-to-end fields, in order, as they came.
     pub(super) kept: Headers,
     /// The last `Content-Length`, untrimmed, and how many there were.
-    length: Option<Bytes>,
+    length: Option<&'a [u8]>,
     lengths: usize,
     /// The last `Transfer-Encoding`, untrimmed, and how many there were.
-    coding: Option<Bytes>,
+    coding: Option<&'a [u8]>,
     codings: usize,
     /// What `Connection` names, but for what follows.
-    named: Vec<Bytes>,
+    named: Vec<&'a [u8]>,
     pub(super) has_close: bool,
     pub(super) has_keep_alive: bool,
     has_upgrade: bool,
     /// The tokens of `Upgrade`, in order.
-    upgrades: Vec<Bytes>,
+    upgrades: Vec<&'a [u8]>,
     pub(super) wants_trailers: bool,
 }
 
@@ -154,9 +153,9 @@ fn is_protected(name: &[u8]) -> bool {
 /// Leaves the end-to-end fields of a section that never was text, such as an embedded handler's: what
 /// belongs to one connection goes, and what `Connection` names (RFC 9110 §7.6.1) unless that is protected.
 pub fn end_to_end(headers: &mut Headers) {
-    let named: Vec<Bytes> = headers.all("connection").flat_map(members).collect();
+    let named: Vec<Vec<u8>> = headers.all("connection").flat_map(members).map(<[u8]>::to_vec).collect();
     let is_named = |name: &[u8]| named.iter().any(|option| option.eq_ignore_ascii_case(name));
-    headers.retain(|(name, _)| !is_connection_field(name) && (is_protected(name) || !is_named(name)));
+    headers.retain(|name, _| !is_connection_field(name) && (is_protected(name) || !is_named(name)));
 }
 
 /// Whether a field may cross as a trailer. [H-23]
@@ -166,34 +165,30 @@ pub fn is_trailer(name: &[u8]) -> bool {
 }
 
 /// `value` without the white space around it (RFC 9110 §5.6.3).
-fn trimmed(value: &Bytes) -> Bytes {
-    let is_space = |octet: &&u8| matches!(octet, b' ' | b'\t');
-    let front = value.iter().take_while(is_space).count();
-    let value = value.slice(front..);
-    let back = value.iter().rev().take_while(is_space).count();
-    value.slice(..value.len().saturating_sub(back))
+fn trimmed(value: &[u8]) -> &[u8] {
+    let is_inked = |octet: &u8| !matches!(octet, b' ' | b'\t');
+    let front = value.iter().position(is_inked).unwrap_or(value.len());
+    let back = value.iter().rposition(is_inked).map_or(front, |last| last.saturating_add(1));
+    value.get(front..back).unwrap_or_default()
 }
 
 /// The members of a comma-separated list, empty ones left out (RFC 9110 §5.6.1).
-pub(super) fn members(value: &Bytes) -> impl Iterator<Item = Bytes> {
-    let parts = value.split(|&octet| octet == b',');
-    parts.map(|part| trimmed(&value.slice_ref(part))).filter(|member| !member.is_empty())
+pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&octet| octet == b',').map(trimmed).filter(|member| !member.is_empty())
 }
 
 /// The fields of a trailer section: those that may be trailers, in order.
-pub(super) fn trailers(section: &Bytes) -> Result<Headers, Malformed> {
+pub(super) fn trailers(section: &[u8]) -> Result<Headers, Malformed> {
     let mut slots = split::slots(section);
     let fields = split::trailers(section, &mut slots)?;
     let passing = fields.iter().filter(|field| is_trailer(field.name.as_bytes()));
-    let owned =
-        |field: &Header<'_>| (section.slice_ref(field.name.as_bytes()), section.slice_ref(field.value));
-    Ok(passing.map(owned).collect())
+    Ok(passing.map(|field| (field.name, field.value)).collect())
 }
 
-impl Fields {
-    /// Judges the fields that a scanned section was split into.
-    pub(super) fn parse(section: &Bytes, split: &[Header<'_>]) -> Result<Self, Malformed> {
-        let kept = Headers::with_capacity(split.len() + FORWARDING_FIELDS);
+impl<'a> Fields<'a> {
+    /// Judges the fields that a scanned section was split into. With room for `more` octets of further ones.
+    pub(super) fn parse(section: &'a [u8], split: &[Header<'a>], more: usize) -> Result<Self, Malformed> {
+        let kept = Headers::with_capacity(section.len().saturating_add(more));
         let mut fields = Self { kept, ..Self::default() };
         for field in split {
             fields.add(section, field)?;
@@ -202,33 +197,32 @@ impl Fields {
         Ok(fields)
     }
 
-    fn add(&mut self, section: &Bytes, field: &Header<'_>) -> Result<(), Malformed> {
-        let name = field.name.as_bytes();
-        let value = section.slice_ref(field.value);
+    fn add(&mut self, section: &'a [u8], field: &Header<'a>) -> Result<(), Malformed> {
+        let (name, value) = (field.name.as_bytes(), field.value);
         match kind(name) {
             Kind::Length => {
-                self.length = Some(section.slice_ref(untrimmed(section, field.name)));
+                self.length = Some(untrimmed(section, field.name));
                 self.lengths = self.lengths.saturating_add(1);
             }
             Kind::Coding => {
-                self.coding = Some(section.slice_ref(untrimmed(section, field.name)));
+                self.coding = Some(untrimmed(section, field.name));
                 self.codings = self.codings.saturating_add(1);
             }
             Kind::FramingAlias => return Err(Malformed::FramingAlias),
-            Kind::Connection => return self.add_options(&value),
-            Kind::Upgrade => self.upgrades.extend(members(&value)),
+            Kind::Connection => return self.add_options(value),
+            Kind::Upgrade => self.upgrades.extend(members(value)),
             Kind::Te => {
-                self.wants_trailers |= members(&value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+                self.wants_trailers |= members(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
             }
             Kind::HopByHop => {}
-            Kind::EndToEnd => self.kept.push(section.slice_ref(name), value),
+            Kind::EndToEnd => self.kept.push(name, value),
         }
         Ok(())
     }
 
-    fn add_options(&mut self, value: &Bytes) -> Result<(), Malformed> {
+    fn add_options(&mut self, value: &'a [u8]) -> Result<(), Malformed> {
         for option in members(value) {
-            if !is_token(&option) {
+            if !is_token(option) {
                 return Err(Malformed::ConnectionOption);
             }
             self.has_close |= option.eq_ignore_ascii_case(b"close");
@@ -244,7 +238,7 @@ impl Fields {
         if named.iter().any(|name| is_protected(name)) {
             return Err(Malformed::ProtectedOption);
         }
-        self.kept.retain(|(name, _)| !named.iter().any(|option| option.eq_ignore_ascii_case(name)));
+        self.kept.retain(|name, _| !named.iter().any(|option| option.eq_ignore_ascii_case(name)));
         Ok(())
     }
 
@@ -269,7 +263,7 @@ impl Fields {
     /// version or another layer of HTTP itself. [H-11, H-19]
     pub(super) fn upgrade(&self) -> Option<Bytes> {
         let offered = self.upgrades.iter().find(|protocol| is_upgrade(protocol));
-        offered.filter(|_| self.has_upgrade).cloned()
+        offered.filter(|_| self.has_upgrade).map(|protocol| word(protocol))
     }
 }
 

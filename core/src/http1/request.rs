@@ -7,8 +7,9 @@ use super::fields::{Declared, Fields, Version, members};
 use super::host;
 use super::scan::{Bounds, Scanner};
 use super::split;
+use crate::forward::FORWARDING_BYTES;
 use crate::limits::{HttpLimits, METHOD_BYTES_MAX};
-use crate::message::RequestHead;
+use crate::message::{RequestHead, word};
 use crate::target;
 
 /// Octets of a request line besides method and target: two spaces and the version.
@@ -47,16 +48,16 @@ pub(super) const fn scanner(limits: &HttpLimits) -> Scanner {
 }
 
 /// Takes a scanned request head apart.
-pub(super) fn parse(section: &Bytes, limits: &HttpLimits) -> Result<Request, RequestError> {
+pub(super) fn parse(section: &[u8], limits: &HttpLimits) -> Result<Request, RequestError> {
     let mut slots = split::slots(section);
     let split::RequestParts { method, target, version, fields } = split::request(section, &mut slots)?;
     check_method(method)?;
     if target.len() > limits.target_bytes {
         return Err(RequestError::TargetTooLong);
     }
-    let method = section.slice_ref(method.as_bytes());
-    let target = Target::parse(&method, &section.slice_ref(target.as_bytes()))?;
-    let mut fields = Fields::parse(section, fields)?;
+    let target = Target::parse(method.as_bytes(), target.as_bytes())?;
+    let method = word(method.as_bytes());
+    let mut fields = Fields::parse(section, fields, FORWARDING_BYTES)?;
     let declared = fields.declared(version)?;
     if matches!(declared, Declared::Length(length) if length > limits.request_body_bytes) {
         return Err(RequestError::BodyTooLong);
@@ -88,50 +89,50 @@ fn check_method(method: &str) -> Result<(), RequestError> {
 }
 
 /// A request target in its two parts. [H-17]
-struct Target {
+struct Target<'a> {
     canonical: Bytes,
     /// The authority of an absolute-form target.
-    authority: Option<Bytes>,
+    authority: Option<&'a [u8]>,
 }
 
-impl Target {
-    fn parse(method: &[u8], raw: &Bytes) -> Result<Self, RequestError> {
+impl<'a> Target<'a> {
+    fn parse(method: &[u8], raw: &'a [u8]) -> Result<Self, RequestError> {
         if raw.starts_with(b"/") {
             return Self::with(raw, None);
         }
-        if raw == "*" {
+        if raw == b"*" {
             return Self::asterisk(method, None);
         }
         Self::parse_absolute(method, raw)
     }
 
     /// `http://authority/path?query`: the authority becomes `Host` (RFC 9112 §3.2.2).
-    fn parse_absolute(method: &[u8], raw: &Bytes) -> Result<Self, RequestError> {
+    fn parse_absolute(method: &[u8], raw: &'a [u8]) -> Result<Self, RequestError> {
         let has_scheme = |scheme: &&str| {
             raw.get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme.as_bytes()))
         };
         let scheme = ["http://", "https://"].into_iter().find(has_scheme).ok_or(RequestError::TargetForm)?;
-        let rest = raw.slice(scheme.len()..);
+        let rest = raw.get(scheme.len()..).unwrap_or_default();
         let end = rest.iter().position(|octet| matches!(octet, b'/' | b'?' | b'#')).unwrap_or(rest.len());
-        let authority = Some(rest.slice(..end));
-        let rest = rest.slice(end..);
+        let (authority, rest) = rest.split_at_checked(end).ok_or(RequestError::TargetForm)?;
+        let authority = Some(authority);
         if rest.is_empty() && method == b"OPTIONS" {
             return Self::asterisk(method, authority);
         }
         if rest.starts_with(b"/") {
-            return Self::with(&rest, authority);
+            return Self::with(rest, authority);
         }
         let mut rooted = alloc::vec![b'/'];
-        rooted.extend_from_slice(&rest);
+        rooted.extend_from_slice(rest);
         Self::with(&rooted, authority)
     }
 
-    fn asterisk(method: &[u8], authority: Option<Bytes>) -> Result<Self, RequestError> {
+    fn asterisk(method: &[u8], authority: Option<&'a [u8]>) -> Result<Self, RequestError> {
         let canonical = Bytes::from_static(b"*");
         if method == b"OPTIONS" { Ok(Self { canonical, authority }) } else { Err(RequestError::TargetForm) }
     }
 
-    fn with(origin_form: &[u8], authority: Option<Bytes>) -> Result<Self, RequestError> {
+    fn with(origin_form: &[u8], authority: Option<&'a [u8]>) -> Result<Self, RequestError> {
         let canonical = target::canonical(origin_form).map_err(|_| RequestError::Target)?;
         Ok(Self { canonical, authority })
     }
@@ -140,8 +141,8 @@ impl Target {
 /// Checks `Host`, lets the authority of an absolute-form target win over it, and answers the canonical
 /// host (RFC 9112 §3.2). [H-15]
 fn settle_host(
-    fields: &mut Fields,
-    authority: Option<Bytes>,
+    fields: &mut Fields<'_>,
+    authority: Option<&[u8]>,
     version: Version,
 ) -> Result<Option<Bytes>, RequestError> {
     if fields.kept.all("host").nth(1).is_some() {
@@ -153,13 +154,13 @@ fn settle_host(
         None => None,
     };
     let Some(authority) = authority else { return Ok(declared) };
-    let host = host::canonical(&authority).ok_or(RequestError::Host)?;
+    let host = host::canonical(authority).ok_or(RequestError::Host)?;
     fields.kept.set("Host", authority);
     Ok(Some(host))
 }
 
 /// Whether the client waits for 100. HTTP/1.0 cannot: there the field is dropped (RFC 9110 §10.1.1). [H-21]
-fn settle_expectation(fields: &mut Fields, version: Version) -> Result<bool, RequestError> {
+fn settle_expectation(fields: &mut Fields<'_>, version: Version) -> Result<bool, RequestError> {
     if version == Version::Http10 {
         fields.kept.remove("expect");
         return Ok(false);
@@ -182,7 +183,7 @@ fn is_upgradable(method: &[u8], version: Version, declared: Declared) -> bool {
 }
 
 /// Whether the connection stays after this message (RFC 9112 §9.3).
-pub(super) const fn is_kept_alive(fields: &Fields, version: Version) -> bool {
+pub(super) const fn is_kept_alive(fields: &Fields<'_>, version: Version) -> bool {
     match version {
         Version::Http11 => !fields.has_close,
         Version::Http10 => fields.has_keep_alive && !fields.has_close,

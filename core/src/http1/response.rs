@@ -9,7 +9,7 @@ use super::request::is_kept_alive;
 use super::scan::{Bounds, Scanner};
 use super::split;
 use crate::limits::HttpLimits;
-use crate::message::ResponseHead;
+use crate::message::{ResponseHead, word};
 
 /// What the request was, as far as it decides what its response means (RFC 9112 §6.3).
 #[derive(Debug, Clone, Default)]
@@ -42,14 +42,14 @@ pub(super) const fn scanner(limits: &HttpLimits) -> Scanner {
 }
 
 /// Takes a scanned response head apart.
-pub(super) fn parse(section: &Bytes, asked: &Asked) -> Result<Response, ResponseError> {
+pub(super) fn parse(section: &[u8], asked: &Asked) -> Result<Response, ResponseError> {
     let mut slots = split::slots(section);
     let split::ResponseParts { version, status, reason, fields } = split::response(section, &mut slots)?;
     if !(100..600).contains(&status) {
         return Err(ResponseError::StatusLine);
     }
-    let reason = section.slice_ref(reason);
-    let fields = Fields::parse(section, fields)?;
+    let reason = word(reason);
+    let fields = Fields::parse(section, fields, 0)?;
     let declared = fields.declared(version)?;
     let upgrade = settle_switch(status, version, &fields, asked)?;
     let framing = framing(status, declared, asked.is_head);
@@ -72,7 +72,7 @@ pub(super) fn parse(section: &Bytes, asked: &Asked) -> Result<Response, Response
 fn settle_switch(
     status: u16,
     version: Version,
-    fields: &Fields,
+    fields: &Fields<'_>,
     asked: &Asked,
 ) -> Result<Option<Bytes>, ResponseError> {
     if status != 101 {

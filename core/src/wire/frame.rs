@@ -314,25 +314,24 @@ impl Frame {
         }
     }
 
-    fn take_body(kind: u64, mut body: Bytes) -> Result<Self, Misbehaviour> {
+    fn take_body(kind: u64, mut body: &[u8]) -> Result<Self, Misbehaviour> {
         let frame = match kind {
-            kind::HELLO => return take_postcard(&body).map(Self::Hello),
-            kind::WELCOME => return take_postcard(&body).map(Self::Welcome),
-            kind::REFUSED => return take_postcard(&body).map(Self::Refused),
+            kind::HELLO => return take_postcard(body).map(Self::Hello),
+            kind::WELCOME => return take_postcard(body).map(Self::Welcome),
+            kind::REFUSED => return take_postcard(body).map(Self::Refused),
             kind::RENEWED => {
-                return take_postcard(&body).map(|expires_in_s| Self::Renewed { expires_in_s });
+                return take_postcard(body).map(|expires_in_s| Self::Renewed { expires_in_s });
             }
             kind::OPEN => return take_open(body),
-            kind::RENEW => return Ok(Self::Renew { token: body }),
+            kind::RENEW => return Ok(Self::Renew { token: Bytes::copy_from_slice(body) }),
             kind if skippable(kind) => return Ok(Self::Skipped { kind }),
             kind::HEAD => {
                 let id = take_id(&mut body)?;
                 let end = take_flag(&mut body)?;
-                return Ok(Self::Head { id, end, head: head::take_response(&body)? });
+                return Ok(Self::Head { id, end, head: head::take_response(body)? });
             }
-            kind::DATA => return Ok(Self::Data { id: take_id(&mut body)?, octets: body }),
             kind::END => {
-                return Ok(Self::End { id: take_id(&mut body)?, trailers: head::take_trailers(&body)? });
+                return Ok(Self::End { id: take_id(&mut body)?, trailers: head::take_trailers(body)? });
             }
             kind::RESET => Self::Reset { id: take_id(&mut body)?, reset: take_reset(&mut body)? },
             kind::STOP => {
@@ -377,15 +376,15 @@ fn put_opening(out: &mut BytesMut, opening: &Opening) {
     }
 }
 
-fn take_open(mut body: Bytes) -> Result<Frame, Misbehaviour> {
+fn take_open(mut body: &[u8]) -> Result<Frame, Misbehaviour> {
     let id = take_id(&mut body)?;
     let grant = varint::take(&mut body)?;
     let end = take_flag(&mut body)?;
     let tag = varint::take(&mut body)?;
     let mount_length = varint::take(&mut body)?;
-    let mount = take_octets(&mut body, mount_length)?;
+    let mount = Bytes::copy_from_slice(take_octets(&mut body, mount_length)?);
     let opening = match tag {
-        OPENING_HTTP => Opening::Http { mount, head: head::take_request(&body)? },
+        OPENING_HTTP => Opening::Http { mount, head: head::take_request(body)? },
         OPENING_TCP if body.is_empty() => Opening::Tcp { mount },
         OPENING_TCP => return Err(Misbehaviour::FrameMalformed),
         _ => return Err(Misbehaviour::KindNotGranted),
@@ -394,11 +393,11 @@ fn take_open(mut body: Bytes) -> Result<Frame, Misbehaviour> {
     Ok(Frame::Open { id, grant, end, opening })
 }
 
-fn take_id(body: &mut Bytes) -> Result<StreamId, Misbehaviour> {
+fn take_id(body: &mut &[u8]) -> Result<StreamId, Misbehaviour> {
     varint::take(body).map(StreamId)
 }
 
-fn take_flag(body: &mut Bytes) -> Result<bool, Misbehaviour> {
+fn take_flag(body: &mut &[u8]) -> Result<bool, Misbehaviour> {
     match body.try_get_u8() {
         Ok(0) => Ok(false),
         Ok(1) => Ok(true),
@@ -407,18 +406,16 @@ fn take_flag(body: &mut Bytes) -> Result<bool, Misbehaviour> {
     }
 }
 
-fn take_reset(body: &mut Bytes) -> Result<Reset, Misbehaviour> {
+fn take_reset(body: &mut &[u8]) -> Result<Reset, Misbehaviour> {
     let code = ResetCode::from_wire(varint::take(body)?);
     let octet = body.try_get_u8().map_err(|_| Misbehaviour::FrameTruncated)?;
     let touched = Touched::from_wire(octet).ok_or(Misbehaviour::FrameMalformed)?;
     Ok(Reset { code, touched })
 }
 
-fn take_octets(from: &mut Bytes, length: u64) -> Result<Bytes, Misbehaviour> {
-    match usize::try_from(length) {
-        Ok(length) if length <= from.len() => Ok(from.split_to(length)),
-        Ok(_) | Err(_) => Err(Misbehaviour::FrameTruncated),
-    }
+fn take_octets<'a>(from: &mut &'a [u8], length: u64) -> Result<&'a [u8], Misbehaviour> {
+    let length = usize::try_from(length).map_err(|_| Misbehaviour::FrameTruncated)?;
+    from.split_off(..length).ok_or(Misbehaviour::FrameTruncated)
 }
 
 fn put_pair(out: &mut BytesMut, first: u64, second: u64) {
@@ -437,16 +434,11 @@ fn put_postcard<T: Serialize>(out: &mut BytesMut, value: &T) {
 }
 
 /// Reads a structure that must fill `body` in its canonical form.
-fn take_postcard<T: Serialize + DeserializeOwned>(body: &Bytes) -> Result<T, Misbehaviour> {
+fn take_postcard<T: Serialize + DeserializeOwned>(body: &[u8]) -> Result<T, Misbehaviour> {
     match postcard::take_from_bytes::<T>(body) {
         Ok((value, [])) if postcard_size(&value) == body.len() => Ok(value),
         Ok(_) | Err(_) => Err(Misbehaviour::FrameMalformed),
     }
-}
-
-/// Whether a frame is an end without trailers, of which nothing is kept.
-fn is_bare_end(kind: u64, body: &[u8]) -> bool {
-    kind == kind::END && varint::split(body).is_ok_and(|(_, trailers)| trailers == [0])
 }
 
 /// The frames of one message, read one at a time.
@@ -455,8 +447,6 @@ fn is_bare_end(kind: u64, body: &[u8]) -> bool {
 #[derive(Debug)]
 pub struct Frames {
     rest: Bytes,
-    /// Octets of the whole message.
-    size: usize,
 }
 
 impl Frames {
@@ -465,20 +455,24 @@ impl Frames {
     /// # Errors
     /// As [`varint::take`].
     pub fn of(mut message: Bytes) -> Result<(u64, Self), Misbehaviour> {
-        let size = message.len();
-        let ack = varint::take(&mut message)?;
-        Ok((ack, Self { rest: message, size }))
+        let (ack, rest) = varint::split(&message)?;
+        message.advance(message.len() - rest.len());
+        Ok((ack, Self { rest: message }))
     }
 
     fn take_frame(&mut self) -> Result<Frame, Misbehaviour> {
-        let kind = varint::take(&mut self.rest)?;
-        let length = varint::take(&mut self.rest)?;
-        let body = take_octets(&mut self.rest, length)?;
-        // Whoever keeps a head keeps what it is a slice of: a small one does not pin a large message.
-        let is_kept = matches!(kind, kind::OPEN | kind::HEAD | kind::END | kind::RENEW);
-        let is_small = body.len() < self.size / 4 && !is_bare_end(kind, &body);
-        let body = if is_kept && is_small { Bytes::copy_from_slice(&body) } else { body };
-        Frame::take_body(kind, body)
+        let mut rest = &self.rest[..];
+        let kind = varint::take(&mut rest)?;
+        let length = varint::take(&mut rest)?;
+        let mut body = take_octets(&mut rest, length)?;
+        // Only what a stream carries stays a slice: whoever keeps a head does not keep the message that it came in.
+        let frame = if kind == kind::DATA {
+            Frame::Data { id: take_id(&mut body)?, octets: self.rest.slice_ref(body) }
+        } else {
+            Frame::take_body(kind, body)?
+        };
+        self.rest.advance(self.rest.len() - rest.len());
+        Ok(frame)
     }
 }
 

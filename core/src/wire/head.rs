@@ -1,15 +1,14 @@
 //! Heads and trailers as postcard structures, frozen for v1.
 //!
 //! Written and read by hand and not by postcard, whose reader accepts over-long varints, reserves memory by declared
-//! counts, and would have each head of each request built twice. Here a count is bounded before anything is allocated,
+//! counts, and would have each head of each request built twice. Fields are kept as they cross. Here a count is bounded before anything is allocated,
 //! and what is accepted is canonical by construction.
 
-use alloc::vec::Vec;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 
 use super::{rules, varint};
 use crate::error::Misbehaviour;
-use crate::message::{Header, Headers, RequestHead, ResponseHead};
+use crate::message::{Headers, RequestHead, ResponseHead, word};
 
 /// Fields in one head or trailer section on the wire: the larger of both heads' limits, with room for
 /// the forwarding fields that the relay adds.
@@ -21,8 +20,7 @@ const fn octets_size(length: usize) -> usize {
 }
 
 fn headers_size(headers: &Headers) -> usize {
-    let pairs: usize = headers.iter().map(|(n, v)| octets_size(n.len()) + octets_size(v.len())).sum();
-    varint::size(headers.len() as u64) + pairs
+    varint::size(headers.len() as u64) + headers.as_wire().len()
 }
 
 fn length_size(length: Option<u64>) -> usize {
@@ -57,35 +55,31 @@ pub(crate) fn trailers_size(trailers: &Headers) -> usize {
     headers_size(trailers)
 }
 
-fn put_octets(out: &mut BytesMut, octets: &[u8]) {
+fn put_octets(out: &mut impl BufMut, octets: &[u8]) {
     varint::put(out, octets.len() as u64);
     out.put_slice(octets);
 }
 
-fn put_headers(out: &mut BytesMut, headers: &Headers) {
+fn put_headers(out: &mut impl BufMut, headers: &Headers) {
     varint::put(out, headers.len() as u64);
-    for (name, value) in headers.iter() {
-        put_octets(out, name);
-        put_octets(out, value);
-    }
+    out.put_slice(headers.as_wire());
 }
 
-fn put_option<T>(out: &mut BytesMut, value: Option<T>, put: impl FnOnce(&mut BytesMut, T)) {
+fn put_option<B: BufMut, T>(out: &mut B, value: Option<T>, put: impl FnOnce(&mut B, T)) {
     out.put_u8(u8::from(value.is_some()));
     if let Some(value) = value {
         put(out, value);
     }
 }
 
-/// Reads one structure that must fill `whole`, of which the octets that are read stay slices.
+/// Reads one structure that must fill what it is given.
 struct Reader<'a> {
-    whole: &'a Bytes,
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn new(whole: &'a Bytes) -> Self {
-        Self { whole, rest: whole }
+    const fn new(whole: &'a [u8]) -> Self {
+        Self { rest: whole }
     }
 
     fn number(&mut self) -> Result<u64, Misbehaviour> {
@@ -94,21 +88,26 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    fn octets(&mut self) -> Result<Bytes, Misbehaviour> {
-        let length = usize::try_from(self.number()?).unwrap_or(usize::MAX);
-        let (octets, rest) = self.rest.split_at_checked(length).ok_or(Misbehaviour::FrameMalformed)?;
+    fn octets(&mut self) -> Result<&'a [u8], Misbehaviour> {
+        let (octets, rest) = varint::split_counted(self.rest).ok_or(Misbehaviour::FrameMalformed)?;
         self.rest = rest;
-        Ok(self.whole.slice_ref(octets))
+        Ok(octets)
+    }
+
+    fn word(&mut self) -> Result<Bytes, Misbehaviour> {
+        self.octets().map(word)
     }
 
     fn headers(&mut self) -> Result<Headers, Misbehaviour> {
         let count = usize::try_from(self.number()?).ok().filter(|count| *count <= FIELDS_MAX);
         let count = count.ok_or(Misbehaviour::FrameMalformed)?;
-        let mut headers: Vec<Header> = Vec::with_capacity(count);
+        let fields = self.rest;
         for _ in 0..count {
-            headers.push((self.octets()?, self.octets()?));
+            self.octets()?;
+            self.octets()?;
         }
-        Ok(headers.into())
+        let size = fields.len() - self.rest.len();
+        Ok(Headers::from_wire(fields.get(..size).unwrap_or_default(), count))
     }
 
     fn flag(&mut self) -> Result<bool, Misbehaviour> {
@@ -133,54 +132,54 @@ impl<'a> Reader<'a> {
     }
 }
 
-pub(crate) fn put_request(out: &mut BytesMut, head: &RequestHead) {
+pub(crate) fn put_request(out: &mut impl BufMut, head: &RequestHead) {
     put_octets(out, &head.method);
     put_octets(out, &head.target);
     put_headers(out, &head.headers);
     put_option(out, head.length, varint::put);
-    put_option(out, head.upgrade.as_deref(), put_octets);
+    put_option(out, head.upgrade.as_deref(), |out, token| put_octets(out, token));
     out.put_u8(u8::from(head.wants_trailers));
 }
 
-pub(crate) fn take_request(from: &Bytes) -> Result<RequestHead, Misbehaviour> {
+pub(crate) fn take_request(from: &[u8]) -> Result<RequestHead, Misbehaviour> {
     let mut reader = Reader::new(from);
     let head = RequestHead {
-        method: reader.octets()?,
-        target: reader.octets()?,
+        method: reader.word()?,
+        target: reader.octets().map(Bytes::copy_from_slice)?,
         headers: reader.headers()?,
         length: reader.option(Reader::number)?,
-        upgrade: reader.option(Reader::octets)?,
+        upgrade: reader.option(Reader::word)?,
         wants_trailers: reader.flag()?,
     };
     reader.end(head)
 }
 
-pub(crate) fn put_response(out: &mut BytesMut, head: &ResponseHead) {
+pub(crate) fn put_response(out: &mut impl BufMut, head: &ResponseHead) {
     varint::put(out, head.status.into());
     put_octets(out, &head.reason);
     put_headers(out, &head.headers);
     put_option(out, head.length, varint::put);
-    put_option(out, head.upgrade.as_deref(), put_octets);
+    put_option(out, head.upgrade.as_deref(), |out, token| put_octets(out, token));
 }
 
-pub(crate) fn take_response(from: &Bytes) -> Result<ResponseHead, Misbehaviour> {
+pub(crate) fn take_response(from: &[u8]) -> Result<ResponseHead, Misbehaviour> {
     let mut reader = Reader::new(from);
     let head = ResponseHead {
         status: u16::try_from(reader.number()?).map_err(|_| Misbehaviour::FrameMalformed)?,
-        reason: reader.octets()?,
+        reason: reader.word()?,
         headers: reader.headers()?,
         length: reader.option(Reader::number)?,
-        upgrade: reader.option(Reader::octets)?,
+        upgrade: reader.option(Reader::word)?,
     };
     rules::check_response(&head).map_err(|_| Misbehaviour::FrameMalformed)?;
     reader.end(head)
 }
 
-pub(crate) fn put_trailers(out: &mut BytesMut, trailers: &Headers) {
+pub(crate) fn put_trailers(out: &mut impl BufMut, trailers: &Headers) {
     put_headers(out, trailers);
 }
 
-pub(crate) fn take_trailers(from: &Bytes) -> Result<Headers, Misbehaviour> {
+pub(crate) fn take_trailers(from: &[u8]) -> Result<Headers, Misbehaviour> {
     let mut reader = Reader::new(from);
     let trailers = reader.headers()?;
     rules::check_fields(&trailers).map_err(|_| Misbehaviour::FrameMalformed)?;

@@ -1,13 +1,13 @@
 //! Unsigned LEB128, canonical: the shortest form only, so that logs, signatures and replays agree.
 
 use crate::error::Misbehaviour;
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::BufMut;
 
 /// Octets of the longest varint.
 pub const VARINT_BYTES_MAX: usize = 10;
 
 /// Appends `value`.
-pub fn put(out: &mut BytesMut, mut value: u64) {
+pub fn put(out: &mut impl BufMut, mut value: u64) {
     while value >= 0x80 {
         out.put_u8((value & 0x7f) as u8 | 0x80);
         value >>= 7;
@@ -27,10 +27,9 @@ pub const fn size(value: u64) -> usize {
 /// # Errors
 /// [`Misbehaviour::FrameTruncated`] if the octets end inside it, [`Misbehaviour::VarintNotCanonical`] if
 /// it is longer than needed or does not fit 64 bits. `from` is then as it was.
-pub fn take(from: &mut Bytes) -> Result<u64, Misbehaviour> {
+pub fn take(from: &mut &[u8]) -> Result<u64, Misbehaviour> {
     let (value, rest) = split(from)?;
-    let count = from.len() - rest.len();
-    from.advance(count);
+    *from = rest;
     Ok(value)
 }
 
@@ -39,6 +38,10 @@ pub fn take(from: &mut Bytes) -> Result<u64, Misbehaviour> {
 /// # Errors
 /// As [`take`].
 pub fn split(from: &[u8]) -> Result<(u64, &[u8]), Misbehaviour> {
+    // Most are that small.
+    if let [octet @ 0..=0x7f, rest @ ..] = from {
+        return Ok((u64::from(*octet), rest));
+    }
     let mut value = 0_u64;
     let mut rest = from;
     for index in 0..VARINT_BYTES_MAX {
@@ -56,13 +59,20 @@ pub fn split(from: &[u8]) -> Result<(u64, &[u8]), Misbehaviour> {
     Err(Misbehaviour::VarintNotCanonical)
 }
 
+/// Splits octets behind their length from what follows them; `None` if they are not all there.
+pub(crate) fn split_counted(from: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = split(from).ok()?;
+    rest.split_at_checked(usize::try_from(length).ok()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::BytesMut;
     use proptest::prelude::*;
 
-    fn taken(octets: &'static [u8]) -> Result<u64, Misbehaviour> {
-        take(&mut Bytes::from_static(octets))
+    fn taken(mut octets: &[u8]) -> Result<u64, Misbehaviour> {
+        take(&mut octets)
     }
 
     #[test]
@@ -71,7 +81,7 @@ mod tests {
         assert_eq!(taken(&[0xff, 0x80, 0x00]), Err(Misbehaviour::VarintNotCanonical));
         assert_eq!(taken(&[0xff; 11]), Err(Misbehaviour::VarintNotCanonical));
         let past_64_bits = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02];
-        assert_eq!(take(&mut Bytes::copy_from_slice(&past_64_bits)), Err(Misbehaviour::VarintNotCanonical));
+        assert_eq!(taken(&past_64_bits), Err(Misbehaviour::VarintNotCanonical));
     }
 
     #[test]
@@ -86,14 +96,14 @@ mod tests {
             let mut out = BytesMut::new();
             put(&mut out, value);
             prop_assert_eq!(out.len(), size(value));
-            let mut octets = out.freeze();
+            let mut octets = &out[..];
             prop_assert_eq!(take(&mut octets), Ok(value));
             prop_assert!(octets.is_empty());
         }
 
         #[test]
         fn what_decodes_encodes_to_the_same_octets(octets in proptest::collection::vec(any::<u8>(), 0..12)) {
-            let mut rest = Bytes::from(octets.clone());
+            let mut rest = &octets[..];
             if let Ok(value) = take(&mut rest) {
                 let mut out = BytesMut::new();
                 put(&mut out, value);

@@ -42,7 +42,7 @@ pub(super) fn request(head: RequestHead, body: Incoming) -> Result<Request<Incom
     *request.uri_mut() = Uri::from_maybe_shared(head.target)?;
     let headers = request.headers_mut();
     for (name, value) in head.headers.iter() {
-        let value = HeaderValue::from_maybe_shared(value.clone())?;
+        let value = HeaderValue::from_bytes(value)?;
         headers.try_append(HeaderName::from_bytes(name)?, value)?;
     }
     if let Some(length) = head.length {
@@ -96,16 +96,14 @@ pub(super) fn answer(parts: &response::Parts, is_head: bool, hint: &SizeHint) ->
 pub(super) fn trailers(map: &HeaderMap) -> Headers {
     let trailers = headers(map);
     let allowed = trailers.iter().filter(|(name, _)| is_trailer(name));
-    allowed.take(HttpLimits::default().trailers).cloned().collect()
+    allowed.take(HttpLimits::default().trailers).collect()
 }
 
 /// Fields as a map. A field that `http` cannot hold is left out.
 pub(super) fn header_map(headers: &Headers) -> HeaderMap {
     let mut map = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers.iter() {
-        if let (Ok(name), Ok(value)) =
-            (HeaderName::from_bytes(name), HeaderValue::from_maybe_shared(value.clone()))
-        {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
             map.append(name, value);
         }
     }
@@ -113,10 +111,7 @@ pub(super) fn header_map(headers: &Headers) -> HeaderMap {
 }
 
 fn headers(map: &HeaderMap) -> Headers {
-    let octets = |(name, value): (&HeaderName, &HeaderValue)| {
-        (Bytes::copy_from_slice(name.as_ref()), Bytes::copy_from_slice(value.as_bytes()))
-    };
-    map.iter().map(octets).collect()
+    map.iter().collect()
 }
 
 /// The length that the handler itself declared, if it is one and clear.
@@ -194,8 +189,8 @@ mod tests {
             ("x-kept", "1"),
         ];
         let names: Vec<_> =
-            answered(200, &fields, false, 0).head.headers.iter().map(|(name, _)| name.clone()).collect();
-        assert_eq!(names, ["x-kept"]);
+            answered(200, &fields, false, 0).head.headers.iter().map(|(name, _)| name.to_vec()).collect();
+        assert_eq!(names, [b"x-kept"]);
     }
 
     #[test]
@@ -209,7 +204,7 @@ mod tests {
     #[test]
     fn framing_and_routing_names_are_no_trailers() {
         let map = parts(200, &[("x-sum", "1"), ("content-length", "3"), ("host", "a"), ("te", "x")]).headers;
-        let names: Vec<_> = trailers(&map).iter().map(|(name, _)| name.clone()).collect();
-        assert_eq!(names, ["x-sum"]);
+        let names: Vec<_> = trailers(&map).iter().map(|(name, _)| name.to_vec()).collect();
+        assert_eq!(names, [b"x-sum"]);
     }
 }

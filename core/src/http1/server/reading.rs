@@ -1,6 +1,6 @@
 //! Requests, from input to events.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::{AbortCause, Exchange, Reading, Server, ServerEvent, Writing};
 use crate::http1::Closing;
@@ -33,8 +33,11 @@ impl Server {
         let Reading::Head(scanner) = &mut self.reading else { return None };
         let request = match scanner.scan(input) {
             Ok(None) => return None,
-            // Copied, since a head that is kept must not keep the read buffer.
-            Ok(Some(end)) => request::parse(&Bytes::copy_from_slice(&input.split_to(end)), &self.limits),
+            Ok(Some(end)) => {
+                let request = request::parse(input.get(..end).unwrap_or_default(), &self.limits);
+                input.advance(end);
+                request
+            }
             Err(Malformed::StartLineTooLong) => Err(RequestError::TargetTooLong),
             Err(malformed) => Err(malformed.into()),
         };

@@ -342,7 +342,7 @@ fn what_is_kept_of_a_message_does_not_pin_the_rest_of_it() {
     let head = pair.telephone.recv(asked).take_head().expect("a head came");
     let Incoming::Octets(most) = pair.telephone.recv(asked).peek() else { panic!("octets came") };
     let kept = head.headers.first("kept").expect("the field came");
-    assert_eq!((small.len(), kept), (2000, &value));
+    assert_eq!((small.len(), kept), (2000, &value[..]));
     assert!(!range.contains(&small.as_ptr()) && !range.contains(&kept.as_ptr()));
     assert!(range.contains(&most.as_ptr()), "what is most of a message is not copied");
 }

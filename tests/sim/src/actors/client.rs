@@ -167,7 +167,7 @@ impl PublicLeg {
         let is_first = self.status.replace(head.status).is_none();
         let is_right = head.status == right && is_first && self.interims == plan.interims;
         let is_named =
-            head.headers.first("x-request").is_some_and(|name| **name == *request.to_string().as_bytes());
+            head.headers.first("x-request").is_some_and(|name| name == request.to_string().as_bytes());
         stage.oracle.judge("I17", request, is_right && is_named, || format!("{head:?}"));
         self.is_opaque = head.status == 101;
     }

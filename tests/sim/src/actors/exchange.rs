@@ -176,11 +176,12 @@ impl Plugboard {
         held.is_none_or(|held| stage.scenario.telephones[held.telephone as usize].is_hostile)
     }
 
-    /// Whether the telephone of a session was told to drain, be it that the plugboard has not heard of it.
+    /// Whether the telephone of a session was told to drain while it had it, or began it only to say so: the plugboard may
+    /// not have heard of it.
     fn is_drained(&self, key: SessionKey, stage: &Stage<'_>) -> bool {
         let Some(held) = self.sessions.get(&key) else { return true };
         stage.scenario.faults.iter().any(|fault| {
-            let is_due = (held.begun_at..=stage.now()).contains(&fault.at);
+            let is_due = fault.at <= stage.now() && held.begun_at <= fault.at + fault.lasts;
             fault.kind == FaultKind::DrainTelephone && u32::from(fault.whom) == held.telephone && is_due
         })
     }

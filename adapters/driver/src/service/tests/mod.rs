@@ -37,7 +37,7 @@ fn a_handler_sees_the_request_as_it_was_sent() {
             .unwrap()
     });
     assert_eq!((heard.head().status, heard.head().reason.as_ref()), (201, &b"Created"[..]));
-    assert_eq!(heard.head().headers.all("set-cookie").collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(heard.head().headers.all("set-cookie").collect::<Vec<_>>(), [b"a", b"b"]);
     assert_eq!(heard.head().length, Some(2));
     assert_eq!(heard.octets, b"ok");
     assert_eq!(heard.ending, Ok(Headers::new()));

@@ -1,0 +1,256 @@
+//! Header fields and trailers.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::wire::varint;
+
+/// One header field: its name in the case in which it came, and its value, as octets.
+pub type Field<'a> = (&'a [u8], &'a [u8]);
+
+/// Ordered, repeatable header fields (RFC 9110 §5). Names compare without case.
+///
+/// All of them stand in one buffer as they cross the tunnel, so that to read, to copy and to send a head costs one
+/// allocation and no more than its octets.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Headers {
+    /// Names and values by turns, each behind its length as a varint.
+    octets: Vec<u8>,
+    count: usize,
+}
+
+/// The fields of a section in order.
+#[derive(Debug, Clone)]
+pub struct Iter<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Field<'a>;
+
+    fn next(&mut self) -> Option<Field<'a>> {
+        let (field, rest) = split_field(self.rest)?;
+        self.rest = rest;
+        Some(field)
+    }
+}
+
+impl Headers {
+    /// No fields.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { octets: Vec::new(), count: 0 }
+    }
+
+    /// No fields, and room for so many octets of names and values; lengths below 128 take one more octet each.
+    #[must_use]
+    pub fn with_capacity(octets: usize) -> Self {
+        Self { octets: Vec::with_capacity(octets), count: 0 }
+    }
+
+    /// `count` fields as they came on the wire: the reader has walked through them.
+    pub(crate) fn from_wire(octets: &[u8], count: usize) -> Self {
+        Self { octets: octets.into(), count }
+    }
+
+    /// The fields as they go on the wire, without their count.
+    pub(crate) fn as_wire(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Appends a field behind all others.
+    pub fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        for octets in [name.as_ref(), value.as_ref()] {
+            varint::put(&mut self.octets, octets.len() as u64);
+            self.octets.extend_from_slice(octets);
+        }
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// The fields in order.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { rest: &self.octets }
+    }
+
+    /// The first value of `name`.
+    #[must_use]
+    pub fn first(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
+    }
+
+    /// Every value of `name`, in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
+    }
+
+    /// Whether a field `name` is there.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.first(name).is_some()
+    }
+
+    /// Removes every field for whose name and value `keep` is false.
+    pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
+        let (mut from, mut to) = (0_usize, 0_usize);
+        while let Some(((name, value), rest)) = split_field(self.octets.get(from..).unwrap_or_default()) {
+            let end = self.octets.len().saturating_sub(rest.len());
+            if keep(name, value) {
+                if to < from {
+                    self.octets.copy_within(from..end, to);
+                }
+                to = to.saturating_add(end.saturating_sub(from));
+            } else {
+                self.count = self.count.saturating_sub(1);
+            }
+            from = end;
+        }
+        self.octets.truncate(to);
+    }
+
+    /// Removes every field `name`.
+    pub fn remove(&mut self, name: &str) {
+        self.retain(|n, _| !n.eq_ignore_ascii_case(name.as_bytes()));
+    }
+
+    /// Puts `value` where the first field `name` stands and removes the others; appends if there is none.
+    pub fn set(&mut self, name: &'static str, value: impl AsRef<[u8]>) {
+        if !self.has(name) {
+            return self.push(name, value);
+        }
+        let value = value.as_ref();
+        let mut changed = Self::with_capacity(self.octets.len().saturating_add(value.len()));
+        let mut is_owed = true;
+        for (n, v) in self.iter() {
+            if !n.eq_ignore_ascii_case(name.as_bytes()) {
+                changed.push(n, v);
+            } else if core::mem::take(&mut is_owed) {
+                changed.push(n, value);
+            }
+        }
+        *self = changed;
+    }
+
+    /// The number of fields.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is no field.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(iter: I) -> Self {
+        let mut headers = Self::new();
+        for (name, value) in iter {
+            headers.push(name, value);
+        }
+        headers
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for (name, value) in self.iter() {
+            map.entry(
+                &format_args!("{}", name.escape_ascii()),
+                &format_args!("\"{}\"", value.escape_ascii()),
+            );
+        }
+        map.finish()
+    }
+}
+
+/// The field at the front of `octets`, and what follows it.
+fn split_field(octets: &[u8]) -> Option<(Field<'_>, &[u8])> {
+    let (name, rest) = varint::split_counted(octets)?;
+    let (value, rest) = varint::split_counted(rest)?;
+    Some(((name, value), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::String;
+    use proptest::prelude::*;
+
+    fn listed(headers: &Headers) -> Vec<(String, String)> {
+        let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).expect("ASCII");
+        headers.iter().map(|(name, value)| (text(name), text(value))).collect()
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Push(usize, String),
+        Set(usize, String),
+        Remove(usize),
+    }
+
+    /// Two of them are one name.
+    const NAMES: [&str; 3] = ["Host", "host", "x"];
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        let value = || proptest::string::string_regex("[a-z]{0,3}|[a-z]{150}").expect("an expression");
+        prop_oneof![
+            (0..NAMES.len(), value()).prop_map(|(name, value)| Step::Push(name, value)),
+            (0..NAMES.len(), value()).prop_map(|(name, value)| Step::Set(name, value)),
+            (0..NAMES.len()).prop_map(Step::Remove),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn fields_are_those_of_a_plain_list(steps in proptest::collection::vec(any_step(), 0..12)) {
+            let mut headers = Headers::new();
+            let mut model: Vec<(String, String)> = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Push(name, value) => {
+                        headers.push(NAMES[name], &value);
+                        model.push((NAMES[name].into(), value));
+                    }
+                    Step::Set(name, value) => {
+                        headers.set(NAMES[name], &value);
+                        let is_named = |of: &(String, String)| of.0.eq_ignore_ascii_case(NAMES[name]);
+                        match model.iter().position(is_named) {
+                            None => model.push((NAMES[name].into(), value)),
+                            Some(place) => {
+                                model[place].1 = value;
+                                let mut index = 0;
+                                model.retain(|of| {
+                                    index += 1;
+                                    index <= place + 1 || !is_named(of)
+                                });
+                            }
+                        }
+                    }
+                    Step::Remove(name) => {
+                        headers.remove(NAMES[name]);
+                        model.retain(|of| !of.0.eq_ignore_ascii_case(NAMES[name]));
+                    }
+                }
+                prop_assert_eq!(listed(&headers), model.clone());
+                prop_assert_eq!((headers.len(), headers.is_empty()), (model.len(), model.is_empty()));
+                prop_assert_eq!(&model.iter().cloned().collect::<Headers>(), &headers);
+                let host = model.iter().find(|of| of.0.eq_ignore_ascii_case("host"));
+                prop_assert_eq!(headers.first("HOST"), host.map(|of| of.1.as_bytes()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_readable() {
+        let mut headers = Headers::new();
+        headers.push("X", [b'a', 0xff]);
+        assert_eq!(format!("{headers:?}"), r#"{X: "a\xff"}"#);
+    }
+}
