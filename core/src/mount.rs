@@ -27,43 +27,55 @@ const HOST_BYTES_MAX: usize = 253;
 /// assert_eq!(mount.to_string(), "example.com/~ann");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Mount(Kind);
+pub struct Mount {
+    text: Box<str>,
+    kind: Kind,
+}
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Kind {
-    /// The path is empty for the root and begins with a slash otherwise.
+    /// So many octets of the text are the host. The path behind it is a slash alone for the root.
     Path {
-        host: Option<Box<str>>,
-        path: Box<str>,
+        host: usize,
     },
-    Room(Box<str>),
+    Room,
     Tcp(u16),
 }
 
+const ROOM: &str = "room:";
+const TCP: &str = "tcp:";
+
 impl Mount {
+    /// The text that stands for it everywhere, as it prints.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    fn parts(&self) -> Option<(&str, &str)> {
+        match self.kind {
+            Kind::Path { host } => self.text.split_at_checked(host),
+            Kind::Room | Kind::Tcp(_) => None,
+        }
+    }
+
     /// The host name, if this is a path on one host.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
-        match &self.0 {
-            Kind::Path { host, .. } => host.as_deref(),
-            Kind::Room(_) | Kind::Tcp(_) => None,
-        }
+        self.parts().map(|(host, _)| host).filter(|host| !host.is_empty())
     }
 
     /// The path without a trailing slash, empty for the root: what `--strip-prefix` takes off a target.
     #[must_use]
     pub fn path(&self) -> Option<&str> {
-        match &self.0 {
-            Kind::Path { path, .. } => Some(path),
-            Kind::Room(_) | Kind::Tcp(_) => None,
-        }
+        self.parts().map(|(_, path)| if path == "/" { "" } else { path })
     }
 
     /// The name of a room.
     #[must_use]
     pub fn room(&self) -> Option<&str> {
-        match &self.0 {
-            Kind::Room(name) => Some(name),
+        match self.kind {
+            Kind::Room => self.text.strip_prefix(ROOM),
             Kind::Path { .. } | Kind::Tcp(_) => None,
         }
     }
@@ -71,9 +83,9 @@ impl Mount {
     /// The number of a TCP port.
     #[must_use]
     pub const fn port(&self) -> Option<u16> {
-        match &self.0 {
-            Kind::Tcp(port) => Some(*port),
-            Kind::Path { .. } | Kind::Room(_) => None,
+        match self.kind {
+            Kind::Tcp(port) => Some(port),
+            Kind::Path { .. } | Kind::Room => None,
         }
     }
 
@@ -84,12 +96,9 @@ impl Mount {
     /// mount is chosen before one of all hosts, `/api` must not be enough to take `example.com/api`.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (Kind::Path { host, path }, Kind::Path { host: its_host, path: its_path }) => {
-                host == its_host && is_at_or_below(path, its_path)
-            }
-            (Kind::Room(_), Kind::Room(_)) | (Kind::Tcp(_), Kind::Tcp(_)) => self == other,
-            (Kind::Path { .. } | Kind::Room(_) | Kind::Tcp(_), _) => false,
+        match (self.path(), other.path()) {
+            (Some(path), Some(its_path)) => self.host() == other.host() && is_at_or_below(path, its_path),
+            _ => self == other,
         }
     }
 }
@@ -103,14 +112,7 @@ fn is_at_or_below(top: &str, path: &str) -> bool {
 
 impl fmt::Display for Mount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Kind::Path { host, path } => {
-                f.write_str(host.as_deref().unwrap_or_default())?;
-                f.write_str(if path.is_empty() { "/" } else { path })
-            }
-            Kind::Room(name) => write!(f, "room:{name}"),
-            Kind::Tcp(port) => write!(f, "tcp:{port}"),
-        }
+        f.write_str(&self.text)
     }
 }
 
@@ -171,10 +173,10 @@ impl FromStr for Mount {
         if text.len() > MOUNT_BYTES_MAX {
             return Err(MountError::TooLong(text.len()));
         }
-        if let Some(name) = text.strip_prefix("room:") {
+        if let Some(name) = text.strip_prefix(ROOM) {
             return room(name).ok_or_else(|| MountError::Room(text.to_owned()));
         }
-        if let Some(number) = text.strip_prefix("tcp:") {
+        if let Some(number) = text.strip_prefix(TCP) {
             return port(number).ok_or_else(|| MountError::Port(text.to_owned()));
         }
         if text.contains("://") {
@@ -182,26 +184,29 @@ impl FromStr for Mount {
         }
         let slash = text.find('/').ok_or_else(|| MountError::NoSlash(text.to_owned()))?;
         let (host, path) = text.split_at(slash);
-        Ok(Self(Kind::Path { host: parse_host(host, text)?, path: parse_path(path, text)? }))
+        let (host, path) = (parse_host(host, text)?, parse_path(path, text)?);
+        let kind = Kind::Path { host: host.len() };
+        Ok(Self { text: [host, path].concat().into(), kind })
     }
 }
 
 fn room(name: &str) -> Option<Mount> {
     let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
     let is_room = (1..=ROOM_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain);
-    is_room.then(|| Mount(Kind::Room(name.into())))
+    is_room.then(|| Mount { text: [ROOM, name].concat().into(), kind: Kind::Room })
 }
 
 /// Digits only and no leading zero, so that one port has one name.
 fn port(number: &str) -> Option<Mount> {
     let is_number = number.bytes().all(|octet| octet.is_ascii_digit()) && !number.starts_with('0');
-    is_number.then(|| number.parse().ok()).flatten().map(|port| Mount(Kind::Tcp(port)))
+    let port = is_number.then(|| number.parse().ok()).flatten()?;
+    Some(Mount { text: [TCP, number].concat().into(), kind: Kind::Tcp(port) })
 }
 
-/// The host in `mount`, `None` where there is none before the path.
-fn parse_host(host: &str, mount: &str) -> Result<Option<Box<str>>, MountError> {
+/// The host in `mount`, empty where there is none before the path.
+fn parse_host(host: &str, mount: &str) -> Result<String, MountError> {
     if host.is_empty() {
-        return Ok(None);
+        return Ok(String::new());
     }
     if host.contains(':') {
         return Err(MountError::HostWithPort(mount.to_owned()));
@@ -212,10 +217,10 @@ fn parse_host(host: &str, mount: &str) -> Result<Option<Box<str>>, MountError> {
     if name.len() > HOST_BYTES_MAX || !name.split('.').all(is_label) {
         return Err(MountError::Host(mount.to_owned()));
     }
-    Ok(Some(name.to_ascii_lowercase().into()))
+    Ok(name.to_ascii_lowercase())
 }
 
-fn parse_path(path: &str, mount: &str) -> Result<Box<str>, MountError> {
+fn parse_path(path: &str, mount: &str) -> Result<String, MountError> {
     if path.contains('?') {
         return Err(MountError::Query(mount.to_owned()));
     }
@@ -226,7 +231,7 @@ fn parse_path(path: &str, mount: &str) -> Result<Box<str>, MountError> {
     }
     // What is canonical is ASCII, so no octet is replaced.
     let path = String::from_utf8_lossy(&canonical);
-    Ok(path.strip_suffix('/').unwrap_or(&path).into())
+    Ok(path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(&path).into())
 }
 
 /// The name in a `Host` field or an authority as mounts hold it: without port and trailing dots, in lower

@@ -8,11 +8,13 @@ const GATHER_BYTES: usize = 1024;
 /// A gathered piece is closed at this size.
 const GATHERED_BYTES_MAX: usize = 8 * 1024;
 
-/// Octets in order, in as few pieces as is cheap.
+/// Octets in order, in as few pieces as is cheap: what is small and goes through at once costs one allocation.
 #[derive(Debug, Default)]
 pub struct ByteQueue {
-    pieces: VecDeque<Bytes>,
-    /// Small pieces gathered behind `pieces`.
+    /// The first piece; empty if there is none but what is gathered.
+    first: Bytes,
+    more: VecDeque<Bytes>,
+    /// Small pieces gathered behind the others.
     gathered: BytesMut,
     len: usize,
 }
@@ -43,7 +45,7 @@ impl ByteQueue {
         } else {
             self.len += octets.len();
             self.seal();
-            self.pieces.push_back(octets);
+            self.append(octets);
         }
     }
 
@@ -63,33 +65,42 @@ impl ByteQueue {
 
     /// The first piece, shared and not taken; `None` if the queue is empty.
     pub fn front(&mut self) -> Option<&Bytes> {
-        if self.pieces.is_empty() {
+        if self.first.is_empty() {
             self.seal();
         }
-        self.pieces.front()
+        (!self.first.is_empty()).then_some(&self.first)
+    }
+
+    /// Takes the first piece; `None` if the queue is empty.
+    pub fn take_front(&mut self) -> Option<Bytes> {
+        let count = self.front()?.len();
+        self.len -= count;
+        Some(core::mem::replace(&mut self.first, self.more.pop_front().unwrap_or_default()))
     }
 
     /// What is in the queue, piece by piece.
     pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
-        let gathered = (!self.gathered.is_empty()).then_some(&self.gathered[..]);
-        self.pieces.iter().map(|piece| &piece[..]).chain(gathered)
+        let pieces = core::iter::once(&self.first).chain(&self.more);
+        pieces
+            .map(|piece| &piece[..])
+            .chain(core::iter::once(&self.gathered[..]))
+            .filter(|slice| !slice.is_empty())
     }
 
     /// Takes away the first `count` octets, or all if there are fewer.
     pub fn advance(&mut self, mut count: usize) {
-        while count > 0 {
-            if self.front().is_none() {
-                return;
-            }
-            let Some(first) = self.pieces.front_mut() else { return };
-            let taken = count.min(first.len());
-            first.advance(taken);
+        while count > 0 && !self.first.is_empty() {
+            let taken = count.min(self.first.len());
+            self.first.advance(taken);
             self.len -= taken;
             count -= taken;
-            if first.is_empty() {
-                self.pieces.pop_front();
+            if self.first.is_empty() {
+                self.first = self.more.pop_front().unwrap_or_default();
             }
         }
+        let taken = count.min(self.gathered.len());
+        self.gathered.advance(taken);
+        self.len -= taken;
     }
 
     /// Throws everything away and frees the memory.
@@ -99,7 +110,16 @@ impl ByteQueue {
 
     fn seal(&mut self) {
         if !self.gathered.is_empty() {
-            self.pieces.push_back(self.gathered.split().freeze());
+            let piece = core::mem::take(&mut self.gathered).freeze();
+            self.append(piece);
+        }
+    }
+
+    fn append(&mut self, piece: Bytes) {
+        if self.first.is_empty() {
+            self.first = piece;
+        } else {
+            self.more.push_back(piece);
         }
     }
 }
@@ -116,6 +136,8 @@ mod tests {
         Push(usize),
         PushCopy(usize),
         Advance(usize),
+        Take,
+        Look,
     }
 
     fn any_step() -> impl Strategy<Value = Step> {
@@ -123,6 +145,8 @@ mod tests {
             (0_usize..3000).prop_map(Step::Push),
             (0_usize..3000).prop_map(Step::PushCopy),
             (0_usize..5000).prop_map(Step::Advance),
+            Just(Step::Take),
+            Just(Step::Look),
         ]
     }
 
@@ -150,11 +174,22 @@ mod tests {
                         queue.advance(count);
                         model.drain(..count.min(model.len()));
                     }
+                    Step::Take => {
+                        let taken = queue.take_front();
+                        prop_assert_eq!(taken.is_some(), !model.is_empty());
+                        let taken = taken.unwrap_or_default();
+                        prop_assert!(model.starts_with(&taken));
+                        model.drain(..taken.len());
+                    }
+                    Step::Look => {
+                        let front = queue.front().cloned();
+                        prop_assert_eq!(front.is_some(), !model.is_empty());
+                        prop_assert!(front.is_none_or(|piece| !piece.is_empty() && model.starts_with(&piece)));
+                    }
                 }
                 prop_assert_eq!((queue.len(), queue.is_empty()), (model.len(), model.is_empty()));
-                let front = queue.front().cloned();
-                prop_assert_eq!(front.is_some(), !model.is_empty());
-                prop_assert!(front.is_none_or(|piece| model.starts_with(&piece)));
+                prop_assert!(queue.slices().all(|slice| !slice.is_empty()));
+                prop_assert_eq!(queue.slices().collect::<Vec<_>>().concat(), model.clone());
             }
         }
     }

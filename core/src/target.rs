@@ -78,7 +78,11 @@ pub fn canonical(raw: &[u8]) -> Result<Bytes, TargetError> {
     let path = path(raw);
     let query = raw.get(path.len()..).unwrap_or_default();
     let mut out = Vec::with_capacity(raw.len().saturating_add(1));
-    append_path(path, &mut out)?;
+    if is_simple(path) {
+        out.extend_from_slice(path);
+    } else {
+        append_path(path, &mut out)?;
+    }
     match query.iter().find(|&&octet| !is_query_octet(octet)) {
         Some(&octet) => Err(TargetError::Octet(octet)),
         None => {
@@ -92,6 +96,21 @@ pub fn canonical(raw: &[u8]) -> Result<Bytes, TargetError> {
 #[must_use]
 pub fn path(target: &[u8]) -> &[u8] {
     target.split(|&octet| octet == b'?').next().unwrap_or_default()
+}
+
+/// Whether `path` is surely canonical: it holds nothing that could be escaped, cut off, or a dot segment. Most are.
+fn is_simple(path: &[u8]) -> bool {
+    let mut last = b' ';
+    let is_simple = path.iter().all(|&octet| {
+        let is_fine = match octet {
+            b'/' | b'.' => last != b'/',
+            b'-' | b'_' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => true,
+            _ => false,
+        };
+        last = octet;
+        is_fine
+    });
+    is_simple && path.starts_with(b"/")
 }
 
 /// Appends the canonical form of `path`: one segment after the other, each taken back if it is a dot
@@ -182,6 +201,9 @@ const ORDERS: [[&[&[u8]]; 2]; 9] = {
 
 /// Whether every backend reads the segments of a canonical `path` alike. A slash at the end is plain.
 pub(crate) fn is_plain(path: &[u8]) -> bool {
+    if is_simple(path) {
+        return true;
+    }
     let has = |marks: &[&[u8]]| cut(path, marks).1.is_some();
     !(has(&HIDDEN_SLASHES) || has(&PARAMETERS) || has(&[b"//"]))
 }

@@ -57,6 +57,8 @@ pub(crate) struct Pump<'a, R: Runtime, S, C> {
     arrived: Vec<Arrived>,
     /// Octets from the socket that the stream has not taken yet.
     held: Bytes,
+    /// When the task was woken.
+    now: Timestamp,
     is_eof: bool,
     is_inbound_done: bool,
     is_outbound_done: bool,
@@ -96,6 +98,7 @@ where
             alarm,
             arrived: Vec::new(),
             held: Bytes::new(),
+            now: Timestamp::ZERO,
             is_eof: false,
             is_inbound_done,
             is_outbound_done: false,
@@ -112,6 +115,7 @@ where
 
     /// One turn of [`Pump::run`], for who has something else to watch.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended<C::Lost>> {
+        self.now = self.runtime.now();
         loop {
             let turns = self.turn(cx);
             match turns {
@@ -122,10 +126,11 @@ where
             if !self.alarm.poll(earliest(self.codec.poll_timeout(), self.send_deadline()), cx) {
                 return Poll::Pending;
             }
-            if self.send_deadline().is_some_and(|deadline| deadline <= self.runtime.now()) {
+            self.now = self.runtime.now();
+            if self.send_deadline().is_some_and(|deadline| deadline <= self.now) {
                 return Poll::Ready(Ended::Lost(self.codec.handle_broken()));
             }
-            if let Some(lost) = self.codec.handle_timeout(self.runtime.now()) {
+            if let Some(lost) = self.codec.handle_timeout(self.now) {
                 return Poll::Ready(Ended::Lost(lost));
             }
             // What a timer means may stand in the codec as its next part.
@@ -158,10 +163,10 @@ where
         let mut turn = Turn::Idle;
         loop {
             if !self.offer_held(cx)? {
-                self.codec.handle_backpressure(self.runtime.now());
+                self.codec.handle_backpressure(self.now);
                 return Ok(turn);
             }
-            match self.codec.poll_part(&mut self.connection.input, self.runtime.now()) {
+            match self.codec.poll_part(&mut self.connection.input, self.now) {
                 Part::None => {}
                 part => {
                     self.on_part(part)?;
@@ -173,7 +178,7 @@ where
                 return Ok(turn);
             }
             if !self.is_room(cx)? {
-                self.codec.handle_backpressure(self.runtime.now());
+                self.codec.handle_backpressure(self.now);
                 return Ok(turn);
             }
             match self.connection.poll_fill(cx) {
@@ -293,8 +298,7 @@ where
     /// Writes the output. True if all of it is gone; its credit then returns.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended<C::Lost>> {
         if !self.codec.output().is_empty() {
-            let now = self.runtime.now();
-            match self.connection.poll_drain(self.codec.output(), now, cx) {
+            match self.connection.poll_drain(self.codec.output(), self.now, cx) {
                 Poll::Pending => return Ok(false),
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) if self.codec.survives_broken_write() => {
@@ -311,7 +315,7 @@ where
         if self.codec.wants_shutdown() {
             match self.connection.poll_shutdown(cx) {
                 Poll::Pending => return Ok(false),
-                Poll::Ready(Ok(())) => self.codec.handle_shutdown(self.runtime.now()),
+                Poll::Ready(Ok(())) => self.codec.handle_shutdown(self.now),
                 Poll::Ready(Err(_)) => return Err(Ended::Lost(self.codec.handle_broken())),
             }
         }

@@ -146,7 +146,9 @@ fn take(input: &mut BytesMut, left: &mut u64) -> Option<Bytes> {
     }
     let count = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
     *left = left.saturating_sub(count as u64);
-    Some(input.split_to(count).freeze())
+    // To take all of it costs less than to share the buffer.
+    let taken = if count == input.len() { core::mem::take(input) } else { input.split_to(count) };
+    Some(taken.freeze())
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub(super) fn canonical(authority: &[u8]) -> Option<Bytes> {
             is_port(port).then(|| Bytes::from(format!("[{address}]")))
         }
         None => {
-            let end = authority.find(':').unwrap_or(authority.len());
+            let end = authority.bytes().position(|octet| octet == b':').unwrap_or(authority.len());
             let (name, port) = authority.split_at_checked(end)?;
             is_port(port).then(|| canonical_name(name))?.map(Bytes::from)
         }
@@ -35,11 +35,15 @@ fn is_port(text: &str) -> bool {
 
 fn canonical_name(name: &str) -> Option<String> {
     let name = name.strip_suffix('.').unwrap_or(name);
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
-    };
-    (name.len() <= HOST_BYTES_MAX && name.split('.').all(is_label)).then(|| name.to_ascii_lowercase())
+    let mut is_in_label = false;
+    for octet in name.bytes() {
+        match octet {
+            b'.' if is_in_label => is_in_label = false,
+            b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => is_in_label = true,
+            _ => return None,
+        }
+    }
+    (is_in_label && name.len() <= HOST_BYTES_MAX).then(|| name.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -60,6 +64,13 @@ mod tests {
         ];
         for (given, expected) in rows {
             assert_eq!(canonical(given.as_bytes()).as_deref(), Some(expected.as_bytes()), "{given}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_none() {
+        for given in ["", ".", "a..b", ".a", "a..", "a b", "a@b", "a:x", "a:65536", "ä", "[::1", "[x]"] {
+            assert_eq!(canonical(given.as_bytes()), None, "{given}");
         }
     }
 }

@@ -49,7 +49,7 @@ pub(super) const fn scanner(limits: &HttpLimits) -> Scanner {
 
 /// Takes a scanned request head apart.
 pub(super) fn parse(section: &[u8], limits: &HttpLimits) -> Result<Request, RequestError> {
-    let mut slots = split::slots(section);
+    let mut slots = split::Slots::new();
     let split::RequestParts { method, target, version, fields } = split::request(section, &mut slots)?;
     check_method(method)?;
     if target.len() > limits.target_bytes {

@@ -43,7 +43,7 @@ pub(super) const fn scanner(limits: &HttpLimits) -> Scanner {
 
 /// Takes a scanned response head apart.
 pub(super) fn parse(section: &[u8], asked: &Asked) -> Result<Response, ResponseError> {
-    let mut slots = split::slots(section);
+    let mut slots = split::Slots::new();
     let split::ResponseParts { version, status, reason, fields } = split::response(section, &mut slots)?;
     if !(100..600).contains(&status) {
         return Err(ResponseError::StatusLine);

@@ -31,19 +31,38 @@ pub(super) struct ResponseParts<'a> {
     pub(super) fields: &'a [Header<'a>],
 }
 
-/// Room for the fields of a section: one slot a line, of which the scanner has let only so many through.
-pub(super) fn slots<'a>(section: &[u8]) -> Vec<Header<'a>> {
-    let lines = section.iter().filter(|&&octet| octet == b'\n').count();
-    alloc::vec![httparse::EMPTY_HEADER; lines]
+/// Room for the fields of a section.
+pub(super) struct Slots<'a> {
+    few: [Header<'a>; FEW],
+    many: Vec<Header<'a>>,
+}
+
+/// Fields of a section for which no memory is allocated.
+const FEW: usize = 24;
+
+impl<'a> Slots<'a> {
+    pub(super) const fn new() -> Self {
+        Self { few: [httparse::EMPTY_HEADER; FEW], many: Vec::new() }
+    }
+
+    /// One slot a line, of which the scanner has let only so many through.
+    fn of(&mut self, section: &[u8]) -> &mut [Header<'a>] {
+        let lines = section.iter().filter(|&&octet| octet == b'\n').count();
+        if let Some(few) = self.few.get_mut(..lines) {
+            return few;
+        }
+        self.many.resize(lines, httparse::EMPTY_HEADER);
+        &mut self.many
+    }
 }
 
 /// Splits `method SP target SP version`, with exactly these two spaces, and the fields behind it
 /// (RFC 9112 §3).
 pub(super) fn request<'s, 'a: 's>(
     section: &'a [u8],
-    slots: &'s mut [Header<'a>],
+    slots: &'s mut Slots<'a>,
 ) -> Result<RequestParts<'s>, RequestError> {
-    let mut head = httparse::Request::new(slots);
+    let mut head = httparse::Request::new(slots.of(section));
     if let Err(error) = whole(head.parse(section), section) {
         let version = head.path.map(|target| behind(section, target));
         return Err(request_error(error, version.unwrap_or_default()));
@@ -59,9 +78,9 @@ pub(super) fn request<'s, 'a: 's>(
 /// servers in use leave it out with an empty reason, and nothing else can be meant (RFC 9112 §4). [H-26]
 pub(super) fn response<'s, 'a: 's>(
     section: &'a [u8],
-    slots: &'s mut [Header<'a>],
+    slots: &'s mut Slots<'a>,
 ) -> Result<ResponseParts<'s>, ResponseError> {
-    let mut head = httparse::Response::new(slots);
+    let mut head = httparse::Response::new(slots.of(section));
     whole(head.parse(section), section)
         .map_err(|error| field_error(error).map_or(ResponseError::StatusLine, ResponseError::from))?;
     let httparse::Response { version, code, headers, .. } = head;
@@ -75,9 +94,9 @@ pub(super) fn response<'s, 'a: 's>(
 /// Splits a section of fields only.
 pub(super) fn trailers<'s, 'a: 's>(
     section: &'a [u8],
-    slots: &'s mut [Header<'a>],
+    slots: &'s mut Slots<'a>,
 ) -> Result<&'s [Header<'a>], Malformed> {
-    match httparse::parse_headers(section, slots) {
+    match httparse::parse_headers(section, slots.of(section)) {
         Ok(Status::Complete((end, fields))) if end == section.len() => Ok(fields),
         Ok(Status::Complete(_) | Status::Partial) => Err(Malformed::FieldLine),
         Err(error) => Err(field_error(error).unwrap_or(Malformed::FieldLine)),

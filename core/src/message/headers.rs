@@ -60,7 +60,9 @@ impl Headers {
 
     /// Appends a field behind all others.
     pub fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        for octets in [name.as_ref(), value.as_ref()] {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        self.octets.reserve(name.len().saturating_add(value.len()).saturating_add(2));
+        for octets in [name, value] {
             varint::put(&mut self.octets, octets.len() as u64);
             self.octets.extend_from_slice(octets);
         }

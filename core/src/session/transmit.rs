@@ -59,12 +59,15 @@ impl Message {
         varint::put(&mut self.out, body as u64);
         varint::put(&mut self.out, id.number());
         let mut left = count;
-        while let Some(piece) = buffer.front().filter(|_| left > 0) {
-            let taken = left.min(piece.len());
-            self.out.put_slice(piece.get(..taken).unwrap_or_default());
-            buffer.advance(taken);
+        for slice in buffer.slices() {
+            let taken = left.min(slice.len());
+            self.out.put_slice(slice.get(..taken).unwrap_or_default());
             left -= taken;
+            if left == 0 {
+                break;
+            }
         }
+        buffer.advance(count);
         self.is_numbered = true;
     }
 }

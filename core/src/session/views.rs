@@ -6,6 +6,7 @@ use super::stream::{RecvState, SendState};
 use super::{HEAD_BYTES_MAX, HeadRefused, Session, StreamId};
 use crate::error::{Reset, ResetCode, Touched};
 use crate::message::{Headers, ResponseHead};
+use crate::queue::ByteQueue;
 use crate::time::Timestamp;
 use crate::wire;
 
@@ -159,6 +160,10 @@ pub struct RecvStream<'a> {
 impl RecvStream<'_> {
     /// What stands next. Octets that came before a reset are still delivered first.
     pub fn peek(&mut self) -> Incoming {
+        self.next(|buffer| buffer.front().cloned())
+    }
+
+    fn next(&mut self, octets: impl FnOnce(&mut ByteQueue) -> Option<Bytes>) -> Incoming {
         let Some(stream) = self.session.streams.get_mut(&self.id) else {
             return Incoming::Reset(Reset { code: ResetCode::SessionLost, touched: Touched::Unknown });
         };
@@ -169,8 +174,8 @@ impl RecvStream<'_> {
         if !stream.recv.heads.is_empty() {
             return Incoming::Head;
         }
-        if let Some(octets) = stream.recv.buffer.front() {
-            return Incoming::Octets(octets.clone());
+        if let Some(octets) = octets(&mut stream.recv.buffer) {
+            return Incoming::Octets(octets);
         }
         match &stream.recv.state {
             RecvState::Open => Incoming::Pending,
@@ -183,12 +188,7 @@ impl RecvStream<'_> {
     /// [`RecvStream::credit`], once whoever they are for has taken them. Heads, ends and resets are as in
     /// [`RecvStream::peek`].
     pub fn read(&mut self) -> Incoming {
-        let incoming = self.peek();
-        if let (Incoming::Octets(octets), Some(stream)) = (&incoming, self.session.streams.get_mut(&self.id))
-        {
-            stream.recv.buffer.advance(octets.len());
-        }
-        incoming
+        self.next(|buffer| buffer.take_front())
     }
 
     /// Gives back the credit of `count` octets that were [read](RecvStream::read) before.

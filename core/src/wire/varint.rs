@@ -8,6 +8,10 @@ pub const VARINT_BYTES_MAX: usize = 10;
 
 /// Appends `value`.
 pub fn put(out: &mut impl BufMut, mut value: u64) {
+    // Most are that small.
+    if value < 0x80 {
+        return out.put_u8(value as u8);
+    }
     while value >= 0x80 {
         out.put_u8((value & 0x7f) as u8 | 0x80);
         value >>= 7;

@@ -14,6 +14,7 @@ use telephone_core::forward::stamp;
 use telephone_core::http1::{AbortCause, RequestError};
 use telephone_core::limits::{DARK_TIME, REQUEST_ATTEMPTS_MAX};
 use telephone_core::message::RequestHead;
+use telephone_core::mount::Mount;
 use telephone_core::retry::{may_move, may_repeat};
 use telephone_core::router::{SessionKey, Ticket};
 use telephone_core::session::OpenError;
@@ -43,7 +44,7 @@ struct Account {
     status: Option<u16>,
     cause: &'static str,
     moved: Moved,
-    chosen: Option<(Arc<str>, Bytes)>,
+    chosen: Option<(Arc<str>, Arc<Mount>)>,
 }
 
 /// How one attempt to serve a request ended.
@@ -131,12 +132,11 @@ async fn serve_stamped<R: Runtime>(
             }
             Err(Some(refused)) => return refuse(client, refused, account),
         };
-        let mount = Bytes::from(chosen.mount.to_string());
-        account.chosen = Some((chosen.subject.clone(), mount.clone()));
+        account.chosen = Some((chosen.subject.clone(), chosen.mount.clone()));
         let lease = Lease { relay, key: chosen.key };
         // Whoever has nowhere left to go waits for the session's next link.
         let may_move = attempt < REQUEST_ATTEMPTS_MAX && may_move(&request.head, request.end);
-        let outcome = carry(relay, client, request, (&chosen, mount), may_move, account).await;
+        let outcome = carry(relay, client, request, &chosen, may_move, account).await;
         drop(lease);
         match outcome {
             Attempt::Over(flow) => return flow,
@@ -206,10 +206,11 @@ async fn carry<R: Runtime>(
     relay: &Arc<Inner<R>>,
     client: &mut Client<R>,
     request: &Request,
-    (chosen, mount): (&Chosen, Bytes),
+    chosen: &Chosen,
     may_move: bool,
     account: &mut Account,
 ) -> Attempt {
+    let mount = Bytes::copy_from_slice(chosen.mount.as_str().as_bytes());
     let opening = Opening::Http { mount, head: request.head.clone() };
     let stream = match chosen.session.open(opening, request.end) {
         Ok(stream) => stream,
@@ -307,7 +308,7 @@ fn report<R: Runtime>(relay: &Inner<R>, client: &Client<R>, head: &RequestHead, 
         bytes_out: account.moved.outbound,
         duration: relay.runtime.now().since(account.started),
         peer: client.peer,
-        mount: chosen.and_then(|(_, mount)| std::str::from_utf8(mount).ok()),
+        mount: chosen.map(|(_, mount)| mount.as_str()),
         subject: chosen.map(|(subject, _)| subject.as_ref()),
         cause: account.cause,
     });

@@ -1,14 +1,16 @@
 //! The public leg: one client connection, request after request.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use telephone_core::forward::{Observed, Scheme};
 use telephone_core::http1::{Closing, RequestOrigin, Server, ServerEvent};
 use telephone_core::message::RequestHead;
+use telephone_core::time::Timestamp;
 
 use super::{Inner, exchange, tunnel};
 use crate::alarm::Alarm;
@@ -33,6 +35,8 @@ pub(super) struct Client<R: Runtime> {
     pub(super) alarm: Alarm<R>,
     /// A request has come on it.
     has_asked: bool,
+    /// It knows that the relay is about to leave.
+    has_heard: bool,
 }
 
 /// Serves a connection to its end.
@@ -45,8 +49,9 @@ pub(super) async fn serve<R: Runtime>(
     let alarm = Alarm::new(relay.runtime.clone());
     let is_trusted = (relay.config.trust)(peer.ip());
     let observed = Observed { peer: peer.ip().into(), scheme: Scheme::Http, is_trusted };
-    let mut client = Client { connection, server, peer, observed, alarm, has_asked: false };
-    while let Some(request) = client.next_request(relay).await {
+    let mut client = Client { connection, server, peer, observed, alarm, has_asked: false, has_heard: false };
+    let mut raised = std::pin::pin!(relay.draining.raised());
+    while let Some(request) = client.next_request(relay, raised.as_mut()).await {
         if tunnel::is_for_telephones(&relay.config.tunnel_path, &request.head) {
             match tunnel::upgrade(&mut client, &request.head) {
                 Ok(()) => return tunnel::serve(relay, client).await,
@@ -60,12 +65,14 @@ pub(super) async fn serve<R: Runtime>(
 
 impl<R: Runtime> Client<R> {
     /// The next request, or `None` when the connection is over. Writes what waits to be written first.
-    async fn next_request(&mut self, relay: &Inner<R>) -> Option<Request> {
-        let mut raised = std::pin::pin!(relay.draining.raised());
-        let mut is_announced = false;
+    async fn next_request(
+        &mut self,
+        relay: &Inner<R>,
+        mut raised: Pin<&mut impl Future<Output = ()>>,
+    ) -> Option<Request> {
         poll_fn(|cx| {
-            if !is_announced && raised.as_mut().poll(cx).is_ready() {
-                is_announced = true;
+            if !self.has_heard && raised.as_mut().poll(cx).is_ready() {
+                self.has_heard = true;
                 self.server.announce_close();
             }
             self.poll_request(relay, cx)
@@ -74,14 +81,14 @@ impl<R: Runtime> Client<R> {
     }
 
     fn poll_request(&mut self, relay: &Inner<R>, cx: &mut Context<'_>) -> Poll<Option<Request>> {
-        let runtime = &relay.runtime;
+        let mut now = relay.runtime.now();
         loop {
-            match self.poll_write(runtime, cx) {
+            match self.poll_write(now, cx) {
                 Poll::Ready(ControlFlow::Continue(())) => {}
                 Poll::Ready(ControlFlow::Break(())) => return Poll::Ready(None),
                 Poll::Pending => return self.poll_stalled(relay, cx),
             }
-            match self.server.poll_event(&mut self.connection.input, runtime.now()) {
+            match self.server.poll_event(&mut self.connection.input, now) {
                 Some(ServerEvent::Request { head, end, origin }) => {
                     self.has_asked = true;
                     return Poll::Ready(Some(Request { head, end, origin }));
@@ -106,7 +113,8 @@ impl<R: Runtime> Client<R> {
                 _ => continue,
             }
             if self.alarm.poll(self.server.poll_timeout(), cx) {
-                self.server.handle_timeout(runtime.now());
+                now = relay.runtime.now();
+                self.server.handle_timeout(now);
                 continue;
             }
             if !self.server.wants_read() {
@@ -137,14 +145,14 @@ impl<R: Runtime> Client<R> {
     }
 
     /// Writes what waits and closes what is to be closed; breaks when the connection is over.
-    fn poll_write(&mut self, runtime: &R, cx: &mut Context<'_>) -> Poll<ControlFlow<()>> {
+    fn poll_write(&mut self, now: Timestamp, cx: &mut Context<'_>) -> Poll<ControlFlow<()>> {
         loop {
             if self.server.closing() == Closing::Reset {
                 self.connection.socket.reset_on_drop();
                 return Poll::Ready(ControlFlow::Break(()));
             }
             if !self.server.output().is_empty() {
-                let drained = ready!(self.connection.poll_drain(self.server.output(), runtime.now(), cx));
+                let drained = ready!(self.connection.poll_drain(self.server.output(), now, cx));
                 if drained.is_err() {
                     return Poll::Ready(ControlFlow::Break(()));
                 }
@@ -156,7 +164,7 @@ impl<R: Runtime> Client<R> {
                     if ready!(self.connection.poll_shutdown(cx)).is_err() {
                         return Poll::Ready(ControlFlow::Break(()));
                     }
-                    self.server.handle_shutdown(runtime.now());
+                    self.server.handle_shutdown(now);
                 }
             }
         }
