@@ -69,14 +69,15 @@ pub struct Observed {
 pub fn stamp(headers: &mut Headers, observed: &Observed) {
     headers.retain(|name, _| is_believed(name, observed.is_trusted));
     let peer = &observed.peer;
-    let host = headers.first("host").map(Bytes::copy_from_slice).unwrap_or_default();
     let mut addresses = joined(headers, "x-forwarded-for");
     let mut forwarded = joined(headers, "forwarded");
+    let host = headers.first("host").unwrap_or_default();
+    let has_host = !host.is_empty();
     forwarded.reserve(ELEMENT_BYTES + host.len());
-    if forwarded.is_empty() {
+    if forwarded.is_empty() && !addresses.is_empty() {
         translate(&addresses, &mut forwarded);
     }
-    put_element(&mut forwarded, peer, &host, observed.scheme);
+    put_element(&mut forwarded, peer, host, observed.scheme);
     if addresses.is_empty() {
         headers.set("X-Forwarded-For", &peer.text);
     } else {
@@ -87,8 +88,8 @@ pub fn stamp(headers: &mut Headers, observed: &Observed) {
     if !headers.has("x-forwarded-proto") {
         headers.push("X-Forwarded-Proto", observed.scheme.as_str());
     }
-    if !headers.has("x-forwarded-host") && !host.is_empty() {
-        headers.push("X-Forwarded-Host", &host);
+    if !headers.has("x-forwarded-host") && has_host {
+        headers.push_copy("X-Forwarded-Host", "host");
     }
     headers.set("Forwarded", forwarded);
 }

@@ -4,6 +4,7 @@
 mod exit;
 mod health;
 mod logging;
+mod memory;
 mod options;
 mod probes;
 mod run;
@@ -15,6 +16,7 @@ pub mod values;
 pub use exit::Exit;
 pub use health::{Answer, answer};
 pub use logging::{LogFormat, init as init_logging};
+pub use memory::keep_freed_memory;
 pub use options::parse;
 pub use run::{main, run};
 pub use settings::{Settings, TokenOrigin};

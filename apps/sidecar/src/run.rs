@@ -8,6 +8,7 @@ use telephone_driver::{Handle, Listener, Runtime, ServeError, Telephone, WhenFul
 
 use crate::exit::Exit;
 use crate::logging;
+use crate::memory;
 use crate::options;
 use crate::probes;
 use crate::settings::{Settings, TokenOrigin};
@@ -17,6 +18,7 @@ use crate::usage::{Stop, Usage};
 /// Reads the command line of `program`, starts the log, and leaves the rest to `start`, which brings the
 /// runtime.
 pub fn main(program: &'static str, start: impl FnOnce(Settings) -> Result<Exit, Stop>) -> ExitCode {
+    memory::keep_freed_memory();
     let run = || {
         let settings = options::parse(program, std::env::args_os())?;
         logging::init(settings.log_format)?;

@@ -179,7 +179,7 @@ pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The fields of a trailer section: those that may be trailers, in order.
 pub(super) fn trailers(section: &[u8]) -> Result<Headers, Malformed> {
-    let mut slots = split::Slots::new();
+    let mut slots = Vec::new();
     let fields = split::trailers(section, &mut slots)?;
     let passing = fields.iter().filter(|field| is_trailer(field.name.as_bytes()));
     Ok(passing.map(|field| (field.name, field.value)).collect())

@@ -6,7 +6,8 @@
 //! are looked up beside it.
 
 use alloc::vec::Vec;
-use httparse::{Error, Header, Status};
+use core::mem::MaybeUninit;
+use httparse::{Error, Header, ParserConfig, Status};
 
 use super::error::{Malformed, RequestError, ResponseError};
 use super::fields::Version;
@@ -31,29 +32,36 @@ pub(super) struct ResponseParts<'a> {
     pub(super) fields: &'a [Header<'a>],
 }
 
-/// Room for the fields of a section.
-pub(super) struct Slots<'a> {
-    few: [Header<'a>; FEW],
-    many: Vec<Header<'a>>,
-}
-
 /// Fields of a section for which no memory is allocated.
 const FEW: usize = 24;
 
+/// Room for the fields of a section.
+pub(super) struct Slots<'a> {
+    few: [MaybeUninit<Header<'a>>; FEW],
+    many: Vec<MaybeUninit<Header<'a>>>,
+}
+
 impl<'a> Slots<'a> {
     pub(super) const fn new() -> Self {
-        Self { few: [httparse::EMPTY_HEADER; FEW], many: Vec::new() }
+        Self { few: [const { MaybeUninit::uninit() }; FEW], many: Vec::new() }
     }
 
     /// One slot a line, of which the scanner has let only so many through.
-    fn of(&mut self, section: &[u8]) -> &mut [Header<'a>] {
-        let lines = section.iter().filter(|&&octet| octet == b'\n').count();
+    fn of(&mut self, section: &[u8]) -> &mut [MaybeUninit<Header<'a>>] {
+        let lines = lines(section);
         if let Some(few) = self.few.get_mut(..lines) {
             return few;
         }
-        self.many.resize(lines, httparse::EMPTY_HEADER);
+        self.many.resize_with(lines, MaybeUninit::uninit);
         &mut self.many
     }
+}
+
+/// Lines of a section, counted in pieces that fit an octet: so many of them are looked at in one step.
+fn lines(section: &[u8]) -> usize {
+    let count =
+        |piece: &[u8]| piece.iter().fold(0_u8, |sum, octet| sum.wrapping_add(u8::from(*octet == b'\n')));
+    section.chunks(usize::from(u8::MAX)).map(|piece| usize::from(count(piece))).sum()
 }
 
 /// Splits `method SP target SP version`, with exactly these two spaces, and the fields behind it
@@ -62,8 +70,8 @@ pub(super) fn request<'s, 'a: 's>(
     section: &'a [u8],
     slots: &'s mut Slots<'a>,
 ) -> Result<RequestParts<'s>, RequestError> {
-    let mut head = httparse::Request::new(slots.of(section));
-    if let Err(error) = whole(head.parse(section), section) {
+    let mut head = httparse::Request::new(&mut []);
+    if let Err(error) = whole(head.parse_with_uninit_headers(section, slots.of(section)), section) {
         let version = head.path.map(|target| behind(section, target));
         return Err(request_error(error, version.unwrap_or_default()));
     }
@@ -80,8 +88,9 @@ pub(super) fn response<'s, 'a: 's>(
     section: &'a [u8],
     slots: &'s mut Slots<'a>,
 ) -> Result<ResponseParts<'s>, ResponseError> {
-    let mut head = httparse::Response::new(slots.of(section));
-    whole(head.parse(section), section)
+    let mut head = httparse::Response::new(&mut []);
+    let parser = ParserConfig::default();
+    whole(parser.parse_response_with_uninit_headers(&mut head, section, slots.of(section)), section)
         .map_err(|error| field_error(error).map_or(ResponseError::StatusLine, ResponseError::from))?;
     let httparse::Response { version, code, headers, .. } = head;
     let (Some(version), Some(status)) = (self::version(version), code) else {
@@ -94,9 +103,10 @@ pub(super) fn response<'s, 'a: 's>(
 /// Splits a section of fields only.
 pub(super) fn trailers<'s, 'a: 's>(
     section: &'a [u8],
-    slots: &'s mut Slots<'a>,
+    slots: &'s mut Vec<Header<'a>>,
 ) -> Result<&'s [Header<'a>], Malformed> {
-    match httparse::parse_headers(section, slots.of(section)) {
+    slots.resize(lines(section), httparse::EMPTY_HEADER);
+    match httparse::parse_headers(section, slots) {
         Ok(Status::Complete((end, fields))) if end == section.len() => Ok(fields),
         Ok(Status::Complete(_) | Status::Partial) => Err(Malformed::FieldLine),
         Err(error) => Err(field_error(error).unwrap_or(Malformed::FieldLine)),

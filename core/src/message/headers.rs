@@ -69,6 +69,24 @@ impl Headers {
         self.count = self.count.saturating_add(1);
     }
 
+    /// Appends a field `name` with the first value of `of`, if there is one.
+    pub(crate) fn push_copy(&mut self, name: &str, of: &str) {
+        let mut fields = self.iter();
+        while let Some((n, value)) = fields.next() {
+            if n.eq_ignore_ascii_case(of.as_bytes()) {
+                let end = self.octets.len().saturating_sub(fields.rest.len());
+                let value = end.saturating_sub(value.len())..end;
+                self.octets.reserve(name.len().saturating_add(value.len()).saturating_add(4));
+                varint::put(&mut self.octets, name.len() as u64);
+                self.octets.extend_from_slice(name.as_bytes());
+                varint::put(&mut self.octets, value.len() as u64);
+                self.octets.extend_from_within(value);
+                self.count = self.count.saturating_add(1);
+                return;
+            }
+        }
+    }
+
     /// The fields in order.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
@@ -245,6 +263,11 @@ mod tests {
                 prop_assert_eq!(&model.iter().cloned().collect::<Headers>(), &headers);
                 let host = model.iter().find(|of| of.0.eq_ignore_ascii_case("host"));
                 prop_assert_eq!(headers.first("HOST"), host.map(|of| of.1.as_bytes()));
+                let mut copied = headers.clone();
+                copied.push_copy("copy", "HOST");
+                prop_assert_eq!(copied.first("copy"), headers.first("host"));
+                copied.remove("copy");
+                prop_assert_eq!(&copied, &headers);
             }
         }
     }
