@@ -180,8 +180,13 @@ impl SharedSession {
     }
 
     /// Opens a stream for `opening`.
-    pub(crate) fn open(&self, opening: Opening, end: bool) -> Result<StreamHandle, OpenError> {
-        let id = self.with(|session, now| session.open(opening, end, now))?;
+    pub(crate) fn open(
+        &self,
+        opening: Opening,
+        end: bool,
+        now: Timestamp,
+    ) -> Result<StreamHandle, OpenError> {
+        let id = self.act(|session| session.open(opening, end, now))?;
         Ok(StreamHandle::new(self.clone(), id))
     }
 

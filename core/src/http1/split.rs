@@ -42,8 +42,9 @@ pub(super) struct Slots<'a> {
 }
 
 impl<'a> Slots<'a> {
-    pub(super) const fn new() -> Self {
-        Self { few: [const { MaybeUninit::uninit() }; FEW], many: Vec::new() }
+    #[inline]
+    pub(super) fn new() -> Self {
+        Self { few: [MaybeUninit::uninit(); FEW], many: Vec::new() }
     }
 
     /// One slot a line, of which the scanner has let only so many through.

@@ -105,7 +105,7 @@ pub(super) async fn serve<R: Runtime>(
 ) -> ControlFlow<()> {
     let _in_flight = InFlight::count(&relay.exchanges);
     let mut account = Account {
-        started: relay.runtime.now(),
+        started: request.at,
         status: None,
         cause: "complete",
         moved: Moved::default(),
@@ -123,8 +123,9 @@ async fn serve_stamped<R: Runtime>(
     request: &Request,
     account: &mut Account,
 ) -> ControlFlow<()> {
+    let mut now = request.at;
     for attempt in 1..=REQUEST_ATTEMPTS_MAX {
-        let chosen = match route(relay, client, request).await {
+        let chosen = match route(relay, client, request, &mut now).await {
             Ok(chosen) => chosen,
             Err(None) => {
                 account.cause = "client_left";
@@ -136,14 +137,14 @@ async fn serve_stamped<R: Runtime>(
         let lease = Lease { relay, key: chosen.key };
         // Whoever has nowhere left to go waits for the session's next link.
         let may_move = attempt < REQUEST_ATTEMPTS_MAX && may_move(&request.head, request.end);
-        let outcome = carry(relay, client, request, &chosen, may_move, account).await;
+        let outcome = carry(relay, client, request, (&chosen, now), may_move, account).await;
         drop(lease);
         match outcome {
             Attempt::Over(flow) => return flow,
             Attempt::Again(refused) if attempt == REQUEST_ATTEMPTS_MAX => {
                 return refuse(client, refused, account);
             }
-            Attempt::Again(_) | Attempt::Elsewhere => {}
+            Attempt::Again(_) | Attempt::Elsewhere => now = relay.runtime.now(),
         }
     }
     ControlFlow::Continue(())
@@ -156,17 +157,22 @@ fn refuse<R: Runtime>(client: &mut Client<R>, refused: Refused, account: &mut Ac
     ControlFlow::Continue(())
 }
 
-/// Finds a session for a request, waiting for one if the router says so. `Err(None)` if the client left
-/// meanwhile.
+/// Finds a session for a request, waiting for one if the router says so; `now` goes on meanwhile. `Err(None)` if the
+/// client left.
 async fn route<R: Runtime>(
     relay: &Arc<Inner<R>>,
     client: &mut Client<R>,
     request: &Request,
+    now: &mut Timestamp,
 ) -> Result<Chosen, Option<Refused>> {
     let host = request.origin.host.as_deref();
     let path = target::path(&request.head.target);
-    let decision = match relay.registry.route(host, path, relay.runtime.now()) {
-        Decision::Wait(ticket) => wait(relay, client, ticket).await.ok_or(None)?,
+    let decision = match relay.registry.route(host, path, *now) {
+        Decision::Wait(ticket) => {
+            let decision = wait(relay, client, ticket).await.ok_or(None)?;
+            *now = relay.runtime.now();
+            decision
+        }
         other => other,
     };
     match decision {
@@ -206,13 +212,13 @@ async fn carry<R: Runtime>(
     relay: &Arc<Inner<R>>,
     client: &mut Client<R>,
     request: &Request,
-    chosen: &Chosen,
+    (chosen, now): (&Chosen, Timestamp),
     may_move: bool,
     account: &mut Account,
 ) -> Attempt {
     let mount = Bytes::copy_from_slice(chosen.mount.as_str().as_bytes());
     let opening = Opening::Http { mount, head: request.head.clone() };
-    let stream = match chosen.session.open(opening, request.end) {
+    let stream = match chosen.session.open(opening, request.end, now) {
         Ok(stream) => stream,
         Err(OpenError::Leaving) => {
             relay.registry.settle_line(chosen.key, relay.runtime.now());

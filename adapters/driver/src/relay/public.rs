@@ -23,6 +23,8 @@ pub(super) struct Request {
     pub(super) head: RequestHead,
     pub(super) end: bool,
     pub(super) origin: RequestOrigin,
+    /// When it came.
+    pub(super) at: Timestamp,
 }
 
 /// A client's connection between and during its exchanges.
@@ -91,7 +93,7 @@ impl<R: Runtime> Client<R> {
             match self.server.poll_event(&mut self.connection.input, now) {
                 Some(ServerEvent::Request { head, end, origin }) => {
                     self.has_asked = true;
-                    return Poll::Ready(Some(Request { head, end, origin }));
+                    return Poll::Ready(Some(Request { head, end, origin, at: now }));
                 }
                 // The answer is in the output, or there is nobody to give one to.
                 Some(ServerEvent::Refused(error)) => {

@@ -49,7 +49,7 @@ fn opening() -> Opening {
 fn a_stream_hears_that_the_task_of_its_link_is_gone() {
     let session = session();
     let ending = Ending(session.clone());
-    let stream = session.open(opening(), true).unwrap();
+    let stream = session.open(opening(), true, session.now()).unwrap();
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(woken.clone());
     let mut cx = Context::from_waker(&waker);

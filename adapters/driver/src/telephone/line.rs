@@ -322,7 +322,9 @@ impl<R: Runtime, L: Leg> Line<R, L> {
                     match opening {
                         Opening::Http { mount, head } => {
                             let leg = self.leg.clone();
-                            self.runtime.spawn(async move { leg.serve(&mount, head, stream).await });
+                            // Boxed, for a runtime moves what it is given several times.
+                            self.runtime
+                                .spawn(Box::pin(async move { leg.serve(&mount, head, stream).await }));
                         }
                         Opening::Tcp { .. } => stream.reset(ResetCode::Refused, Touched::No),
                     }

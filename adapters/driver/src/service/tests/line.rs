@@ -48,7 +48,7 @@ impl Line {
 
     pub(super) fn open(&self, head: RequestHead, end: bool) -> StreamHandle {
         let mount = Bytes::from_static(b"/m");
-        self.relay.open(Opening::Http { mount, head }, end).unwrap()
+        self.relay.open(Opening::Http { mount, head }, end, self.relay.now()).unwrap()
     }
 
     /// The stream as the telephone's end sees it, once the open frame is there.
