@@ -102,8 +102,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Link<S> {
         on_event: impl FnMut(Event) + Send,
     ) -> Option<CloseReason> {
         let alarm = Alarm::new(runtime.clone());
-        let mut link =
-            Loop { runtime, session, id, on_event, link: self, is_sending: false, is_gathered: true, alarm };
+        let mut link = Loop { runtime, session, id, on_event, link: self, is_sending: false, alarm };
         let reason = poll_fn(|cx| link.poll(cx)).await;
         let link = link.link;
         if reason.is_some() {
@@ -168,8 +167,6 @@ struct Loop<'a, R: Runtime, S, F> {
     link: Link<S>,
     /// What was put into the output is not all out.
     is_sending: bool,
-    /// All tasks that were ready have run since there was something to say.
-    is_gathered: bool,
     alarm: Alarm<R>,
 }
 
@@ -195,9 +192,7 @@ where
                 self.session.act(|session| session.handle_timeout(self.runtime.now()));
                 continue;
             }
-            // Whoever is ready to run may have something to say as well: one message takes it all.
-            self.is_gathered = standing.is_due && !is_blocked;
-            if has_more || self.is_gathered {
+            if has_more || (standing.is_due && !is_blocked) {
                 cx.waker().wake_by_ref();
             }
             return Poll::Pending;
@@ -242,8 +237,8 @@ where
         true
     }
 
-    /// Sends what there is to say, unless others are still to be asked. True if the socket takes no more for now and will
-    /// wake the task.
+    /// Sends what there is to say: all of it, for whoever was ready to run when the task was woken has run by now. True
+    /// if the socket takes no more for now and will wake the task.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
             let Link { connection, socket } = &mut self.link;
@@ -260,9 +255,6 @@ where
                     }
                     Poll::Ready(Err(_)) => return self.lose_link(),
                 }
-            }
-            if !self.is_gathered {
-                return false;
             }
             let now = self.runtime.now();
             let Some(message) = self.session.with_link(|session| session.poll_transmit(self.id, now)) else {
