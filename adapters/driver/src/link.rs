@@ -15,6 +15,7 @@ use futures_lite::future;
 use telephone_core::error::{CloseReason, Misbehaviour};
 use telephone_core::limits::MESSAGE_BYTES_MAX;
 use telephone_core::session::{Event, LinkId};
+use telephone_core::time::Timestamp;
 use telephone_core::websocket::{Role, WebSocket, WebSocketEvent};
 
 use crate::alarm::Alarm;
@@ -102,7 +103,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Link<S> {
         on_event: impl FnMut(Event) + Send,
     ) -> Option<CloseReason> {
         let alarm = Alarm::new(runtime.clone());
-        let mut link = Loop { runtime, session, id, on_event, link: self, is_sending: false, alarm };
+        let mut link =
+            Loop { runtime, session, id, on_event, link: self, now: runtime.now(), is_sending: false, alarm };
         let reason = poll_fn(|cx| link.poll(cx)).await;
         let link = link.link;
         if reason.is_some() {
@@ -150,7 +152,7 @@ pub(crate) async fn wait<R: Runtime>(
         if standing.closed.is_some() || session.latest_link() != id {
             return Poll::Ready(standing.closed);
         }
-        if alarm.poll(standing.deadline, cx) {
+        if alarm.poll(standing.deadline, runtime.now(), cx) {
             session.act(|session| session.handle_timeout(runtime.now()));
         } else if !standing.has_moved {
             return Poll::Pending;
@@ -165,6 +167,8 @@ struct Loop<'a, R: Runtime, S, F> {
     id: LinkId,
     on_event: F,
     link: Link<S>,
+    /// When the task was woken.
+    now: Timestamp,
     /// What was put into the output is not all out.
     is_sending: bool,
     alarm: Alarm<R>,
@@ -178,6 +182,7 @@ where
 {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<CloseReason>> {
         loop {
+            self.now = self.runtime.now();
             let has_more = self.poll_read(cx);
             let is_blocked = self.poll_write(cx);
             // Also a blocked link hears that its session moved on.
@@ -188,7 +193,7 @@ where
                 return Poll::Ready(standing.closed);
             }
             // Last, for all of the above may bring the deadline forward.
-            if self.alarm.poll(standing.deadline, cx) {
+            if self.alarm.poll(standing.deadline, self.now, cx) {
                 self.session.act(|session| session.handle_timeout(self.runtime.now()));
                 continue;
             }
@@ -209,22 +214,20 @@ where
                     Poll::Pending => return false,
                     Poll::Ready(Ok(count)) if count > 0 => {
                         // A slow large message is not to be taken for silence.
-                        let now = self.runtime.now();
-                        self.session.with_link(|session| session.handle_activity(self.id, now));
+                        self.session.with_link(|session| session.handle_activity(self.id, self.now));
                         continue;
                     }
                     Poll::Ready(Ok(_) | Err(_)) => return self.lose_link(),
                 }
             };
-            let now = self.runtime.now();
             match event {
                 WebSocketEvent::Message(octets) => {
-                    let events = self.session.receive(self.id, octets, now);
+                    let events = self.session.receive(self.id, octets, self.now);
                     events.into_iter().for_each(&mut self.on_event);
                 }
                 WebSocketEvent::Text => {
                     let wrong = Misbehaviour::MessageType;
-                    self.session.with_link(|session| session.handle_misbehaviour(self.id, wrong, now));
+                    self.session.with_link(|session| session.handle_misbehaviour(self.id, wrong, self.now));
                     return false;
                 }
                 WebSocketEvent::Closed => return self.lose_link(),
@@ -243,7 +246,7 @@ where
         loop {
             let Link { connection, socket } = &mut self.link;
             if self.is_sending || !socket.output().is_empty() {
-                match connection.poll_drain(socket.output(), self.runtime.now(), cx) {
+                match connection.poll_drain(socket.output(), self.now, cx) {
                     Poll::Pending => {
                         self.is_sending = true;
                         return true;
@@ -256,18 +259,15 @@ where
                     Poll::Ready(Err(_)) => return self.lose_link(),
                 }
             }
-            let now = self.runtime.now();
-            let Some(message) = self.session.with_link(|session| session.poll_transmit(self.id, now)) else {
-                return false;
-            };
+            let message = self.session.with_link(|session| session.poll_transmit(self.id, self.now));
+            let Some(message) = message else { return false };
             socket.send(message);
         }
     }
 
     fn lose_link(&mut self) -> bool {
         self.is_sending = false;
-        let now = self.runtime.now();
-        self.session.act(|session| session.handle_disconnect(self.id, now));
+        self.session.act(|session| session.handle_disconnect(self.id, self.now));
         false
     }
 }

@@ -123,7 +123,7 @@ where
                 Ok((Turn::Idle, Turn::Idle)) => {}
                 Ok(_) => continue,
             }
-            if !self.alarm.poll(earliest(self.codec.poll_timeout(), self.send_deadline()), cx) {
+            if !self.alarm.poll(earliest(self.codec.poll_timeout(), self.send_deadline()), self.now, cx) {
                 return Poll::Pending;
             }
             self.now = self.runtime.now();

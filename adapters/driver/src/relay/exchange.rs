@@ -290,8 +290,9 @@ async fn pump_unless_dark<R: Runtime>(
                 dark_since = None;
                 return Poll::Pending;
             }
-            let since = *dark_since.get_or_insert_with(|| relay.runtime.now());
-            if !alarm.poll(Some(since + DARK_TIME), cx) {
+            let now = relay.runtime.now();
+            let since = *dark_since.get_or_insert(now);
+            if !alarm.poll(Some(since + DARK_TIME), now, cx) {
                 return Poll::Pending;
             }
             dark_since = None;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use telephone_core::forward::{Observed, Scheme};
 use telephone_core::http1::{Closing, RequestOrigin, Server, ServerEvent};
@@ -37,6 +37,8 @@ pub(super) struct Client<R: Runtime> {
     pub(super) alarm: Alarm<R>,
     /// A request has come on it.
     has_asked: bool,
+    /// Whom it wakes when the relay is about to leave.
+    listening: Option<Waker>,
     /// It knows that the relay is about to leave.
     has_heard: bool,
 }
@@ -51,7 +53,16 @@ pub(super) async fn serve<R: Runtime>(
     let alarm = Alarm::new(relay.runtime.clone());
     let is_trusted = (relay.config.trust)(peer.ip());
     let observed = Observed { peer: peer.ip().into(), scheme: Scheme::Http, is_trusted };
-    let mut client = Client { connection, server, peer, observed, alarm, has_asked: false, has_heard: false };
+    let mut client = Client {
+        connection,
+        server,
+        peer,
+        observed,
+        alarm,
+        has_asked: false,
+        listening: None,
+        has_heard: false,
+    };
     let mut raised = std::pin::pin!(relay.draining.raised());
     while let Some(request) = client.next_request(relay, raised.as_mut()).await {
         if tunnel::is_for_telephones(&relay.config.tunnel_path, &request.head) {
@@ -73,13 +84,25 @@ impl<R: Runtime> Client<R> {
         mut raised: Pin<&mut impl Future<Output = ()>>,
     ) -> Option<Request> {
         poll_fn(|cx| {
-            if !self.has_heard && raised.as_mut().poll(cx).is_ready() {
-                self.has_heard = true;
-                self.server.announce_close();
-            }
+            self.listen(relay, raised.as_mut(), cx);
             self.poll_request(relay, cx)
         })
         .await
+    }
+
+    /// Has the client's answers say that the relay is about to leave, once it is.
+    fn listen(&mut self, relay: &Inner<R>, raised: Pin<&mut impl Future<Output = ()>>, cx: &mut Context<'_>) {
+        // Who is woken anyhow need not ask again.
+        let is_woken = self.listening.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if self.has_heard || (is_woken && !relay.draining.is_raised()) {
+            return;
+        }
+        self.has_heard = raised.poll(cx).is_ready();
+        if self.has_heard {
+            self.server.announce_close();
+        } else {
+            self.listening = Some(cx.waker().clone());
+        }
     }
 
     fn poll_request(&mut self, relay: &Inner<R>, cx: &mut Context<'_>) -> Poll<Option<Request>> {
@@ -114,7 +137,7 @@ impl<R: Runtime> Client<R> {
                 // What was read has changed what is to be written or closed.
                 _ => continue,
             }
-            if self.alarm.poll(self.server.poll_timeout(), cx) {
+            if self.alarm.poll(self.server.poll_timeout(), now, cx) {
                 now = relay.runtime.now();
                 self.server.handle_timeout(now);
                 continue;
@@ -138,8 +161,9 @@ impl<R: Runtime> Client<R> {
 
     /// Waits for a client that does not take its answer, for as long as it may.
     fn poll_stalled(&mut self, relay: &Inner<R>, cx: &mut Context<'_>) -> Poll<Option<Request>> {
-        let since = self.connection.blocked_since.unwrap_or_else(|| relay.runtime.now());
-        if self.alarm.poll(Some(since + relay.config.http.send_timeout), cx) {
+        let now = relay.runtime.now();
+        let since = self.connection.blocked_since.unwrap_or(now);
+        if self.alarm.poll(Some(since + relay.config.http.send_timeout), now, cx) {
             self.connection.socket.reset_on_drop();
             return Poll::Ready(None);
         }
