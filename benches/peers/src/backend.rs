@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use telephone_tests::nginx::Nginx;
 
@@ -15,6 +16,14 @@ pub const SMALL: &str = "/small";
 pub const TEN_KIB: &str = "/10k";
 /// An answer of 1 GiB.
 pub const BIG_FILE: &str = "/big";
+
+/// Octets of the answers to [`body`].
+pub const BODIES: [u64; 8] = [0, 1 << 10, 10 << 10, 100 << 10, 1 << 20, 10 << 20, 100 << 20, 1 << 30];
+
+/// The path of an answer of so many octets, which must be one of [`BODIES`].
+pub fn body(octets: u64) -> String {
+    format!("/bodies/{octets}")
+}
 
 /// Which of the backends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,15 +68,21 @@ impl Backends {
     }
 }
 
-/// The big file is all hole: it takes no room on the disk, and its pages are as many as those of any other.
-fn make_files(directory: &std::path::Path) -> Result<(), Failed> {
+fn make_files(directory: &Path) -> Result<(), Failed> {
     let files = directory.join("files");
-    std::fs::create_dir(&files).map_err(io("a directory for the files"))?;
+    let bodies = files.join("bodies");
+    std::fs::create_dir_all(&bodies).map_err(io("a directory for the files"))?;
     std::fs::write(files.join("10k"), [b'x'; 10 * 1024]).map_err(io("a file of 10 KiB"))?;
-    File::create(files.join("big")).and_then(|big| big.set_len(BIG)).map_err(io("a file of 1 GiB"))
+    make_hole(&files.join("big"), BIG)?;
+    BODIES.into_iter().try_for_each(|octets| make_hole(&bodies.join(octets.to_string()), octets))
 }
 
-fn configuration(addr: SocketAddr, directory: &std::path::Path) -> String {
+/// A file that is all hole: it takes no room on the disk, and its pages are as many as those of any other.
+fn make_hole(path: &Path, octets: u64) -> Result<(), Failed> {
+    File::create(path).and_then(|file| file.set_len(octets)).map_err(io(path.display().to_string()))
+}
+
+fn configuration(addr: SocketAddr, directory: &Path) -> String {
     format!(
         "sendfile on;
          tcp_nopush on;

@@ -141,7 +141,7 @@ fn is_named(names: &[String], name: &str) -> bool {
 }
 
 /// Cores, their kind, and the kernel.
-fn machine() -> String {
+pub fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model =

@@ -37,7 +37,7 @@ pub fn on_signals() -> Result<(), Failed> {
     let signals = Signals::new(wanted).map_err(io("signals"))?;
     thread::spawn(move || {
         if let Some(Ok(signal)) = futures_lite::stream::block_on(signals).next() {
-            eprintln!("peers: {signal:?} came");
+            eprintln!("{signal:?} came");
             IS_ASKED.store(true, Ordering::SeqCst);
             let asked = Instant::now();
             while asked.elapsed() < PATIENCE {

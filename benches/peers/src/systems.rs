@@ -52,6 +52,11 @@ pub fn all() -> Vec<Box<dyn System>> {
     ]
 }
 
+/// The relay with the sidecar on tokio.
+pub fn telephone() -> Box<dyn System> {
+    Box::new(telephone::Telephone::TOKIO)
+}
+
 /// The path of a program that `benches/peers/run` has installed beside the build.
 fn installed(name: &str) -> PathBuf {
     bins::directory().with_file_name("peers-bin").join("bin").join(name)

@@ -86,25 +86,28 @@ fn cell(value: Option<f64>, write: impl Fn(f64) -> String) -> String {
     value.map_or_else(|| "–".to_owned(), write)
 }
 
-fn percent(share: f64) -> String {
+/// A share in percent.
+pub fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
 /// With three significant digits at least, and commas between thousands.
-fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     match value.abs() {
         0.0..9.995 => format!("{value:.2}"),
         9.995..99.95 => format!("{value:.1}"),
-        _ => {
-            let digits = format!("{value:.0}");
-            let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
-            groups.collect::<Vec<_>>().join(",")
-        }
+        _ => grouped(&format!("{value:.0}")),
     }
 }
 
-/// Names to the left, figures to the right.
-fn align(rows: &[Vec<String>], style: Style) -> String {
+/// Digits with commas between thousands.
+pub fn grouped(digits: &str) -> String {
+    let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(",")
+}
+
+/// Names to the left, figures to the right; the first row is the title.
+pub fn align(rows: &[Vec<String>], style: Style) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |index: usize| rows.iter().map(|row| row[index].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();

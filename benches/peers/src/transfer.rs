@@ -135,7 +135,11 @@ pub fn upload(addr: SocketAddr, octets: u64) -> Result<Transfer, Failed> {
     Ok(Transfer { octets, took: started.elapsed(), first })
 }
 
-fn connect(addr: SocketAddr) -> Result<TcpStream, Failed> {
+/// A connection on which nobody may be silent for half a minute.
+///
+/// # Errors
+/// If nobody listens.
+pub fn connect(addr: SocketAddr) -> Result<TcpStream, Failed> {
     let stream = TcpStream::connect(addr).map_err(io(format!("to connect to {addr}")))?;
     stream.set_nodelay(true).map_err(io("TCP_NODELAY"))?;
     stream.set_read_timeout(Some(SILENCE)).map_err(io("a read time-out"))?;
@@ -143,8 +147,11 @@ fn connect(addr: SocketAddr) -> Result<TcpStream, Failed> {
     Ok(stream)
 }
 
-/// Reads the head of a 200, and tells when its first octet came.
-fn answer(stream: &mut TcpStream, started: Instant) -> Result<(Head, Duration), Failed> {
+/// Reads the head of a 200, and tells how long after `started` its first octet came.
+///
+/// # Errors
+/// If there is none, or it is that of another answer.
+pub fn answer(stream: &mut TcpStream, started: Instant) -> Result<(Head, Duration), Failed> {
     retry(|| stream.peek(&mut [0])).map_err(io("to wait for an answer"))?;
     let first = started.elapsed();
     let head = read_head(stream)?.ok_or_else(|| Failed::Answer("none at all".to_owned()))?;

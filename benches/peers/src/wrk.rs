@@ -1,6 +1,7 @@
 //! wrk, which makes the load, and what it says about it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use telephone_tests::process::Plan;
@@ -43,10 +44,26 @@ impl Load {
     /// # Panics
     /// If wrk cannot be started, or does not end.
     pub fn put_on(&self, addr: SocketAddr) -> Result<Pace, Failed> {
+        self.run(addr, None)
+    }
+
+    /// Puts it on `addr`, with requests that a script of wrk's makes instead of those for the path.
+    ///
+    /// # Errors
+    /// Those of [`put_on`](Self::put_on).
+    ///
+    /// # Panics
+    /// Likewise.
+    pub fn put_on_by(&self, addr: SocketAddr, script: &Path) -> Result<Pace, Failed> {
+        self.run(addr, Some(script))
+    }
+
+    fn run(&self, addr: SocketAddr, script: Option<&Path>) -> Result<Pace, Failed> {
         let plan = Plan::new("wrk").args(["--threads", "1", "--latency"]);
         let plan = plan.args(["--connections", &self.connections.to_string()]);
         let plan = plan.args(["--duration", &format!("{}s", self.seconds)]);
         let plan = if self.closes { plan.args(["--header", "Connection: close"]) } else { plan };
+        let plan = if let Some(script) = script { plan.arg("--script").arg(script) } else { plan };
         let mut wrk = plan.arg(format!("http://{addr}{}", self.path)).start();
         let status = wrk.wait_exit(Duration::from_secs(self.seconds.into()) + wait::PATIENCE);
         if !status.success() {
