@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn an_answer_takes_two_round_trips_one_of_them_for_the_handshake() {
-        let round_trip = Duration::from_millis(40);
+        let round_trip = Duration::from_millis(200);
         let (_link, near) = through(Shape::delay(round_trip));
         let transfer = upload(near, 3_000_000).expect("an answer");
         assert!(transfer.first >= round_trip * 2, "{transfer:?}");

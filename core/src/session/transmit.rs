@@ -11,6 +11,9 @@ use crate::wire::{Frame, varint};
 
 /// The head of a data frame: type, length and id as varints.
 const DATA_HEAD_BYTES_MAX: usize = 1 + 3 + 10;
+/// Streams that one message opens, at most: half of what waits to be taken up at a peer by default, so that a burst meets
+/// no refusal where each message's streams are taken up before the next is read.
+const OPENS_MAX: usize = 128;
 /// Fewer octets than this are not worth a frame while there are more.
 const DATA_ROOM_MIN: usize = 64;
 
@@ -20,6 +23,8 @@ struct Message {
     /// Octets before the first frame.
     start: usize,
     is_numbered: bool,
+    /// Streams that it opens.
+    opens: usize,
 }
 
 impl Message {
@@ -27,7 +32,7 @@ impl Message {
         let mut out = BytesMut::with_capacity(capacity);
         varint::put(&mut out, position_received);
         let start = out.len();
-        Self { out, start, is_numbered: false }
+        Self { out, start, is_numbered: false, opens: 0 }
     }
 
     fn room(&self) -> usize {
@@ -326,6 +331,10 @@ fn put_preface(id: StreamId, stream: &mut Stream, message: &mut Message) -> bool
     let end = stream.send.ends_with_preface();
     match core::mem::replace(&mut stream.send.preface, Preface::Said) {
         Preface::Said => return true,
+        Preface::Open(opening) if message.opens >= OPENS_MAX => {
+            stream.send.preface = Preface::Open(opening);
+            return false;
+        }
         Preface::Open(opening) => {
             let frame = Frame::Open { id, grant: stream.recv.grant.limit(), end, opening };
             if !message.try_put(&frame) {
@@ -334,6 +343,7 @@ fn put_preface(id: StreamId, stream: &mut Stream, message: &mut Message) -> bool
                 }
                 return false;
             }
+            message.opens += 1;
         }
         Preface::Heads(mut heads) => {
             while let Some(head) = heads.pop_front() {

@@ -95,7 +95,10 @@ pub(super) async fn serve<R: Runtime>(relay: &Arc<Inner<R>>, mut client: Client<
             return link.close(&relay.runtime, CloseCode::Protocol).await;
         }
     };
-    match admit(relay, &hello) {
+    let admitted = admit(relay, &hello);
+    // What runs now may run for long.
+    drop(hello);
+    match admitted {
         Ok(admitted) => run(relay, link, admitted).await,
         Err(refused) => {
             tracing::info!(peer = %client.peer, reason = refused.reason, "refused a telephone");

@@ -206,3 +206,21 @@ fn the_openers_direction_has_no_heads() {
     pair.plugboard.send(id).respond(response(200), true).expect("a head that fits");
     assert_eq!(said(&mut pair.plugboard, pair.now), []);
 }
+
+#[test]
+fn a_burst_of_openings_meets_no_refusal_where_each_message_is_taken_up() {
+    let mut pair = Pair::new();
+    let count = SessionLimits::default().streams;
+    for _ in 0..count {
+        pair.plugboard.open(http(request("GET")), true, pair.now).expect("a slot");
+    }
+    let mut taken = 0;
+    while let Some(message) = pair.plugboard.say(pair.now) {
+        let opens = frames(&message).iter().filter(|frame| matches!(frame, Frame::Open { .. })).count();
+        pair.telephone.hear(message, pair.now);
+        let accepted = core::iter::from_fn(|| pair.telephone.accept()).count();
+        assert_eq!(accepted, opens);
+        taken += accepted as u64;
+    }
+    assert_eq!(taken, count);
+}
