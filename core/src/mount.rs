@@ -212,12 +212,23 @@ fn parse_host(host: &str, mount: &str) -> Result<String, MountError> {
         return Err(MountError::HostWithPort(mount.to_owned()));
     }
     let name = host.strip_suffix('.').unwrap_or(host);
-    let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
-    let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_plain);
-    if name.len() > HOST_BYTES_MAX || !name.split('.').all(is_label) {
+    if name.len() > HOST_BYTES_MAX || !is_host_name(name) {
         return Err(MountError::Host(mount.to_owned()));
     }
     Ok(name.to_ascii_lowercase())
+}
+
+/// Whether `name` is labels of letters, digits, `-` and `_` with dots between them, of whatever length.
+pub(crate) fn is_host_name(name: &str) -> bool {
+    let mut is_in_label = false;
+    for octet in name.bytes() {
+        match octet {
+            b'.' if is_in_label => is_in_label = false,
+            b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => is_in_label = true,
+            _ => return false,
+        }
+    }
+    is_in_label
 }
 
 fn parse_path(path: &str, mount: &str) -> Result<String, MountError> {

@@ -8,9 +8,6 @@ use telephone_peers::run::Run;
 use telephone_peers::stop;
 use telephone_peers::table::{Style, noise, tables};
 
-/// After SIGINT (128 + 2).
-const INTERRUPTED: u8 = 130;
-
 fn main() -> ExitCode {
     let options = Options::parse();
     let style = if options.markdown { Style::Markdown } else { Style::Plain };
@@ -26,7 +23,11 @@ fn main() -> ExitCode {
         Ok(figures) => {
             println!("{}\n{}{}", run.heading(), tables(&figures, run.reference(), style), noise(&figures));
             let has_failed = figures.has_failed();
-            if stop::is_asked() { ExitCode::from(INTERRUPTED) } else { ExitCode::from(u8::from(has_failed)) }
+            if stop::is_asked() {
+                ExitCode::from(stop::INTERRUPTED)
+            } else {
+                ExitCode::from(u8::from(has_failed))
+            }
         }
         Err(failed) => {
             eprintln!("peers: {failed}");

@@ -15,7 +15,7 @@ use crate::failed::{Failed, io};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The exit code of a program that SIGINT ended (128 + 2).
-const INTERRUPTED: i32 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 static IS_ASKED: AtomicBool = AtomicBool::new(false);
 
@@ -44,7 +44,7 @@ pub fn on_signals() -> Result<(), Failed> {
                 kill_children();
                 thread::sleep(Duration::from_millis(20));
             }
-            exit(INTERRUPTED);
+            exit(INTERRUPTED.into());
         }
     });
     Ok(())

@@ -10,12 +10,9 @@ use telephone_scale::options::Options;
 use telephone_scale::run::Run;
 use telephone_scale::{plot, table};
 
-/// After SIGINT (128 + 2).
-const INTERRUPTED: u8 = 130;
-
 fn main() -> ExitCode {
     match measure(Options::parse()) {
-        Ok(_) if stop::is_asked() => ExitCode::from(INTERRUPTED),
+        Ok(_) if stop::is_asked() => ExitCode::from(stop::INTERRUPTED),
         Ok(has_failed) => ExitCode::from(u8::from(has_failed)),
         Err(failed) => {
             eprintln!("scale: {failed}");

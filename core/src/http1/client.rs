@@ -189,7 +189,7 @@ impl Client {
 
     fn step(&mut self, input: &mut BytesMut) -> Result<Option<ClientEvent>, ResponseError> {
         match &mut self.reading {
-            Reading::Idle if input.is_empty() => Ok(None),
+            Reading::Idle | Reading::Head(_) | Reading::Opaque if input.is_empty() => Ok(None),
             Reading::Idle => Err(ResponseError::Unasked),
             Reading::Head(_) => self.read_head(input),
             Reading::Body(body) => match body.poll(input)? {
@@ -200,7 +200,6 @@ impl Client {
                     Ok(Some(ClientEvent::End(trailers)))
                 }
             },
-            Reading::Opaque if input.is_empty() => Ok(None),
             Reading::Opaque => Ok(Some(ClientEvent::Opaque(input.split().freeze()))),
             Reading::Over => Ok(None),
             Reading::Failed(error) => Err(*error),

@@ -5,6 +5,8 @@ use alloc::string::String;
 use bytes::Bytes;
 use core::net::Ipv6Addr;
 
+use crate::mount::is_host_name;
+
 /// Octets of a host name (RFC 1035 §2.3.4).
 const HOST_BYTES_MAX: usize = 255;
 
@@ -35,15 +37,7 @@ fn is_port(text: &str) -> bool {
 
 fn canonical_name(name: &str) -> Option<String> {
     let name = name.strip_suffix('.').unwrap_or(name);
-    let mut is_in_label = false;
-    for octet in name.bytes() {
-        match octet {
-            b'.' if is_in_label => is_in_label = false,
-            b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => is_in_label = true,
-            _ => return None,
-        }
-    }
-    (is_in_label && name.len() <= HOST_BYTES_MAX).then(|| name.to_ascii_lowercase())
+    (name.len() <= HOST_BYTES_MAX && is_host_name(name)).then(|| name.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -60,31 +60,27 @@ impl Headers {
 
     /// Appends a field behind all others.
     pub fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        let (name, value) = (name.as_ref(), value.as_ref());
-        self.octets.reserve(name.len().saturating_add(value.len()).saturating_add(2));
-        for octets in [name, value] {
-            varint::put(&mut self.octets, octets.len() as u64);
-            self.octets.extend_from_slice(octets);
-        }
-        self.count = self.count.saturating_add(1);
+        let value = value.as_ref();
+        self.begin(name.as_ref(), value.len());
+        self.octets.extend_from_slice(value);
     }
 
     /// Appends a field `name` with the first value of `of`, if there is one.
     pub(crate) fn push_copy(&mut self, name: &str, of: &str) {
         let mut fields = self.iter();
-        while let Some((n, value)) = fields.next() {
-            if n.eq_ignore_ascii_case(of.as_bytes()) {
-                let end = self.octets.len().saturating_sub(fields.rest.len());
-                let value = end.saturating_sub(value.len())..end;
-                self.octets.reserve(name.len().saturating_add(value.len()).saturating_add(4));
-                varint::put(&mut self.octets, name.len() as u64);
-                self.octets.extend_from_slice(name.as_bytes());
-                varint::put(&mut self.octets, value.len() as u64);
-                self.octets.extend_from_within(value);
-                self.count = self.count.saturating_add(1);
-                return;
-            }
-        }
+        let Some((_, value)) = fields.by_ref().find(|(n, _)| is_named(n, of)) else { return };
+        let end = self.octets.len().saturating_sub(fields.rest.len());
+        let value = end.saturating_sub(value.len())..end;
+        self.begin(name.as_bytes(), value.len());
+        self.octets.extend_from_within(value);
+    }
+
+    /// Appends a field but for the octets of its value.
+    fn begin(&mut self, name: &[u8], value_length: usize) {
+        self.octets.reserve(name.len().saturating_add(value_length).saturating_add(2));
+        varint::put_counted(&mut self.octets, name);
+        varint::put(&mut self.octets, value_length as u64);
+        self.count = self.count.saturating_add(1);
     }
 
     /// The fields in order.
@@ -96,12 +92,12 @@ impl Headers {
     /// The first value of `name`.
     #[must_use]
     pub fn first(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
+        self.iter().find(|(n, _)| is_named(n, name)).map(|(_, v)| v)
     }
 
     /// Every value of `name`, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
+        self.iter().filter(move |(n, _)| is_named(n, name)).map(|(_, v)| v)
     }
 
     /// Whether a field `name` is there.
@@ -130,7 +126,7 @@ impl Headers {
 
     /// Removes every field `name`.
     pub fn remove(&mut self, name: &str) {
-        self.retain(|n, _| !n.eq_ignore_ascii_case(name.as_bytes()));
+        self.retain(|n, _| !is_named(n, name));
     }
 
     /// Puts `value` where the first field `name` stands and removes the others; appends if there is none.
@@ -142,7 +138,7 @@ impl Headers {
         let mut changed = Self::with_capacity(self.octets.len().saturating_add(value.len()));
         let mut is_owed = true;
         for (n, v) in self.iter() {
-            if !n.eq_ignore_ascii_case(name.as_bytes()) {
+            if !is_named(n, name) {
                 changed.push(n, v);
             } else if core::mem::take(&mut is_owed) {
                 changed.push(n, value);
@@ -185,6 +181,11 @@ impl fmt::Debug for Headers {
         }
         map.finish()
     }
+}
+
+/// Names compare without case (RFC 9110 §5.1).
+fn is_named(field: &[u8], name: &str) -> bool {
+    field.eq_ignore_ascii_case(name.as_bytes())
 }
 
 /// The field at the front of `octets`, and what follows it.

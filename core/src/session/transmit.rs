@@ -331,13 +331,9 @@ fn put_preface(id: StreamId, stream: &mut Stream, message: &mut Message) -> bool
     let end = stream.send.ends_with_preface();
     match core::mem::replace(&mut stream.send.preface, Preface::Said) {
         Preface::Said => return true,
-        Preface::Open(opening) if message.opens >= OPENS_MAX => {
-            stream.send.preface = Preface::Open(opening);
-            return false;
-        }
         Preface::Open(opening) => {
             let frame = Frame::Open { id, grant: stream.recv.grant.limit(), end, opening };
-            if !message.try_put(&frame) {
+            if message.opens >= OPENS_MAX || !message.try_put(&frame) {
                 if let Frame::Open { opening, .. } = frame {
                     stream.send.preface = Preface::Open(opening);
                 }

@@ -368,8 +368,7 @@ fn put_opening(out: &mut BytesMut, opening: &Opening) {
         Opening::Tcp { mount } => (OPENING_TCP, mount),
     };
     varint::put(out, tag);
-    varint::put(out, mount.len() as u64);
-    out.put_slice(mount);
+    varint::put_counted(out, mount);
     match opening {
         Opening::Http { head, .. } => head::put_request(out, head),
         Opening::Tcp { .. } => {}

@@ -55,11 +55,6 @@ pub(crate) fn trailers_size(trailers: &Headers) -> usize {
     headers_size(trailers)
 }
 
-fn put_octets(out: &mut impl BufMut, octets: &[u8]) {
-    varint::put(out, octets.len() as u64);
-    out.put_slice(octets);
-}
-
 fn put_headers(out: &mut impl BufMut, headers: &Headers) {
     varint::put(out, headers.len() as u64);
     out.put_slice(headers.as_wire());
@@ -133,11 +128,11 @@ impl<'a> Reader<'a> {
 }
 
 pub(crate) fn put_request(out: &mut impl BufMut, head: &RequestHead) {
-    put_octets(out, &head.method);
-    put_octets(out, &head.target);
+    varint::put_counted(out, &head.method);
+    varint::put_counted(out, &head.target);
     put_headers(out, &head.headers);
     put_option(out, head.length, varint::put);
-    put_option(out, head.upgrade.as_deref(), |out, token| put_octets(out, token));
+    put_option(out, head.upgrade.as_deref(), varint::put_counted);
     out.put_u8(u8::from(head.wants_trailers));
 }
 
@@ -156,10 +151,10 @@ pub(crate) fn take_request(from: &[u8]) -> Result<RequestHead, Misbehaviour> {
 
 pub(crate) fn put_response(out: &mut impl BufMut, head: &ResponseHead) {
     varint::put(out, head.status.into());
-    put_octets(out, &head.reason);
+    varint::put_counted(out, &head.reason);
     put_headers(out, &head.headers);
     put_option(out, head.length, varint::put);
-    put_option(out, head.upgrade.as_deref(), |out, token| put_octets(out, token));
+    put_option(out, head.upgrade.as_deref(), varint::put_counted);
 }
 
 pub(crate) fn take_response(from: &[u8]) -> Result<ResponseHead, Misbehaviour> {

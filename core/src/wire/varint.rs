@@ -63,6 +63,12 @@ pub fn split(from: &[u8]) -> Result<(u64, &[u8]), Misbehaviour> {
     Err(Misbehaviour::VarintNotCanonical)
 }
 
+/// Appends `octets` behind their length.
+pub(crate) fn put_counted(out: &mut impl BufMut, octets: &[u8]) {
+    put(out, octets.len() as u64);
+    out.put_slice(octets);
+}
+
 /// Splits octets behind their length from what follows them; `None` if they are not all there.
 pub(crate) fn split_counted(from: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = split(from).ok()?;

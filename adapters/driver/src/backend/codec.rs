@@ -125,9 +125,6 @@ impl Codec for BackendCodec<'_> {
             // Surplus behind the answer is nobody's; the connection is then not reused.
             return Part::None;
         }
-        if self.answer == Answer::Awaited && input.is_empty() && !self.is_eof {
-            return Part::None;
-        }
         let polled = if self.is_eof { self.client.handle_eof(input) } else { self.client.poll_event(input) };
         match polled {
             Ok(Some(event)) => self.on_event(event),
