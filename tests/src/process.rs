@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -11,6 +12,15 @@ use std::{fs, thread};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::wait;
+
+/// Whether programs are started as services are.
+static ARE_SERVICES: AtomicBool = AtomicBool::new(false);
+
+/// From now on each program is started in a session of its own, and so in a group of its own for the kernel's scheduler,
+/// as services are. A terminal's Ctrl-C no longer reaches it: whoever asks for this ends them all.
+pub fn start_as_services() {
+    ARE_SERVICES.store(true, Ordering::Relaxed);
+}
 
 /// What is to be run: a program with nothing of the test's own environment.
 #[derive(Debug)]
@@ -24,7 +34,13 @@ impl Plan {
     pub fn new(program: impl AsRef<Path>) -> Self {
         let path = program.as_ref();
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let mut command = Command::new(path);
+        let mut command = if ARE_SERVICES.load(Ordering::Relaxed) {
+            let mut command = Command::new("setsid");
+            command.arg(path);
+            command
+        } else {
+            Command::new(path)
+        };
         command.env_clear();
         for kept in ["PATH", "HOME", "LD_LIBRARY_PATH"] {
             if let Some(value) = std::env::var_os(kept) {

@@ -18,6 +18,10 @@ use telephone_core::wire::Opening;
 
 use crate::stream::StreamHandle;
 
+mod slots;
+
+use slots::Queue;
+
 /// A clock as the legs see it, without the runtime's other parts.
 pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -42,6 +46,8 @@ struct StreamWakers {
 struct State {
     session: Session,
     streams: BTreeMap<StreamId, StreamWakers>,
+    /// Who waits for the peer to allow one more stream.
+    openers: Queue,
     link: Option<Waker>,
     /// Where the session stood when its link's task last looked.
     seen: Option<LinkId>,
@@ -75,7 +81,8 @@ struct Shared {
 impl SharedSession {
     pub(crate) fn new(session: Session, clock: Clock) -> Self {
         let seen = session.link();
-        let state = State { session, streams: BTreeMap::new(), link: None, seen };
+        let (streams, openers) = (BTreeMap::new(), Queue::default());
+        let state = State { session, streams, openers, link: None, seen };
         let is_up = AtomicBool::new(seen.is_some());
         Self(Arc::new(Shared { state: Mutex::new(state), is_up, clock }))
     }
@@ -116,6 +123,8 @@ impl SharedSession {
                 state.streams.values_mut().flat_map(|of| [of.read.take(), of.write.take()]).flatten(),
             );
         }
+        let State { session, openers, .. } = &mut *state;
+        openers.call(session, &mut wakers);
         drop(state);
         wakers.into_iter().chain(link).for_each(Waker::wake);
         result
@@ -273,6 +282,8 @@ fn deliver(mut state: MutexGuard<'_, State>) -> Vec<Event> {
             other => events.push(other),
         }
     }
+    let State { session, openers, .. } = &mut *state;
+    openers.call(session, &mut wakers);
     drop(state);
     wakers.into_iter().for_each(Waker::wake);
     events

@@ -21,10 +21,13 @@ use crate::token::{Revocations, Revoked};
 /// Octets of a request body.
 const BODY_BYTES_MAX: usize = 4096;
 
-/// The sessions that are there now.
+/// The sessions and requests that are there now.
 pub trait Sessions: Send + Sync + 'static {
     /// Ends every session whose token is revoked by this, and says how many there were.
     fn end(&self, revoked: &Revoked) -> usize;
+
+    /// How many requests are in progress, those that wait for a session among them.
+    fn requests(&self) -> usize;
 }
 
 /// What the admin server knows and may do.
@@ -95,7 +98,7 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, admin.telemetry.render()).into_response()
+    (kind, admin.telemetry.render(admin.sessions.requests())).into_response()
 }
 
 /// The body of `POST /revoke`: one of the two.

@@ -155,4 +155,8 @@ impl Sessions for RelaySessions {
     fn end(&self, revoked: &Revoked) -> usize {
         self.0.revoke(|subject, token_id| revoked.is(subject, token_id))
     }
+
+    fn requests(&self) -> usize {
+        self.0.exchanges()
+    }
 }

@@ -54,11 +54,15 @@ impl Telemetry {
         Ok(Self { recorder, log, samples: AtomicU64::new(0), completed, bytes_in, bytes_out, seconds })
     }
 
-    /// Everything in the text format of Prometheus.
+    /// Everything in the text format of Prometheus, with the number of requests that are in progress.
     #[must_use]
-    pub fn render(&self) -> String {
+    pub fn render(&self, requests: usize) -> String {
         let dropped = self.log.as_ref().map_or(0, AccessLog::dropped);
-        self.with(|| counter!("plugboard_access_lines_dropped_total").absolute(dropped));
+        let requests = u32::try_from(requests).unwrap_or(u32::MAX);
+        self.with(|| {
+            counter!("plugboard_access_lines_dropped_total").absolute(dropped);
+            gauge!("plugboard_requests_in_progress").set(f64::from(requests));
+        });
         self.recorder.handle().render()
     }
 
@@ -78,6 +82,7 @@ fn describe() {
     describe_counter!("plugboard_requests_total", "Requests that ended, by how and with what status class");
     describe_histogram!("plugboard_request_duration_seconds", "From a request's first octet to its end");
     describe_counter!("plugboard_body_bytes_total", "Body octets of requests (in) and responses (out)");
+    describe_gauge!("plugboard_requests_in_progress", "Requests that are served or wait for a session");
     describe_gauge!("plugboard_sessions", "Sessions that are registered");
     describe_counter!("plugboard_sessions_ended_total", "Sessions that ended, by why");
     describe_gauge!("plugboard_links", "Links that are up");
@@ -163,7 +168,7 @@ mod tests {
     use crate::access_log::record;
 
     fn lines(telemetry: &Telemetry, name: &str) -> Vec<String> {
-        let text = telemetry.render();
+        let text = telemetry.render(0);
         text.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect()
     }
 
@@ -195,7 +200,7 @@ mod tests {
     fn what_a_client_chooses_never_makes_a_series() {
         let telemetry = Telemetry::new(None).unwrap();
         telemetry.request_ended(&record(b"/"));
-        let before = telemetry.render().lines().count();
+        let before = telemetry.render(0).lines().count();
         for n in 0..3000_u32 {
             let (target, host) = (format!("/{n}"), format!("host{n}"));
             let mut record = record(target.as_bytes());
@@ -203,7 +208,7 @@ mod tests {
             record.mount = Some(&target);
             telemetry.request_ended(&record);
         }
-        assert_eq!(telemetry.render().lines().count(), before);
+        assert_eq!(telemetry.render(0).lines().count(), before);
     }
 
     #[test]
@@ -224,6 +229,6 @@ mod tests {
             lines(&telemetry, "plugboard_tokens_refused_total"),
             ["plugboard_tokens_refused_total{reason=\"malformed\"} 1"]
         );
-        assert!(!telemetry.render().contains("canary"));
+        assert!(!telemetry.render(0).contains("canary"));
     }
 }

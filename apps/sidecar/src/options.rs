@@ -90,6 +90,11 @@ pub(crate) struct Options {
     #[arg(long, env = "STRIP_PREFIX", value_parser = BoolishValueParser::new())]
     pub(crate) strip_prefix: bool,
 
+    /// Requests and upgraded connections that each plugboard may have in progress at once; more wait there
+    #[arg(long, value_name = "N", env = "STREAMS", default_value_t = 1024,
+          value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub(crate) streams: u32,
+
     /// Trust the certificates in this PEM file, for wss:// with a private authority
     #[arg(long, value_name = "FILE", env = "TELEPHONE_CA")]
     pub(crate) ca: Option<PathBuf>,

@@ -58,6 +58,7 @@ fn telephone<R: Runtime>(runtime: R, settings: Settings) -> Result<Telephone<R>,
     let mut builder = Telephone::builder()
         .instance(settings.instance)
         .strip_prefix(settings.strips_prefix)
+        .streams(settings.streams)
         .backoff(settings.backoff_base, settings.backoff_max)
         .attempts_max(settings.attempts_max);
     for url in &settings.plugboards {

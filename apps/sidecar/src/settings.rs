@@ -51,6 +51,8 @@ pub struct Settings {
     pub host_header: Option<String>,
     /// Whether the backend sees the path without the mount.
     pub strips_prefix: bool,
+    /// Streams that each plugboard may have open at once.
+    pub streams: u32,
     /// PEM roots to trust instead of the platform's.
     pub ca: Option<PathBuf>,
     /// How log lines look.
@@ -88,6 +90,7 @@ impl Settings {
             backend,
             host_header: options.host_header,
             strips_prefix: options.strip_prefix,
+            streams: options.streams,
             ca: options.ca,
             log_format: options.log_format,
         })

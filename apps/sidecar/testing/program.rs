@@ -90,6 +90,7 @@ fn a_bad_variable_ends_with_2_and_is_named() {
         ("TELEPHONE_TOKEN_FILE", "/t", &["TELEPHONE_TOKEN_FILE", "one of the two"]),
         ("TELEPHONE_TOKEN", "canary canary", &["TELEPHONE_TOKEN", "white space"]),
         ("MAX_ATTEMPTS", "-1", &["--max-attempts", "-1"]),
+        ("STREAMS", "0", &["--streams", "65536"]),
         ("STRIP_PREFIX", "maybe", &["--strip-prefix", "maybe"]),
         ("RUST_LOG", "telephone=loud", &["RUST_LOG", "telephone=loud"]),
     ] {

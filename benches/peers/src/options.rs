@@ -52,6 +52,11 @@ pub struct Options {
           hide_possible_values = true)]
     pub reference: String,
 
+    /// Runs all programs in one session, and so in one group for the kernel's scheduler, as a shell does; services have
+    /// one each
+    #[arg(long)]
+    pub one_group: bool,
+
     /// Writes every figure of every round to this file, after each round
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

@@ -15,7 +15,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use self::mounts::Mounts;
-use self::parking::{Parking, Place};
+use self::parking::{Parking, Place, Wanted};
 use self::sessions::Sessions;
 use self::table::{Ambiguous, MountId};
 pub use self::types::{
@@ -203,15 +203,33 @@ impl Router {
     pub fn route(&mut self, host: Option<&[u8]>, path: &[u8], now: Timestamp) -> Route {
         self.forget(now);
         let host = host.map(host_name);
-        match self.mounts.lookup(host.as_deref(), path) {
+        let found = self.mounts.lookup(host.as_deref(), path);
+        let wanted =
+            || Wanted::Under { host: host.map(|name| Cow::into_owned(name).into()), path: path.into() };
+        self.decide(found, wanted, now)
+    }
+
+    /// Decides on whoever names a mount: a room or a port.
+    pub fn route_to(&mut self, mount: &Mount, now: Timestamp) -> Route {
+        self.forget(now);
+        let found = self.mounts.find(mount);
+        self.decide(Ok(found), || Wanted::Exactly(mount.clone()), now)
+    }
+
+    fn decide(
+        &mut self,
+        found: Result<Option<MountId>, Ambiguous>,
+        wanted: impl FnOnce() -> Wanted,
+        now: Timestamp,
+    ) -> Route {
+        match found {
             Err(Ambiguous) => Route::Refuse(Refusal::Ambiguous),
             Ok(Some(id)) => match self.assign(id) {
                 Some((session, mount)) => Route::To { session, mount },
                 None => self.park(Place::Mount(id), now),
             },
             Ok(None) if now.since(self.started) < self.limits.start_grace => {
-                let host = host.map(|name| Cow::into_owned(name).into());
-                self.park(Place::Unknown { host, path: path.into() }, now)
+                self.park(Place::Unknown(wanted()), now)
             }
             Ok(None) if self.sessions.linked() == 0 => Route::Refuse(self.nobody_connected()),
             Ok(None) => Route::Refuse(Refusal::NoSuchMount),
@@ -284,7 +302,10 @@ impl Router {
 
     /// Lets the requests that waited for any mount wait for theirs, if it has come.
     fn settle_unknown(&mut self) {
-        let decide = |(host, path, ticket)| (ticket, self.mounts.lookup(host, path));
+        let decide = |(wanted, ticket): (&Wanted, Ticket)| match wanted {
+            Wanted::Under { host, path } => (ticket, self.mounts.lookup(host.as_deref(), path)),
+            Wanted::Exactly(mount) => (ticket, Ok(self.mounts.find(mount))),
+        };
         let decided: Vec<_> = self.parking.unknown().map(decide).collect();
         for (ticket, decision) in decided {
             match decision {

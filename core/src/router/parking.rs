@@ -7,6 +7,7 @@ use core::ops::RangeInclusive;
 use super::table::MountId;
 use super::types::{Refusal, Ticket};
 use crate::limits::RouterLimits;
+use crate::mount::Mount;
 use crate::time::Timestamp;
 
 /// What a request waits for.
@@ -14,8 +15,17 @@ use crate::time::Timestamp;
 pub(super) enum Place {
     /// A session of a mount.
     Mount(MountId),
-    /// Any mount that its path lies under: the relay has just started.
-    Unknown { host: Option<Box<[u8]>>, path: Box<[u8]> },
+    /// A mount that is not known yet: the relay has just started.
+    Unknown(Wanted),
+}
+
+/// How a request names its mount.
+#[derive(Debug)]
+pub(super) enum Wanted {
+    /// Any mount that its path lies under.
+    Under { host: Option<Box<[u8]>>, path: Box<[u8]> },
+    /// This very mount.
+    Exactly(Mount),
 }
 
 /// The waiting requests, bounded for each mount and in all.
@@ -34,7 +44,7 @@ impl Parking {
         let is_mount_full = match place {
             Place::Mount(_) if cfg!(planted = "parking-unbounded") => false,
             Place::Mount(id) => self.by_mount.range(all(id)).count() >= limits.parked_per_mount,
-            Place::Unknown { .. } => false,
+            Place::Unknown(_) => false,
         };
         if is_mount_full || self.len() >= limits.parked {
             return None;
@@ -67,7 +77,7 @@ impl Parking {
         self.refused.push_back((ticket, refusal));
     }
 
-    /// Lets a request that waited for any mount wait for this one. Its deadline stays.
+    /// Lets a request that waited for an unknown mount wait for this one. Its deadline stays.
     pub(super) fn settle(&mut self, ticket: Ticket, id: MountId) {
         if let Some((_, place)) = self.waiting.get_mut(&ticket) {
             *place = Place::Mount(id);
@@ -80,11 +90,11 @@ impl Parking {
         self.by_mount.range(all(id)).next().map(|&(_, ticket)| ticket)
     }
 
-    /// The requests that wait for any mount: host, path and ticket.
-    pub(super) fn unknown(&self) -> impl Iterator<Item = (Option<&[u8]>, &[u8], Ticket)> {
+    /// The requests that wait for a mount that is not known yet.
+    pub(super) fn unknown(&self) -> impl Iterator<Item = (&Wanted, Ticket)> {
         self.waiting.iter().filter_map(|(&ticket, (_, place))| match place {
             Place::Mount(_) => None,
-            Place::Unknown { host, path } => Some((host.as_deref(), &**path, ticket)),
+            Place::Unknown(wanted) => Some((wanted, ticket)),
         })
     }
 

@@ -177,7 +177,7 @@ impl Session {
             return Err(OpenError::Leaving);
         }
         let next_id = self.next_id.checked_add(2).ok_or(OpenError::TooManyStreams)?;
-        if self.ours.opened >= self.ours.limit {
+        if self.free_slots() == 0 {
             return Err(OpenError::TooManyStreams);
         }
         if wire::opening_size(&opening) > HEAD_BYTES_MAX {
@@ -321,6 +321,12 @@ impl Session {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open) && !self.liveness.is_expired()
+    }
+
+    /// How many more streams this end may open now, as far as the peer's limit goes.
+    #[must_use]
+    pub const fn free_slots(&self) -> u64 {
+        self.ours.limit.saturating_sub(self.ours.opened)
     }
 
     /// Counts for statistics.

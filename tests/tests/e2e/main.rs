@@ -6,6 +6,7 @@
 mod backpressure;
 mod bodies;
 mod connections;
+mod crowd;
 mod deployment;
 mod embedding;
 mod failures;

@@ -31,6 +31,7 @@ use crate::alarm::Alarm;
 use crate::observe::AccessRecord;
 use crate::pump::{Ended, Moved, Pump};
 use crate::runtime::Runtime;
+use crate::stream::StreamHandle;
 
 /// Octets that are read ahead from a client whose request waits for a session.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
@@ -194,17 +195,64 @@ async fn wait<R: Runtime>(relay: &Arc<Inner<R>>, client: &mut Client<R>, ticket:
         relay.registry.handle_timeout(relay.runtime.now());
         future::pending().await
     };
-    let client_left = poll_fn(|cx| {
+    let left = async {
+        client_left(client).await;
+        None
+    };
+    future::or(settled, future::or(clock, left)).await
+}
+
+/// Opens a request's stream, waiting as long as a parked request would if the session has as many as its telephone
+/// takes: a slot comes back only some time after its exchange. `Err(None)` if the client left.
+async fn open<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    client: &mut Client<R>,
+    request: &Request,
+    (chosen, now): (&Chosen, Timestamp),
+) -> Result<StreamHandle, Option<OpenError>> {
+    let try_open = |now| {
+        let mount = Bytes::copy_from_slice(chosen.mount.as_str().as_bytes());
+        let opening = Opening::Http { mount, head: request.head.clone() };
+        chosen.session.open(opening, request.end, now)
+    };
+    match try_open(now) {
+        Err(OpenError::TooManyStreams) => {}
+        settled => return settled.map_err(Some),
+    }
+    let opened = async {
+        let mut slot = chosen.session.wait_for_slot();
+        loop {
+            poll_fn(|cx| slot.poll(cx)).await;
+            match try_open(relay.runtime.now()) {
+                Err(OpenError::TooManyStreams) => {}
+                settled => return settled.map_err(Some),
+            }
+        }
+    };
+    let too_late = async {
+        relay.runtime.sleep_until(now + relay.config.router.park_time).await;
+        Err(Some(OpenError::TooManyStreams))
+    };
+    let left = async {
+        client_left(client).await;
+        Err(None)
+    };
+    future::or(opened, future::or(too_late, left)).await
+}
+
+/// Reads ahead, up to a bound, while a request waits, and returns when the client is gone.
+async fn client_left<R: Runtime>(client: &mut Client<R>) {
+    poll_fn(|cx| {
         while client.connection.input.len() < READ_AHEAD_BYTES {
             match client.connection.poll_fill(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(None),
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
                 Poll::Ready(Ok(_)) => {}
             }
         }
         Poll::Pending
-    });
-    future::or(settled, future::or(clock, client_left)).await
+    })
+    .await;
 }
 
 /// Carries a request through one session.
@@ -216,18 +264,20 @@ async fn carry<R: Runtime>(
     may_move: bool,
     account: &mut Account,
 ) -> Attempt {
-    let mount = Bytes::copy_from_slice(chosen.mount.as_str().as_bytes());
-    let opening = Opening::Http { mount, head: request.head.clone() };
-    let stream = match chosen.session.open(opening, request.end, now) {
+    let stream = match open(relay, client, request, (chosen, now)).await {
         Ok(stream) => stream,
-        Err(OpenError::Leaving) => {
+        Err(None) => {
+            account.cause = "client_left";
+            return Attempt::Over(ControlFlow::Break(()));
+        }
+        Err(Some(OpenError::Leaving)) => {
             relay.registry.settle_line(chosen.key, relay.runtime.now());
             return Attempt::Again(Refused::too_many_streams());
         }
-        Err(OpenError::TooManyStreams) => {
+        Err(Some(OpenError::TooManyStreams)) => {
             return Attempt::Over(refuse(client, Refused::too_many_streams(), account));
         }
-        Err(OpenError::Head(_)) => {
+        Err(Some(OpenError::Head(_))) => {
             return Attempt::Over(refuse(client, Refused::head_too_large(), account));
         }
     };

@@ -221,7 +221,16 @@ impl Registry {
 
     /// Decides where a request goes. A chosen session must be given back with [`Registry::finish`].
     pub(super) fn route(&self, host: Option<&[u8]>, path: &[u8], now: Timestamp) -> Decision {
-        self.with(|state| match state.router.route(host, path, now) {
+        self.decide(|router| router.route(host, path, now))
+    }
+
+    /// Likewise for whoever names a mount: a room or a port.
+    pub(super) fn route_to(&self, mount: &Mount, now: Timestamp) -> Decision {
+        self.decide(|router| router.route_to(mount, now))
+    }
+
+    fn decide(&self, route: impl FnOnce(&mut Router) -> Route) -> Decision {
+        self.with(|state| match route(&mut state.router) {
             Route::To { session, mount } => choose(state, session, mount),
             Route::Park(ticket) => {
                 state.waiting.insert(ticket, Waiting::default());

@@ -12,7 +12,13 @@ use telephone_core::wire::Settings;
 use super::*;
 
 #[derive(Default)]
-struct Woken(AtomicBool);
+pub(crate) struct Woken(AtomicBool);
+
+impl Woken {
+    pub(crate) fn is_woken(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
@@ -22,7 +28,11 @@ impl Wake for Woken {
 
 /// A plugboard's session at the beginning of time, with a link that it does not outlive.
 pub(crate) fn session() -> SharedSession {
-    let limits = SessionLimits::default();
+    limited(SessionLimits::default())
+}
+
+/// Likewise, with these limits at both ends.
+pub(crate) fn limited(limits: SessionLimits) -> SharedSession {
     let config = SessionConfig {
         role: Role::Plugboard,
         peer: Settings::of(&limits),
@@ -33,7 +43,7 @@ pub(crate) fn session() -> SharedSession {
     SharedSession::new(Session::new(config, Timestamp::ZERO), Arc::new(|| Timestamp::ZERO))
 }
 
-fn opening() -> Opening {
+pub(crate) fn opening() -> Opening {
     let head = RequestHead {
         method: Bytes::from_static(b"GET"),
         target: Bytes::from_static(b"/m"),
@@ -57,7 +67,7 @@ fn a_stream_hears_that_the_task_of_its_link_is_gone() {
 
     drop(ending);
 
-    assert!(woken.0.load(Ordering::Relaxed));
+    assert!(woken.is_woken());
     let Poll::Ready(Incoming::Reset(reset)) = stream.poll_read(&mut cx) else {
         panic!("the stream reads as lost");
     };

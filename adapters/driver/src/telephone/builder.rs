@@ -57,6 +57,7 @@ pub struct TelephoneBuilder<R> {
     instance: Option<String>,
     epoch: Option<u64>,
     pub(super) rewrite: Rewrite,
+    limits: SessionLimits,
     dialer: DialerConfig,
     ca: Option<PathBuf>,
     mistake: Option<BuildError>,
@@ -72,6 +73,7 @@ impl<R> Default for TelephoneBuilder<R> {
             instance: None,
             epoch: None,
             rewrite: Rewrite::default(),
+            limits: SessionLimits::default(),
             dialer: DialerConfig::default(),
             ca: None,
             mistake: None,
@@ -150,6 +152,13 @@ impl<R> TelephoneBuilder<R> {
         self
     }
 
+    /// Streams that each plugboard may have open at once: requests in progress and upgraded connections. More wait at
+    /// the plugboard. By default 1,024.
+    pub fn streams(mut self, streams: u32) -> Self {
+        self.limits.streams = streams.into();
+        self
+    }
+
     /// A PEM file of roots for `wss://`, instead of the platform's.
     pub fn ca(mut self, file: impl Into<PathBuf>) -> Self {
         self.ca = Some(file.into());
@@ -194,7 +203,7 @@ impl<R: Runtime> TelephoneBuilder<R> {
             instance,
             epoch: self.epoch.unwrap_or_else(now_in_millis),
             dialer: self.dialer,
-            limits: SessionLimits::default(),
+            limits: self.limits,
             #[cfg(feature = "tls")]
             tls: if self.urls.iter().any(PlugboardUrl::is_tls) {
                 Some(crate::tls::TlsConnector::new(self.ca.as_deref())?)

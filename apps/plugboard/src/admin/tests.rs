@@ -14,6 +14,10 @@ impl Sessions for TwoSessions {
         self.0.lock().unwrap().push(revoked.clone());
         2
     }
+
+    fn requests(&self) -> usize {
+        3
+    }
 }
 
 struct Fixture {

@@ -25,6 +25,7 @@ fn the_shortest_good_line_has_the_documented_defaults() {
     assert_eq!(settings.log_format, LogFormat::Text);
     assert!(!settings.strips_prefix && settings.health.is_none() && settings.ca.is_none());
     assert!(settings.host_header.is_none());
+    assert_eq!(settings.streams, 1024);
 }
 
 #[test]
@@ -33,7 +34,7 @@ fn every_option_arrives() {
         "--plugboard ws://a --plugboard wss://b/x --mount /a --mount h.example/b --mount room:r \
          --mount tcp:5432 --backend unix:/run/app.sock --token-file /t --health localhost:9000 \
          --max-attempts 5 --backoff-base 50ms --backoff-max 2s --instance web-1 \
-         --host-header localhost:3000 --strip-prefix --ca /ca.pem --log-format json",
+         --host-header localhost:3000 --strip-prefix --streams 9 --ca /ca.pem --log-format json",
     )
     .unwrap();
     assert_eq!(settings.plugboards.len(), 2);
@@ -48,6 +49,7 @@ fn every_option_arrives() {
     assert_eq!(settings.instance, "web-1");
     assert_eq!(settings.host_header.as_deref(), Some("localhost:3000"));
     assert!(settings.strips_prefix);
+    assert_eq!(settings.streams, 9);
     assert_eq!(settings.ca, Some("/ca.pem".into()));
     assert_eq!(settings.log_format, LogFormat::Json);
 }

@@ -79,6 +79,9 @@ impl Relay {
     }
 
     fn route(&mut self, place: &str) -> Route {
+        if !place.contains('/') {
+            return self.router.route_to(&place.parse().unwrap(), self.now);
+        }
         let (host, path) = place.split_at(place.find('/').unwrap());
         let host = (!host.is_empty()).then_some(host.as_bytes());
         self.router.route(host, path.as_bytes(), self.now)

@@ -104,3 +104,17 @@ fn a_session_that_loses_its_link_again_before_the_poll_gets_nothing() {
     relay.link_up(1);
     assert_eq!(relay.events().0, [(ticket, 1)]);
 }
+
+#[test]
+fn a_room_and_a_port_are_waited_for_like_a_path_and_found_by_name_alone() {
+    let mut relay = Relay::just_started(RouterLimits::default());
+    let (room, port) = (relay.parks("room:a"), relay.parks("tcp:5432"));
+    relay.register(1, "a", "room:a / room:b");
+    assert_eq!(relay.events().0, [(room, 1)]);
+    relay.register(2, "b", "tcp:5432");
+    assert_eq!(relay.events().0, [(port, 2)]);
+    assert_eq!(relay.to("room:b"), (1, "room:b".to_string()));
+    relay.pass(60_000);
+    assert_eq!(relay.refuses("room:c"), Refusal::NoSuchMount);
+    assert_eq!(relay.refuses("tcp:543"), Refusal::NoSuchMount);
+}
