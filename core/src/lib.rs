@@ -25,7 +25,7 @@
 //! let mut plugboard = Session::new(config, now);
 //! let link = plugboard.link().expect("a new session has a link");
 //!
-//! let id = plugboard.open(Opening::Tcp { mount: Bytes::from_static(b"tcp:7") }, false, now)?;
+//! let id = plugboard.open(Opening::Tcp { mount: Bytes::from_static(b"tcp:7"), from: None }, false, now)?;
 //! plugboard.send(id).write(&mut Bytes::from_static(b"hello"))?;
 //!
 //! // As long as the link takes messages, each end says what it has to say.

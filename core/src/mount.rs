@@ -9,12 +9,13 @@ use core::str::FromStr;
 use crate::limits::MOUNT_BYTES_MAX;
 use crate::target::{self, TargetError};
 
-/// Octets of a room's name.
-const ROOM_BYTES_MAX: usize = 64;
+/// Octets of the name of a room or an endpoint.
+const NAME_BYTES_MAX: usize = 64;
 /// Octets of a host name (RFC 1035 §2.3.4).
 const HOST_BYTES_MAX: usize = 253;
 
-/// What a session is reachable under: `[host]/path`, `room:ID` or `tcp:PORT`.
+/// What a session is reachable under: `[host]/path`, `room:ID`, `tcp:PORT` (a port that the plugboard opens to everybody)
+/// or `tcp:NAME:PORT` (an endpoint that only other sessions reach).
 ///
 /// Always in canonical form, so equal mounts compare equal and print equal: the host in lower case
 /// without a trailing dot, the path as [`target::canonical`] makes it without a trailing slash. A mount's
@@ -39,7 +40,8 @@ enum Kind {
         host: usize,
     },
     Room,
-    Tcp(u16),
+    Port(u16),
+    Endpoint,
 }
 
 const ROOM: &str = "room:";
@@ -55,7 +57,7 @@ impl Mount {
     fn parts(&self) -> Option<(&str, &str)> {
         match self.kind {
             Kind::Path { host } => self.text.split_at_checked(host),
-            Kind::Room | Kind::Tcp(_) => None,
+            Kind::Room | Kind::Port(_) | Kind::Endpoint => None,
         }
     }
 
@@ -76,17 +78,23 @@ impl Mount {
     pub fn room(&self) -> Option<&str> {
         match self.kind {
             Kind::Room => self.text.strip_prefix(ROOM),
-            Kind::Path { .. } | Kind::Tcp(_) => None,
+            Kind::Path { .. } | Kind::Port(_) | Kind::Endpoint => None,
         }
     }
 
-    /// The number of a TCP port.
+    /// The port that the plugboard opens for it.
     #[must_use]
     pub const fn port(&self) -> Option<u16> {
         match self.kind {
-            Kind::Tcp(port) => Some(port),
-            Kind::Path { .. } | Kind::Room => None,
+            Kind::Port(port) => Some(port),
+            Kind::Path { .. } | Kind::Room | Kind::Endpoint => None,
         }
+    }
+
+    /// Whether raw connections come to it, and no HTTP.
+    #[must_use]
+    pub const fn is_tcp(&self) -> bool {
+        matches!(self.kind, Kind::Port(_) | Kind::Endpoint)
     }
 
     /// Whether a token that claims this mount may register `other`: itself, or a path below it on segment
@@ -155,11 +163,11 @@ pub enum MountError {
     NotPlain(String),
     /// Not the name of a room.
     #[error(
-        "the mount {0:?} names no room: write room: and 1 to {ROOM_BYTES_MAX} of a-z A-Z 0-9 '-' '_' '.'"
+        "the mount {0:?} names no room: write room: and 1 to {NAME_BYTES_MAX} of a-z A-Z 0-9 '-' '_' '.'"
     )]
     Room(String),
     /// Not the number of a port.
-    #[error("the mount {0:?} names no port: write tcp: and a number from 1 to 65535")]
+    #[error("the mount {0:?} names no port: write tcp:PORT or tcp:NAME:PORT, with a number from 1 to 65535")]
     Port(String),
 }
 
@@ -176,8 +184,8 @@ impl FromStr for Mount {
         if let Some(name) = text.strip_prefix(ROOM) {
             return room(name).ok_or_else(|| MountError::Room(text.to_owned()));
         }
-        if let Some(number) = text.strip_prefix(TCP) {
-            return port(number).ok_or_else(|| MountError::Port(text.to_owned()));
+        if let Some(place) = text.strip_prefix(TCP) {
+            return tcp(place).ok_or_else(|| MountError::Port(text.to_owned()));
         }
         if text.contains("://") {
             return Err(MountError::Url(text.to_owned()));
@@ -191,16 +199,22 @@ impl FromStr for Mount {
 }
 
 fn room(name: &str) -> Option<Mount> {
-    let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
-    let is_room = (1..=ROOM_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain);
-    is_room.then(|| Mount { text: [ROOM, name].concat().into(), kind: Kind::Room })
+    is_name(name).then(|| Mount { text: [ROOM, name].concat().into(), kind: Kind::Room })
 }
 
-/// Digits only and no leading zero, so that one port has one name.
-fn port(number: &str) -> Option<Mount> {
+/// Whether a room or an endpoint may be called that.
+fn is_name(name: &str) -> bool {
+    let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain)
+}
+
+/// A port, or a name and a port. Digits only and no leading zero, so that one port has one name.
+fn tcp(place: &str) -> Option<Mount> {
+    let (name, number) = place.split_once(':').map_or((None, place), |(name, port)| (Some(name), port));
     let is_number = number.bytes().all(|octet| octet.is_ascii_digit()) && !number.starts_with('0');
-    let port = is_number.then(|| number.parse().ok()).flatten()?;
-    Some(Mount { text: [TCP, number].concat().into(), kind: Kind::Tcp(port) })
+    let port = is_number.then(|| number.parse().ok()).flatten().filter(|_| name.is_none_or(is_name))?;
+    let kind = if name.is_some() { Kind::Endpoint } else { Kind::Port(port) };
+    Some(Mount { text: [TCP, place].concat().into(), kind })
 }
 
 /// The host in `mount`, empty where there is none before the path.

@@ -46,7 +46,7 @@ impl Output {
     }
 
     /// Appends a payload, without a copy if it is large.
-    pub(crate) fn payload(&mut self, payload: Bytes) {
+    pub fn payload(&mut self, payload: Bytes) {
         self.0.push(payload);
     }
 }

@@ -110,7 +110,8 @@ fn requests() -> Vec<(&'static str, Frame)> {
     };
     let upgrade = RequestHead { upgrade: Some(Bytes::from_static(b"websocket")), ..get.clone() };
     let http = |head: RequestHead| Opening::Http { mount: Bytes::from_static(b"/api"), head };
-    let tcp = Opening::Tcp { mount: Bytes::from_static(b"tcp:22") };
+    let tcp = |from| Opening::Tcp { mount: Bytes::from_static(b"tcp:22"), from };
+    let client = "192.0.2.7:40000".parse().ok();
     vec![
         ("open, GET", Frame::Open { id: id(2), grant: 262_144, end: true, opening: http(get) }),
         (
@@ -118,7 +119,8 @@ fn requests() -> Vec<(&'static str, Frame)> {
             Frame::Open { id: id(4), grant: 262_144, end: false, opening: http(upload) },
         ),
         ("open, upgrade", Frame::Open { id: id(6), grant: 262_144, end: false, opening: http(upgrade) }),
-        ("open, tcp", Frame::Open { id: id(8), grant: 16_384, end: false, opening: tcp }),
+        ("open, tcp", Frame::Open { id: id(8), grant: 16_384, end: false, opening: tcp(None) }),
+        ("open, tcp, from", Frame::Open { id: id(10), grant: 16_384, end: false, opening: tcp(client) }),
     ]
 }
 

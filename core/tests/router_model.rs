@@ -251,9 +251,7 @@ impl Pair {
         let mut earlier =
             self.model.members.iter().filter(|old| old.identity == identity && !old.is_suspended);
         let earlier = earlier.next().map(|old| (old.key, old.epoch));
-        let expected = if mounts.is_empty() {
-            Err(RegisterError::NoMounts)
-        } else if earlier.is_some_and(|(_, old)| old > epoch) {
+        let expected = if earlier.is_some_and(|(_, old)| old > epoch) {
             Err(RegisterError::Stale)
         } else if let Some(mount) = mounts.iter().find(held) {
             Err(RegisterError::Held { mount: mount.clone() })

@@ -152,7 +152,8 @@ pub(crate) fn response(source: &mut Unstructured<'_>) -> Result<ResponseHead> {
 pub(crate) fn opening(source: &mut Unstructured<'_>) -> Result<Opening> {
     let mount = text(source)?;
     Ok(if source.arbitrary()? {
-        Opening::Tcp { mount }
+        let from = source.arbitrary::<Option<std::net::SocketAddrV4>>()?;
+        Opening::Tcp { mount, from: from.map(Into::into) }
     } else {
         Opening::Http { mount, head: request(source)? }
     })

@@ -23,8 +23,11 @@ pub struct Grant {
     pub subject: String,
     /// The token's own name (`jti`), by which it can be revoked.
     pub token_id: Option<String>,
-    /// The mounts that may be claimed, as the token spells them: 1 to `MOUNTS_MAX`.
+    /// The mounts that may be claimed, as the token spells them: at most `MOUNTS_MAX`.
     pub mounts: Vec<String>,
+    /// The mounts of others to which it may open raw streams, `tcp:PORT` or `tcp:NAME:PORT`: at most `MOUNTS_MAX`. One of
+    /// the two lists holds something.
+    pub connect: Vec<String>,
     /// The time left until `exp` and [`LEEWAY`] are over and no clock can call the token good any more; `None` for
     /// one that does not end.
     pub good_for: Option<Duration>,

@@ -15,6 +15,7 @@ mod link;
 mod observe;
 mod plugboard_url;
 mod pump;
+mod raw;
 mod relay;
 mod runtime;
 mod service;
@@ -32,19 +33,23 @@ pub use authority::{AuthError, Authority, Grant, LEEWAY};
 pub use backend::{BackendUrl, BadBackendUrl};
 pub use observe::{AccessRecord, Observer, Unobserved};
 pub use plugboard_url::{BadUrl, PlugboardUrl};
-pub use relay::{Plugboard, RelayConfig, Trust};
+pub use raw::RawStream;
+pub use relay::{Plugboard, RelayConfig, TcpPorts, Trust};
 pub use runtime::{Endpoint, Listener, Runtime};
 pub use service::{BodyLost, BoxError, Incoming};
 pub use socket::{Socket, TcpOrUnix};
 pub use status::{LineStatus, State, Status};
-pub use telephone::{BuildError, EmbedError, Handle, ServeError, Telephone, TelephoneBuilder};
+pub use telephone::{
+    Acceptor, BuildError, ConnectError, EmbedError, Handle, ServeError, Telephone, TelephoneBuilder,
+};
 pub use token::{Token, TokenSource};
 
 /// What a program that embeds a telephone may name. Each adapter gives it out as its own.
 pub mod embedding {
     pub use crate::{
-        BackendUrl, BadBackendUrl, BadUrl, BodyLost, BoxError, BuildError, EmbedError, Handle, Incoming,
-        LineStatus, ServeError, State, Status, Token, TokenSource,
+        Acceptor, BackendUrl, BadBackendUrl, BadUrl, BodyLost, BoxError, BuildError, ConnectError,
+        EmbedError, Endpoint, Handle, Incoming, LineStatus, RawStream, ServeError, State, Status, Token,
+        TokenSource,
     };
     pub use {bytes, http, http_body};
 }

@@ -27,6 +27,7 @@ fn a_mount_is_printed_in_its_canonical_form() {
         ("room:Blue-1_a.b", "room:Blue-1_a.b"),
         ("tcp:1", "tcp:1"),
         ("tcp:65535", "tcp:65535"),
+        ("tcp:db-1.eu:5432", "tcp:db-1.eu:5432"),
     ];
     for (written, canonical) in rows {
         assert_eq!(mount(written).to_string(), canonical, "{written}");
@@ -67,7 +68,21 @@ fn what_is_no_mount_is_refused_for_the_reason_that_it_has() {
     for text in ["room:", "room:a b", "room:a/b", "room:\u{e9}", &["room:", &"x".repeat(65)].concat()] {
         assert!(matches!(kind(text), MountError::Room(_)), "{text:?}");
     }
-    for text in ["tcp:", "tcp:0", "tcp:65536", "tcp:+1", "tcp: 1", "tcp:01", "tcp:http", "tcp:1/x"] {
+    for text in [
+        "tcp:",
+        "tcp:0",
+        "tcp:65536",
+        "tcp:+1",
+        "tcp: 1",
+        "tcp:01",
+        "tcp:http",
+        "tcp:1/x",
+        "tcp::1",
+        "tcp:db:",
+        "tcp:a b:1",
+        "tcp:db:0",
+        "tcp:a:b:1",
+    ] {
         assert!(matches!(kind(text), MountError::Port(_)), "{text:?}");
     }
 }

@@ -105,10 +105,8 @@ impl Router {
         if self.sessions.session(key).is_some() {
             return Err(RegisterError::Twice);
         }
-        match registration.mounts.len() {
-            0 => return Err(RegisterError::NoMounts),
-            1..=MOUNTS_MAX => {}
-            count => return Err(RegisterError::TooManyMounts(count)),
+        if registration.mounts.len() > MOUNTS_MAX {
+            return Err(RegisterError::TooManyMounts(registration.mounts.len()));
         }
         let holder = self.sessions.holder(&registration.identity).and_then(|old| self.sessions.session(old));
         if holder.is_some_and(|old| old.epoch > registration.epoch) && !cfg!(planted = "older-epoch-fences") {
@@ -135,6 +133,12 @@ impl Router {
     #[must_use]
     pub fn resumable(&self, identity: &Identity, resume: &Resume) -> Option<SessionKey> {
         self.sessions.proven(identity, resume)
+    }
+
+    /// Whether some session holds a mount, with a link or without.
+    #[must_use]
+    pub fn is_held(&self, mount: &Mount) -> bool {
+        self.mounts.find(mount).is_some_and(|id| !self.mounts.members(id).is_empty())
     }
 
     /// Whether a mount of this session has another one that takes requests.

@@ -90,7 +90,8 @@ pub struct Registration {
     pub identity: Identity,
     /// Grows with each start of the process; compared only between sessions of one identity.
     pub epoch: u64,
-    /// 1 to [`MOUNTS_MAX`](crate::limits::MOUNTS_MAX) mounts; one that is named twice counts once.
+    /// At most [`MOUNTS_MAX`](crate::limits::MOUNTS_MAX) mounts; one that is named twice counts once. A session without
+    /// any gets no requests.
     pub mounts: Vec<Mount>,
     /// What its telephone must present to go on with it over another link.
     pub secret: ResumeSecret,
@@ -114,9 +115,6 @@ pub enum RegisterError {
     /// More than [`MOUNTS_MAX`](crate::limits::MOUNTS_MAX) mounts.
     #[error("{0} mounts are too many")]
     TooManyMounts(usize),
-    /// Not one mount.
-    #[error("no mount was asked for")]
-    NoMounts,
 }
 
 impl RegisterError {
@@ -126,7 +124,7 @@ impl RegisterError {
         match self {
             Self::Held { .. } => RefusedCode::Held,
             Self::Stale => RefusedCode::Stale,
-            Self::Twice | Self::TooManyMounts(_) | Self::NoMounts => RefusedCode::Malformed,
+            Self::Twice | Self::TooManyMounts(_) => RefusedCode::Malformed,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Frames: one place that writes each and one that reads it.
 
+use alloc::string::{String, ToString as _};
+use core::net::SocketAddr;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -47,6 +50,8 @@ pub enum Opening {
     Tcp {
         /// The mount, as it was registered.
         mount: Bytes,
+        /// Where the connection comes from, if the opener tells.
+        from: Option<SocketAddr>,
     },
 }
 
@@ -358,21 +363,35 @@ pub(crate) fn opening_size(opening: &Opening) -> usize {
     let mount_size = |mount: &Bytes| varint::size(mount.len() as u64) + mount.len();
     match opening {
         Opening::Http { mount, head } => 1 + mount_size(mount) + head::request_size(head),
-        Opening::Tcp { mount } => 1 + mount_size(mount),
+        Opening::Tcp { mount, from } => 1 + mount_size(mount) + address(*from).len(),
     }
 }
 
 fn put_opening(out: &mut BytesMut, opening: &Opening) {
     let (tag, mount) = match opening {
         Opening::Http { mount, .. } => (OPENING_HTTP, mount),
-        Opening::Tcp { mount } => (OPENING_TCP, mount),
+        Opening::Tcp { mount, .. } => (OPENING_TCP, mount),
     };
     varint::put(out, tag);
     varint::put_counted(out, mount);
     match opening {
         Opening::Http { head, .. } => head::put_request(out, head),
-        Opening::Tcp { .. } => {}
+        Opening::Tcp { from, .. } => out.put_slice(address(*from).as_bytes()),
     }
+}
+
+/// An address as it travels: its one canonical text, or nothing. Raw connections are opened rarely enough for text.
+fn address(from: Option<SocketAddr>) -> String {
+    from.map(|from| from.to_string()).unwrap_or_default()
+}
+
+fn take_address(body: &[u8]) -> Result<Option<SocketAddr>, Misbehaviour> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let text = core::str::from_utf8(body).map_err(|_| Misbehaviour::FrameMalformed)?;
+    let from = text.parse().map_err(|_| Misbehaviour::FrameMalformed)?;
+    if address(Some(from)) == text { Ok(Some(from)) } else { Err(Misbehaviour::FrameMalformed) }
 }
 
 fn take_open(mut body: &[u8]) -> Result<Frame, Misbehaviour> {
@@ -384,8 +403,7 @@ fn take_open(mut body: &[u8]) -> Result<Frame, Misbehaviour> {
     let mount = Bytes::copy_from_slice(take_octets(&mut body, mount_length)?);
     let opening = match tag {
         OPENING_HTTP => Opening::Http { mount, head: head::take_request(body)? },
-        OPENING_TCP if body.is_empty() => Opening::Tcp { mount },
-        OPENING_TCP => return Err(Misbehaviour::FrameMalformed),
+        OPENING_TCP => Opening::Tcp { mount, from: take_address(body)? },
         _ => return Err(Misbehaviour::KindNotGranted),
     };
     rules::check_opening(&opening).map_err(|_| Misbehaviour::FrameMalformed)?;

@@ -18,7 +18,7 @@ const FRAMING: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"connecti
 pub(crate) fn check_opening(opening: &Opening) -> Result<(), HeadRefused> {
     match opening {
         Opening::Http { mount, head } => check(is_text(mount)).and_then(|()| check_request(head)),
-        Opening::Tcp { mount } => check(is_text(mount)),
+        Opening::Tcp { mount, .. } => check(is_text(mount)),
     }
 }
 

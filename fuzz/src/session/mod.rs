@@ -56,7 +56,7 @@ fn response(status: u16, length: Option<u64>) -> ResponseHead {
 /// An HTTP exchange, or a raw connection.
 fn opening(is_raw: bool, length: Option<u64>) -> Opening {
     let mount = Bytes::from_static(b"/");
-    if is_raw { Opening::Tcp { mount } } else { Opening::Http { mount, head: request(length) } }
+    if is_raw { Opening::Tcp { mount, from: None } } else { Opening::Http { mount, head: request(length) } }
 }
 
 /// Nothing is left of any stream. [I38]

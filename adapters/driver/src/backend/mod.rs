@@ -33,6 +33,15 @@ pub(crate) trait Leg: Send + Sync + 'static {
     ) -> impl Future<Output = ()> + Send;
 }
 
+/// Serves no requests.
+pub(crate) struct NoLeg;
+
+impl Leg for NoLeg {
+    async fn serve(&self, _mount: &Bytes, _head: RequestHead, stream: StreamHandle) {
+        stream.reset(ResetCode::Refused, Touched::No);
+    }
+}
+
 /// How requests are changed on their way to the backend.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rewrite {

@@ -9,14 +9,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_lite::future;
 use telephone_core::forward::stamp;
 use telephone_core::http1::{AbortCause, RequestError};
 use telephone_core::limits::{DARK_TIME, REQUEST_ATTEMPTS_MAX};
 use telephone_core::message::RequestHead;
 use telephone_core::mount::Mount;
 use telephone_core::retry::{may_move, may_repeat};
-use telephone_core::router::{SessionKey, Ticket};
 use telephone_core::session::OpenError;
 use telephone_core::target;
 use telephone_core::time::Timestamp;
@@ -27,11 +25,11 @@ use super::answer::Refused;
 use super::codec::{ClientLoss, PublicCodec};
 use super::public::{Client, Request};
 use super::registry::{Chosen, Decision};
+use super::turn::{self, Lease};
 use crate::alarm::Alarm;
 use crate::observe::AccessRecord;
 use crate::pump::{Ended, Moved, Pump};
 use crate::runtime::Runtime;
-use crate::stream::StreamHandle;
 
 /// Octets that are read ahead from a client whose request waits for a session.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
@@ -59,10 +57,10 @@ enum Attempt {
 }
 
 /// Counts an exchange for as long as it lives, however its task ends.
-struct InFlight<'a>(&'a AtomicUsize);
+pub(super) struct InFlight<'a>(&'a AtomicUsize);
 
 impl<'a> InFlight<'a> {
-    fn count(exchanges: &'a AtomicUsize) -> Self {
+    pub(super) fn count(exchanges: &'a AtomicUsize) -> Self {
         exchanges.fetch_add(1, Ordering::Relaxed);
         Self(exchanges)
     }
@@ -71,30 +69,6 @@ impl<'a> InFlight<'a> {
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Gives a chosen session back, however the exchange's task ends.
-struct Lease<'a, R: Runtime> {
-    relay: &'a Inner<R>,
-    key: SessionKey,
-}
-
-impl<R: Runtime> Drop for Lease<'_, R> {
-    fn drop(&mut self) {
-        self.relay.registry.finish(self.key);
-    }
-}
-
-/// Gives up a wait, however the exchange's task ends. After the wait's own end that changes nothing.
-struct Place<'a, R: Runtime> {
-    relay: &'a Inner<R>,
-    ticket: Ticket,
-}
-
-impl<R: Runtime> Drop for Place<'_, R> {
-    fn drop(&mut self) {
-        self.relay.registry.cancel(self.ticket);
     }
 }
 
@@ -135,7 +109,7 @@ async fn serve_stamped<R: Runtime>(
             Err(Some(refused)) => return refuse(client, refused, account),
         };
         account.chosen = Some((chosen.subject.clone(), chosen.mount.clone()));
-        let lease = Lease { relay, key: chosen.key };
+        let lease = Lease::new(relay, chosen.key);
         // Whoever has nowhere left to go waits for the session's next link.
         let may_move = attempt < REQUEST_ATTEMPTS_MAX && may_move(&request.head, request.end);
         let outcome = carry(relay, client, request, (&chosen, now), may_move, account).await;
@@ -170,7 +144,8 @@ async fn route<R: Runtime>(
     let path = target::path(&request.head.target);
     let decision = match relay.registry.route(host, path, *now) {
         Decision::Wait(ticket) => {
-            let decision = wait(relay, client, ticket).await.ok_or(None)?;
+            let left = client_left(client);
+            let decision = turn::wait_for_session(relay, ticket, left).await.ok_or(None)?;
             *now = relay.runtime.now();
             decision
         }
@@ -182,62 +157,6 @@ async fn route<R: Runtime>(
         // A wait does not end in another one.
         Decision::Wait(_) => Err(None),
     }
-}
-
-/// Waits for a parked request's turn. `None` if the client left.
-async fn wait<R: Runtime>(relay: &Arc<Inner<R>>, client: &mut Client<R>, ticket: Ticket) -> Option<Decision> {
-    let _place = Place { relay, ticket };
-    let settled = async { Some(poll_fn(|cx| relay.registry.poll_wait(ticket, cx)).await) };
-    // All waits are equally long: with a clock of its own for each, none is woken for another's end.
-    let deadline = relay.runtime.now() + relay.config.router.park_time;
-    let clock = async {
-        relay.runtime.sleep_until(deadline).await;
-        relay.registry.handle_timeout(relay.runtime.now());
-        future::pending().await
-    };
-    let left = async {
-        client_left(client).await;
-        None
-    };
-    future::or(settled, future::or(clock, left)).await
-}
-
-/// Opens a request's stream, waiting as long as a parked request would if the session has as many as its telephone
-/// takes: a slot comes back only some time after its exchange. `Err(None)` if the client left.
-async fn open<R: Runtime>(
-    relay: &Arc<Inner<R>>,
-    client: &mut Client<R>,
-    request: &Request,
-    (chosen, now): (&Chosen, Timestamp),
-) -> Result<StreamHandle, Option<OpenError>> {
-    let try_open = |now| {
-        let mount = Bytes::copy_from_slice(chosen.mount.as_str().as_bytes());
-        let opening = Opening::Http { mount, head: request.head.clone() };
-        chosen.session.open(opening, request.end, now)
-    };
-    match try_open(now) {
-        Err(OpenError::TooManyStreams) => {}
-        settled => return settled.map_err(Some),
-    }
-    let opened = async {
-        let mut slot = chosen.session.wait_for_slot();
-        loop {
-            poll_fn(|cx| slot.poll(cx)).await;
-            match try_open(relay.runtime.now()) {
-                Err(OpenError::TooManyStreams) => {}
-                settled => return settled.map_err(Some),
-            }
-        }
-    };
-    let too_late = async {
-        relay.runtime.sleep_until(now + relay.config.router.park_time).await;
-        Err(Some(OpenError::TooManyStreams))
-    };
-    let left = async {
-        client_left(client).await;
-        Err(None)
-    };
-    future::or(opened, future::or(too_late, left)).await
 }
 
 /// Reads ahead, up to a bound, while a request waits, and returns when the client is gone.
@@ -264,7 +183,12 @@ async fn carry<R: Runtime>(
     may_move: bool,
     account: &mut Account,
 ) -> Attempt {
-    let stream = match open(relay, client, request, (chosen, now)).await {
+    let opening = || {
+        let mount = Bytes::copy_from_slice(chosen.mount.as_str().as_bytes());
+        Opening::Http { mount, head: request.head.clone() }
+    };
+    let left = client_left(client);
+    let stream = match turn::open(relay, (chosen, now), opening, request.end, left).await {
         Ok(stream) => stream,
         Err(None) => {
             account.cause = "client_left";

@@ -8,9 +8,12 @@
 mod answer;
 mod codec;
 mod exchange;
+mod ports;
 mod public;
+mod raw;
 mod registry;
 mod tunnel;
+mod turn;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -25,6 +28,8 @@ use crate::connection::Connection;
 use crate::flag::Flag;
 use crate::observe::Observer;
 use crate::runtime::Runtime;
+use ports::Ports;
+pub use ports::TcpPorts;
 use registry::Registry;
 
 /// Whether the proxy at an address may say on whose behalf it asks.
@@ -44,6 +49,8 @@ pub struct RelayConfig {
     pub trust: Trust,
     /// Where telephones reach this very relay, if not at the URL that they dial.
     pub public_url: Option<String>,
+    /// The ports that it opens for telephones: none by default.
+    pub tcp: Option<TcpPorts>,
 }
 
 impl Default for RelayConfig {
@@ -55,6 +62,7 @@ impl Default for RelayConfig {
             router: RouterLimits::default(),
             trust: Box::new(|_| false),
             public_url: None,
+            tcp: None,
         }
     }
 }
@@ -74,6 +82,7 @@ struct Inner<R: Runtime> {
     authority: Arc<dyn Authority>,
     observer: Arc<dyn Observer>,
     registry: Registry,
+    ports: Ports,
     draining: Flag,
     /// Exchanges in flight.
     exchanges: AtomicUsize,
@@ -88,9 +97,10 @@ impl<R: Runtime> Plugboard<R> {
         observer: Arc<dyn Observer>,
     ) -> Self {
         let registry = Registry::new(config.router.clone(), runtime.now());
+        let ports = Ports::default();
         let draining = Flag::default();
         let exchanges = AtomicUsize::new(0);
-        Self(Arc::new(Inner { runtime, config, authority, observer, registry, draining, exchanges }))
+        Self(Arc::new(Inner { runtime, config, authority, observer, registry, ports, draining, exchanges }))
     }
 
     /// Serves one accepted connection to its end: a client's requests, or a telephone's session.

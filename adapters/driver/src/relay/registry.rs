@@ -24,6 +24,8 @@ struct Registered {
     token_id: Option<String>,
     /// What it registered, less what a renewal no longer covered.
     mounts: Vec<Mount>,
+    /// Where it may open raw streams to.
+    connect: Vec<Mount>,
 }
 
 /// A request that waits for a session, or whose wait has ended.
@@ -115,7 +117,7 @@ impl Registry {
         &self,
         key: SessionKey,
         registration: Registration,
-        token_id: Option<String>,
+        grant: &Grant,
         session: SharedSession,
         now: Timestamp,
     ) -> Result<(), RegisterError> {
@@ -123,7 +125,8 @@ impl Registry {
         let mounts = registration.mounts.clone();
         let replaced = self.with(|state| {
             let fenced = state.router.register(key, registration, now)?;
-            state.sessions.insert(key, Registered { session, subject, token_id, mounts });
+            let (token_id, connect) = (grant.token_id.clone(), parsed(&grant.connect));
+            state.sessions.insert(key, Registered { session, subject, token_id, mounts, connect });
             Ok::<_, RegisterError>(fenced.and_then(|key| state.sessions.remove(&key)))
         })?;
         if let Some(replaced) = replaced {
@@ -164,6 +167,17 @@ impl Registry {
         state.sessions.get(&key).map(|one| (key, one.session.clone()))
     }
 
+    /// Whether a session may open raw streams to a mount of others.
+    pub(super) fn may_connect(&self, key: SessionKey, mount: &Mount) -> bool {
+        let state = self.lock();
+        mount.is_tcp() && state.sessions.get(&key).is_some_and(|one| one.connect.contains(mount))
+    }
+
+    /// Whether some session holds a mount, with a link or without.
+    pub(super) fn is_held(&self, mount: &Mount) -> bool {
+        self.lock().router.is_held(mount)
+    }
+
     /// Whether another session of a mount takes requests.
     pub(super) fn has_other(&self, key: SessionKey, mount: &Mount) -> bool {
         self.lock().router.has_other(key, mount)
@@ -177,13 +191,16 @@ impl Registry {
     /// A session has a fresh token: it loses the mounts that the token does not cover. False, and nothing
     /// has changed, if that leaves it none, or if the token is another subject's.
     pub(super) fn renew(&self, key: SessionKey, grant: &Grant, now: Timestamp) -> bool {
-        let claims = claims(grant);
+        let claims = parsed(&grant.mounts);
         let is_covered = |mount: &Mount| claims.iter().any(|claim| claim.covers(mount));
         self.with(|state| {
             let Some(one) = state.sessions.get_mut(&key) else { return false };
-            if *one.subject != *grant.subject || !one.mounts.iter().any(is_covered) {
+            let is_of_use =
+                one.mounts.iter().any(is_covered) || (one.mounts.is_empty() && !grant.connect.is_empty());
+            if *one.subject != *grant.subject || !is_of_use {
                 return false;
             }
+            one.connect = parsed(&grant.connect);
             one.mounts.retain(is_covered);
             one.token_id.clone_from(&grant.token_id);
             state.router.narrow(key, &claims, now);
@@ -281,9 +298,9 @@ impl Registry {
     }
 }
 
-/// The mounts that a token claims. One that is none covers nothing.
-pub(super) fn claims(grant: &Grant) -> Vec<Mount> {
-    grant.mounts.iter().filter_map(|claim| claim.parse().ok()).collect()
+/// The mounts in a token's claims. One that is none covers nothing.
+pub(super) fn parsed(claims: &[String]) -> Vec<Mount> {
+    claims.iter().filter_map(|claim| claim.parse().ok()).collect()
 }
 
 /// Finds the session that the router chose.

@@ -1,5 +1,6 @@
 //! The tunnel leg: a telephone's link from its upgrade to the end of its session.
 
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::task::Context;
@@ -17,11 +18,12 @@ use telephone_core::mount::Mount;
 use telephone_core::router::{Identity, Registration, ResumeSecret, SessionKey};
 use telephone_core::session::{CannotResume, Event, LinkId, Role, Session, SessionConfig};
 use telephone_core::target;
-use telephone_core::wire::{Hello, Refused, RefusedCode, SUBPROTOCOL, Settings, Welcome};
+use telephone_core::wire::{Hello, Opening, Refused, RefusedCode, SUBPROTOCOL, Settings, Welcome};
 
-use super::Inner;
+use super::ports::PortError;
 use super::public::Client;
-use super::registry::claims;
+use super::registry::parsed;
+use super::{Inner, ports, raw};
 use crate::authority::{AuthError, Grant};
 use crate::link::{self, CloseCode, Link};
 use crate::runtime::Runtime;
@@ -99,7 +101,7 @@ pub(super) async fn serve<R: Runtime>(relay: &Arc<Inner<R>>, mut client: Client<
     // What runs now may run for long.
     drop(hello);
     match admitted {
-        Ok(admitted) => run(relay, link, admitted).await,
+        Ok(admitted) => run(relay, link, admitted, client.peer).await,
         Err(refused) => {
             tracing::info!(peer = %client.peer, reason = refused.reason, "refused a telephone");
             // A telephone that is gone already does not need the answer.
@@ -142,7 +144,25 @@ fn admit<R: Runtime>(relay: &Arc<Inner<R>>, hello: &Hello) -> Result<Admitted, R
     if relay.draining.is_raised() {
         return Err(refused(RefusedCode::Busy, "the plugboard is leaving"));
     }
-    register(relay, hello, identity, grant, mounts)
+    let registered =
+        open_ports(relay, &mounts).and_then(|()| register(relay, hello, identity, grant, mounts));
+    if registered.is_err() {
+        ports::settle(relay);
+    }
+    registered
+}
+
+/// Opens the ports among the mounts.
+fn open_ports<R: Runtime>(relay: &Arc<Inner<R>>, mounts: &[Mount]) -> Result<(), Refused> {
+    let opened = mounts.iter().try_for_each(|mount| ports::open(relay, mount));
+    opened.map_err(|error| {
+        let code = match error {
+            PortError::NoneOffered | PortError::NotOffered { .. } => RefusedCode::Forbidden,
+            // Whoever has it now may let go of it.
+            PortError::Unavailable { .. } => RefusedCode::Busy,
+        };
+        refused(code, error)
+    })
 }
 
 /// Goes on with the session that a hello names and proves the right to, if that can go on.
@@ -203,7 +223,7 @@ fn register<R: Runtime>(
     let session = SharedSession::new(session, clock);
     let key = relay.registry.next_key();
     let registration = Registration { identity, epoch: hello.epoch, mounts, secret };
-    let registered = relay.registry.register(key, registration, grant.token_id.clone(), session.clone(), now);
+    let registered = relay.registry.register(key, registration, &grant, session.clone(), now);
     registered.map_err(|error| refused(error.code(), error))?;
     let welcome = welcome(relay, key, &grant, secret, None);
     Ok(Admitted { key, session, link, subject: grant.subject, welcome })
@@ -227,7 +247,13 @@ const fn auth_code(error: AuthError) -> RefusedCode {
 
 /// The hello's mounts, each of which a claim of the token must cover.
 fn claimed_mounts(hello: &Hello, grant: &Grant) -> Result<Vec<Mount>, Refused> {
-    let claims = claims(grant);
+    if hello.mounts.is_empty() && grant.connect.is_empty() {
+        return Err(refused(
+            RefusedCode::Malformed,
+            "no mount was asked for, and the token allows no connections",
+        ));
+    }
+    let claims = parsed(&grant.mounts);
     let parse = |text: &String| {
         let mount: Mount = text.parse().map_err(|error| refused(RefusedCode::Malformed, error))?;
         if claims.iter().any(|claim| claim.covers(&mount)) {
@@ -263,7 +289,12 @@ fn welcome<R: Runtime>(
 
 /// Runs one link of a session. The task of the latest link keeps the session while it waits for another one, and
 /// takes it out of the registry in the end.
-async fn run<R: Runtime>(relay: &Arc<Inner<R>>, mut link: Link<R::Socket>, admitted: Admitted) {
+async fn run<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    mut link: Link<R::Socket>,
+    admitted: Admitted,
+    peer: SocketAddr,
+) {
     let Admitted { key, session, link: id, subject, welcome } = admitted;
     let keeper = Keeper { relay: relay.clone(), key, session: session.clone(), link: id };
     let has_resumed = welcome.resumed.is_some();
@@ -277,7 +308,7 @@ async fn run<R: Runtime>(relay: &Arc<Inner<R>>, mut link: Link<R::Socket>, admit
     let number = format!("{:016x}", key.number());
     let what = if has_resumed { "a telephone is back" } else { "a telephone connected" };
     tracing::info!(session = number, subject, "{what}");
-    let on_event = |event| on_event(relay, &session, key, event);
+    let on_event = |event| on_event(relay, &session, (key, peer), event);
     let mut ended = link.run(&relay.runtime, &session, id, on_event).await;
     relay.observer.link_down();
     if ended.is_none() && keeper.is_latest() {
@@ -311,24 +342,44 @@ impl<R: Runtime> Drop for Keeper<R> {
     fn drop(&mut self) {
         if self.is_latest() {
             self.relay.registry.remove(self.key, self.relay.runtime.now());
+            ports::settle(&self.relay);
             drop(Ending(self.session.clone()));
         }
     }
 }
 
-fn on_event<R: Runtime>(relay: &Arc<Inner<R>>, session: &SharedSession, key: SessionKey, event: Event) {
+fn on_event<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    session: &SharedSession,
+    (key, peer): (SessionKey, SocketAddr),
+    event: Event,
+) {
     match event {
         Event::Renewal(token) => renew(relay, session, key, &token),
         Event::Expired => relay.registry.settle_line(key, relay.runtime.now()),
-        Event::PeerLeaves(_) => relay.registry.suspend(key, relay.runtime.now()),
+        Event::PeerLeaves(_) => {
+            relay.registry.suspend(key, relay.runtime.now());
+            ports::settle(relay);
+        }
         Event::Opened => {
-            // No grant of this version lets a telephone open streams.
-            while let Some((_, stream)) = session.accept() {
-                stream.reset(ResetCode::Refused, Touched::No);
+            while let Some((opening, stream)) = session.accept() {
+                match opening {
+                    Opening::Tcp { mount, .. } => {
+                        let serving = relay.clone();
+                        let task =
+                            async move { raw::serve_stream(&serving, key, &mount, stream, peer).await };
+                        relay.runtime.spawn(Box::pin(task));
+                    }
+                    // No grant lets a telephone ask another one.
+                    Opening::Http { .. } => stream.reset(ResetCode::Refused, Touched::No),
+                }
             }
         }
         // No new request may come here while the link says goodbye.
-        Event::Closed(_) => relay.registry.remove(key, relay.runtime.now()),
+        Event::Closed(_) => {
+            relay.registry.remove(key, relay.runtime.now());
+            ports::settle(relay);
+        }
         Event::Readable(_) | Event::Writable(_) | Event::RenewalDue | Event::Renewed(_) => {}
     }
 }
@@ -360,6 +411,7 @@ fn renew<R: Runtime>(relay: &Arc<Inner<R>>, session: &SharedSession, key: Sessio
             }
         }
     }
+    ports::settle(relay);
     relay.registry.settle_line(key, relay.runtime.now());
 }
 

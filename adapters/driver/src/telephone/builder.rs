@@ -1,5 +1,6 @@
 //! Describes a telephone.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,8 +11,9 @@ use telephone_core::dialer::DialerConfig;
 use telephone_core::limits::{MOUNTS_MAX, SessionLimits};
 use telephone_core::mount::{Mount, MountError};
 
+use super::raw::{Acceptor, Arrivals, RawService};
 use super::{Config, Telephone};
-use crate::backend::{Backend, BadBackendUrl, Leg, Rewrite};
+use crate::backend::{Backend, BadBackendUrl, Leg, NoLeg, Rewrite};
 use crate::plugboard_url::{BadUrl, PlugboardUrl};
 use crate::runtime::{Endpoint, Runtime};
 use crate::token::{Token, TokenSource};
@@ -25,6 +27,9 @@ pub enum BuildError {
     /// A mount that is none.
     #[error(transparent)]
     Mount(#[from] MountError),
+    /// Raw connections at a mount of HTTP.
+    #[error("{0} is no mount for raw connections: write tcp:PORT or tcp:NAME:PORT")]
+    NotRaw(Mount),
     /// A backend's URL that is none.
     #[error("the backend's URL is not usable: {0}")]
     Backend(#[from] BadBackendUrl),
@@ -53,6 +58,9 @@ pub enum BuildError {
 pub struct TelephoneBuilder<R> {
     urls: Vec<PlugboardUrl>,
     mounts: Vec<Mount>,
+    raw: BTreeMap<Bytes, RawService>,
+    tells_peer: bool,
+    may_connect: bool,
     token: Option<Arc<dyn TokenSource>>,
     instance: Option<String>,
     epoch: Option<u64>,
@@ -69,6 +77,9 @@ impl<R> Default for TelephoneBuilder<R> {
         Self {
             urls: Vec::new(),
             mounts: Vec::new(),
+            raw: BTreeMap::new(),
+            tells_peer: false,
+            may_connect: false,
             token: None,
             instance: None,
             epoch: None,
@@ -99,6 +110,43 @@ impl<R> TelephoneBuilder<R> {
             Err(error) => self.blame(error),
         }
         self
+    }
+
+    /// Adds a mount for raw connections, `tcp:PORT` or `tcp:NAME:PORT`, and the backend that they go to.
+    pub fn tcp(mut self, mount: &str, backend: impl Into<Endpoint>) -> Self {
+        let service = RawService::Backend { endpoint: backend.into(), tells_peer: false };
+        self.add_raw(mount, service);
+        self
+    }
+
+    /// Tells the backends of raw connections where each comes from, by PROXY protocol v2.
+    pub const fn proxy_protocol(mut self, is_on: bool) -> Self {
+        self.tells_peer = is_on;
+        self
+    }
+
+    /// Adds a mount for raw connections, `tcp:PORT` or `tcp:NAME:PORT`, that this program serves itself.
+    pub fn accept(mut self, mount: &str) -> (Self, Acceptor) {
+        let arrivals = Arc::<Arrivals>::default();
+        self.add_raw(mount, RawService::Acceptor(arrivals.clone()));
+        (self, Acceptor(arrivals))
+    }
+
+    /// The telephone need not serve anything: it [connects](super::Handle::connect) to what others serve.
+    pub const fn connects(mut self) -> Self {
+        self.may_connect = true;
+        self
+    }
+
+    fn add_raw(&mut self, mount: &str, service: RawService) {
+        match mount.parse::<Mount>() {
+            Ok(mount) if mount.is_tcp() => {
+                self.raw.insert(Bytes::copy_from_slice(mount.as_str().as_bytes()), service);
+                self.mounts.push(mount);
+            }
+            Ok(mount) => self.blame(BuildError::NotRaw(mount)),
+            Err(error) => self.blame(error),
+        }
     }
 
     /// The JWT to present, always the same.
@@ -181,6 +229,14 @@ impl<R: Runtime> TelephoneBuilder<R> {
         self.leg(runtime, backend)
     }
 
+    /// Serves raw connections alone, or nothing at all: requests are refused.
+    ///
+    /// # Errors
+    /// [`BuildError`], the first mistake that was made.
+    pub fn raw(self, runtime: R) -> Result<Telephone<R>, BuildError> {
+        self.leg(runtime, NoLeg)
+    }
+
     /// Serves with `leg`.
     pub(crate) fn leg<L: Leg>(mut self, runtime: R, leg: L) -> Result<Telephone<R>, BuildError> {
         if let Some(mistake) = self.mistake.take() {
@@ -191,15 +247,22 @@ impl<R: Runtime> TelephoneBuilder<R> {
         }
         let token = self.token.take().ok_or(BuildError::NoToken)?;
         match self.mounts.len() {
-            0 => return Err(BuildError::NoMount),
+            0 if !self.may_connect => return Err(BuildError::NoMount),
             count if count > MOUNTS_MAX => return Err(BuildError::TooManyMounts(count)),
             _ => {}
         }
         self.dialer.token_is_fixed = token.is_fixed();
         let instance = self.instance.take().unwrap_or_else(|| default_instance(&self.mounts));
+        let tells = self.tells_peer;
+        for service in self.raw.values_mut() {
+            if let RawService::Backend { tells_peer, .. } = service {
+                *tells_peer = tells;
+            }
+        }
         let config = Config {
             token,
             mounts: self.mounts,
+            raw: self.raw,
             instance,
             epoch: self.epoch.unwrap_or_else(now_in_millis),
             dialer: self.dialer,

@@ -14,7 +14,7 @@ use telephone_core::time::Timestamp;
 use telephone_core::wire::{Opening, Resume, Welcome};
 
 use super::dial::{self, DialError, Established};
-use super::{Config, ServeError, SharedStatus};
+use super::{Config, ServeError, SharedStatus, raw};
 use crate::backend::Leg;
 use crate::flag::Flag;
 use crate::link;
@@ -326,7 +326,13 @@ impl<R: Runtime, L: Leg> Line<R, L> {
                             self.runtime
                                 .spawn(Box::pin(async move { leg.serve(&mount, head, stream).await }));
                         }
-                        Opening::Tcp { .. } => stream.reset(ResetCode::Refused, Touched::No),
+                        Opening::Tcp { mount, from } => match self.config.raw.get(&mount[..]).cloned() {
+                            Some(service) => {
+                                let serving = raw::serve(self.runtime.clone(), service, from, stream);
+                                self.runtime.spawn(Box::pin(serving));
+                            }
+                            None => stream.reset(ResetCode::Refused, Touched::No),
+                        },
                     }
                 }
             }

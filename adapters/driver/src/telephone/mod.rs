@@ -1,17 +1,21 @@
 //! The telephone: lines to one or more plugboards, and what serves their streams.
 
 mod builder;
+mod connect;
 mod dial;
 mod embed;
 mod line;
+mod raw;
 mod shared_status;
 mod upgrade;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_lite::StreamExt as _;
 use telephone_core::dialer::DialerConfig;
 use telephone_core::limits::SessionLimits;
@@ -24,14 +28,19 @@ use crate::runtime::Runtime;
 use crate::status::Status;
 use crate::token::TokenSource;
 pub use builder::{BuildError, TelephoneBuilder};
+pub use connect::ConnectError;
 pub use embed::EmbedError;
 use line::Line;
+pub use raw::Acceptor;
+use raw::RawService;
 use shared_status::SharedStatus;
 
 /// What all lines of one telephone share.
 struct Config {
     token: Arc<dyn TokenSource>,
     mounts: Vec<Mount>,
+    /// Who serves the raw streams, by mount.
+    raw: BTreeMap<Bytes, RawService>,
     instance: String,
     /// The process's start in milliseconds since 1970.
     epoch: u64,

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use event_listener::Event;
 use telephone_core::error::LeaveCode;
 use telephone_core::wire::Welcome;
 
@@ -20,6 +21,8 @@ pub(super) struct SharedStatus {
     lines: Mutex<Vec<LineState>>,
     token_expires: Mutex<Option<SystemTime>>,
     requests: AtomicU64,
+    /// A line got a session.
+    connecting: Event,
 }
 
 impl SharedStatus {
@@ -36,7 +39,7 @@ impl SharedStatus {
             session: None,
         };
         let lines = Mutex::new(urls.iter().map(line).collect());
-        Self { lines, token_expires: Mutex::default(), requests: AtomicU64::new(0) }
+        Self { lines, token_expires: Mutex::default(), requests: AtomicU64::new(0), connecting: Event::new() }
     }
 
     fn lines(&self) -> MutexGuard<'_, Vec<LineState>> {
@@ -70,6 +73,26 @@ impl SharedStatus {
             line.status.last_error = None;
         });
         self.expire(welcome.expires_in().map(|life| SystemTime::now() + life));
+        self.connecting.notify(usize::MAX);
+    }
+
+    /// The sessions that are there, those with a link first.
+    pub(super) fn sessions(&self) -> Vec<SharedSession> {
+        let mut sessions: Vec<_> = self.lines().iter().filter_map(|line| line.session.clone()).collect();
+        sessions.retain(|session| session.closed().is_none());
+        sessions.sort_by_key(|session| !session.is_up());
+        sessions
+    }
+
+    /// Ready once there is a session.
+    pub(super) async fn connected(&self) {
+        while self.sessions().is_empty() {
+            let listener = self.connecting.listen();
+            // It may have come between the look and the wait.
+            if self.sessions().is_empty() {
+                listener.await;
+            }
+        }
     }
 
     pub(super) fn fail(&self, index: usize, attempts: u32, error: &str) {

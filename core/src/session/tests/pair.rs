@@ -87,7 +87,7 @@ pub(super) fn http(head: RequestHead) -> Opening {
 }
 
 pub(super) fn tcp() -> Opening {
-    Opening::Tcp { mount: Bytes::from_static(b"tcp:22") }
+    Opening::Tcp { mount: Bytes::from_static(b"tcp:22"), from: None }
 }
 
 /// A message as a peer would send it that acknowledges nothing.

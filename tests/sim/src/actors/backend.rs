@@ -280,7 +280,7 @@ impl BackendLeg {
 /// Which request a stream was opened for, and whether its head is what the client sent.
 fn request_of(opening: &Opening, stage: &Stage<'_>) -> Option<u32> {
     let number = match opening {
-        Opening::Tcp { mount } => std::str::from_utf8(mount).ok()?.strip_prefix("tcp:")?.parse().ok()?,
+        Opening::Tcp { mount, .. } => std::str::from_utf8(mount).ok()?.strip_prefix("tcp:")?.parse().ok()?,
         Opening::Http { head: RequestHead { target, .. }, .. } => {
             std::str::from_utf8(target).ok()?.rsplit('/').next()?.parse().ok()?
         }

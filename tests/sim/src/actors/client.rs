@@ -41,7 +41,7 @@ pub struct PublicLeg {
 pub fn opening(number: u32, plan: &Request) -> (Opening, bool) {
     let mount = Bytes::from(format!("/t{}", plan.tenant));
     if plan.shape == Shape::Tcp {
-        return (Opening::Tcp { mount: Bytes::from(format!("tcp:{number}")) }, false);
+        return (Opening::Tcp { mount: Bytes::from(format!("tcp:{number}")), from: None }, false);
     }
     let mut headers = Headers::new();
     headers.push(&b"Host"[..], &b"example.test"[..]);

@@ -1,0 +1,130 @@
+//! A raw stream as a program holds it.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use futures_io::{AsyncRead, AsyncWrite};
+use telephone_core::error::{Reset, ResetCode, Touched};
+use telephone_core::message::Headers;
+use telephone_core::session::Incoming;
+
+use crate::socket::Socket;
+use crate::stream::StreamHandle;
+
+/// A raw stream through the tunnel: octets in order both ways, each direction ended on its own.
+///
+/// Closing it (through [`AsyncWrite`]) ends its sending direction and leaves the other open, as with a socket. Dropping it
+/// before both directions have ended resets it: the peer's next read fails. Reads and writes are cancellation safe. What
+/// was written is on its way without a flush.
+///
+/// Errors are those of a socket: [`ConnectionReset`](io::ErrorKind::ConnectionReset) if the peer gave it up or its
+/// session was lost, [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) if nobody serves what it was opened for, or
+/// it is not allowed, [`TimedOut`](io::ErrorKind::TimedOut) if a backend did not answer in time, and
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe) for a write to a peer that no longer reads.
+pub struct RawStream {
+    stream: StreamHandle,
+    from: Option<SocketAddr>,
+    /// What was taken of the stream and not read yet.
+    pending: Bytes,
+    has_ended: bool,
+}
+
+impl RawStream {
+    pub(crate) const fn new(stream: StreamHandle, from: Option<SocketAddr>) -> Self {
+        Self { stream, from, pending: Bytes::new(), has_ended: false }
+    }
+
+    /// Where the connection came from, as the plugboard saw it.
+    #[must_use]
+    pub const fn peer_addr(&self) -> Option<SocketAddr> {
+        self.from
+    }
+
+    /// Resets the stream for a reason; nothing was done for it.
+    pub(crate) fn refuse(self, code: ResetCode) {
+        self.stream.reset(code, Touched::No);
+    }
+}
+
+impl fmt::Debug for RawStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawStream").field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
+fn lost(reset: Reset) -> io::Error {
+    let (kind, text) = match reset.code {
+        ResetCode::Refused | ResetCode::Unreachable => {
+            (io::ErrorKind::ConnectionRefused, "nobody serves this endpoint, or the token does not allow it")
+        }
+        ResetCode::TimedOut => (io::ErrorKind::TimedOut, "the backend did not answer in time"),
+        ResetCode::SessionLost => (io::ErrorKind::ConnectionReset, "the tunnel was lost"),
+        ResetCode::Cancelled
+        | ResetCode::BackendFailed
+        | ResetCode::Truncated
+        | ResetCode::Stopped
+        | ResetCode::Other(_) => (io::ErrorKind::ConnectionReset, "the peer gave the connection up"),
+    };
+    io::Error::new(kind, text)
+}
+
+impl AsyncRead for RawStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        while self.pending.is_empty() {
+            if self.has_ended || buffer.is_empty() {
+                return Poll::Ready(Ok(0));
+            }
+            match ready!(self.stream.poll_read(cx)) {
+                Incoming::Octets(octets) => self.pending = octets,
+                Incoming::End(_) => self.has_ended = true,
+                Incoming::Reset(reset) => return Poll::Ready(Err(lost(reset))),
+                // Neither comes on a raw stream.
+                Incoming::Head | Incoming::Pending => return Poll::Pending,
+            }
+        }
+        let count = buffer.len().min(self.pending.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..count), self.pending.get(..count)) {
+            to.copy_from_slice(from);
+        }
+        self.pending.advance(count);
+        self.stream.credit(count);
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl AsyncWrite for RawStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        if octets.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let broken = || io::Error::new(io::ErrorKind::BrokenPipe, "the peer no longer reads");
+        let room = ready!(self.stream.poll_capacity(cx)).map_err(|_| broken())?;
+        let mut piece = Bytes::copy_from_slice(octets.get(..room).unwrap_or(octets));
+        Poll::Ready(self.stream.write(&mut piece).map_err(|_| broken()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.end(Headers::new());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Socket for RawStream {
+    fn tune_for_link(&self) {}
+
+    fn reset_on_drop(&self) {
+        self.stream.reset(ResetCode::Cancelled, Touched::Yes);
+    }
+}

@@ -1,0 +1,135 @@
+//! The ports that telephones ask for: each is open while a session holds its mount.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use telephone_core::mount::Mount;
+
+use super::{Inner, raw};
+use crate::accept::{WhenFull, accept_loop};
+use crate::runtime::Runtime;
+
+/// Which ports a relay opens for telephones that ask for them and whose tokens claim them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TcpPorts {
+    /// Where they listen.
+    pub address: IpAddr,
+    /// Their numbers.
+    pub ports: RangeInclusive<u16>,
+}
+
+/// Why a port is not opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PortError {
+    /// The operator offers no ports.
+    #[error("the plugboard opens no TCP ports: its operator can offer some with --tcp-ports")]
+    NoneOffered,
+    /// Others, but not this one.
+    #[error("the plugboard does not open the port {port}: it offers {} to {}", .offered.start(), .offered.end())]
+    NotOffered { port: u16, offered: RangeInclusive<u16> },
+    /// It cannot listen there.
+    #[error("the plugboard cannot open the port {port}: {error}")]
+    Unavailable { port: u16, error: io::Error },
+}
+
+/// One open port.
+struct Door {
+    mount: Mount,
+    is_wanted: bool,
+    /// The task that listens.
+    waker: Option<Waker>,
+}
+
+/// The open ports.
+#[derive(Default)]
+pub(super) struct Ports(Mutex<BTreeMap<u16, Door>>);
+
+impl Ports {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u16, Door>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ready when a port is not wanted any more.
+    fn poll_unwanted(&self, port: u16, cx: &Context<'_>) -> Poll<()> {
+        let mut doors = self.lock();
+        match doors.get_mut(&port) {
+            Some(door) if door.is_wanted => {
+                door.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            Some(_) | None => Poll::Ready(()),
+        }
+    }
+
+    /// Forgets a port that is not wanted. False if it is, again.
+    fn forget(&self, port: u16) -> bool {
+        let mut doors = self.lock();
+        let is_wanted = doors.get(&port).is_some_and(|door| door.is_wanted);
+        if !is_wanted {
+            doors.remove(&port);
+        }
+        !is_wanted
+    }
+}
+
+/// Opens the port of `mount`, if it has one, unless it is open already. [`settle`] closes it.
+pub(super) fn open<R: Runtime>(relay: &Arc<Inner<R>>, mount: &Mount) -> Result<(), PortError> {
+    let Some(port) = mount.port() else { return Ok(()) };
+    let offer = relay.config.tcp.as_ref().ok_or(PortError::NoneOffered)?;
+    if !offer.ports.contains(&port) {
+        return Err(PortError::NotOffered { port, offered: offer.ports.clone() });
+    }
+    let mut doors = relay.ports.lock();
+    if let Some(door) = doors.get_mut(&port) {
+        door.is_wanted = true;
+        return Ok(());
+    }
+    let address = SocketAddr::new(offer.address, port);
+    let listener = relay.runtime.bind(address).map_err(|error| PortError::Unavailable { port, error })?;
+    doors.insert(port, Door { mount: mount.clone(), is_wanted: true, waker: None });
+    drop(doors);
+    tracing::info!(%address, "opened a port");
+    relay.runtime.spawn(listen(relay.clone(), mount.clone(), address, listener));
+    Ok(())
+}
+
+/// Closes the ports whose mounts nobody holds any more.
+pub(super) fn settle<R: Runtime>(relay: &Inner<R>) {
+    let mut wakers = Vec::new();
+    for door in relay.ports.lock().values_mut() {
+        if door.is_wanted && !relay.registry.is_held(&door.mount) {
+            door.is_wanted = false;
+            wakers.extend(door.waker.take());
+        }
+    }
+    wakers.into_iter().for_each(Waker::wake);
+}
+
+/// Serves a port until it is not wanted any more.
+async fn listen<R: Runtime>(relay: Arc<Inner<R>>, mount: Mount, address: SocketAddr, first: R::Listener) {
+    let mut listener = Some(first);
+    while let Some(open) = listener.take() {
+        let on_socket = |socket, peer| {
+            let (serving, mount) = (relay.clone(), mount.clone());
+            relay.runtime.spawn(async move { raw::serve_socket(&serving, &mount, socket, peer).await });
+        };
+        let unwanted = poll_fn(|cx| relay.ports.poll_unwanted(address.port(), cx));
+        accept_loop(&relay.runtime, open, WhenFull::Shed, on_socket, unwanted).await;
+        if relay.ports.forget(address.port()) {
+            break;
+        }
+        // It was asked for again while it closed.
+        listener = relay
+            .runtime
+            .bind(address)
+            .inspect_err(|error| tracing::warn!(%address, %error, "lost a port"))
+            .ok();
+    }
+    relay.ports.lock().remove(&address.port());
+    tracing::info!(%address, "closed a port");
+}

@@ -1,0 +1,101 @@
+//! Waiting for one's turn: for a session that takes the request, and for a stream of it.
+
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+
+use futures_lite::future;
+use telephone_core::router::{SessionKey, Ticket};
+use telephone_core::session::OpenError;
+use telephone_core::time::Timestamp;
+use telephone_core::wire::Opening;
+
+use super::Inner;
+use super::registry::{Chosen, Decision};
+use crate::runtime::Runtime;
+use crate::stream::StreamHandle;
+
+/// Gives a chosen session back, however the exchange's task ends.
+pub(super) struct Lease<'a, R: Runtime> {
+    relay: &'a Inner<R>,
+    key: SessionKey,
+}
+
+impl<'a, R: Runtime> Lease<'a, R> {
+    pub(super) const fn new(relay: &'a Inner<R>, key: SessionKey) -> Self {
+        Self { relay, key }
+    }
+}
+
+impl<R: Runtime> Drop for Lease<'_, R> {
+    fn drop(&mut self) {
+        self.relay.registry.finish(self.key);
+    }
+}
+
+/// Gives up a wait, however the exchange's task ends. After the wait's own end that changes nothing.
+struct Place<'a, R: Runtime> {
+    relay: &'a Inner<R>,
+    ticket: Ticket,
+}
+
+impl<R: Runtime> Drop for Place<'_, R> {
+    fn drop(&mut self) {
+        self.relay.registry.cancel(self.ticket);
+    }
+}
+
+/// Waits for a parked request's turn. `None` if `left` was ready first.
+pub(super) async fn wait_for_session<R: Runtime>(
+    relay: &Inner<R>,
+    ticket: Ticket,
+    left: impl Future<Output = ()>,
+) -> Option<Decision> {
+    let _place = Place { relay, ticket };
+    let settled = async { Some(poll_fn(|cx| relay.registry.poll_wait(ticket, cx)).await) };
+    // All waits are equally long: with a clock of its own for each, none is woken for another's end.
+    let deadline = relay.runtime.now() + relay.config.router.park_time;
+    let clock = async {
+        relay.runtime.sleep_until(deadline).await;
+        relay.registry.handle_timeout(relay.runtime.now());
+        future::pending().await
+    };
+    let left = async {
+        left.await;
+        None
+    };
+    future::or(settled, future::or(clock, left)).await
+}
+
+/// Opens a stream, waiting as long as a parked request would if the session has as many as its telephone takes: a slot
+/// comes back only some time after its exchange. `Err(None)` if `left` was ready first.
+pub(super) async fn open<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    (chosen, now): (&Chosen, Timestamp),
+    opening: impl Fn() -> Opening,
+    end: bool,
+    left: impl Future<Output = ()>,
+) -> Result<StreamHandle, Option<OpenError>> {
+    match chosen.session.open(opening(), end, now) {
+        Err(OpenError::TooManyStreams) => {}
+        settled => return settled.map_err(Some),
+    }
+    let opened = async {
+        let mut slot = chosen.session.wait_for_slot();
+        loop {
+            poll_fn(|cx| slot.poll(cx)).await;
+            match chosen.session.open(opening(), end, relay.runtime.now()) {
+                Err(OpenError::TooManyStreams) => {}
+                settled => return settled.map_err(Some),
+            }
+        }
+    };
+    let too_late = async {
+        relay.runtime.sleep_until(now + relay.config.router.park_time).await;
+        Err(Some(OpenError::TooManyStreams))
+    };
+    let left = async {
+        left.await;
+        Err(None)
+    };
+    future::or(opened, future::or(too_late, left)).await
+}
