@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +12,7 @@ use ipnet::IpNet;
 use telephone_core::limits::MOUNTS_MAX;
 use telephone_core::mount::{Mount, MountError};
 use telephone_driver::PlugboardUrl;
-use telephone_sidecar::values::{duration, listen_address};
+use telephone_sidecar::values::{duration, endpoint, listen_address};
 use telephone_sidecar::{Exit, LogFormat, Stop, Usage};
 
 use crate::access_log::Destination;
@@ -110,6 +111,11 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "URL", env = "PLUGBOARD_PUBLIC_URL", value_parser = public_url)]
     pub(crate) public_url: Option<PlugboardUrl>,
 
+    /// Which TCP ports telephones may ask for, if their tokens claim them, such as 5400-5499; they are opened at the
+    /// address of --listen [default: none]
+    #[arg(long, value_name = "FIRST-LAST", env = "PLUGBOARD_TCP_PORTS", value_parser = ports)]
+    pub(crate) tcp_ports: Option<RangeInclusive<u16>>,
+
     /// How long to go on accepting after SIGTERM, until balancers have noticed
     #[arg(long, value_name = "D", env = "PLUGBOARD_DRAIN_DELAY", default_value = "1s", value_parser = duration)]
     pub(crate) drain_delay: Duration,
@@ -144,13 +150,18 @@ struct TokenOptions {
     #[arg(long, value_name = "NAME", default_value = "telephone", value_parser = subject)]
     sub: String,
 
-    /// What it allows: [host]/path, room:ID or tcp:PORT, with all that lies below; repeatable
+    /// What it allows: [host]/path, room:ID, tcp:PORT or tcp:NAME:PORT, with all that lies below; repeatable
     #[arg(long, value_name = "M", value_parser = mount)]
     mount: Vec<Mount>,
 
     /// Short for --mount room:ID
     #[arg(long, value_name = "ID", value_parser = room)]
     room: Vec<Mount>,
+
+    /// What else it may reach with `telephone connect`: the NAME:PORT, or the PORT alone, that another telephone
+    /// serves; repeatable
+    #[arg(long, value_name = "NAME:PORT", value_parser = endpoint)]
+    connect: Vec<String>,
 
     /// How long it lasts
     #[arg(long, value_name = "D", default_value = "1h", value_parser = ttl)]
@@ -210,9 +221,13 @@ where
 
 fn token(options: TokenOptions, secret: Option<OsString>) -> Result<Command, Stop> {
     let mounts = [options.mount, options.room].concat();
-    if mounts.is_empty() || mounts.len() > MOUNTS_MAX {
-        let why = format!("give at least one, such as --mount /api, and at most {MOUNTS_MAX}");
-        return Err(Usage::new("--mount", why).into());
+    if mounts.is_empty() && options.connect.is_empty() {
+        return Err(
+            Usage::new("--mount", "give at least one, such as --mount /api, or --connect db:5432").into()
+        );
+    }
+    if mounts.len().max(options.connect.len()) > MOUNTS_MAX {
+        return Err(Usage::new("--mount, --connect", format!("give at most {MOUNTS_MAX} of each")).into());
     }
     let secret = settings::secret(options.secret_file.as_deref(), secret)?;
     let secret = secret.ok_or_else(|| {
@@ -224,6 +239,7 @@ fn token(options: TokenOptions, secret: Option<OsString>) -> Result<Command, Sto
     let order = Order {
         subject: options.sub,
         mounts,
+        connect: options.connect,
         ttl: options.ttl,
         audience: options.audience,
         issuer: options.issuer,
@@ -238,6 +254,16 @@ fn mount(text: &str) -> Result<Mount, MountError> {
 
 fn room(text: &str) -> Result<Mount, MountError> {
     format!("room:{text}").parse()
+}
+
+/// The first and the last port of a range, or one port.
+fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let port = |text: &str| text.parse().ok().filter(|port| *port > 0);
+    match (port(first), port(last)) {
+        (Some(first), Some(last)) if first <= last => Ok(first..=last),
+        _ => Err("give the first and the last port, such as 5400-5499".into()),
+    }
 }
 
 fn subject(text: &str) -> Result<String, String> {

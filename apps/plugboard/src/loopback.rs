@@ -101,6 +101,7 @@ fn telephone(
     let order = Order {
         subject: "demo".into(),
         mounts: vec!["/".parse().map_err(failed)?],
+        connect: Vec::new(),
         ttl: TTL,
         audience: None,
         issuer: None,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_lite::{Stream, StreamExt, future};
 use ipnet::IpNet;
-use telephone_driver::{Listener, Plugboard, RelayConfig, Runtime, WhenFull, accept_loop};
+use telephone_driver::{Listener, Plugboard, RelayConfig, Runtime, TcpPorts, WhenFull, accept_loop};
 use telephone_sidecar::{Exit, Stop};
 use telephone_tokio::{TokioRuntime, stop_signals};
 use tokio::net::TcpListener;
@@ -46,8 +46,9 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let telemetry = Arc::new(telemetry);
     let revocations = Arc::new(Revocations::default());
     let authority = TokenAuthority::new(settings.verifier, Arc::clone(&revocations));
-    let config =
-        relay_config(settings.limits, settings.trust, settings.public_url.map(|url| url.to_string()));
+    let tcp = settings.tcp_ports.map(|ports| TcpPorts { address: settings.listen.ip(), ports });
+    let public_url = settings.public_url.map(|url| url.to_string());
+    let config = RelayConfig { tcp, ..relay_config(settings.limits, settings.trust, public_url) };
     let relay = Plugboard::new(runtime, config, Arc::new(authority), Arc::clone(&telemetry) as Arc<_>);
     let is_draining = Arc::new(AtomicBool::new(false));
     let routes = admin::routes(Admin {

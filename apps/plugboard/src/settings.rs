@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub struct ServeSettings {
     pub trust: Vec<IpNet>,
     /// Where telephones reach this very relay again, if not at the URL that they dialled.
     pub public_url: Option<PlugboardUrl>,
+    /// The ports that telephones may ask for.
+    pub tcp_ports: Option<RangeInclusive<u16>>,
     /// How long to go on accepting after SIGTERM.
     pub drain_delay: Duration,
     /// How many threads serve.
@@ -68,6 +71,7 @@ impl ServeSettings {
             verifier: Verifier::new(keys, expectations),
             trust: options.trust,
             public_url: options.public_url,
+            tcp_ports: options.tcp_ports,
             drain_delay: options.drain_delay,
             threads: options.threads.unwrap_or_else(default_threads),
             limits: limits(&options.limit)?,

@@ -1,8 +1,11 @@
 //! What both sidecar programs share, and the relay in part: options, logging, the health page, exit
 //! codes, and the run itself, generic over the runtime.
 
+mod connect;
+mod exclusive;
 mod exit;
 mod health;
+mod line;
 mod logging;
 mod memory;
 mod options;
@@ -13,12 +16,14 @@ mod token_file;
 mod usage;
 pub mod values;
 
+pub use connect::{ConnectSettings, Side};
 pub use exit::Exit;
 pub use health::{Answer, answer};
+pub use line::{LineSettings, TokenOrigin};
 pub use logging::{LogFormat, init as init_logging};
 pub use memory::keep_freed_memory;
-pub use options::parse;
+pub use options::{Command, parse};
 pub use run::{main, run};
-pub use settings::{Settings, TokenOrigin};
+pub use settings::Settings;
 pub use token_file::TokenFile;
 pub use usage::{Stop, Usage};

@@ -18,14 +18,19 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging at the levels that `RUST_LOG` names, `info` if it names none.
+/// Starts logging at the levels that `RUST_LOG` names, at `info` if it names none.
 ///
 /// # Errors
 /// `RUST_LOG` makes no sense.
 pub fn init(format: LogFormat) -> Result<(), Usage> {
+    init_at(format, LevelFilter::INFO)
+}
+
+/// Likewise, with another level where `RUST_LOG` names none.
+pub(crate) fn init_at(format: LogFormat, level: LevelFilter) -> Result<(), Usage> {
     let levels = match std::env::var("RUST_LOG") {
         Ok(text) if !text.is_empty() => levels(&text)?,
-        _ => Targets::new().with_default(LevelFilter::INFO),
+        _ => Targets::new().with_default(level),
     };
     // A subscriber that is already there belongs to whoever embeds this; it stays.
     let _ = tracing::subscriber::set_global_default(Registry::default().with(layer(format, levels)));

@@ -2,17 +2,18 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::{CommandFactory, FromArgMatches, Parser};
-use telephone_driver::{BackendUrl, Token};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use telephone_driver::BackendUrl;
+use tracing_subscriber::filter::LevelFilter;
 
+use crate::connect::{CONNECT_EXAMPLES, ConnectOptions, ConnectSettings, Side};
+use crate::line::LineOptions;
 use crate::logging::LogFormat;
 use crate::settings::Settings;
 use crate::usage::Stop;
-use crate::values;
+use crate::values::{self, TcpService};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,16 +33,27 @@ A token comes from `plugboard token`. Exit codes: 0 after a clean stop, 1 after 
 /// plugboard for its mounts to the backend. It redials by itself after every failure.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Options {
-    /// Where to dial: ws:// or wss://; repeat it for several plugboards (an empty path means
-    /// /.well-known/telephone)
-    #[arg(long, value_name = "URL", env = "PLUGBOARD_URL", required = true)]
-    pub(crate) plugboard: Vec<String>,
+    #[command(subcommand)]
+    verb: Option<Verb>,
 
-    /// What to be reachable under: [host]/path, room:ID or tcp:PORT; repeat it, or put commas in the
+    #[command(flatten)]
+    pub(crate) line: LineOptions,
+
+    /// What to be reachable under: [host]/path, or room:ID; repeat it, or put commas in the
     /// variable
-    #[arg(long, value_name = "M", env = "MOUNT_PATH", required = true)]
+    #[arg(long, value_name = "M", env = "MOUNT_PATH")]
     pub(crate) mount: Vec<String>,
+
+    /// Raw TCP: a port that the plugboard is to open, or the NAME:PORT of an endpoint that only `telephone connect`
+    /// reaches, and the backend, such as 5432=127.0.0.1:5432 or db:5432=unix:/run/db.sock; repeatable
+    #[arg(long, value_name = "MOUNT=BACKEND", env = "TCP", value_delimiter = ',', value_parser = values::tcp)]
+    pub(crate) tcp: Vec<TcpService>,
+
+    /// Tell the backends of --tcp where each connection comes from, by PROXY protocol v2
+    #[arg(long, env = "PROXY_PROTOCOL", value_parser = BoolishValueParser::new())]
+    pub(crate) proxy_protocol: bool,
 
     /// The application's port on this machine; short for --backend http://127.0.0.1:N
     #[arg(long, value_name = "N", env = "BACKEND_PORT", value_parser = clap::value_parser!(u16).range(1..))]
@@ -51,32 +63,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "URL", env = "BACKEND_URL", value_parser = values::backend)]
     pub(crate) backend: Option<BackendUrl>,
 
-    /// The token that proves who this is; better kept in the variable or a file, since others on this
-    /// machine can read command lines
-    #[arg(long, value_name = "JWT", env = "TELEPHONE_TOKEN", hide_env_values = true)]
-    pub(crate) token: Option<Token>,
-
-    /// A file with the token, read again before it expires
-    #[arg(long, value_name = "PATH", env = "TELEPHONE_TOKEN_FILE")]
-    pub(crate) token_file: Option<PathBuf>,
-
     /// Serve GET /livez, /readyz (200 only while a session has a link) and /healthz (JSON) here
     #[arg(long, value_name = "ADDR", env = "TELEPHONE_HEALTH", value_parser = values::listen_address)]
     pub(crate) health: Option<SocketAddr>,
-
-    /// Reconnects in a row before giving up; 0 is never
-    #[arg(long, value_name = "N", env = "MAX_ATTEMPTS", default_value_t = 0)]
-    pub(crate) max_attempts: u32,
-
-    /// The first delay between attempts; it doubles each time, fully jittered
-    #[arg(long, value_name = "D", env = "BACKOFF_BASE", default_value = "1s",
-          value_parser = values::positive_duration)]
-    pub(crate) backoff_base: Duration,
-
-    /// What that delay grows to at most
-    #[arg(long, value_name = "D", env = "BACKOFF_MAX", default_value = "30s",
-          value_parser = values::positive_duration)]
-    pub(crate) backoff_max: Duration,
 
     /// Tells replicas of one subject apart [default: host name and backend]
     #[arg(long, value_name = "NAME", env = "INSTANCE", value_parser = values::instance)]
@@ -94,28 +83,55 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", env = "STREAMS", default_value_t = 1024,
           value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub(crate) streams: u32,
+}
 
-    /// Trust the certificates in this PEM file, for wss:// with a private authority
-    #[arg(long, value_name = "FILE", env = "TELEPHONE_CA")]
-    pub(crate) ca: Option<PathBuf>,
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Reach a private endpoint that another telephone serves with --tcp NAME:PORT=BACKEND
+    #[command(after_help = CONNECT_EXAMPLES)]
+    Connect(Box<ConnectOptions>),
+}
 
-    /// How log lines look; RUST_LOG sets their levels
-    #[arg(long, value_name = "F", env = "LOG_FORMAT", default_value = "text")]
-    pub(crate) log_format: LogFormat,
+/// What a program was asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Serve an application.
+    Serve(Box<Settings>),
+    /// Reach what another telephone serves.
+    Connect(Box<ConnectSettings>),
+}
+
+impl Command {
+    /// How log lines look, and the level where `RUST_LOG` names none: who joins the streams of a terminal wants to see
+    /// what goes wrong alone.
+    pub(crate) fn log(&self) -> (LogFormat, LevelFilter) {
+        match self {
+            Self::Serve(settings) => (settings.line.log_format, LevelFilter::INFO),
+            Self::Connect(settings) if settings.side == Side::Stdio => {
+                (settings.line.log_format, LevelFilter::ERROR)
+            }
+            Self::Connect(settings) => (settings.line.log_format, LevelFilter::INFO),
+        }
+    }
 }
 
 /// Reads the command line (`args` begins with the program's own name) and the variables.
 ///
 /// # Errors
 /// Help or the version was asked for, or something is wrong; [`Stop::say`] tells the user.
-pub fn parse<I>(program: &'static str, args: I) -> Result<Settings, Stop>
+pub fn parse<I>(program: &'static str, args: I) -> Result<Command, Stop>
 where
     I: IntoIterator<Item = OsString>,
 {
     let command = Options::command().name(program).bin_name(program);
     let matches = command.try_get_matches_from(args)?;
-    let options = Options::from_arg_matches(&matches)?;
-    Ok(Settings::new(options, &matches)?)
+    let mut options = Options::from_arg_matches(&matches)?;
+    match (options.verb.take(), matches.subcommand()) {
+        (Some(Verb::Connect(options)), Some((_, matches))) => {
+            Ok(Command::Connect(Box::new(ConnectSettings::new(*options, matches)?)))
+        }
+        _ => Ok(Command::Serve(Box::new(Settings::new(options, &matches)?))),
+    }
 }
 
 #[cfg(test)]

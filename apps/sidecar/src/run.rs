@@ -6,25 +6,42 @@ use std::process::ExitCode;
 use futures_lite::{Stream, StreamExt, future};
 use telephone_driver::{Handle, Listener, Runtime, ServeError, Telephone, WhenFull};
 
+use crate::connect;
 use crate::exit::Exit;
 use crate::logging;
 use crate::memory;
-use crate::options;
+use crate::options::{self, Command};
 use crate::probes;
-use crate::settings::{Settings, TokenOrigin};
-use crate::token_file::TokenFile;
-use crate::usage::{Stop, Usage};
+use crate::settings::Settings;
+use crate::usage::Stop;
 
 /// Reads the command line of `program`, starts the log, and leaves the rest to `start`, which brings the
 /// runtime.
-pub fn main(program: &'static str, start: impl FnOnce(Settings) -> Result<Exit, Stop>) -> ExitCode {
+pub fn main(program: &'static str, start: impl FnOnce(Command) -> Result<Exit, Stop>) -> ExitCode {
     memory::keep_freed_memory();
     let run = || {
-        let settings = options::parse(program, std::env::args_os())?;
-        logging::init(settings.log_format)?;
-        start(settings)
+        let command = options::parse(program, std::env::args_os())?;
+        let (format, level) = command.log();
+        logging::init_at(format, level)?;
+        start(command)
     };
     run().unwrap_or_else(|stop| stop.say()).into()
+}
+
+/// Does what the command line asked for, until a signal, or until there is no use in going on. The first signal lets
+/// what is in flight finish; the second does not wait for it.
+///
+/// # Errors
+/// Nothing could be started.
+pub async fn run<R: Runtime>(
+    runtime: R,
+    command: Command,
+    signals: impl Stream<Item = ()>,
+) -> Result<Exit, Stop> {
+    match command {
+        Command::Serve(settings) => serve(runtime, *settings, signals).await,
+        Command::Connect(settings) => connect::run(runtime, *settings, signals).await,
+    }
 }
 
 /// Serves as `settings` say until a signal, or until there is no use in going on. The first signal lets
@@ -32,7 +49,7 @@ pub fn main(program: &'static str, start: impl FnOnce(Settings) -> Result<Exit, 
 ///
 /// # Errors
 /// Nothing could be started.
-pub async fn run<R: Runtime>(
+async fn serve<R: Runtime>(
     runtime: R,
     settings: Settings,
     signals: impl Stream<Item = ()>,
@@ -58,11 +75,10 @@ fn telephone<R: Runtime>(runtime: R, settings: Settings) -> Result<Telephone<R>,
     let mut builder = Telephone::builder()
         .instance(settings.instance)
         .strip_prefix(settings.strips_prefix)
-        .streams(settings.streams)
-        .backoff(settings.backoff_base, settings.backoff_max)
-        .attempts_max(settings.attempts_max);
-    for url in &settings.plugboards {
-        builder = builder.url(url.as_url().as_str());
+        .proxy_protocol(settings.proxy_protocol)
+        .streams(settings.streams);
+    for service in settings.tcp {
+        builder = builder.tcp(&service.mount, service.backend);
     }
     for mount in &settings.mounts {
         builder = builder.mount(&mount.to_string());
@@ -70,20 +86,15 @@ fn telephone<R: Runtime>(runtime: R, settings: Settings) -> Result<Telephone<R>,
     if let Some(host) = settings.host_header {
         builder = builder.host_header(host);
     }
-    if let Some(file) = settings.ca {
-        builder = builder.ca(file);
-    }
-    builder = match settings.token {
-        TokenOrigin::Fixed(token) => builder.token(token),
-        TokenOrigin::File(path) => {
-            let named = format!("--token-file {}", path.display());
-            builder.token_source(TokenFile::open(&path).map_err(|why| Usage::new(&named, why))?)
-        }
+    builder = settings.line.describe(builder)?;
+    let telephone = match settings.backend {
+        Some(backend) => builder.backend(runtime, backend),
+        None => builder.raw(runtime),
     };
-    builder.backend(runtime, settings.backend).map_err(|why| Stop::new(Exit::Usage, why))
+    telephone.map_err(|why| Stop::new(Exit::Usage, why))
 }
 
-fn exit_of(result: Result<(), ServeError>) -> Exit {
+pub(crate) fn exit_of(result: Result<(), ServeError>) -> Exit {
     match result {
         Ok(()) => Exit::Clean,
         Err(error @ ServeError::Refused { .. }) => {
@@ -97,7 +108,7 @@ fn exit_of(result: Result<(), ServeError>) -> Exit {
     }
 }
 
-async fn until_stopped(handle: &Handle, signals: impl Stream<Item = ()>) -> Exit {
+pub(crate) async fn until_stopped(handle: &Handle, signals: impl Stream<Item = ()>) -> Exit {
     let mut signals = pin!(signals);
     if signals.next().await.is_some() {
         tracing::info!("stopping; what is in flight may finish");

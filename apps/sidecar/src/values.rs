@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use telephone_core::mount::{Mount, MountError};
 use telephone_driver::{BackendUrl, BadBackendUrl};
 
 /// Octets of an instance's name.
@@ -51,6 +52,45 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
 /// What would be right.
 pub fn backend(text: &str) -> Result<BackendUrl, String> {
     text.parse().map_err(|why: BadBackendUrl| format!("{why}, such as http://127.0.0.1:3000"))
+}
+
+/// A mount for raw connections, and what they go to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TcpService {
+    /// `tcp:PORT` or `tcp:NAME:PORT`.
+    pub mount: String,
+    /// The backend.
+    pub backend: BackendUrl,
+}
+
+/// A service of raw connections: `PORT=HOST:PORT`, `NAME:PORT=HOST:PORT`, or `unix:/PATH` behind the sign.
+///
+/// # Errors
+/// What would be right.
+pub fn tcp(text: &str) -> Result<TcpService, String> {
+    const EXAMPLE: &str =
+        "such as 5432=127.0.0.1:5432, or db:5432=127.0.0.1:5432 for `telephone connect` alone";
+    let (place, backend) =
+        text.split_once('=').ok_or_else(|| format!("give a mount and a backend, {EXAMPLE}"))?;
+    let backend = match backend.rsplit_once(':') {
+        _ if backend.starts_with("unix:") => backend.to_owned(),
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) => {
+            format!("http://{backend}")
+        }
+        _ => return Err(format!("the backend must be HOST:PORT or unix:/PATH, {EXAMPLE}")),
+    };
+    let backend = backend.parse().map_err(|why: BadBackendUrl| format!("{why}, {EXAMPLE}"))?;
+    Ok(TcpService { mount: endpoint(place)?, backend })
+}
+
+/// An endpoint of raw connections, `NAME:PORT` or `PORT`, with or without `tcp:` before it. Gives its mount.
+///
+/// # Errors
+/// What would be right.
+pub fn endpoint(text: &str) -> Result<String, String> {
+    let mount = format!("tcp:{}", text.strip_prefix("tcp:").unwrap_or(text));
+    let mount: Mount = mount.parse().map_err(|why: MountError| why.to_string())?;
+    Ok(mount.to_string())
 }
 
 /// What a backend gets as `Host`: a name or an address, with or without a port.

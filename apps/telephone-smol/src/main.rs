@@ -12,11 +12,11 @@ use telephone_smol::SmolRuntime;
 static EXECUTOR: Executor<'static> = Executor::new();
 
 fn main() -> ExitCode {
-    telephone_sidecar::main("telephone-smol", |settings| {
+    telephone_sidecar::main("telephone-smol", |command| {
         let signals = signals().map_err(|error| Stop::new(Exit::Failed, error))?;
         // One thread for tasks and sockets: smol's own executor has another one, and each request would cross over.
         let runtime = SmolRuntime::on(&EXECUTOR);
-        let running = EXECUTOR.spawn(telephone_sidecar::run(runtime, settings, signals));
+        let running = EXECUTOR.spawn(telephone_sidecar::run(runtime, command, signals));
         smol::block_on(EXECUTOR.run(running))
     })
 }

@@ -11,7 +11,7 @@ use telephone_tokio::{TokioRuntime, stop_signals};
 const EVENTS_A_TURN: usize = 32;
 
 fn main() -> ExitCode {
-    telephone_sidecar::main("telephone", |settings| {
+    telephone_sidecar::main("telephone", |command| {
         let cannot_start = |error: io::Error| Stop::new(Exit::Failed, error);
         // One thread: a sidecar waits for sockets, it does not compute.
         let tokio = tokio::runtime::Builder::new_current_thread()
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         tokio.block_on(async {
             let signals = stop_signals().map_err(cannot_start)?;
             // A task of its own: what runs under `block_on` itself is woken by way of the kernel.
-            let running = tokio::spawn(telephone_sidecar::run(TokioRuntime::new(), settings, signals));
+            let running = tokio::spawn(telephone_sidecar::run(TokioRuntime::new(), command, signals));
             running.await.unwrap_or_else(|lost| Err(Stop::new(Exit::Failed, lost)))
         })
     })

@@ -124,7 +124,7 @@ impl Pair {
     /// If one of them takes no more streams.
     pub fn open_raw(&mut self) -> StreamId {
         let mount = bytes::Bytes::from_static(b"tcp:7");
-        let opening = telephone_core::wire::Opening::Tcp { mount };
+        let opening = telephone_core::wire::Opening::Tcp { mount, from: None };
         let id = self.plugboard.session.open(opening, false, self.now).expect("an open session");
         self.settle();
         let accepted = self.telephone.session.accept().expect("a stream that was opened");

@@ -12,6 +12,9 @@ use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::message::Headers;
 use telephone_core::session::Incoming;
 
+use super::{Given, carry};
+use crate::connection::Connection;
+use crate::runtime::Runtime;
 use crate::socket::Socket;
 use crate::stream::StreamHandle;
 
@@ -31,17 +34,30 @@ pub struct RawStream {
     /// What was taken of the stream and not read yet.
     pending: Bytes,
     has_ended: bool,
+    is_closed: bool,
 }
 
 impl RawStream {
     pub(crate) const fn new(stream: StreamHandle, from: Option<SocketAddr>) -> Self {
-        Self { stream, from, pending: Bytes::new(), has_ended: false }
+        Self { stream, from, pending: Bytes::new(), has_ended: false, is_closed: false }
     }
 
     /// Where the connection came from, as the plugboard saw it.
     #[must_use]
     pub const fn peer_addr(&self) -> Option<SocketAddr> {
         self.from
+    }
+
+    /// Carries octets between this stream and a socket until both directions have ended. A reset of one becomes a reset
+    /// of the other. Dropping the future resets both.
+    ///
+    /// # Errors
+    /// The stream's peer gave it up, or nobody serves what it was opened for. That the socket broke is no error.
+    pub async fn carry<R: Runtime, S: Socket>(self, runtime: &R, socket: S) -> io::Result<()> {
+        match carry(runtime, Connection::new(socket), &self.stream, Bytes::new()).await {
+            (_, Ok(()) | Err(Given::Left)) => Ok(()),
+            (_, Err(Given::Up(reset))) => Err(lost(reset)),
+        }
     }
 
     /// Resets the stream for a reason; nothing was done for it.
@@ -105,6 +121,9 @@ impl AsyncWrite for RawStream {
         if octets.is_empty() {
             return Poll::Ready(Ok(0));
         }
+        if self.is_closed {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "the direction was closed")));
+        }
         let broken = || io::Error::new(io::ErrorKind::BrokenPipe, "the peer no longer reads");
         let room = ready!(self.stream.poll_capacity(cx)).map_err(|_| broken())?;
         let mut piece = Bytes::copy_from_slice(octets.get(..room).unwrap_or(octets));
@@ -115,7 +134,8 @@ impl AsyncWrite for RawStream {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_close(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.is_closed = true;
         self.stream.end(Headers::new());
         Poll::Ready(Ok(()))
     }

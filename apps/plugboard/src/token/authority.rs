@@ -48,6 +48,7 @@ mod tests {
         let order = |subject: &str| Order {
             subject: subject.into(),
             mounts: vec!["/a".parse().unwrap()],
+            connect: Vec::new(),
             ttl: Duration::from_secs(60),
             audience: None,
             issuer: None,

@@ -20,7 +20,11 @@ pub(super) struct Claims {
     pub(super) iss: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) aud: Option<Audience>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mounts: Option<Vec<String>>,
+    /// The endpoints of others that it may open streams to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) connect: Option<Vec<String>>,
 }
 
 /// One audience or several (RFC 7519 §4.1.3).

@@ -16,6 +16,8 @@ pub struct Order {
     pub subject: String,
     /// What it allows.
     pub mounts: Vec<Mount>,
+    /// The endpoints that it may open streams to: mounts of raw connections.
+    pub connect: Vec<String>,
     /// How long it lasts from now, in whole seconds.
     pub ttl: Duration,
     /// Who it is for.
@@ -41,7 +43,8 @@ pub fn mint(order: &Order, secret: &Secret, now: SystemTime) -> Result<Token, Mi
         jti: Some(hex(&name)),
         iss: order.issuer.clone(),
         aud: order.audience.clone().map(Audience::One),
-        mounts: Some(order.mounts.iter().map(ToString::to_string).collect()),
+        mounts: (!order.mounts.is_empty()).then(|| order.mounts.iter().map(ToString::to_string).collect()),
+        connect: (!order.connect.is_empty()).then(|| order.connect.clone()),
     };
     let key = EncodingKey::from_secret(secret.expose());
     Ok(Token::from(encode(&Header::new(Algorithm::HS256), &claims, &key)?))
@@ -68,6 +71,7 @@ mod tests {
         Order {
             subject: "shop".into(),
             mounts: vec!["/api".parse().unwrap(), "room:r1".parse().unwrap()],
+            connect: vec!["tcp:db:5432".into()],
             ttl: Duration::from_secs(3600),
             audience: Some("relay".into()),
             issuer: Some("ops".into()),
@@ -83,6 +87,7 @@ mod tests {
         let grant = verifier.verify(token.expose(), now).unwrap();
         assert_eq!(grant.subject, "shop");
         assert_eq!(grant.mounts, ["/api", "room:r1"]);
+        assert_eq!(grant.connect, ["tcp:db:5432"]);
         assert_eq!(grant.expires_in(), Some(Duration::from_secs(3600)));
         assert_eq!(grant.token_id.unwrap().len(), 32);
     }

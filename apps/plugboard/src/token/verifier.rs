@@ -129,14 +129,20 @@ fn grant(claims: Claims, good_for: Duration) -> Result<Grant, AuthError> {
     if claims.jti.as_deref().is_some_and(|jti| !is_name(jti)) {
         return Err(AuthError::Malformed("`jti` is empty, too long or holds control characters"));
     }
-    let mounts = claims.mounts.ok_or(AuthError::Malformed("`mounts` is missing"))?;
-    if mounts.is_empty() || mounts.len() > MOUNTS_MAX {
+    if claims.mounts.is_none() && claims.connect.is_none() {
+        return Err(AuthError::Malformed("`mounts` is missing"));
+    }
+    let [mounts, connect] = [claims.mounts, claims.connect].map(Option::unwrap_or_default);
+    if (mounts.is_empty() && connect.is_empty()) || mounts.len().max(connect.len()) > MOUNTS_MAX {
         return Err(AuthError::Malformed("`mounts` is empty or too long"));
     }
     if mounts.iter().any(|mount| mount.parse::<Mount>().is_err()) {
         return Err(AuthError::Malformed("`mounts` holds something that is no mount"));
     }
-    Ok(Grant { subject, token_id: claims.jti, mounts, good_for: Some(good_for) })
+    if connect.iter().any(|mount| !mount.parse::<Mount>().is_ok_and(|mount| mount.is_tcp())) {
+        return Err(AuthError::Malformed("`connect` holds something that is no tcp:PORT or tcp:NAME:PORT"));
+    }
+    Ok(Grant { subject, token_id: claims.jti, mounts, connect, good_for: Some(good_for) })
 }
 
 fn is_name(text: &str) -> bool {

@@ -3,27 +3,35 @@
 
 use super::*;
 use crate::exit::Exit;
-use crate::settings::TokenOrigin;
+use crate::line::TokenOrigin;
+use std::time::Duration;
 
 const GOOD: &str = "--plugboard ws://127.0.0.1:4000 --mount /api --port 3000 --token a.b.c";
 
-fn parsed(line: &str) -> Result<Settings, Stop> {
+fn commanded(line: &str) -> Result<Command, Stop> {
     parse("telephone", std::iter::once("telephone").chain(line.split_whitespace()).map(OsString::from))
+}
+
+fn parsed(line: &str) -> Result<Settings, Stop> {
+    commanded(line).map(|command| match command {
+        Command::Serve(settings) => *settings,
+        Command::Connect(settings) => panic!("{line}: {settings:?}"),
+    })
 }
 
 #[test]
 fn the_shortest_good_line_has_the_documented_defaults() {
     let settings = parsed(GOOD).unwrap();
-    assert_eq!(settings.plugboards[0].to_string(), "ws://127.0.0.1:4000/.well-known/telephone");
+    assert_eq!(settings.line.plugboards[0].to_string(), "ws://127.0.0.1:4000/.well-known/telephone");
     assert_eq!(settings.mounts[0].to_string(), "/api");
-    assert_eq!(settings.backend, BackendUrl::local(3000));
-    assert_eq!(settings.token, TokenOrigin::Fixed("a.b.c".into()));
-    assert_eq!(settings.attempts_max, 0);
-    assert_eq!(settings.backoff_base, Duration::from_secs(1));
-    assert_eq!(settings.backoff_max, Duration::from_secs(30));
+    assert_eq!(settings.backend, Some(BackendUrl::local(3000)));
+    assert_eq!(settings.line.token, TokenOrigin::Fixed("a.b.c".into()));
+    assert_eq!(settings.line.attempts_max, 0);
+    assert_eq!(settings.line.backoff_base, Duration::from_secs(1));
+    assert_eq!(settings.line.backoff_max, Duration::from_secs(30));
     assert!(settings.instance.ends_with("/127.0.0.1:3000") && settings.instance.len() > 15);
-    assert_eq!(settings.log_format, LogFormat::Text);
-    assert!(!settings.strips_prefix && settings.health.is_none() && settings.ca.is_none());
+    assert_eq!(settings.line.log_format, LogFormat::Text);
+    assert!(!settings.strips_prefix && settings.health.is_none() && settings.line.ca.is_none());
     assert!(settings.host_header.is_none());
     assert_eq!(settings.streams, 1024);
 }
@@ -32,26 +40,26 @@ fn the_shortest_good_line_has_the_documented_defaults() {
 fn every_option_arrives() {
     let settings = parsed(
         "--plugboard ws://a --plugboard wss://b/x --mount /a --mount h.example/b --mount room:r \
-         --mount tcp:5432 --backend unix:/run/app.sock --token-file /t --health localhost:9000 \
+         --tcp 5432=[::1]:5432 --tcp tcp:db:1=unix:/db.sock --proxy-protocol --backend unix:/run/app.sock --token-file /t --health localhost:9000 \
          --max-attempts 5 --backoff-base 50ms --backoff-max 2s --instance web-1 \
          --host-header localhost:3000 --strip-prefix --streams 9 --ca /ca.pem --log-format json",
     )
     .unwrap();
-    assert_eq!(settings.plugboards.len(), 2);
+    assert_eq!(settings.line.plugboards.len(), 2);
     let mounts: Vec<_> = settings.mounts.iter().map(ToString::to_string).collect();
-    assert_eq!(mounts, ["/a", "h.example/b", "room:r", "tcp:5432"]);
-    assert_eq!(settings.backend.to_string(), "unix:/run/app.sock");
-    assert_eq!(settings.token, TokenOrigin::File("/t".into()));
+    assert_eq!(mounts, ["/a", "h.example/b", "room:r"]);
+    assert_eq!(settings.backend.unwrap().to_string(), "unix:/run/app.sock");
+    assert_eq!(settings.line.token, TokenOrigin::File("/t".into()));
     assert_eq!(settings.health.unwrap().to_string(), "127.0.0.1:9000");
-    assert_eq!(settings.attempts_max, 5);
-    assert_eq!(settings.backoff_base, Duration::from_millis(50));
-    assert_eq!(settings.backoff_max, Duration::from_secs(2));
+    assert_eq!(settings.line.attempts_max, 5);
+    assert_eq!(settings.line.backoff_base, Duration::from_millis(50));
+    assert_eq!(settings.line.backoff_max, Duration::from_secs(2));
     assert_eq!(settings.instance, "web-1");
     assert_eq!(settings.host_header.as_deref(), Some("localhost:3000"));
     assert!(settings.strips_prefix);
     assert_eq!(settings.streams, 9);
-    assert_eq!(settings.ca, Some("/ca.pem".into()));
-    assert_eq!(settings.log_format, LogFormat::Json);
+    assert_eq!(settings.line.ca, Some("/ca.pem".into()));
+    assert_eq!(settings.line.log_format, LogFormat::Json);
 }
 
 #[test]

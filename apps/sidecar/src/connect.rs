@@ -1,0 +1,219 @@
+//! `telephone connect`: a local port, or standard input and output, joined to what another telephone serves.
+
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use blocking::Unblock;
+use clap::{ArgMatches, Args};
+use futures_lite::io::{AsyncRead, AsyncWrite};
+use futures_lite::{Stream, future};
+use telephone_driver::{Handle, Listener as _, Runtime, Socket, Telephone, WhenFull, accept_loop};
+
+use crate::exit::Exit;
+use crate::line::{LineOptions, LineSettings};
+use crate::run::{exit_of, until_stopped};
+use crate::usage::{Stop, Usage};
+use crate::values;
+
+/// How long a connection waits for a session with a plugboard.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Octets that are read ahead of standard input, and behind standard output.
+const STDIO_BYTES: usize = 64 * 1024;
+
+pub(crate) const CONNECT_EXAMPLES: &str = "\
+Examples:
+  A database that another telephone serves with --tcp db:5432=127.0.0.1:5432, on a port of this machine:
+    telephone connect --plugboard wss://example.com --to db:5432 --listen 127.0.0.1:5432
+
+  A shell on a machine that serves --tcp box:22=127.0.0.1:22:
+    ssh -o ProxyCommand='telephone connect --plugboard wss://example.com --to box:22 --stdio' box
+
+The token comes from `plugboard token --connect db:5432`; give it in TELEPHONE_TOKEN, so that no command line shows it.";
+
+/// The options of `connect`.
+#[derive(Debug, Args)]
+pub(crate) struct ConnectOptions {
+    #[command(flatten)]
+    line: LineOptions,
+
+    /// What to reach: the NAME:PORT, or the PORT alone, that another telephone serves with --tcp
+    #[arg(long, value_name = "NAME:PORT", value_parser = values::endpoint)]
+    to: String,
+
+    /// Where to listen: each connection goes to the endpoint
+    #[arg(long, value_name = "ADDR", value_parser = values::listen_address)]
+    listen: Option<SocketAddr>,
+
+    /// Join the endpoint to standard input and output, as ssh's ProxyCommand wants it
+    #[arg(long)]
+    stdio: bool,
+}
+
+/// What is joined to the endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Each connection to this address.
+    Listen(SocketAddr),
+    /// Standard input and output.
+    Stdio,
+}
+
+/// What `connect` is to do. Every value has been checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectSettings {
+    /// How plugboards are reached, and as whom.
+    pub line: LineSettings,
+    /// The endpoint's mount.
+    pub to: String,
+    /// What is joined to it.
+    pub side: Side,
+}
+
+impl ConnectSettings {
+    pub(crate) fn new(options: ConnectOptions, matches: &ArgMatches) -> Result<Self, Usage> {
+        let side = match (options.listen, options.stdio) {
+            (Some(address), false) => Side::Listen(address),
+            (None, true) => Side::Stdio,
+            (Some(_), true) => {
+                return Err(Usage::new("--listen", "it contradicts --stdio; give one of the two"));
+            }
+            (None, false) => return Err(Usage::new("--listen ADDR", "it is missing; give it or --stdio")),
+        };
+        Ok(Self { line: LineSettings::new(options.line, matches)?, to: options.to, side })
+    }
+}
+
+/// Joins as `settings` say until a signal, the end of standard input and output, or until there is no use in going on.
+pub(crate) async fn run<R: Runtime>(
+    runtime: R,
+    settings: ConnectSettings,
+    signals: impl Stream<Item = ()>,
+) -> Result<Exit, Stop> {
+    let ConnectSettings { line, to, side } = settings;
+    let telephone = line.describe(Telephone::builder().connects().instance(instance()))?;
+    let telephone = telephone.raw(runtime.clone()).map_err(|why| Stop::new(Exit::Usage, why))?;
+    let handle = telephone.handle();
+    let joining = async {
+        match side {
+            Side::Listen(address) => listen(&runtime, &handle, address, &to).await,
+            Side::Stdio => {
+                let result = join(&runtime, &handle, Stdio::open()?, &to).await;
+                // What was said last is still on its way.
+                handle.shutdown();
+                result.map_err(|error| Stop::new(Exit::Failed, format!("--to {to}: {error}")))?;
+                future::pending().await
+            }
+        }
+    };
+    let serving = async { Ok(exit_of(telephone.run().await)) };
+    let stopping = async { Ok(until_stopped(&handle, signals).await) };
+    future::or(joining, future::or(serving, stopping)).await
+}
+
+/// A name that no other process has, since one of the same name would take this one's place.
+fn instance() -> String {
+    let host: String = gethostname::gethostname().to_string_lossy().chars().take(32).collect();
+    format!("connect/{host}/{}/{:016x}", std::process::id(), fastrand::u64(..))
+}
+
+/// Joins each connection to `address`, until the telephone ends.
+async fn listen<R: Runtime>(
+    runtime: &R,
+    handle: &Handle,
+    address: SocketAddr,
+    to: &str,
+) -> Result<Exit, Stop> {
+    let cannot_listen =
+        |error| Stop::new(Exit::Failed, format!("--listen {address}: cannot listen there: {error}"));
+    let listener = runtime.bind(address).map_err(cannot_listen)?;
+    let address = listener.local_addr().map_err(cannot_listen)?;
+    tracing::info!("listening on {address} for {to}");
+    let on_socket = |socket: R::Socket, peer: SocketAddr| {
+        let (joining, handle, to) = (runtime.clone(), handle.clone(), to.to_owned());
+        runtime.spawn(async move {
+            if let Err(error) = join(&joining, &handle, socket, &to).await {
+                tracing::warn!(%peer, "{to}: {error}");
+            }
+        });
+    };
+    accept_loop(runtime, listener, WhenFull::Shed, on_socket, future::pending()).await;
+    future::pending().await
+}
+
+/// Joins one connection.
+async fn join<R: Runtime, S: Socket>(runtime: &R, handle: &Handle, socket: S, to: &str) -> io::Result<()> {
+    let connected = async {
+        handle.connected().await;
+        true
+    };
+    let late = async {
+        runtime.sleep_until(runtime.now() + PATIENCE).await;
+        false
+    };
+    if !future::or(connected, late).await {
+        socket.reset_on_drop();
+        let last = handle.status().lines.into_iter().find_map(|line| line.last_error).unwrap_or_default();
+        let why = format!("no session with a plugboard within {} s: {last}", PATIENCE.as_secs());
+        return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+    }
+    match handle.connect(to) {
+        Ok(stream) => stream.carry(runtime, socket).await,
+        Err(error) => {
+            socket.reset_on_drop();
+            Err(io::Error::other(error))
+        }
+    }
+}
+
+/// Standard input and output as one socket. A thread of its own waits for each.
+struct Stdio {
+    input: Unblock<File>,
+    output: Unblock<File>,
+}
+
+impl Stdio {
+    fn open() -> Result<Self, Stop> {
+        // Not through the standard library's own, which waits for line ends.
+        let file = |fd: &dyn AsFd| {
+            let owned = fd.as_fd().try_clone_to_owned().map_err(|error| Stop::new(Exit::Failed, error))?;
+            Ok::<_, Stop>(Unblock::with_capacity(STDIO_BYTES, File::from(owned)))
+        };
+        Ok(Self { input: file(&io::stdin())?, output: file(&io::stdout())? })
+    }
+}
+
+impl Socket for Stdio {
+    fn tune_for_link(&self) {}
+
+    fn reset_on_drop(&self) {}
+}
+
+impl AsyncRead for Stdio {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.input).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stdio {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.output).poll_write(cx, octets)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.output).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.output).poll_close(cx)
+    }
+}

@@ -1,0 +1,167 @@
+//! How plugboards are reached, and as whom: what every verb of a sidecar needs to know.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
+use telephone_driver::{PlugboardUrl, Runtime, TelephoneBuilder, Token};
+
+use crate::exclusive::{Either, TOKEN, TOKEN_FILE, either};
+use crate::logging::LogFormat;
+use crate::token_file::TokenFile;
+use crate::usage::{Stop, Usage};
+use crate::values;
+
+/// The options of every verb.
+#[derive(Debug, Args)]
+pub(crate) struct LineOptions {
+    /// Where to dial: ws:// or wss://; repeat it for several plugboards (an empty path means
+    /// /.well-known/telephone)
+    #[arg(long, value_name = "URL", env = "PLUGBOARD_URL", required = true)]
+    pub(crate) plugboard: Vec<String>,
+
+    /// The token that proves who this is; better kept in the variable or a file, since others on this
+    /// machine can read command lines
+    #[arg(long, value_name = "JWT", env = "TELEPHONE_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<Token>,
+
+    /// A file with the token, read again before it expires
+    #[arg(long, value_name = "PATH", env = "TELEPHONE_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// Reconnects in a row before giving up; 0 is never
+    #[arg(long, value_name = "N", env = "MAX_ATTEMPTS", default_value_t = 0)]
+    pub(crate) max_attempts: u32,
+
+    /// The first delay between attempts; it doubles each time, fully jittered
+    #[arg(long, value_name = "D", env = "BACKOFF_BASE", default_value = "1s",
+          value_parser = values::positive_duration)]
+    pub(crate) backoff_base: Duration,
+
+    /// What that delay grows to at most
+    #[arg(long, value_name = "D", env = "BACKOFF_MAX", default_value = "30s",
+          value_parser = values::positive_duration)]
+    pub(crate) backoff_max: Duration,
+
+    /// Trust the certificates in this PEM file, for wss:// with a private authority
+    #[arg(long, value_name = "FILE", env = "TELEPHONE_CA")]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// How log lines look; RUST_LOG sets their levels
+    #[arg(long, value_name = "F", env = "LOG_FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+}
+
+/// Where the token is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenOrigin {
+    /// Given once, for ever.
+    Fixed(Token),
+    /// In a file that somebody keeps fresh.
+    File(PathBuf),
+}
+
+/// How plugboards are reached, and as whom. Every value has been checked; nothing was opened yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LineSettings {
+    /// Where to dial, at least one.
+    pub plugboards: Vec<PlugboardUrl>,
+    /// Where the token is.
+    pub token: TokenOrigin,
+    /// Failed attempts in a row before giving up; 0 is never.
+    pub attempts_max: u32,
+    /// The first delay between attempts.
+    pub backoff_base: Duration,
+    /// The longest delay between attempts, at least `backoff_base`.
+    pub backoff_max: Duration,
+    /// PEM roots to trust instead of the platform's.
+    pub ca: Option<PathBuf>,
+    /// How log lines look.
+    pub log_format: LogFormat,
+}
+
+impl LineSettings {
+    pub(crate) fn new(options: LineOptions, matches: &ArgMatches) -> Result<Self, Usage> {
+        let plugboards = plugboards(listed(options.plugboard, matches, "plugboard"))?;
+        let token = match either(matches, TOKEN, TOKEN_FILE, options.token, options.token_file)? {
+            Either::Left(token) => TokenOrigin::Fixed(checked(token)?),
+            Either::Right(path) => TokenOrigin::File(path),
+        };
+        if options.backoff_base > options.backoff_max {
+            let [base, max] = [options.backoff_base, options.backoff_max].map(humantime::format_duration);
+            return Err(Usage::new(
+                &format!("--backoff-base {base}"),
+                format!("it must not be longer than --backoff-max, which is {max}"),
+            ));
+        }
+        Ok(Self {
+            plugboards,
+            token,
+            attempts_max: options.max_attempts,
+            backoff_base: options.backoff_base,
+            backoff_max: options.backoff_max,
+            ca: options.ca,
+            log_format: options.log_format,
+        })
+    }
+
+    /// Tells a telephone of it.
+    ///
+    /// # Errors
+    /// The token's file cannot be read.
+    pub(crate) fn describe<R: Runtime>(
+        self,
+        mut telephone: TelephoneBuilder<R>,
+    ) -> Result<TelephoneBuilder<R>, Stop> {
+        telephone = telephone.backoff(self.backoff_base, self.backoff_max).attempts_max(self.attempts_max);
+        for url in &self.plugboards {
+            telephone = telephone.url(url.as_url().as_str());
+        }
+        if let Some(file) = self.ca {
+            telephone = telephone.ca(file);
+        }
+        match self.token {
+            TokenOrigin::Fixed(token) => Ok(telephone.token(token)),
+            TokenOrigin::File(path) => {
+                let named = format!("--token-file {}", path.display());
+                Ok(telephone.token_source(TokenFile::open(&path).map_err(|why| Usage::new(&named, why))?))
+            }
+        }
+    }
+}
+
+/// The values of a repeatable option; in its variable, commas part them.
+pub(crate) fn listed(values: Vec<String>, matches: &ArgMatches, id: &str) -> Vec<String> {
+    if matches.value_source(id) != Some(ValueSource::EnvVariable) {
+        return values;
+    }
+    let parts = values.iter().flat_map(|value| value.split(','));
+    parts.map(|part| part.trim().to_owned()).collect()
+}
+
+fn plugboards(texts: Vec<String>) -> Result<Vec<PlugboardUrl>, Usage> {
+    let parse = |text: String| {
+        text.parse().map_err(|error| {
+            let shown = if text.contains(['@', '?']) { "URL".into() } else { format!("{text:?}") };
+            Usage::new(
+                &format!("--plugboard {shown} (PLUGBOARD_URL)"),
+                format!("{error}, such as ws://127.0.0.1:4000"),
+            )
+        })
+    };
+    texts.into_iter().map(parse).collect()
+}
+
+/// A token that fits into a header. Its value stays out of the error.
+fn checked(token: Token) -> Result<Token, Usage> {
+    let is_sound = !token.expose().is_empty() && token.expose().bytes().all(|b| b.is_ascii_graphic());
+    if is_sound {
+        return Ok(token);
+    }
+    Err(Usage::new(
+        "--token (TELEPHONE_TOKEN)",
+        "it is empty or holds white space; give one JWT, such as `plugboard token` prints",
+    ))
+}
