@@ -25,6 +25,7 @@ pub mod nginx;
 pub mod origin;
 pub mod prf;
 pub mod process;
+pub mod raw;
 pub mod relay;
 pub mod request;
 pub mod sidecar;

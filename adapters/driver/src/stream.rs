@@ -149,6 +149,12 @@ impl StreamHandle {
         self.session.act(|session| session.send(self.id).reset(Reset { code, touched }));
     }
 
+    /// Gives both directions up for one reason: whoever hears of either hears why.
+    pub(crate) fn give_up(&self, code: ResetCode, touched: Touched) {
+        self.reset(code, touched);
+        self.stop(code);
+    }
+
     pub(crate) fn stop(&self, code: ResetCode) {
         self.session.act(|session| session.recv(self.id).stop(code));
     }

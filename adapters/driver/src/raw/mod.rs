@@ -42,7 +42,7 @@ pub(crate) async fn carry<R: Runtime, S: Socket>(
             Err(Given::Up(reset))
         }
         Ended::Lost(()) => {
-            stream.reset(ResetCode::Cancelled, Touched::Yes);
+            stream.give_up(ResetCode::Cancelled, Touched::Yes);
             Err(Given::Left)
         }
     };

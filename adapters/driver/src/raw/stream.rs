@@ -62,7 +62,7 @@ impl RawStream {
 
     /// Resets the stream for a reason; nothing was done for it.
     pub(crate) fn refuse(self, code: ResetCode) {
-        self.stream.reset(code, Touched::No);
+        self.stream.give_up(code, Touched::No);
     }
 }
 
@@ -145,6 +145,6 @@ impl Socket for RawStream {
     fn tune_for_link(&self) {}
 
     fn reset_on_drop(&self) {
-        self.stream.reset(ResetCode::Cancelled, Touched::Yes);
+        self.stream.give_up(ResetCode::Cancelled, Touched::Yes);
     }
 }

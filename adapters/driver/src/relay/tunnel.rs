@@ -249,8 +249,8 @@ const fn auth_code(error: AuthError) -> RefusedCode {
 fn claimed_mounts(hello: &Hello, grant: &Grant) -> Result<Vec<Mount>, Refused> {
     if hello.mounts.is_empty() && grant.connect.is_empty() {
         return Err(refused(
-            RefusedCode::Malformed,
-            "no mount was asked for, and the token allows no connections",
+            RefusedCode::Forbidden,
+            "no mount was asked for, and the token has no claim to connect",
         ));
     }
     let claims = parsed(&grant.mounts);

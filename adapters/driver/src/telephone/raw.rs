@@ -121,7 +121,7 @@ pub(super) async fn serve<R: Runtime>(
     let left = async { Err(std::future::poll_fn(|cx| stream.poll_stopped(cx)).await.code) };
     let socket = match future::or(connecting, future::or(late, left)).await {
         Ok(socket) => socket,
-        Err(code) => return stream.reset(code, Touched::No),
+        Err(code) => return stream.give_up(code, Touched::No),
     };
     let head = if tells_peer { proxy_head(from) } else { Bytes::new() };
     if let (_, Err(Given::Left)) = carry(&runtime, Connection::new(socket), &stream, head).await {
