@@ -1,7 +1,7 @@
 //! A child process whose output is kept, whose end is awaited with a deadline, and which never outlives its test.
 
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,12 +68,26 @@ impl Plan {
         self
     }
 
-    /// Starts it.
+    /// Starts it, with nothing to read.
     ///
     /// # Panics
     /// If it cannot be started at all.
     pub fn start(mut self) -> Process {
-        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.command.stdin(Stdio::null());
+        self.spawn()
+    }
+
+    /// Starts it, to be told what it reads by [`Process::tell`].
+    ///
+    /// # Panics
+    /// If it cannot be started at all.
+    pub fn start_to_tell(mut self) -> Process {
+        self.command.stdin(Stdio::piped());
+        self.spawn()
+    }
+
+    fn spawn(mut self) -> Process {
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let spawned = self.command.spawn();
         let mut child = spawned.unwrap_or_else(|error| panic!("cannot start {}: {error}", self.name));
         let stdout = Capture::of(child.stdout.take());
@@ -144,6 +158,20 @@ impl Process {
     /// Whether it has not ended.
     pub fn is_running(&mut self) -> bool {
         self.exit_status().is_none()
+    }
+
+    /// Gives it something to read.
+    ///
+    /// # Panics
+    /// If it reads no more, or was started with nothing to read.
+    pub fn tell(&mut self, text: &str) {
+        let input = self.child.stdin.as_mut().expect("it was started to be told something");
+        input.write_all(text.as_bytes()).expect("it reads");
+    }
+
+    /// Ends what it reads.
+    pub fn hush(&mut self) {
+        self.child.stdin = None;
     }
 
     /// Standard output so far.

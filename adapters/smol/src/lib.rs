@@ -18,6 +18,10 @@
 //! [`serve`] takes any tower service over the types of `http` instead, [`forward`] the URL of a backend on
 //! this machine, and [`service`] gives a [`Telephone`] that can be watched and shut down by its [`Handle`].
 //!
+//! Raw streams: [`accept`] gives those that others open for a mount of this program, [`Handle::connect`] opens one to a
+//! mount of another program.
+//!
+//! [`accept`]: telephone_driver::TelephoneBuilder::accept
 //! [`serve`]: telephone_driver::TelephoneBuilder::serve
 //! [`forward`]: telephone_driver::TelephoneBuilder::forward
 //! [`service`]: telephone_driver::TelephoneBuilder::service

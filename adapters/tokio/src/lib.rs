@@ -18,6 +18,10 @@
 //! [`serve_fn`] takes an async closure instead, [`forward`] the URL of a backend on this machine, and
 //! [`service`] gives a [`Telephone`] that can be watched and shut down by its [`Handle`].
 //!
+//! Raw streams: [`accept`] gives those that others open for a mount of this program, [`Handle::connect`] opens one to a
+//! mount of another program. [`Stream`] makes either a tokio one.
+//!
+//! [`accept`]: telephone_driver::TelephoneBuilder::accept
 //! [`serve_fn`]: telephone_driver::TelephoneBuilder::serve_fn
 //! [`forward`]: telephone_driver::TelephoneBuilder::forward
 //! [`service`]: telephone_driver::TelephoneBuilder::service
@@ -26,10 +30,12 @@ mod runtime;
 #[cfg(feature = "signals")]
 mod signals;
 mod socket;
+mod stream;
 
 pub use runtime::{Listener, Socket, TokioRuntime};
 #[cfg(feature = "signals")]
 pub use signals::stop_signals;
+pub use stream::Stream;
 pub use telephone_driver::embedding::*;
 
 /// A telephone on tokio.

@@ -158,6 +158,27 @@ fn the_async_std_example_answers_with_what_it_is_sent() {
 }
 
 #[test]
+fn two_programs_on_different_runtimes_talk_through_a_plugboard() {
+    let relay = Relay::start();
+    let start = |name, token: String| {
+        let plan = Plan::new(bins::example(name)).env("PLUGBOARD_URL", relay.url());
+        plan.env("TELEPHONE_TOKEN", token).start_to_tell()
+    };
+    let mut host = start("chat_tokio", relay.token(&["tcp:chat:1"]));
+    host.wait_stdout("waiting", PATIENCE);
+    wait::until_true("it is registered", PATIENCE, || relay.metrics().contains("plugboard_links 1"));
+    let mut guest = start("chat_smol", relay.token_with("guest", &[], &["--connect", "chat:1"]));
+    guest.tell("hello from smol\n");
+    host.wait_stdout("< hello from smol", PATIENCE);
+    host.tell("hello from tokio\n");
+    guest.wait_stdout("< hello from tokio", PATIENCE);
+    // One end hangs up, the other hears it.
+    guest.hush();
+    assert_eq!(guest.wait_exit(PATIENCE).code(), Some(0));
+    wait::until_true("the host waits again", PATIENCE, || host.stdout().matches("waiting").count() == 2);
+}
+
+#[test]
 fn a_local_backend_is_served_from_inside_a_program() {
     both_programs(|program| {
         let (relay, origin) = (Relay::start(), Origin::start());
