@@ -1,16 +1,14 @@
 //! Frames: one place that writes each and one that reads it.
 
-use alloc::string::{String, ToString as _};
-use core::net::SocketAddr;
-
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::hello::{Hello, Refused, Welcome};
-use super::{head, rules, varint};
+use super::opening::{self, Opening};
+use super::{head, varint};
 use crate::error::{LeaveCode, Misbehaviour, Reset, ResetCode, Touched};
-use crate::message::{Headers, RequestHead, ResponseHead};
+use crate::message::{Headers, ResponseHead};
 
 /// The number of a stream: even if the plugboard opened it, odd if the telephone did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,25 +32,6 @@ impl core::fmt::Display for StreamId {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         self.0.fmt(formatter)
     }
-}
-
-/// What a stream is opened for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Opening {
-    /// An HTTP exchange that came for `mount`.
-    Http {
-        /// The mount that the request matched, as it was registered.
-        mount: Bytes,
-        /// The request's head.
-        head: RequestHead,
-    },
-    /// A raw connection that came for `mount`: octets both ways, no heads.
-    Tcp {
-        /// The mount, as it was registered.
-        mount: Bytes,
-        /// Where the connection comes from, if the opener tells.
-        from: Option<SocketAddr>,
-    },
 }
 
 /// One frame. Those that carry a stream's octets hold slices of the message, not copies.
@@ -183,9 +162,6 @@ mod kind {
     pub(super) const RENEWED: u64 = 16;
 }
 
-const OPENING_HTTP: u64 = 0;
-const OPENING_TCP: u64 = 1;
-
 impl Frame {
     /// The type on the wire.
     #[must_use]
@@ -251,7 +227,7 @@ impl Frame {
             Self::Welcome(welcome) => postcard_size(welcome),
             Self::Refused(refused) => postcard_size(refused),
             Self::Open { id, grant, opening, .. } => {
-                id_size(id) + varint::size(*grant) + 1 + opening_size(opening)
+                id_size(id) + varint::size(*grant) + 1 + opening::size(opening)
             }
             Self::Head { id, head, .. } => id_size(id) + 1 + head::response_size(head),
             Self::Data { id, octets } => id_size(id) + octets.len(),
@@ -288,7 +264,7 @@ impl Frame {
                 varint::put(out, id.0);
                 varint::put(out, *grant);
                 out.put_u8(u8::from(*end));
-                put_opening(out, opening);
+                opening::put(out, opening);
             }
             Self::Head { id, end, head } => {
                 varint::put(out, id.0);
@@ -358,56 +334,11 @@ impl Frame {
     }
 }
 
-/// Octets of what is opened, on the wire.
-pub(crate) fn opening_size(opening: &Opening) -> usize {
-    let mount_size = |mount: &Bytes| varint::size(mount.len() as u64) + mount.len();
-    match opening {
-        Opening::Http { mount, head } => 1 + mount_size(mount) + head::request_size(head),
-        Opening::Tcp { mount, from } => 1 + mount_size(mount) + address(*from).len(),
-    }
-}
-
-fn put_opening(out: &mut BytesMut, opening: &Opening) {
-    let (tag, mount) = match opening {
-        Opening::Http { mount, .. } => (OPENING_HTTP, mount),
-        Opening::Tcp { mount, .. } => (OPENING_TCP, mount),
-    };
-    varint::put(out, tag);
-    varint::put_counted(out, mount);
-    match opening {
-        Opening::Http { head, .. } => head::put_request(out, head),
-        Opening::Tcp { from, .. } => out.put_slice(address(*from).as_bytes()),
-    }
-}
-
-/// An address as it travels: its one canonical text, or nothing. Raw connections are opened rarely enough for text.
-fn address(from: Option<SocketAddr>) -> String {
-    from.map(|from| from.to_string()).unwrap_or_default()
-}
-
-fn take_address(body: &[u8]) -> Result<Option<SocketAddr>, Misbehaviour> {
-    if body.is_empty() {
-        return Ok(None);
-    }
-    let text = core::str::from_utf8(body).map_err(|_| Misbehaviour::FrameMalformed)?;
-    let from = text.parse().map_err(|_| Misbehaviour::FrameMalformed)?;
-    if address(Some(from)) == text { Ok(Some(from)) } else { Err(Misbehaviour::FrameMalformed) }
-}
-
 fn take_open(mut body: &[u8]) -> Result<Frame, Misbehaviour> {
     let id = take_id(&mut body)?;
     let grant = varint::take(&mut body)?;
     let end = take_flag(&mut body)?;
-    let tag = varint::take(&mut body)?;
-    let mount_length = varint::take(&mut body)?;
-    let mount = Bytes::copy_from_slice(take_octets(&mut body, mount_length)?);
-    let opening = match tag {
-        OPENING_HTTP => Opening::Http { mount, head: head::take_request(body)? },
-        OPENING_TCP => Opening::Tcp { mount, from: take_address(body)? },
-        _ => return Err(Misbehaviour::KindNotGranted),
-    };
-    rules::check_opening(&opening).map_err(|_| Misbehaviour::FrameMalformed)?;
-    Ok(Frame::Open { id, grant, end, opening })
+    Ok(Frame::Open { id, grant, end, opening: opening::take(body)? })
 }
 
 fn take_id(body: &mut &[u8]) -> Result<StreamId, Misbehaviour> {
@@ -430,7 +361,7 @@ fn take_reset(body: &mut &[u8]) -> Result<Reset, Misbehaviour> {
     Ok(Reset { code, touched })
 }
 
-fn take_octets<'a>(from: &mut &'a [u8], length: u64) -> Result<&'a [u8], Misbehaviour> {
+pub(super) fn take_octets<'a>(from: &mut &'a [u8], length: u64) -> Result<&'a [u8], Misbehaviour> {
     let length = usize::try_from(length).map_err(|_| Misbehaviour::FrameTruncated)?;
     from.split_off(..length).ok_or(Misbehaviour::FrameTruncated)
 }

@@ -12,14 +12,16 @@ mod bounded;
 mod frame;
 mod head;
 mod hello;
+mod opening;
 mod rules;
 pub mod varint;
 
-pub use frame::{Frame, Frames, Opening, StreamId, skippable};
+pub use frame::{Frame, Frames, StreamId, skippable};
 pub use hello::{Hello, Refused, RefusedCode, Resume, Setting, Settings, Welcome};
+pub use opening::Opening;
 
-pub(crate) use frame::opening_size;
 pub(crate) use head::{response_size, trailers_size};
+pub(crate) use opening::size as opening_size;
 pub(crate) use rules::{check_fields, check_opening, check_response};
 
 /// The WebSocket subprotocol that names this profile.
