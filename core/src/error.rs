@@ -1,5 +1,7 @@
 //! What ends a stream or a session, and whose fault it was.
 
+use serde::{Deserialize, Serialize};
+
 /// Why one direction of a stream was reset. Travels as a varint; unknown codes read as [`ResetCode::Other`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ResetCode {
@@ -58,7 +60,8 @@ impl ResetCode {
 }
 
 /// Whether a request reached a backend before its stream was reset. Decides whether it may be sent again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Touched {
     /// Not a byte of it was written to a backend. Only the acceptor of a stream may say so.
     No,

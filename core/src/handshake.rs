@@ -8,12 +8,12 @@
 //! It ends in a new session, in a session to go on with, or in a refusal after which the telephone may
 //! greet again on the same link. Nothing of a session exists before it.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::error::Misbehaviour;
 use crate::limits::{HANDSHAKE_BYTES_MAX, HANDSHAKE_TIMEOUT};
 use crate::time::Timestamp;
-use crate::wire::{Frame, Frames, Hello, Refused, Welcome, varint};
+use crate::wire::{Frame, Hello, Profile, Refused, Welcome};
 
 /// How a handshake ended for the telephone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,14 +27,15 @@ pub enum Answer {
 /// The telephone's side of a handshake.
 #[derive(Debug)]
 pub struct Greeting {
+    profile: Profile,
     deadline: Timestamp,
 }
 
 impl Greeting {
     /// Starts a handshake: the message to send, and what waits for its answer.
     #[must_use]
-    pub fn start(hello: Hello, now: Timestamp) -> (Bytes, Self) {
-        (message(&Frame::Hello(hello)), Self { deadline: now + HANDSHAKE_TIMEOUT })
+    pub fn start(profile: Profile, hello: Hello, now: Timestamp) -> (Bytes, Self) {
+        (message(profile, &Frame::Hello(hello)), Self { profile, deadline: now + HANDSHAKE_TIMEOUT })
     }
 
     /// When to give up.
@@ -48,7 +49,7 @@ impl Greeting {
     /// # Errors
     /// What rule the plugboard broke; the link is then of no use.
     pub fn handle_message(self, octets: Bytes) -> Result<Answer, Misbehaviour> {
-        match only_frame(octets)? {
+        match only_frame(self.profile, octets)? {
             Frame::Welcome(welcome) => Ok(Answer::Welcome(welcome)),
             Frame::Refused(refused) => Ok(Answer::Refused(refused)),
             _ => Err(Misbehaviour::FrameOutOfPlace),
@@ -59,14 +60,15 @@ impl Greeting {
 /// The plugboard's side of a handshake.
 #[derive(Debug)]
 pub struct Reception {
+    profile: Profile,
     deadline: Timestamp,
 }
 
 impl Reception {
     /// Waits for a hello.
     #[must_use]
-    pub fn start(now: Timestamp) -> Self {
-        Self { deadline: now + HANDSHAKE_TIMEOUT }
+    pub fn start(profile: Profile, now: Timestamp) -> Self {
+        Self { profile, deadline: now + HANDSHAKE_TIMEOUT }
     }
 
     /// When to give up.
@@ -80,7 +82,7 @@ impl Reception {
     /// # Errors
     /// What rule the telephone broke; the link is then of no use.
     pub fn handle_message(self, octets: Bytes) -> Result<Hello, Misbehaviour> {
-        match only_frame(octets)? {
+        match only_frame(self.profile, octets)? {
             Frame::Hello(hello) => Ok(hello),
             _ => Err(Misbehaviour::FrameOutOfPlace),
         }
@@ -89,29 +91,26 @@ impl Reception {
 
 /// The message that grants a session.
 #[must_use]
-pub fn welcome(welcome: Welcome) -> Bytes {
-    message(&Frame::Welcome(welcome))
+pub fn welcome(profile: Profile, welcome: Welcome) -> Bytes {
+    message(profile, &Frame::Welcome(welcome))
 }
 
 /// The message that refuses one.
 #[must_use]
-pub fn refuse(refused: Refused) -> Bytes {
-    message(&Frame::Refused(refused))
+pub fn refuse(profile: Profile, refused: Refused) -> Bytes {
+    message(profile, &Frame::Refused(refused))
 }
 
 /// A message of one handshake frame; nothing was received yet that it could acknowledge.
-fn message(frame: &Frame) -> Bytes {
-    let mut out = BytesMut::with_capacity(frame.size() + 1);
-    varint::put(&mut out, 0);
-    frame.put(&mut out);
-    out.freeze()
+fn message(profile: Profile, frame: &Frame) -> Bytes {
+    profile.write(0, frame)
 }
 
-fn only_frame(octets: Bytes) -> Result<Frame, Misbehaviour> {
+fn only_frame(profile: Profile, octets: Bytes) -> Result<Frame, Misbehaviour> {
     if octets.len() > HANDSHAKE_BYTES_MAX {
         return Err(Misbehaviour::MessageSize);
     }
-    let (ack, mut frames) = Frames::of(octets)?;
+    let (ack, mut frames) = profile.read(octets)?;
     if ack != 0 {
         return Err(Misbehaviour::AckAhead);
     }

@@ -14,13 +14,14 @@
 //! use bytes::Bytes;
 //! use telephone_core::limits::SessionLimits;
 //! use telephone_core::session::{Event, Incoming, Role, Session, SessionConfig};
-//! use telephone_core::{time::Timestamp, wire::{Opening, Settings}};
+//! use telephone_core::{time::Timestamp, wire::{Opening, Profile, Settings}};
 //!
 //! let now = Timestamp::ZERO;
 //! let limits = SessionLimits::default();
 //! let peer = Settings::of(&limits); // What the handshake told of the other end.
 //! let resume_window = limits.resume_window;
-//! let config = SessionConfig { role: Role::Plugboard, limits, peer, seed: 1, resume_window };
+//! let (role, profile) = (Role::Plugboard, Profile::Binary);
+//! let config = SessionConfig { role, profile, limits, peer, seed: 1, resume_window };
 //! let mut telephone = Session::new(SessionConfig { role: Role::Telephone, ..config.clone() }, now);
 //! let mut plugboard = Session::new(config, now);
 //! let link = plugboard.link().expect("a new session has a link");

@@ -78,8 +78,11 @@ pub const BODY_LENGTH_MAX: u64 = i64::MAX as u64;
 pub const METHOD_BYTES_MAX: usize = 32;
 /// Interim responses (1xx but not 101) of one request. (H-20)
 pub const INTERIM_RESPONSES_MAX: usize = 8;
-/// Octets of one WebSocket message on a link.
+/// Octets of one binary WebSocket message on a link.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Octets of one text message on a link of the JSON profile. Twice the others: no octet of a head or a body takes more
+/// than two in JSON, and the names beside them are few, so that each frame of the one profile fits a message of the other.
+pub const TEXT_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 /// Octets of one stream's data in one scheduler turn, and of one data frame. (L5)
 pub const DATA_BYTES_MAX: usize = 16 * 1024;
 /// Octets of a send buffer of one stream: what one message holds, so that none is left over for a message of its own.

@@ -7,7 +7,7 @@ use telephone_core::error::{LeaveCode, Reset, ResetCode, Touched};
 use telephone_core::limits::{self, SessionLimits};
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::wire::{
-    Frame, Frames, Hello, Opening, Refused, RefusedCode, Resume, SUBPROTOCOL, Settings, StreamId, Welcome,
+    Frame, Frames, Hello, Opening, Profile, Refused, RefusedCode, Resume, Settings, StreamId, Welcome,
     skippable, varint,
 };
 
@@ -207,6 +207,63 @@ fn the_golden_octets_of_the_document_are_read_as_those_frames() {
     }
 }
 
+/// A message of the JSON profile, as text.
+fn text(ack: u64, frame: &Frame) -> String {
+    String::from_utf8(Profile::Json.write(ack, frame).to_vec()).expect("UTF-8")
+}
+
+fn read_text(text: &str) -> (u64, Vec<Frame>) {
+    let (ack, frames) = Profile::Json.read(Bytes::copy_from_slice(text.as_bytes())).expect("a message");
+    (ack, frames.map(|frame| frame.expect("a frame")).collect())
+}
+
+#[test]
+fn every_frame_has_the_golden_text_of_the_document() {
+    let built: Vec<(String, String)> =
+        golden().iter().map(|(name, frame)| ((*name).into(), text(0, frame))).collect();
+    let told: Vec<(String, String)> =
+        rows("Golden texts").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    for (name, text) in &built {
+        let row = (name.clone(), text.clone());
+        assert!(told.contains(&row), "not in PROTOCOL.md: | `{name}` | `{text}` |");
+    }
+    assert_eq!(told, built);
+}
+
+#[test]
+fn the_golden_texts_of_the_document_are_read_as_those_frames() {
+    for (row, (name, frame)) in rows("Golden texts").iter().zip(&golden()) {
+        assert_eq!(read_text(&row[1]), (0, vec![frame.clone()]), "{name}");
+    }
+}
+
+#[test]
+fn the_frame_table_of_the_json_profile_names_every_frame() {
+    let table = rows("Frames as objects");
+    let mut met: Vec<(String, String)> = Vec::new();
+    for (name, frame) in golden() {
+        let name = name.split(',').next().expect("a name").to_owned();
+        let text = text(0, &frame);
+        let kind = text.split('"').nth(3).expect("a type").to_owned();
+        if !met.contains(&(kind.clone(), name.clone())) {
+            met.push((kind, name));
+        }
+    }
+    let told: Vec<(String, String)> = table.iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    assert_eq!(told, met);
+}
+
+#[test]
+fn every_object_in_the_text_is_a_message_of_the_json_profile() {
+    let objects: Vec<&str> =
+        PROTOCOL.lines().map(str::trim).filter(|line| line.starts_with("{\"type\"")).collect();
+    assert!(objects.len() > 5);
+    for object in objects {
+        let (_, frames) = read_text(object);
+        assert_eq!(frames.len(), 1, "{object}");
+    }
+}
+
 #[test]
 fn a_golden_frame_that_is_cut_is_never_read() {
     for (name, frame) in golden() {
@@ -282,6 +339,7 @@ fn the_limits_of_the_document_are_those_of_the_code() {
     let seconds = |time: std::time::Duration| time.as_secs();
     let limits: BTreeMap<&str, u64> = BTreeMap::from([
         ("message", limits::MESSAGE_BYTES_MAX as u64),
+        ("text message", limits::TEXT_BYTES_MAX as u64),
         ("handshake message", limits::HANDSHAKE_BYTES_MAX as u64),
         ("handshake time", seconds(limits::HANDSHAKE_TIMEOUT)),
         ("token", limits::TOKEN_BYTES_MAX as u64),
@@ -316,7 +374,9 @@ fn the_limits_of_the_document_are_those_of_the_code() {
     }
     // Fields in a head are bounded inside the wire alone.
     assert_eq!(rows.len(), limits.len() + 1);
-    assert!(PROTOCOL.contains(&format!("`{SUBPROTOCOL}`")));
+    for profile in [Profile::Binary, Profile::Json] {
+        assert!(PROTOCOL.contains(&format!("`{}`", profile.subprotocol())));
+    }
 }
 
 #[test]

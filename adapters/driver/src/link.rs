@@ -13,10 +13,10 @@ use bytes::Bytes;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::future;
 use telephone_core::error::{CloseReason, Misbehaviour};
-use telephone_core::limits::MESSAGE_BYTES_MAX;
 use telephone_core::session::{Event, LinkId};
 use telephone_core::time::Timestamp;
 use telephone_core::websocket::{Role, WebSocket, WebSocketEvent};
+use telephone_core::wire::Profile;
 
 use crate::alarm::Alarm;
 use crate::connection::Connection;
@@ -40,18 +40,29 @@ pub(crate) enum CloseCode {
 /// A connection whose upgrade to a WebSocket is done.
 pub(crate) struct Link<S> {
     connection: Connection<S>,
+    profile: Profile,
     socket: WebSocket,
 }
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Link<S> {
-    /// The end that dialled.
+    /// The end that dialled: it speaks the binary profile.
     pub(crate) fn dialled(connection: Connection<S>) -> Self {
-        Self { connection, socket: WebSocket::new(Role::Client(Box::new(masking_keys())), MESSAGE_BYTES_MAX) }
+        Self::new(connection, Role::Client(Box::new(masking_keys())), Profile::Binary)
     }
 
     /// The end that was dialled.
-    pub(crate) fn accepted(connection: Connection<S>) -> Self {
-        Self { connection, socket: WebSocket::new(Role::Server, MESSAGE_BYTES_MAX) }
+    pub(crate) fn accepted(connection: Connection<S>, profile: Profile) -> Self {
+        Self::new(connection, Role::Server, profile)
+    }
+
+    fn new(connection: Connection<S>, role: Role, profile: Profile) -> Self {
+        let socket = WebSocket::new(role, profile.message_type(), profile.message_bytes_max());
+        Self { connection, profile, socket }
+    }
+
+    /// How its frames are written.
+    pub(crate) const fn profile(&self) -> Profile {
+        self.profile
     }
 
     /// Sends one message of a handshake.
@@ -73,7 +84,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Link<S> {
             match self.socket.poll_event(&mut self.connection.input) {
                 Some(WebSocketEvent::Message(octets)) => return Ok(octets),
                 Some(WebSocketEvent::Closed) => return Err(io::ErrorKind::ConnectionAborted.into()),
-                Some(WebSocketEvent::Text) => return wrong(&Misbehaviour::MessageType),
+                Some(WebSocketEvent::WrongType) => return wrong(&Misbehaviour::MessageType),
                 Some(WebSocketEvent::Broken(error)) => return wrong(&error),
                 None => {}
             }
@@ -208,7 +219,7 @@ where
     /// taken: a burst of opens must not find the queue full of those that nobody was told of.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> bool {
         for _ in 0..MESSAGES_A_TURN {
-            let Link { connection, socket } = &mut self.link;
+            let Link { connection, socket, .. } = &mut self.link;
             let Some(event) = socket.poll_event(&mut connection.input) else {
                 match connection.poll_fill_lacking(socket.lacks(&connection.input), cx) {
                     Poll::Pending => return false,
@@ -225,7 +236,7 @@ where
                     let events = self.session.receive(self.id, octets, self.now);
                     events.into_iter().for_each(&mut self.on_event);
                 }
-                WebSocketEvent::Text => {
+                WebSocketEvent::WrongType => {
                     let wrong = Misbehaviour::MessageType;
                     self.session.with_link(|session| session.handle_misbehaviour(self.id, wrong, self.now));
                     return false;
@@ -244,7 +255,7 @@ where
     /// if the socket takes no more for now and will wake the task.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
-            let Link { connection, socket } = &mut self.link;
+            let Link { connection, socket, .. } = &mut self.link;
             if self.is_sending || !socket.output().is_empty() {
                 match connection.poll_drain(socket.output(), self.now, cx) {
                     Poll::Pending => {

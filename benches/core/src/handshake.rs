@@ -3,7 +3,7 @@
 use telephone_core::handshake::{Answer, Greeting, Reception, welcome};
 use telephone_core::limits::SessionLimits;
 use telephone_core::time::Timestamp;
-use telephone_core::wire::{Hello, Settings, Welcome};
+use telephone_core::wire::{Hello, Profile, Settings, Welcome};
 
 use crate::{Work, heads};
 
@@ -51,10 +51,12 @@ impl Work for Handshake {
 
     fn run(&mut self) {
         let (hello, granted) = self.prepared.take().expect("a prepared run");
-        let (message, greeting) = Greeting::start(hello, Timestamp::ZERO);
-        let heard = Reception::start(Timestamp::ZERO).handle_message(message).expect("our own hello");
+        let (message, greeting) = Greeting::start(Profile::Binary, hello, Timestamp::ZERO);
+        let heard = Reception::start(Profile::Binary, Timestamp::ZERO)
+            .handle_message(message)
+            .expect("our own hello");
         assert_eq!(heard.mounts.len(), self.hello.mounts.len());
-        let answer = greeting.handle_message(welcome(granted)).expect("our own welcome");
+        let answer = greeting.handle_message(welcome(Profile::Binary, granted)).expect("our own welcome");
         assert!(matches!(answer, Answer::Welcome(_)));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use telephone_core::limits::SessionLimits;
 use telephone_core::session::{Event, Incoming, LinkId, Role, Session, SessionConfig, StreamId};
 use telephone_core::time::Timestamp;
-use telephone_core::wire::Settings;
+use telephone_core::wire::{Profile, Settings};
 
 /// How far time goes on between two runs.
 const STEP: Duration = Duration::from_micros(500);
@@ -22,8 +22,10 @@ impl End {
     fn new(role: Role, limits: &SessionLimits) -> Self {
         let (limits, peer) = (limits.clone(), Settings::of(limits));
         let resume_window = limits.resume_window;
-        let session =
-            Session::new(SessionConfig { role, limits, peer, seed: 1, resume_window }, Timestamp::ZERO);
+        let session = Session::new(
+            SessionConfig { role, profile: Profile::Binary, limits, peer, seed: 1, resume_window },
+            Timestamp::ZERO,
+        );
         let link = session.link().expect("a new session has a link");
         Self { session, link }
     }

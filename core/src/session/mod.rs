@@ -34,7 +34,7 @@ use crate::error::{CloseReason, LeaveCode, Reset, ResetCode, Touched};
 use crate::limits::{MESSAGE_BYTES_MAX, SessionLimits, TOKEN_BYTES_MAX};
 use crate::time::Timestamp;
 pub use crate::wire::StreamId;
-use crate::wire::{self, Opening, Setting};
+use crate::wire::{self, Opening, Profile, Setting};
 pub use balance::Balance;
 use budget::Budget;
 use credit::{Grant, Ledger, Tuning};
@@ -327,6 +327,18 @@ impl Session {
     #[must_use]
     pub const fn free_slots(&self) -> u64 {
         self.ours.limit.saturating_sub(self.ours.opened)
+    }
+
+    /// How frames are written on its links.
+    #[must_use]
+    pub const fn profile(&self) -> Profile {
+        self.config.profile
+    }
+
+    /// How long it waits for a new link; zero is not at all.
+    #[must_use]
+    pub const fn resume_window(&self) -> Duration {
+        self.config.resume_window
     }
 
     /// Counts for statistics.

@@ -8,10 +8,10 @@ use super::liveness::Timer;
 use super::stream::{Preface, RecvHalf, RecvState, SendHalf, Stream};
 use super::{Accepted, Event, Grant, LinkId, Phase, Role, Session, StreamId};
 use crate::error::{CloseReason, LeaveCode, Misbehaviour, Reset, ResetCode, Touched};
-use crate::limits::{INTERIM_RESPONSES_MAX, MESSAGE_BYTES_MAX, TOKEN_BYTES_MAX};
+use crate::limits::{INTERIM_RESPONSES_MAX, TOKEN_BYTES_MAX};
 use crate::message::{Headers, ResponseHead};
 use crate::time::{Timestamp, earliest};
-use crate::wire::{Frame, Frames, Opening, Setting};
+use crate::wire::{Frame, Opening, Setting};
 
 impl Session {
     /// A message came in. Never fails: a peer that breaks a rule ends the session with a reason.
@@ -28,7 +28,7 @@ impl Session {
         }
     }
 
-    /// The peer broke a rule below the frames, such as a text message on this profile.
+    /// The peer broke a rule below the frames, such as a text message on the binary profile.
     pub fn handle_misbehaviour(&mut self, link: LinkId, misbehaviour: Misbehaviour, now: Timestamp) {
         if self.link() == Some(link) {
             self.misbehave(misbehaviour, now);
@@ -83,11 +83,11 @@ impl Session {
     }
 
     fn on_message(&mut self, message: Bytes, now: Timestamp) -> Result<(), Misbehaviour> {
-        let size = message.len();
-        if size > MESSAGE_BYTES_MAX {
+        let (profile, size) = (self.config.profile, message.len());
+        if size > profile.message_bytes_max() {
             return Err(Misbehaviour::MessageSize);
         }
-        let (ack, frames) = Frames::of(message)?;
+        let (ack, frames) = profile.read(message)?;
         // An acknowledgement of something new is progress, whatever comes with it.
         let is_progress = self.sent.acknowledge(ack, &self.config.limits).ok_or(Misbehaviour::AckAhead)?;
         let mut is_numbered = false;

@@ -9,6 +9,7 @@ mod liveness;
 mod long_link;
 mod misbehaviour;
 mod pair;
+mod profiles;
 mod refusals;
 mod resume;
 mod schedule;

@@ -1,4 +1,5 @@
-//! `poll_transmit`: one message, control first, then the streams in turn.
+//! `poll_transmit`: one message, control first, then the streams in turn. On the JSON profile a message is full with its
+//! first frame, and the rest goes with the next ones, in the same order.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -7,7 +8,7 @@ use super::{CONTROL_BYTES_MAX, LinkId, Phase, Session, StreamId};
 use crate::limits::{DATA_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::queue::ByteQueue;
 use crate::time::Timestamp;
-use crate::wire::{Frame, varint};
+use crate::wire::{Frame, Profile, varint};
 
 /// The head of a data frame: type, length and id as varints.
 const DATA_HEAD_BYTES_MAX: usize = 1 + 3 + 10;
@@ -19,6 +20,9 @@ const DATA_ROOM_MIN: usize = 64;
 
 /// A message under construction.
 struct Message {
+    profile: Profile,
+    /// What it acknowledges.
+    ack: u64,
     out: BytesMut,
     /// Octets before the first frame.
     start: usize,
@@ -28,15 +32,31 @@ struct Message {
 }
 
 impl Message {
-    fn new(position_received: u64, capacity: usize) -> Self {
+    fn new(profile: Profile, position_received: u64, capacity: usize) -> Self {
         let mut out = BytesMut::with_capacity(capacity);
-        varint::put(&mut out, position_received);
+        match profile {
+            Profile::Binary => varint::put(&mut out, position_received),
+            // It stands behind the frame.
+            Profile::Json => {}
+        }
         let start = out.len();
-        Self { out, start, is_numbered: false, opens: 0 }
+        Self { profile, ack: position_received, out, start, is_numbered: false, opens: 0 }
     }
 
     fn room(&self) -> usize {
-        MESSAGE_BYTES_MAX.saturating_sub(self.out.len())
+        match self.profile {
+            Profile::Binary => MESSAGE_BYTES_MAX.saturating_sub(self.out.len()),
+            Profile::Json if self.is_empty() => MESSAGE_BYTES_MAX,
+            Profile::Json => 0,
+        }
+    }
+
+    /// Whether control frames may be put: a bounded part of each message.
+    fn takes_control(&self) -> bool {
+        match self.profile {
+            Profile::Binary => self.out.len() < CONTROL_BYTES_MAX,
+            Profile::Json => self.is_empty(),
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -45,7 +65,10 @@ impl Message {
 
     fn put(&mut self, frame: &Frame) {
         self.is_numbered |= frame.is_numbered();
-        frame.put(&mut self.out);
+        match self.profile {
+            Profile::Binary => frame.put(&mut self.out),
+            Profile::Json => self.out.put_slice(&self.profile.write(self.ack, frame)),
+        }
     }
 
     /// Puts a frame unless the message is full.
@@ -59,21 +82,35 @@ impl Message {
 
     /// Puts one data frame of the first `count` octets of a buffer: the one copy on the way out.
     fn put_data(&mut self, id: StreamId, buffer: &mut ByteQueue, count: usize) {
-        let body = varint::size(id.number()) + count;
-        varint::put(&mut self.out, Frame::Data { id, octets: Bytes::new() }.kind());
-        varint::put(&mut self.out, body as u64);
-        varint::put(&mut self.out, id.number());
-        let mut left = count;
-        for slice in buffer.slices() {
-            let taken = left.min(slice.len());
-            self.out.put_slice(slice.get(..taken).unwrap_or_default());
-            left -= taken;
-            if left == 0 {
-                break;
+        match self.profile {
+            Profile::Binary => {
+                let body = varint::size(id.number()) + count;
+                varint::put(&mut self.out, Frame::Data { id, octets: Bytes::new() }.kind());
+                varint::put(&mut self.out, body as u64);
+                varint::put(&mut self.out, id.number());
+                put_first(&mut self.out, buffer, count);
+                self.is_numbered = true;
+            }
+            Profile::Json => {
+                let mut octets = BytesMut::with_capacity(count);
+                put_first(&mut octets, buffer, count);
+                self.put(&Frame::Data { id, octets: octets.freeze() });
             }
         }
         buffer.advance(count);
-        self.is_numbered = true;
+    }
+}
+
+/// Appends a copy of the first `count` octets of a buffer.
+fn put_first(out: &mut BytesMut, buffer: &ByteQueue, count: usize) {
+    let mut left = count;
+    for slice in buffer.slices() {
+        let taken = left.min(slice.len());
+        out.put_slice(slice.get(..taken).unwrap_or_default());
+        left -= taken;
+        if left == 0 {
+            break;
+        }
     }
 }
 
@@ -108,7 +145,8 @@ impl Session {
             self.stats.bytes_sent += message.len() as u64;
             return Some(message);
         }
-        let mut message = Message::new(self.received.position(), self.message_capacity());
+        let (profile, ack) = (self.config.profile, self.received.position());
+        let mut message = Message::new(profile, ack, self.message_capacity());
         self.put_unnumbered(&mut message, now);
         let numbered_at = message.out.len();
         if self.may_number() {
@@ -116,7 +154,9 @@ impl Session {
             self.put_stream_control(&mut message);
             self.put_streams(&mut message);
         }
-        if let Phase::Closing(reason) = self.phase {
+        if let Phase::Closing(reason) = self.phase
+            && self.due.leave.is_none()
+        {
             self.close(reason);
         }
         if message.is_empty() {
@@ -187,10 +227,11 @@ impl Session {
         if let Some(number) = self.due.pong.take() {
             message.put(&Frame::Pong(number));
         }
-        if core::mem::take(&mut self.due.ping) {
+        if message.takes_control() && core::mem::take(&mut self.due.ping) {
             message.put(&Frame::Ping(self.liveness.ping(now)));
         }
         if self.is_leave_due()
+            && message.takes_control()
             && let Some(code) = self.due.leave.take()
         {
             let last = *self.left_last.get_or_insert(self.peer_highest);
@@ -204,21 +245,25 @@ impl Session {
     }
 
     fn put_control(&mut self, message: &mut Message) {
-        if core::mem::take(&mut self.due.streams) {
+        if message.takes_control() && core::mem::take(&mut self.due.streams) {
             self.theirs.limit = self.theirs_over.saturating_add(self.config.limits.streams);
             message.put(&Frame::Streams { limit: self.theirs.limit });
         }
-        if let Some(token) = self.due.renew.take() {
+        if message.takes_control()
+            && let Some(token) = self.due.renew.take()
+        {
             message.put(&Frame::Renew { token });
         }
-        if let Some(expires_in) = self.due.renewed.take() {
+        if message.takes_control()
+            && let Some(expires_in) = self.due.renewed.take()
+        {
             message.put(&Frame::Renewed { expires_in_s: expires_in.map(|life| life.as_secs()) });
         }
     }
 
-    /// Stops and credit, a bounded part of each message; the rest goes with the next one.
+    /// Stops and credit; what this message does not take goes with the next one.
     fn put_stream_control(&mut self, message: &mut Message) {
-        while message.out.len() < CONTROL_BYTES_MAX {
+        while message.takes_control() {
             let Some(id) = self.control.pop_front() else { return };
             let Some(stream) = self.streams.get_mut(&id) else { continue };
             stream.listed.control = false;

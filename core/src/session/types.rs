@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::error::{CloseReason, HeadRefused, LeaveCode};
 use crate::limits::SessionLimits;
-use crate::wire::{Opening, Settings, StreamId};
+use crate::wire::{Opening, Profile, Settings, StreamId};
 
 /// Which end a session is. Nothing but the parity of stream ids, and who holds the token, follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Role {
 pub struct SessionConfig {
     /// Which end this is.
     pub role: Role,
+    /// How frames are written, on each of its links.
+    pub profile: Profile,
     /// This end's limits.
     pub limits: SessionLimits,
     /// The other end's limits, from its hello or welcome.

@@ -1,4 +1,4 @@
-//! WebSocket frames (RFC 6455 §5) of a connection whose upgrade is done: whole binary messages, no extensions.
+//! WebSocket frames (RFC 6455 §5) of a connection whose upgrade is done: whole messages of one type, no extensions.
 //!
 //! ```text
 //!  socket ─▶ input ─▶ poll_event ─▶ message        send ─▶ output ─▶ socket
@@ -35,13 +35,22 @@ impl core::fmt::Debug for Role {
     }
 }
 
+/// What both ends of a connection send. (RFC 6455 §5.6)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageType {
+    /// Octets.
+    Binary,
+    /// Octets that should be UTF-8: whoever reads them finds out.
+    Text,
+}
+
 /// What came from the peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WebSocketEvent {
-    /// A whole binary message.
+    /// A whole message.
     Message(Bytes),
-    /// The peer sends a text message. Nothing follows.
-    Text,
+    /// The peer sends a message of the other type. Nothing follows.
+    WrongType,
     /// The peer closes the connection. Nothing follows.
     Closed,
     /// The peer broke a rule of the framing. Nothing follows.
@@ -86,6 +95,8 @@ impl FramingError {
 #[derive(Debug)]
 pub struct WebSocket {
     role: Role,
+    /// What messages are.
+    kind: Kind,
     message_bytes_max: usize,
     /// The frames so far of a message that came in several.
     fragments: Option<BytesMut>,
@@ -98,11 +109,17 @@ pub struct WebSocket {
 }
 
 impl WebSocket {
-    /// A connection whose upgrade is done, that takes messages of at most `message_bytes_max` octets.
+    /// A connection whose upgrade is done, with messages of one type, that takes those of at most
+    /// `message_bytes_max` octets.
     #[must_use]
-    pub fn new(role: Role, message_bytes_max: usize) -> Self {
+    pub fn new(role: Role, message_type: MessageType, message_bytes_max: usize) -> Self {
+        let kind = match message_type {
+            MessageType::Binary => Kind::Binary,
+            MessageType::Text => Kind::Text,
+        };
         Self {
             role,
+            kind,
             message_bytes_max,
             fragments: None,
             ping: None,
@@ -125,9 +142,9 @@ impl WebSocket {
             if let Err(error) = self.check(&head) {
                 return Some(self.fail(error));
             }
-            if head.kind == Kind::Text {
+            if matches!(head.kind, Kind::Binary | Kind::Text) && head.kind != self.kind {
                 self.is_over = true;
-                return Some(WebSocketEvent::Text);
+                return Some(WebSocketEvent::WrongType);
             }
             if input.len() < head.size() {
                 return None;
@@ -157,9 +174,9 @@ impl WebSocket {
         lacks.min(self.message_bytes_max)
     }
 
-    /// Puts a binary message into the output. Nothing goes out after [`WebSocket::close`].
+    /// Puts a message into the output. Nothing goes out after [`WebSocket::close`].
     pub fn send(&mut self, message: Bytes) {
-        self.put(Kind::Binary, message);
+        self.put(self.kind, message);
     }
 
     /// Puts a close frame into the output, once. (RFC 6455 §5.5.1)
@@ -203,8 +220,10 @@ impl WebSocket {
 
     fn on_frame(&mut self, head: &Head, payload: BytesMut) -> Option<WebSocketEvent> {
         match head.kind {
-            Kind::Binary if head.is_final => return Some(WebSocketEvent::Message(payload.freeze())),
-            Kind::Binary => self.fragments = Some(BytesMut::from(&payload[..])),
+            Kind::Binary | Kind::Text if head.is_final => {
+                return Some(WebSocketEvent::Message(payload.freeze()));
+            }
+            Kind::Binary | Kind::Text => self.fragments = Some(BytesMut::from(&payload[..])),
             Kind::Continuation => {
                 let mut whole = self.fragments.take().unwrap_or_default();
                 whole.extend_from_slice(&payload);
@@ -220,7 +239,7 @@ impl WebSocket {
                 self.is_closed_here = true;
                 return Some(WebSocketEvent::Closed);
             }
-            Kind::Pong | Kind::Text => {}
+            Kind::Pong => {}
         }
         None
     }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tungstenite::protocol::{Role as TheirRole, WebSocketConfig};
 use tungstenite::{Message, WebSocket as Theirs};
 
-use super::{FramingError, Role, WebSocket, WebSocketEvent};
+use super::{FramingError, MessageType, Role, WebSocket, WebSocketEvent};
 use crate::random::Random;
 
 const BYTES_MAX: usize = 64 * 1024;
@@ -16,11 +16,11 @@ const BYTES_MAX: usize = 64 * 1024;
 fn client() -> WebSocket {
     let mut random = Random::new(7);
     let keys = move || (random.next_u64() as u32).to_be_bytes();
-    WebSocket::new(Role::Client(Box::new(keys)), BYTES_MAX)
+    WebSocket::new(Role::Client(Box::new(keys)), MessageType::Binary, BYTES_MAX)
 }
 
 fn server() -> WebSocket {
-    WebSocket::new(Role::Server, BYTES_MAX)
+    WebSocket::new(Role::Server, MessageType::Binary, BYTES_MAX)
 }
 
 /// Everything that waits to be written.
@@ -188,7 +188,7 @@ fn each_rule_of_the_framing_is_held_against_its_breaker() {
 #[test]
 fn nothing_is_kept_of_what_comes_behind_the_end() {
     let mut ours = client();
-    assert_eq!(events(&mut ours, &[0x81, 100]), [WebSocketEvent::Text]);
+    assert_eq!(events(&mut ours, &[0x81, 100]), [WebSocketEvent::WrongType]);
     let mut input = BytesMut::from(&[7; 1000][..]);
     assert_eq!(ours.poll_event(&mut input), None);
     assert!(input.is_empty());
@@ -204,8 +204,20 @@ fn a_small_message_does_not_pin_the_buffer_that_it_came_in() {
 }
 
 #[test]
-fn a_text_message_is_told_at_its_head() {
-    assert_eq!(events(&mut client(), &[0x81, 100]), [WebSocketEvent::Text]);
+fn a_message_of_the_other_type_is_told_at_its_head() {
+    assert_eq!(events(&mut client(), &[0x81, 100]), [WebSocketEvent::WrongType]);
+    let mut ours = WebSocket::new(Role::Server, MessageType::Text, BYTES_MAX);
+    assert_eq!(events(&mut ours, &[0x82, 0x80 | 100, 0, 0, 0, 0]), [WebSocketEvent::WrongType]);
+}
+
+#[test]
+fn text_goes_out_and_comes_in_as_text_also_in_fragments() {
+    let mut ours = WebSocket::new(Role::Server, MessageType::Text, BYTES_MAX);
+    ours.send(Bytes::from_static("é".as_bytes()));
+    let mut theirs = theirs(TheirRole::Client, taken(&mut ours));
+    assert_eq!(theirs.read().unwrap(), Message::Text("é".into()));
+    let halves = [0x01, 0x81, 0, 0, 0, 0, b'a', 0x80, 0x81, 0, 0, 0, 0, b'b'];
+    assert_eq!(events(&mut ours, &halves), [message(b"ab")]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Sequences whose declared count is bounded before memory is reserved for them.
+//! Sequences whose count is bounded before memory is reserved for them.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -22,6 +22,10 @@ impl<'de, const MAX: usize, T: Deserialize<'de>> Visitor<'de> for Items<MAX, T> 
         }
         let mut items = Vec::with_capacity(declared);
         while let Some(item) = sequence.next_element()? {
+            // JSON declares no count.
+            if items.len() >= MAX {
+                return Err(A::Error::custom("too many items"));
+            }
             items.push(item);
         }
         Ok(items)

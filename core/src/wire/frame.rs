@@ -1,5 +1,6 @@
 //! Frames: one place that writes each and one that reads it.
 
+use alloc::boxed::Box;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -244,14 +245,14 @@ impl Frame {
         }
     }
 
-    /// Octets of the whole frame.
+    /// Octets of the whole frame in a binary message.
     #[must_use]
     pub fn size(&self) -> usize {
         let body = self.body_size();
         varint::size(self.kind()) + varint::size(body as u64) + body
     }
 
-    /// Appends the frame to a message.
+    /// Appends the frame to a binary message.
     pub fn put(&self, out: &mut BytesMut) {
         let size = self.body_size();
         varint::put(out, self.kind());
@@ -395,17 +396,24 @@ fn take_postcard<T: Serialize + DeserializeOwned>(body: &[u8]) -> Result<T, Misb
 #[derive(Debug)]
 pub struct Frames {
     rest: Bytes,
+    /// The one frame of a message that was read whole.
+    whole: Option<Box<Frame>>,
 }
 
 impl Frames {
-    /// Reads the acknowledgement of `message` and stands before its first frame.
+    /// A message of one frame.
+    pub(super) const fn one(frame: Box<Frame>) -> Self {
+        Self { rest: Bytes::new(), whole: Some(frame) }
+    }
+
+    /// Reads the acknowledgement of a binary message and stands before its first frame.
     ///
     /// # Errors
     /// As [`varint::take`].
     pub fn of(mut message: Bytes) -> Result<(u64, Self), Misbehaviour> {
         let (ack, rest) = varint::split(&message)?;
         message.advance(message.len() - rest.len());
-        Ok((ack, Self { rest: message }))
+        Ok((ack, Self { rest: message, whole: None }))
     }
 
     fn take_frame(&mut self) -> Result<Frame, Misbehaviour> {
@@ -429,7 +437,7 @@ impl Iterator for Frames {
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
-            return None;
+            return self.whole.take().map(|frame| Ok(*frame));
         }
         let frame = self.take_frame();
         if frame.is_err() {

@@ -1,11 +1,13 @@
-//! The handshake's frames: hello, welcome, refused.
+//! The handshake's frames: hello, welcome, refused. Both profiles write and read the same structures; where one is for
+//! people, codes and settings stand there by name, and what says nothing may be missing.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::bounded::bounded;
+use super::json::text::{self, Code, secret};
 use crate::limits::{MOUNTS_MAX, SessionLimits};
 
 /// What a telephone says first.
@@ -21,10 +23,13 @@ pub struct Hello {
     /// The start of the telephone's process in milliseconds since 1970.
     pub epoch: u64,
     /// Name and version of the program, for logs.
+    #[serde(default)]
     pub agent: String,
     /// The telephone's own limits.
+    #[serde(default)]
     pub settings: Settings,
     /// A session to go on with instead of a new one.
+    #[serde(default)]
     pub resume: Option<Resume>,
 }
 
@@ -47,6 +52,7 @@ pub struct Resume {
     /// The session's number from its welcome.
     pub session: u64,
     /// The resume secret from its welcome.
+    #[serde(with = "secret")]
     pub secret: [u8; 16],
     /// How many numbered messages of the peer have arrived.
     pub position: u64,
@@ -58,6 +64,7 @@ pub struct Welcome {
     /// The session's number.
     pub session: u64,
     /// What a later [`Resume`] must present. Unguessable, made by the relay's driver.
+    #[serde(with = "secret")]
     pub secret: [u8; 16],
     /// With a resumed session, how many numbered messages of the telephone have arrived.
     pub resumed: Option<u64>,
@@ -87,8 +94,7 @@ impl core::fmt::Debug for Welcome {
 }
 
 /// Why a handshake was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "u64", into = "u64")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusedCode {
     /// The token is not valid, or does not cover a mount. Asking again with it is of no use.
     Forbidden,
@@ -134,6 +140,26 @@ impl From<u64> for RefusedCode {
     }
 }
 
+impl Serialize for RefusedCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            Code(*self).serialize(serializer)
+        } else {
+            u64::from(*self).serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RefusedCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            Code::deserialize(deserializer).map(|code| code.0)
+        } else {
+            u64::deserialize(deserializer).map(Self::from)
+        }
+    }
+}
+
 /// The plugboard's refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
@@ -152,23 +178,57 @@ pub enum Setting {
     Streams,
     /// Octets that a stream may carry before its first credit frame.
     StreamFloor,
+    /// Not 0 if the sender goes on with a session over another link: only then is anything kept for it.
+    Resume,
 }
 
 impl Setting {
+    const ALL: [Self; 3] = [Self::Streams, Self::StreamFloor, Self::Resume];
+
     const fn id(self) -> u64 {
         match self {
             Self::Streams => 1,
             Self::StreamFloor => 2,
+            Self::Resume => 3,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Streams => "streams",
+            Self::StreamFloor => "stream_floor",
+            Self::Resume => "resume",
         }
     }
 }
 
 /// The limits of one end as the other must keep them: (id, value) pairs, unknown ids skipped.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Settings(#[serde(deserialize_with = "bounded::<SETTINGS_MAX, _, _>")] Vec<(u64, u64)>);
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings(Vec<(u64, u64)>);
 
-/// Settings in one hello or welcome: v1 has two, the rest is room for later versions.
+/// Settings in one hello or welcome: v1 has three, the rest is room for later versions.
 const SETTINGS_MAX: usize = 64;
+
+impl Serialize for Settings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !serializer.is_human_readable() {
+            return self.0.serialize(serializer);
+        }
+        let name = |id| Setting::ALL.into_iter().find(|setting| setting.id() == id).map(Setting::name);
+        text::put_settings(&self.0, name, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Settings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return bounded::<SETTINGS_MAX, _, _>(deserializer).map(Self);
+        }
+        let id =
+            |name: &str| Setting::ALL.into_iter().find(|setting| setting.name() == name).map(Setting::id);
+        text::take_settings(SETTINGS_MAX, id, deserializer).map(Self)
+    }
+}
 
 impl Settings {
     /// What an end with these limits tells the other.
@@ -177,6 +237,7 @@ impl Settings {
         Self(alloc::vec![
             (Setting::Streams.id(), limits.streams),
             (Setting::StreamFloor.id(), limits.stream_floor),
+            (Setting::Resume.id(), u64::from(!limits.resume_window.is_zero())),
         ])
     }
 
@@ -184,6 +245,13 @@ impl Settings {
     #[must_use]
     pub fn value(&self, setting: Setting) -> Option<u64> {
         self.0.iter().find(|(id, _)| *id == setting.id()).map(|(_, value)| *value)
+    }
+
+    /// For how long a session with whoever sent these settings waits for another link: `window`, unless the sender
+    /// does not come back.
+    #[must_use]
+    pub fn resume_window(&self, window: Duration) -> Duration {
+        if self.value(Setting::Resume).unwrap_or(0) == 0 { Duration::ZERO } else { window }
     }
 }
 

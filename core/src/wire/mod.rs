@@ -1,8 +1,12 @@
-//! The binary profile `telephone.v1`: messages, frames, varints, heads.
+//! What crosses a link: frames, and how they stand in messages.
+//!
+//! [`Frame`] is the one source of truth. The binary profile writes it here, the JSON profile in `json`, and the rules
+//! for what a head may hold are the same:
 //!
 //! ```text
-//! message = ack varint · frame*            one WebSocket binary message, at most 64 KiB
-//! frame   = type varint · length varint · body
+//! binary   message = ack varint · frame*            one WebSocket binary message, at most 64 KiB
+//!          frame   = type varint · length varint · body
+//! JSON     message = {"type": …, "data": {…}, "ack": …}      one frame, one text message, at most 128 KiB
 //! ```
 //!
 //! Types 0 to 63 are critical: one that is unknown ends the session. Types from 64 on may be skipped.
@@ -12,7 +16,9 @@ mod bounded;
 mod frame;
 mod head;
 mod hello;
+mod json;
 mod opening;
+mod profile;
 mod rules;
 pub mod varint;
 
@@ -20,9 +26,8 @@ pub use frame::{Frame, Frames, StreamId, skippable};
 pub use hello::{Hello, Refused, RefusedCode, Resume, Setting, Settings, Welcome};
 pub use opening::Opening;
 
+pub use profile::Profile;
+
 pub(crate) use head::{response_size, trailers_size};
 pub(crate) use opening::size as opening_size;
 pub(crate) use rules::{check_fields, check_opening, check_response};
-
-/// The WebSocket subprotocol that names this profile.
-pub const SUBPROTOCOL: &str = "telephone.v1";

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use telephone_core::limits::SessionLimits;
 use telephone_core::session::{LinkId, Role, Session, SessionConfig, StreamId};
 use telephone_core::time::{Timestamp, earliest};
-use telephone_core::wire::{Frame, Frames, Opening, Settings};
+use telephone_core::wire::{Frame, Frames, Opening, Profile, Settings};
 
 /// One way through the link.
 const LATENCY: Duration = Duration::from_millis(10);
@@ -37,7 +37,10 @@ impl Chart {
         let session = |role, seed| {
             let limits = SessionLimits::default();
             let (peer, resume_window) = (Settings::of(&limits), limits.resume_window);
-            Session::new(SessionConfig { role, limits, peer, seed, resume_window }, Timestamp::ZERO)
+            Session::new(
+                SessionConfig { role, profile: Profile::Binary, limits, peer, seed, resume_window },
+                Timestamp::ZERO,
+            )
         };
         let text = format!("{:10}telephone{:>width$}\n", "", "plugboard", width = WIDTH - 9);
         let (telephone, plugboard) = (session(Role::Telephone, 1), session(Role::Plugboard, 2));

@@ -15,7 +15,7 @@ use telephone_core::handshake::{Answer, Greeting, Reception, welcome};
 use telephone_core::limits::SessionLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::session::{Incoming, StreamId};
-use telephone_core::wire::{Hello, Opening, Resume, Settings, Welcome};
+use telephone_core::wire::{Hello, Opening, Profile, Resume, Settings, Welcome};
 
 const SECRET: [u8; 16] = [7; 16];
 const SESSION: u64 = 7;
@@ -34,20 +34,23 @@ fn hello(resume: Option<Resume>) -> Hello {
 
 /// Draws a handshake and returns what the plugboard said about going on.
 fn shake_hands(chart: &mut Chart, resume: Option<Resume>, resumed: Option<u64>) {
-    let (message, greeting) = Greeting::start(hello(resume), chart.now);
+    let (message, greeting) = Greeting::start(Profile::Binary, hello(resume), chart.now);
     chart.hand_over(&message, true);
-    let heard = Reception::start(chart.now).handle_message(message).expect("a sound hello");
+    let heard = Reception::start(Profile::Binary, chart.now).handle_message(message).expect("a sound hello");
     assert_eq!(heard.resume.map(|resume| resume.session), resume.map(|resume| resume.session));
-    let answer = welcome(Welcome {
-        session: SESSION,
-        secret: SECRET,
-        resumed,
-        resume_url: None,
-        resume_window_ms: 30_000,
-        spread_ms: 100,
-        expires_in_s: Some(3600),
-        settings: Settings::of(&SessionLimits::default()),
-    });
+    let answer = welcome(
+        Profile::Binary,
+        Welcome {
+            session: SESSION,
+            secret: SECRET,
+            resumed,
+            resume_url: None,
+            resume_window_ms: 30_000,
+            spread_ms: 100,
+            expires_in_s: Some(3600),
+            settings: Settings::of(&SessionLimits::default()),
+        },
+    );
     chart.hand_over(&answer, false);
     assert!(matches!(greeting.handle_message(answer), Ok(Answer::Welcome(_))));
 }

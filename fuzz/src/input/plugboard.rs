@@ -13,7 +13,7 @@ use telephone_core::router::{Identity, Registration, ResumeSecret, Route, Router
 use telephone_core::session::{Event, Role};
 use telephone_core::target;
 use telephone_core::time::Timestamp;
-use telephone_core::wire::{Hello, Opening, Resume, Setting};
+use telephone_core::wire::{Hello, Opening, Profile, Resume, Setting};
 
 use super::{Record, STEPS_MAX, application, records};
 use crate::http::public_connection;
@@ -81,7 +81,7 @@ impl Relay {
         match record.kind / 4 % 8 {
             0 => {
                 self.lose_link(slot);
-                if let Ok(hello) = Reception::start(self.now).handle_message(octets) {
+                if let Ok(hello) = Reception::start(Profile::Binary, self.now).handle_message(octets) {
                     self.on_hello(slot, &hello);
                 }
             }

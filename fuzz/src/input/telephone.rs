@@ -7,7 +7,7 @@ use telephone_core::handshake::{Answer, Greeting, Reception};
 use telephone_core::limits::SessionLimits;
 use telephone_core::session::{Event, Role};
 use telephone_core::time::Timestamp;
-use telephone_core::wire::{Hello, Resume, Setting, Settings, Welcome};
+use telephone_core::wire::{Hello, Profile, Resume, Setting, Settings, Welcome};
 
 use super::{Record, STEPS_MAX, application, records};
 use crate::memory::Meter;
@@ -72,8 +72,8 @@ impl Telephone {
                 assert!(earliest.is_none_or(|dial| self.now.since(dial) >= DIALS_WINDOW), "too many dials");
                 self.dials.push(self.now);
                 let hello = self.hello();
-                let (message, greeting) = Greeting::start(hello.clone(), self.now);
-                assert_eq!(Reception::start(self.now).handle_message(message), Ok(hello));
+                let (message, greeting) = Greeting::start(Profile::Binary, hello.clone(), self.now);
+                assert_eq!(Reception::start(Profile::Binary, self.now).handle_message(message), Ok(hello));
                 self.greeting = Some(greeting);
             }
             Some(DialEvent::GiveUp(_)) | None => {}

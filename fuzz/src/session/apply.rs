@@ -6,7 +6,7 @@ use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::limits::SessionLimits;
 use telephone_core::session::{LinkId, Role, Session, SessionConfig, StreamId};
 use telephone_core::time::Timestamp;
-use telephone_core::wire::Settings;
+use telephone_core::wire::{Profile, Settings};
 
 use super::assert_bounded;
 use super::tap::Tap;
@@ -42,6 +42,7 @@ impl End {
     ) -> Self {
         let config = SessionConfig {
             role,
+            profile: Profile::Binary,
             limits: limits.clone(),
             peer: Settings::of(peer),
             seed: 1,

@@ -67,7 +67,7 @@ pub(super) async fn serve<R: Runtime>(
     while let Some(request) = client.next_request(relay, raised.as_mut()).await {
         if tunnel::is_for_telephones(&relay.config.tunnel_path, &request.head) {
             match tunnel::upgrade(&mut client, &request.head) {
-                Ok(()) => return tunnel::serve(relay, client).await,
+                Ok(profile) => return tunnel::serve(relay, client, profile).await,
                 Err(answer) => client.server.refuse(&answer),
             }
         } else if exchange::serve(relay, &mut client, request).await.is_break() {

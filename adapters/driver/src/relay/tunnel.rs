@@ -18,7 +18,7 @@ use telephone_core::mount::Mount;
 use telephone_core::router::{Identity, Registration, ResumeSecret, SessionKey};
 use telephone_core::session::{CannotResume, Event, LinkId, Role, Session, SessionConfig};
 use telephone_core::target;
-use telephone_core::wire::{Hello, Opening, Refused, RefusedCode, SUBPROTOCOL, Settings, Welcome};
+use telephone_core::wire::{Hello, Opening, Profile, Refused, RefusedCode, Settings, Welcome};
 
 use super::ports::PortError;
 use super::public::Client;
@@ -40,8 +40,8 @@ pub(super) fn is_for_telephones(tunnel_path: &str, head: &RequestHead) -> bool {
     target::path(&head.target) == tunnel_path.as_bytes()
 }
 
-/// Checks a telephone's upgrade (RFC 6455 §4.2) and puts the 101 into the output.
-pub(super) fn upgrade<R: Runtime>(client: &mut Client<R>, head: &RequestHead) -> Result<(), OwnAnswer> {
+/// Checks a telephone's upgrade (RFC 6455 §4.2) and puts the 101 into the output. Tells the profile that it chose.
+pub(super) fn upgrade<R: Runtime>(client: &mut Client<R>, head: &RequestHead) -> Result<Profile, OwnAnswer> {
     let is_web_socket = head.upgrade.as_ref().is_some_and(|token| token.eq_ignore_ascii_case(b"websocket"));
     if !is_web_socket {
         return Err(OwnAnswer::new(426, "Telephones connect here, with a WebSocket upgrade."));
@@ -52,15 +52,12 @@ pub(super) fn upgrade<R: Runtime>(client: &mut Client<R>, head: &RequestHead) ->
         return Err(OwnAnswer::new(400, "The WebSocket upgrade lacks a key or version 13."));
     };
     let offers = head.headers.all("sec-websocket-protocol");
-    let is_spoken = offers
-        .flat_map(|list| list.split(|octet| *octet == b','))
-        .any(|token| token.trim_ascii() == SUBPROTOCOL.as_bytes());
-    if !is_spoken {
-        return Err(OwnAnswer::new(400, "The subprotocol must be telephone.v1."));
-    }
+    let Some(profile) = Profile::of_offers(offers) else {
+        return Err(OwnAnswer::new(400, "The subprotocol must be telephone.v1 or telephone.v1.json."));
+    };
     let mut headers = Headers::new();
     headers.push(&b"Sec-WebSocket-Accept"[..], derive_accept_key(key));
-    headers.push(&b"Sec-WebSocket-Protocol"[..], SUBPROTOCOL.as_bytes());
+    headers.push(&b"Sec-WebSocket-Protocol"[..], profile.subprotocol().as_bytes());
     let switching = ResponseHead {
         status: 101,
         reason: Bytes::from_static(b"Switching Protocols"),
@@ -69,11 +66,12 @@ pub(super) fn upgrade<R: Runtime>(client: &mut Client<R>, head: &RequestHead) ->
         upgrade: head.upgrade.clone(),
     };
     let unusable = OwnAnswer::new(400, "The WebSocket upgrade is not usable.");
-    client.server.respond(&switching, false).map_err(|_| unusable)
+    client.server.respond(&switching, false).map_err(|_| unusable)?;
+    Ok(profile)
 }
 
 /// Serves an upgraded connection: handshake, then session.
-pub(super) async fn serve<R: Runtime>(relay: &Arc<Inner<R>>, mut client: Client<R>) {
+pub(super) async fn serve<R: Runtime>(relay: &Arc<Inner<R>>, mut client: Client<R>, profile: Profile) {
     let now = relay.runtime.now();
     let flush = |cx: &mut Context<'_>| client.connection.poll_drain(client.server.output(), now, cx);
     let flushed = std::future::poll_fn(flush).await;
@@ -81,8 +79,8 @@ pub(super) async fn serve<R: Runtime>(relay: &Arc<Inner<R>>, mut client: Client<
         return;
     }
     client.connection.socket.tune_for_link();
-    let mut link = Link::accepted(client.connection);
-    let reception = Reception::start(relay.runtime.now());
+    let mut link = Link::accepted(client.connection, profile);
+    let reception = Reception::start(profile, relay.runtime.now());
     let deadline = relay.runtime.sleep_until(reception.poll_timeout());
     let receiving = async { link.receive().await.ok() };
     let received = future::or(receiving, async {
@@ -97,7 +95,7 @@ pub(super) async fn serve<R: Runtime>(relay: &Arc<Inner<R>>, mut client: Client<
             return link.close(&relay.runtime, CloseCode::Protocol).await;
         }
     };
-    let admitted = admit(relay, &hello);
+    let admitted = admit(relay, profile, &hello);
     // What runs now may run for long.
     drop(hello);
     match admitted {
@@ -105,7 +103,7 @@ pub(super) async fn serve<R: Runtime>(relay: &Arc<Inner<R>>, mut client: Client<
         Err(refused) => {
             tracing::info!(peer = %client.peer, reason = refused.reason, "refused a telephone");
             // A telephone that is gone already does not need the answer.
-            let _ = link.send(&relay.runtime, handshake::refuse(refused)).await;
+            let _ = link.send(&relay.runtime, handshake::refuse(profile, refused)).await;
             link.close(&relay.runtime, CloseCode::Policy).await;
         }
     }
@@ -126,14 +124,14 @@ fn refused(code: RefusedCode, reason: impl ToString) -> Refused {
 
 /// Judges a hello: its token, its mounts against the claims. Then the session that it names goes on, or a new
 /// one finds its place among the registered ones.
-fn admit<R: Runtime>(relay: &Arc<Inner<R>>, hello: &Hello) -> Result<Admitted, Refused> {
+fn admit<R: Runtime>(relay: &Arc<Inner<R>>, profile: Profile, hello: &Hello) -> Result<Admitted, Refused> {
     let grant = relay.authority.verify(&hello.token).map_err(|error| {
         relay.observer.token_refused(error);
         let retry_after_ms = error.is_temporary().then(|| fastrand::u64(TOKEN_RETRY_MS));
         Refused { retry_after_ms, ..refused(auth_code(error), error) }
     })?;
     let identity = Identity::new(grant.subject.clone(), hello.instance.clone());
-    if let Some(resumed) = resume(relay, hello, &identity, &grant) {
+    if let Some(resumed) = resume(relay, profile, hello, &identity, &grant) {
         return resumed;
     }
     let mounts = claimed_mounts(hello, &grant).inspect_err(|refused| {
@@ -145,7 +143,7 @@ fn admit<R: Runtime>(relay: &Arc<Inner<R>>, hello: &Hello) -> Result<Admitted, R
         return Err(refused(RefusedCode::Busy, "the plugboard is leaving"));
     }
     let registered =
-        open_ports(relay, &mounts).and_then(|()| register(relay, hello, identity, grant, mounts));
+        open_ports(relay, &mounts).and_then(|()| register(relay, profile, hello, identity, grant, mounts));
     if registered.is_err() {
         ports::settle(relay);
     }
@@ -168,12 +166,17 @@ fn open_ports<R: Runtime>(relay: &Arc<Inner<R>>, mounts: &[Mount]) -> Result<(),
 /// Goes on with the session that a hello names and proves the right to, if that can go on.
 fn resume<R: Runtime>(
     relay: &Arc<Inner<R>>,
+    profile: Profile,
     hello: &Hello,
     identity: &Identity,
     grant: &Grant,
 ) -> Option<Result<Admitted, Refused>> {
     let resume = hello.resume.as_ref()?;
     let (key, session) = relay.registry.resumable(identity, resume)?;
+    if session.with_link(|session| session.profile()) != profile {
+        // What it keeps is written in the other profile.
+        return None;
+    }
     match session.act(|session| session.can_resume(resume.position)) {
         Ok(()) => {}
         Err(CannotResume::Over) => return None,
@@ -188,12 +191,13 @@ fn resume<R: Runtime>(
     session.with(|session, now| session.authorize(grant.good_for, now));
     relay.registry.settle_line(key, relay.runtime.now());
     let secret = ResumeSecret::new(resume.secret);
-    let welcome = welcome(relay, key, grant, secret, Some(session.position()));
+    let welcome = welcome(relay, key, grant, secret, &session, Some(session.position()));
     Some(Ok(Admitted { key, session, link, subject: grant.subject.clone(), welcome }))
 }
 
 fn register<R: Runtime>(
     relay: &Arc<Inner<R>>,
+    profile: Profile,
     hello: &Hello,
     identity: Identity,
     grant: Grant,
@@ -208,10 +212,11 @@ fn register<R: Runtime>(
     let now = relay.runtime.now();
     let config = SessionConfig {
         role: Role::Plugboard,
+        profile,
         limits: relay.config.session.clone(),
         peer: hello.settings.clone(),
         seed: fastrand::u64(..),
-        resume_window: relay.config.session.resume_window,
+        resume_window: hello.settings.resume_window(relay.config.session.resume_window),
     };
     let mut session = Session::new(config, now);
     session.authorize(grant.good_for, now);
@@ -225,7 +230,7 @@ fn register<R: Runtime>(
     let registration = Registration { identity, epoch: hello.epoch, mounts, secret };
     let registered = relay.registry.register(key, registration, &grant, session.clone(), now);
     registered.map_err(|error| refused(error.code(), error))?;
-    let welcome = welcome(relay, key, &grant, secret, None);
+    let welcome = welcome(relay, key, &grant, secret, &session, None);
     Ok(Admitted { key, session, link, subject: grant.subject, welcome })
 }
 
@@ -271,10 +276,11 @@ fn welcome<R: Runtime>(
     key: SessionKey,
     grant: &Grant,
     secret: ResumeSecret,
+    session: &SharedSession,
     resumed: Option<u64>,
 ) -> Welcome {
     let sessions = relay.registry.counts().sessions as u64;
-    let window = relay.config.session.resume_window.as_millis();
+    let window = session.with_link(|session| session.resume_window()).as_millis();
     Welcome {
         session: key.number(),
         secret: secret.octets(),
@@ -298,7 +304,7 @@ async fn run<R: Runtime>(
     let Admitted { key, session, link: id, subject, welcome } = admitted;
     let keeper = Keeper { relay: relay.clone(), key, session: session.clone(), link: id };
     let has_resumed = welcome.resumed.is_some();
-    if link.send(&relay.runtime, handshake::welcome(welcome)).await.is_err() {
+    if link.send(&relay.runtime, handshake::welcome(link.profile(), welcome)).await.is_err() {
         session.with(|session, now| session.handle_disconnect(id, now));
     }
     if !has_resumed {

@@ -7,7 +7,7 @@ use telephone_core::error::ResetCode;
 use telephone_core::limits::SessionLimits;
 use telephone_core::message::{Headers, RequestHead};
 use telephone_core::session::{Incoming, Role, SessionConfig};
-use telephone_core::wire::Settings;
+use telephone_core::wire::{Profile, Settings};
 
 use super::*;
 
@@ -35,6 +35,7 @@ pub(crate) fn session() -> SharedSession {
 pub(crate) fn limited(limits: SessionLimits) -> SharedSession {
     let config = SessionConfig {
         role: Role::Plugboard,
+        profile: Profile::Binary,
         peer: Settings::of(&limits),
         limits,
         seed: 1,

@@ -12,7 +12,7 @@ use telephone_core::dialer::DialFailure;
 use telephone_core::error::Misbehaviour;
 use telephone_core::handshake::{Answer, Greeting};
 use telephone_core::limits::HANDSHAKE_TIMEOUT;
-use telephone_core::wire::{Hello, Refused, Resume, SUBPROTOCOL, Welcome};
+use telephone_core::wire::{Hello, Profile, Refused, Resume, Welcome};
 
 use super::Config;
 use super::upgrade::Upgrading;
@@ -106,11 +106,11 @@ async fn attempt<R: Runtime>(
     let token = config.token.token().map_err(DialError::Token)?;
     let socket = connect(runtime, config, url).await?;
     let mut request = url.as_url().as_str().into_client_request().map_err(DialError::Upgrade)?;
-    let subprotocol = http::HeaderValue::from_static(SUBPROTOCOL);
+    let subprotocol = http::HeaderValue::from_static(Profile::Binary.subprotocol());
     request.headers_mut().insert(http::header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
     let (socket, _) = client_async(request, Upgrading::new(socket)).await.map_err(upgrade_error)?;
     let mut link = Link::dialled(socket.into_inner().into_connection());
-    let (hello, greeting) = Greeting::start(hello(config, token, resume), runtime.now());
+    let (hello, greeting) = Greeting::start(Profile::Binary, hello(config, token, resume), runtime.now());
     link.send(runtime, hello).await.map_err(DialError::Link)?;
     let answer = link.receive().await.map_err(DialError::Link)?;
     match greeting.handle_message(answer)? {

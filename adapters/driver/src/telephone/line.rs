@@ -11,7 +11,7 @@ use telephone_core::error::{CloseReason, LeaveCode, ResetCode, Touched};
 use telephone_core::limits::{DRAIN_TIME, FAREWELL_TIME, RESUME_ALONE_TIME};
 use telephone_core::session::{Event, LinkId, Role, Session, SessionConfig};
 use telephone_core::time::Timestamp;
-use telephone_core::wire::{Opening, Resume, Welcome};
+use telephone_core::wire::{Opening, Profile, Resume, Welcome};
 
 use super::dial::{self, DialError, Established};
 use super::{Config, ServeError, SharedStatus, raw};
@@ -264,6 +264,7 @@ impl<R: Runtime, L: Leg> Line<R, L> {
         };
         let config = SessionConfig {
             role: Role::Telephone,
+            profile: Profile::Binary,
             limits: self.config.limits.clone(),
             peer: welcome.settings.clone(),
             seed: fastrand::u64(..),

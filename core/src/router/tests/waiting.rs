@@ -4,6 +4,7 @@ use super::{Relay, SessionKey};
 use crate::limits::RouterLimits;
 
 const KIB: u64 = 1024;
+const NONE: [u64; 0] = [];
 
 /// A relay that lets waiting sessions hold 100 KiB, what they cost beside included.
 fn relay() -> Relay {
@@ -23,18 +24,18 @@ fn wait(relay: &mut Relay, key: u64, octets: u64) -> alloc::vec::Vec<u64> {
 fn sessions_wait_as_long_as_all_of_them_hold_little() {
     let mut relay = relay();
     for key in 1..=5 {
-        assert_eq!(wait(&mut relay, key, 16 * KIB), [], "session {key}");
+        assert_eq!(wait(&mut relay, key, 16 * KIB), NONE, "session {key}");
     }
     // One that waits on is counted once.
-    assert_eq!(wait(&mut relay, 5, 16 * KIB), []);
+    assert_eq!(wait(&mut relay, 5, 16 * KIB), NONE);
 }
 
 #[test]
 fn of_who_holds_the_most_the_session_is_given_up_that_waited_longest() {
     let mut relay = relay();
-    assert_eq!(wait(&mut relay, 1, 26 * KIB), []);
-    assert_eq!(wait(&mut relay, 2, 26 * KIB), []);
-    assert_eq!(wait(&mut relay, 3, 26 * KIB), []);
+    assert_eq!(wait(&mut relay, 1, 26 * KIB), NONE);
+    assert_eq!(wait(&mut relay, 2, 26 * KIB), NONE);
+    assert_eq!(wait(&mut relay, 3, 26 * KIB), NONE);
     assert_eq!(wait(&mut relay, 4, 16 * KIB), [1], "a holds 60 KiB and b 50");
     assert_eq!(wait(&mut relay, 5, 90 * KIB), [3, 5], "one alone may hold too much");
 }
@@ -42,9 +43,9 @@ fn of_who_holds_the_most_the_session_is_given_up_that_waited_longest() {
 #[test]
 fn who_has_a_link_again_or_is_gone_holds_nothing() {
     let mut relay = relay();
-    assert_eq!(wait(&mut relay, 1, 90 * KIB), []);
+    assert_eq!(wait(&mut relay, 1, 90 * KIB), NONE);
     assert_eq!(relay.router.handle_waiting(SessionKey::new(1), None), []);
-    assert_eq!(wait(&mut relay, 2, 90 * KIB), []);
+    assert_eq!(wait(&mut relay, 2, 90 * KIB), NONE);
     relay.remove(2);
-    assert_eq!(wait(&mut relay, 3, 90 * KIB), []);
+    assert_eq!(wait(&mut relay, 3, 90 * KIB), NONE);
 }

@@ -13,7 +13,7 @@ use crate::message::Headers;
 use crate::random::Random;
 use crate::session::stream::SendState;
 use crate::session::{Incoming, Role, Session, StreamId};
-use crate::wire::Opening;
+use crate::wire::{Opening, Profile};
 
 /// What a byte of a stream must be: leaks, reorderings and repetitions show at the first wrong one. [I8]
 fn content(id: StreamId, is_openers: bool, offset: u64) -> u8 {
@@ -75,7 +75,8 @@ impl World {
         let mut random = Random::new(seed);
         let limits = [swarm(&mut random), swarm(&mut random)];
         let window = if random.up_to(2) == 0 { Duration::ZERO } else { 30 * SECOND };
-        let pair = Pair::waiting(&limits[0], &limits[1], window);
+        let profile = if seed.is_multiple_of(3) { Profile::Json } else { Profile::Binary };
+        let pair = Pair::speaking(profile, &limits[0], &limits[1], window);
         let held = [Vec::new(), Vec::new()];
         Self { pair, directions: BTreeMap::new(), held, limits, has_left: false, trace: 0 }
     }
@@ -178,7 +179,7 @@ impl World {
     fn transmit(&mut self, end: usize) {
         let now = self.pair.now;
         if let Some(message) = self.session(end).say(now) {
-            assert!(message.len() <= crate::limits::MESSAGE_BYTES_MAX);
+            assert!(message.len() <= self.session(end).profile().message_bytes_max());
             self.record(&message);
             let queue = if end == 0 { &mut self.pair.to_plugboard } else { &mut self.pair.to_telephone };
             queue.push_back(message);
@@ -366,7 +367,7 @@ fn check_session(session: &Session, limits: &SessionLimits) {
     assert!(theirs <= limits.streams);
     let unread: usize = session.streams.values().map(|stream| stream.recv.buffer.len()).sum();
     let replay_max = limits.replay_bytes.max(limits.replay_bytes_max);
-    assert!(session.kept() <= replay_max + crate::limits::MESSAGE_BYTES_MAX + 64);
+    assert!(session.kept() <= replay_max + session.profile().message_bytes_max() + 64);
     assert!(unread as u64 <= window + session.streams.len() as u64 * limits.stream_floor); // I36
     for (id, stream) in &session.streams {
         let grant = &stream.recv.grant;

@@ -6,11 +6,11 @@ use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
 use crate::error::Misbehaviour;
-use crate::limits::{MESSAGE_BYTES_MAX, SessionLimits};
+use crate::limits::SessionLimits;
 use crate::message::{Headers, RequestHead, ResponseHead};
 use crate::session::{Accepted, Event, Incoming, Role, Session, SessionConfig, StreamId};
 use crate::time::{Timestamp, earliest};
-use crate::wire::{Frame, Frames, Opening, Settings, varint};
+use crate::wire::{Frame, Frames, Opening, Profile, Settings, varint};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
@@ -27,8 +27,20 @@ pub(super) fn resumable(
     seed: u64,
     window: Duration,
 ) -> Session {
+    speaking(Profile::Binary, role, own, peer, seed, window)
+}
+
+/// Likewise, with one of the profiles.
+pub(super) fn speaking(
+    profile: Profile,
+    role: Role,
+    own: &SessionLimits,
+    peer: &SessionLimits,
+    seed: u64,
+    window: Duration,
+) -> Session {
     let peer = Settings::of(peer);
-    let config = SessionConfig { role, limits: own.clone(), peer, seed, resume_window: window };
+    let config = SessionConfig { role, profile, limits: own.clone(), peer, seed, resume_window: window };
     Session::new(config, Timestamp::ZERO)
 }
 
@@ -164,9 +176,19 @@ impl Pair {
 
     /// A pair that has not said anything and waits for a new link for so long.
     pub(super) fn waiting(telephone: &SessionLimits, plugboard: &SessionLimits, window: Duration) -> Self {
+        Self::speaking(Profile::Binary, telephone, plugboard, window)
+    }
+
+    /// Likewise, with one of the profiles.
+    pub(super) fn speaking(
+        profile: Profile,
+        telephone: &SessionLimits,
+        plugboard: &SessionLimits,
+        window: Duration,
+    ) -> Self {
         Self {
-            telephone: resumable(Role::Telephone, telephone, plugboard, 1, window),
-            plugboard: resumable(Role::Plugboard, plugboard, telephone, 2, window),
+            telephone: speaking(profile, Role::Telephone, telephone, plugboard, 1, window),
+            plugboard: speaking(profile, Role::Plugboard, plugboard, telephone, 2, window),
             to_telephone: VecDeque::new(),
             to_plugboard: VecDeque::new(),
             now: Timestamp::ZERO,
@@ -178,7 +200,8 @@ impl Pair {
         let down = self.plugboard.say(self.now);
         let up = self.telephone.say(self.now);
         for message in down.iter().chain(&up) {
-            assert!(message.len() <= MESSAGE_BYTES_MAX, "a message of {} octets", message.len());
+            let most = self.plugboard.profile().message_bytes_max();
+            assert!(message.len() <= most, "a message of {} octets", message.len());
         }
         let is_any = down.is_some() || up.is_some();
         self.to_telephone.extend(down);

@@ -7,7 +7,7 @@ use telephone_core::handshake::{self, Answer, Greeting};
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::random::Random;
 use telephone_core::session::StreamId;
-use telephone_core::wire::{Frame, Hello, Opening, Resume, Settings, Welcome, varint};
+use telephone_core::wire::{Frame, Hello, Opening, Profile, Resume, Settings, Welcome, varint};
 
 use super::issuer::Issuer;
 use super::plugboard::session_limits;
@@ -70,7 +70,7 @@ impl HostileTelephone {
             settings: Settings::of(&session_limits(&stage.scenario.telephone_limits)),
             resume: self.proof(&mut stage.random),
         };
-        let (message, greeting) = Greeting::start(hello, stage.clock.timestamp());
+        let (message, greeting) = Greeting::start(Profile::Binary, hello, stage.clock.timestamp());
         stage.write(wire, Side::Telephone, message);
         self.greeting = Some(greeting);
         self.wire = Some(wire);
@@ -190,16 +190,19 @@ impl HostilePlugboard {
 fn welcome(stage: &mut Stage<'_>) -> Bytes {
     let random = &mut stage.random;
     let mut number = |options: &[u64]| options[random.up_to(options.len() as u64 - 1) as usize];
-    handshake::welcome(Welcome {
-        session: number(&[0, 1, u64::MAX]),
-        secret: [7; 16],
-        resumed: Some(number(&[0, 3, u64::MAX])).filter(|position| *position != 0),
-        resume_url: None,
-        resume_window_ms: number(&[0, 1_000, 30_000, u64::MAX]),
-        spread_ms: number(&[0, 100, u64::MAX]),
-        expires_in_s: Some(number(&[0, 1, 3_600, u64::MAX])),
-        settings: Settings::of(&session_limits(&stage.scenario.plugboard_limits)),
-    })
+    handshake::welcome(
+        Profile::Binary,
+        Welcome {
+            session: number(&[0, 1, u64::MAX]),
+            secret: [7; 16],
+            resumed: Some(number(&[0, 3, u64::MAX])).filter(|position| *position != 0),
+            resume_url: None,
+            resume_window_ms: number(&[0, 1_000, 30_000, u64::MAX]),
+            spread_ms: number(&[0, 100, u64::MAX]),
+            expires_in_s: Some(number(&[0, 1, 3_600, u64::MAX])),
+            settings: Settings::of(&session_limits(&stage.scenario.plugboard_limits)),
+        },
+    )
 }
 
 /// A message that may be anything but sound. Its streams are of `parity`, mostly.

@@ -9,6 +9,7 @@ use telephone_core::handshake::Reception;
 use telephone_core::limits::{DARK_TIME, RouterLimits, TOKEN_GRACE};
 use telephone_core::router::{Router, SessionKey, Ticket};
 use telephone_core::session::{Event as News, LinkId, StreamId};
+use telephone_core::wire::Profile;
 
 use super::client::PublicLeg;
 use super::issuer::BadToken;
@@ -128,7 +129,7 @@ impl Plugboard {
 
     /// A wire was accepted.
     pub fn on_connected(&mut self, wire: u32, stage: &mut Stage<'_>) {
-        let reception = Reception::start(stage.clock.timestamp());
+        let reception = Reception::start(Profile::Binary, stage.clock.timestamp());
         stage.clock.plan(reception.poll_timeout().as_micros(), Event::Plugboard(self.index));
         self.stands.insert(wire, Stand::Greeted(Some(reception)));
     }

@@ -8,7 +8,7 @@ use telephone_core::handshake;
 use telephone_core::mount::Mount;
 use telephone_core::router::{Identity, Registration, ResumeSecret, SessionKey};
 use telephone_core::session::{CannotResume, Role, Session, SessionConfig};
-use telephone_core::wire::{Hello, Refused, RefusedCode, Settings, Welcome};
+use telephone_core::wire::{Hello, Profile, Refused, RefusedCode, Settings, Welcome};
 
 use super::issuer::{BadToken, Grant};
 use super::plugboard::{Held, Plugboard, Stand, session_limits};
@@ -55,7 +55,7 @@ impl Plugboard {
             Err(code) => {
                 stage.note(Note::Handshake, u64::from(wire), || format!("wire {wire} is refused: {code:?}"));
                 let refused = Refused { code, reason: String::new(), retry_after_ms: None };
-                stage.write(wire, Side::Plugboard, handshake::refuse(refused));
+                stage.write(wire, Side::Plugboard, handshake::refuse(Profile::Binary, refused));
                 self.hang_up(wire, stage);
             }
         }
@@ -136,6 +136,7 @@ impl Plugboard {
         let now = stage.clock.timestamp();
         let config = SessionConfig {
             role: Role::Plugboard,
+            profile: Profile::Binary,
             limits: session_limits(&stage.scenario.plugboard_limits),
             peer: hello.settings.clone(),
             seed: stage.random.next_u64(),
@@ -196,14 +197,17 @@ fn welcome(
     grant: &Grant,
     stage: &Stage<'_>,
 ) -> Bytes {
-    handshake::welcome(Welcome {
-        session: key.number(),
-        secret,
-        resumed,
-        resume_url: None,
-        resume_window_ms: stage.scenario.resume_window / crate::clock::MILLI,
-        spread_ms: 100,
-        expires_in_s: grant.expires_in.map(|left| left.as_secs()),
-        settings: Settings::of(&session_limits(&stage.scenario.plugboard_limits)),
-    })
+    handshake::welcome(
+        Profile::Binary,
+        Welcome {
+            session: key.number(),
+            secret,
+            resumed,
+            resume_url: None,
+            resume_window_ms: stage.scenario.resume_window / crate::clock::MILLI,
+            spread_ms: 100,
+            expires_in_s: grant.expires_in.map(|left| left.as_secs()),
+            settings: Settings::of(&session_limits(&stage.scenario.plugboard_limits)),
+        },
+    )
 }

@@ -8,7 +8,7 @@ use telephone_core::error::{CloseReason, LeaveCode};
 use telephone_core::handshake::{Answer, Greeting};
 use telephone_core::limits::{DRAIN_TIME, HANDSHAKE_TIMEOUT};
 use telephone_core::session::{Event as News, Role, Session, SessionConfig};
-use telephone_core::wire::{Hello, Refused, Resume, Settings, Welcome};
+use telephone_core::wire::{Hello, Profile, Refused, Resume, Settings, Welcome};
 
 use super::backend::BackendLeg;
 use super::issuer::Issuer;
@@ -203,7 +203,7 @@ impl Telephone {
             settings: Settings::of(&session_limits(&stage.scenario.telephone_limits)),
             resume,
         };
-        let (message, greeting) = Greeting::start(hello, stage.clock.timestamp());
+        let (message, greeting) = Greeting::start(Profile::Binary, hello, stage.clock.timestamp());
         stage.write(wire, Side::Telephone, message);
         if let Some(dial) = &mut self.dial {
             dial.wire = Some(wire);
@@ -322,6 +322,7 @@ impl Telephone {
         let now = stage.clock.timestamp();
         let config = SessionConfig {
             role: Role::Telephone,
+            profile: Profile::Binary,
             limits: session_limits(&stage.scenario.telephone_limits),
             peer: welcome.settings.clone(),
             seed: stage.random.next_u64(),

@@ -16,7 +16,7 @@ use telephone_core::limits::SessionLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::session::{self, Role, Session, SessionConfig};
 use telephone_core::time::Timestamp;
-use telephone_core::wire::{Opening, Settings};
+use telephone_core::wire::{Opening, Profile, Settings};
 use tower_service::Service;
 
 use crate::backend::{Leg as _, Rewrite};
@@ -36,6 +36,7 @@ impl Line {
             let limits = SessionLimits::default();
             let config = SessionConfig {
                 role,
+                profile: Profile::Binary,
                 peer: Settings::of(&limits),
                 limits,
                 seed: 1,
