@@ -217,6 +217,11 @@ impl SharedSession {
         self.lock().session.closed()
     }
 
+    /// Whether this end may open streams, with a link or without.
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().session.is_open()
+    }
+
     /// Whether new requests may come here: the session is open, and has a link to say so on.
     pub(crate) fn takes_requests(&self) -> bool {
         let state = self.lock();

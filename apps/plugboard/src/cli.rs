@@ -113,7 +113,7 @@ pub(crate) struct ServeOptions {
 
     /// Which TCP ports telephones may ask for, if their tokens claim them, such as 5400-5499; they are opened at the
     /// address of --listen [default: none]
-    #[arg(long, value_name = "FIRST-LAST", env = "PLUGBOARD_TCP_PORTS", value_parser = ports)]
+    #[arg(long, value_name = "FIRST-LAST", env = "PLUGBOARD_TCP_PORTS", value_parser = ports_of)]
     pub(crate) tcp_ports: Option<RangeInclusive<u16>>,
 
     /// How long to go on accepting after SIGTERM, until balancers have noticed
@@ -257,7 +257,7 @@ fn room(text: &str) -> Result<Mount, MountError> {
 }
 
 /// The first and the last port of a range, or one port.
-fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+fn ports_of(text: &str) -> Result<RangeInclusive<u16>, String> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let port = |text: &str| text.parse().ok().filter(|port| *port > 0);
     match (port(first), port(last)) {

@@ -43,7 +43,7 @@ pub(crate) struct Options {
 
     /// What to be reachable under: [host]/path, or room:ID; repeat it, or put commas in the
     /// variable
-    #[arg(long, value_name = "M", env = "MOUNT_PATH")]
+    #[arg(long, value_name = "M", env = "MOUNT_PATH", required_unless_present = "tcp")]
     pub(crate) mount: Vec<String>,
 
     /// Raw TCP: a port that the plugboard is to open, or the NAME:PORT of an endpoint that only `telephone connect`

@@ -42,11 +42,7 @@ pub struct Settings {
 impl Settings {
     pub(crate) fn new(options: Options, matches: &ArgMatches) -> Result<Self, Usage> {
         let mounts = mounts(listed(options.mount, matches, "mount"))?;
-        let serves_raw_alone = mounts.is_empty() && !options.tcp.is_empty();
-        if mounts.is_empty() && !serves_raw_alone {
-            let why = "it is missing; give a path such as /api, or --tcp for raw connections";
-            return Err(Usage::new("--mount M (MOUNT_PATH)", why));
-        }
+        let serves_raw_alone = mounts.is_empty();
         if mounts.len() + options.tcp.len() > MOUNTS_MAX {
             return Err(Usage::new("--mount, --tcp", format!("at most {MOUNTS_MAX} mounts can be given")));
         }

@@ -43,7 +43,7 @@ impl Handle {
         Err(ConnectError::Unavailable)
     }
 
-    /// Ready once a session with some plugboard is there, which may have lost its link for the moment.
+    /// Ready once a session with some plugboard takes streams. It may have lost its link for the moment.
     pub async fn connected(&self) {
         self.status.connected().await;
     }

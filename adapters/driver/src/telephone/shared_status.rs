@@ -76,10 +76,10 @@ impl SharedStatus {
         self.connecting.notify(usize::MAX);
     }
 
-    /// The sessions that are there, those with a link first.
+    /// The sessions that take streams, those with a link first.
     pub(super) fn sessions(&self) -> Vec<SharedSession> {
         let mut sessions: Vec<_> = self.lines().iter().filter_map(|line| line.session.clone()).collect();
-        sessions.retain(|session| session.closed().is_none());
+        sessions.retain(SharedSession::is_open);
         sessions.sort_by_key(|session| !session.is_up());
         sessions
     }

@@ -183,6 +183,24 @@ fn a_printed_token_says_what_was_asked_for() {
 }
 
 #[test]
+fn a_token_that_only_connects_names_endpoints_and_no_mounts() {
+    let claims = vectors::payload(&printed("token --sub ann --connect db:5432 --connect tcp:22"));
+    assert_eq!(claims["connect"], serde_json::json!(["tcp:db:5432", "tcp:22"]));
+    assert!(claims.get("mounts").is_none());
+    let stop = parsed("token --connect /api").unwrap_err();
+    assert!(stop.text().contains("--connect") && stop.text().contains("tcp:NAME:PORT"), "{}", stop.text());
+}
+
+#[test]
+fn ports_are_a_range_or_one() {
+    for (text, ports) in
+        [("5400-5499", Some(5400..=5499)), ("22", Some(22..=22)), ("9-8", None), ("0-9", None)]
+    {
+        assert_eq!(ports_of(text).ok(), ports, "{text}");
+    }
+}
+
+#[test]
 fn a_fresh_secret_needs_no_key_and_is_long_enough() {
     let Command::Print(text) = parsed("secret").unwrap() else { panic!("not a print") };
     assert!(Secret::from_variable(text.into()).is_ok());

@@ -121,6 +121,19 @@ const BAD: &[(&str, &[&str])] = &[
     ),
     ("--plugboard ws://a --mount /a --port 1 --token a.b.c --bakend x", &["--bakend", "--backend"]),
     ("--plugboard ws://a --mount /a --port 1 --token a.b.c stray", &["stray"]),
+    ("--plugboard ws://a --mount tcp:22 --port 1 --token a.b.c", &["--mount", "--tcp 22=127.0.0.1:PORT"]),
+    ("--plugboard ws://a --tcp 22 --token a.b.c", &["--tcp", "22", "5432=127.0.0.1:5432"]),
+    ("--plugboard ws://a --tcp 22=22 --token a.b.c", &["HOST:PORT or unix:/PATH"]),
+    ("--plugboard ws://a --tcp 0=a:22 --token a.b.c", &["1 to 65535"]),
+    ("connect --plugboard ws://a --token a.b.c --stdio", &["--to"]),
+    ("connect --plugboard ws://a --token a.b.c --to db:1", &["--listen ADDR", "--stdio"]),
+    (
+        "connect --plugboard ws://a --token a.b.c --to db:1 --stdio --listen 127.0.0.1:1",
+        &["contradicts --stdio"],
+    ),
+    ("connect --plugboard ws://a --token a.b.c --to /db --stdio", &["--to", "tcp:NAME:PORT"]),
+    ("connect --plugboard ws://a --to db:1 --stdio", &["--token JWT (TELEPHONE_TOKEN)"]),
+    ("--mount /a connect --plugboard ws://a --token a.b.c --to db:1 --stdio", &["connect"]),
 ];
 
 #[test]
@@ -133,6 +146,28 @@ fn a_bad_line_ends_with_2_and_names_what_is_wrong() {
         }
         assert!(!stop.text().contains("canary"), "{}", stop.text());
     }
+}
+
+#[test]
+fn raw_connections_need_no_other_mount_and_no_other_backend() {
+    let settings = parsed("--plugboard ws://a --tcp 22=127.0.0.1:22 --token a.b.c").unwrap();
+    assert_eq!((settings.mounts.len(), settings.backend), (0, None));
+    assert_eq!(settings.tcp[0].mount, "tcp:22");
+    assert!(settings.instance.ends_with("/127.0.0.1:22"), "{}", settings.instance);
+}
+
+#[test]
+fn what_is_connected_to_is_an_endpoint_with_or_without_its_prefix() {
+    for (to, side) in [
+        ("db:5432 --stdio", Side::Stdio),
+        ("tcp:db:5432 --listen localhost:1", Side::Listen("127.0.0.1:1".parse().unwrap())),
+    ] {
+        let line = format!("connect --plugboard ws://a --token a.b.c --to {to}");
+        let Command::Connect(settings) = commanded(&line).unwrap() else { panic!("{line}") };
+        assert_eq!((settings.to.as_str(), settings.side), ("tcp:db:5432", side));
+    }
+    let help = commanded("connect --help").unwrap_err();
+    assert!(help.exit() == Exit::Clean && help.text().contains("ProxyCommand"), "{}", help.text());
 }
 
 #[test]
