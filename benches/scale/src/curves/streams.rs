@@ -1,6 +1,5 @@
-//! More streams in a session.
+//! More streams in a session, and more clients than it has streams.
 
-use telephone_core::limits::SessionLimits;
 use telephone_peers::backend::{SMALL, Serving};
 use telephone_peers::failed::Failed;
 use telephone_peers::line::Site;
@@ -9,7 +8,8 @@ use telephone_peers::wrk::Load;
 
 use super::{COUNTS, Column, Curve, Given};
 
-/// Clients that ask again as soon as they are answered, all through one session: each has a stream almost always.
+/// Clients that ask again as soon as they are answered, all through one session: each has a stream almost always, or
+/// waits for one where they are more than a sidecar takes at once.
 #[derive(Debug)]
 pub(super) struct Streams;
 
@@ -23,13 +23,11 @@ impl Curve for Streams {
     }
 
     fn axis(&self) -> &'static str {
-        "streams in a session"
+        "clients of a session"
     }
 
-    /// As far as a sidecar lets its plugboard go: it takes no more streams at once, and no option changes that.
     fn points(&self) -> Vec<u64> {
-        let most = SessionLimits::default().streams;
-        COUNTS.into_iter().filter(|&count| count <= most).collect()
+        COUNTS.to_vec()
     }
 
     fn columns(&self) -> Vec<Column> {
