@@ -121,15 +121,16 @@ async fn listen<R: Runtime>(relay: Arc<Inner<R>>, mount: Mount, address: SocketA
         let unwanted = poll_fn(|cx| relay.ports.poll_unwanted(address.port(), cx));
         accept_loop(&relay.runtime, open, WhenFull::Shed, on_socket, unwanted).await;
         if relay.ports.forget(address.port()) {
-            break;
+            tracing::info!(%address, "closed a port");
+            return;
         }
         // It was asked for again while it closed.
-        listener = relay
-            .runtime
-            .bind(address)
-            .inspect_err(|error| tracing::warn!(%address, %error, "lost a port"))
-            .ok();
+        match relay.runtime.bind(address) {
+            Ok(again) => listener = Some(again),
+            Err(error) => {
+                tracing::warn!(%address, %error, "cannot open a port again");
+                relay.ports.lock().remove(&address.port());
+            }
+        }
     }
-    relay.ports.lock().remove(&address.port());
-    tracing::info!(%address, "closed a port");
 }

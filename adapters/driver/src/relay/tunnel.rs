@@ -142,12 +142,20 @@ fn admit<R: Runtime>(relay: &Arc<Inner<R>>, profile: Profile, hello: &Hello) -> 
     if relay.draining.is_raised() {
         return Err(refused(RefusedCode::Busy, "the plugboard is leaving"));
     }
-    let registered =
-        open_ports(relay, &mounts).and_then(|()| register(relay, profile, hello, identity, grant, mounts));
-    if registered.is_err() {
-        ports::settle(relay);
-    }
-    registered
+    let with_ports: Vec<Mount> = mounts.iter().filter(|mount| mount.port().is_some()).cloned().collect();
+    open_ports(relay, &with_ports)
+        .and_then(|()| {
+            let admitted = register(relay, profile, hello, identity, grant, mounts)?;
+            // An earlier holder that left meanwhile took them for its own.
+            match open_ports(relay, &with_ports) {
+                Ok(()) => Ok(admitted),
+                Err(refused) => {
+                    relay.registry.remove(admitted.key, relay.runtime.now());
+                    Err(refused)
+                }
+            }
+        })
+        .inspect_err(|_| ports::settle(relay))
 }
 
 /// Opens the ports among the mounts.
