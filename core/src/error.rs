@@ -21,6 +21,8 @@ pub enum ResetCode {
     Refused,
     /// The session went away under the stream. Never travels.
     SessionLost,
+    /// The opener's token does not allow what it opened the stream for.
+    Denied,
     /// A code that this version does not know.
     Other(u64),
 }
@@ -38,6 +40,7 @@ impl ResetCode {
             Self::Stopped => 5,
             Self::Refused => 6,
             Self::SessionLost => 7,
+            Self::Denied => 8,
             Self::Other(code) => code,
         }
     }
@@ -54,6 +57,7 @@ impl ResetCode {
             5 => Self::Stopped,
             6 => Self::Refused,
             7 => Self::SessionLost,
+            8 => Self::Denied,
             other => Self::Other(other),
         }
     }

@@ -197,6 +197,14 @@ impl Process {
         self.stdout.wait_line(&self.name, needle, within)
     }
 
+    /// Waits until standard output has ended.
+    ///
+    /// # Panics
+    /// After `within`.
+    pub fn wait_stdout_closed(&self, within: Duration) {
+        wait::until_true("standard output ends", within, || self.stdout.lock().is_closed);
+    }
+
     /// Waits until a line of standard error holds `needle`, and returns that line.
     ///
     /// # Panics

@@ -188,14 +188,20 @@ impl SharedSession {
         deliver(self.lock())
     }
 
-    /// Opens a stream for `opening`.
+    /// Opens a stream for `opening`, unless others wait for a slot.
     pub(crate) fn open(
         &self,
         opening: Opening,
         end: bool,
         now: Timestamp,
     ) -> Result<StreamHandle, OpenError> {
-        let id = self.act(|session| session.open(opening, end, now))?;
+        let id = self.change(|state| {
+            if state.openers.is_empty() {
+                state.session.open(opening, end, now)
+            } else {
+                Err(OpenError::TooManyStreams)
+            }
+        })?;
         Ok(StreamHandle::new(self.clone(), id))
     }
 
@@ -215,6 +221,11 @@ impl SharedSession {
 
     pub(crate) fn closed(&self) -> Option<CloseReason> {
         self.lock().session.closed()
+    }
+
+    /// Whether the last slots are to be left to requests.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.lock().session.is_crowded()
     }
 
     /// Whether this end may open streams, with a link or without.

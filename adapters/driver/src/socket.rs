@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 
 /// Octets that a link leaves unsent in the kernel: two whole messages. What lies there can no longer
 /// be overtaken by control frames; what does not is picked by the scheduler at the last moment.
@@ -18,6 +18,12 @@ const LINK_UNSENT_BYTES: u32 = 128 * 1024;
 /// that a link that only sends learns of a vanished peer in time. [L9, T-02]
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const LINK_UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
+/// Of a connection that may be silent: how long it is before the peer is asked whether it is there, how long between
+/// questions, and how many stay unanswered before it counts as gone.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(60))
+    .with_interval(Duration::from_secs(15))
+    .with_retries(4);
 /// Connections that wait to be accepted; the kernel's own bound (`somaxconn`) may be lower.
 const BACKLOG: i32 = 1024;
 
@@ -31,6 +37,13 @@ pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// Makes the coming drop a reset, where the transport has one, so that a peer whose message ends
     /// with the connection can tell an abort from an end.
     fn reset_on_drop(&self);
+
+    /// Undoes that.
+    fn finish_on_drop(&self) {}
+
+    /// Has the transport find out, where it can and within some minutes, that a peer is gone which says nothing and is told
+    /// nothing. For connections that may be silent for as long as they like.
+    fn watch_peer(&self) {}
 }
 
 /// A TCP or a Unix socket of one runtime.
@@ -76,9 +89,30 @@ where
     }
 
     fn reset_on_drop(&self) {
+        self.linger(Some(Duration::ZERO));
+    }
+
+    fn finish_on_drop(&self) {
+        self.linger(None);
+    }
+
+    fn watch_peer(&self) {
         match &self.0 {
             Transport::Tcp(socket) => {
-                if let Err(error) = SockRef::from(socket).set_linger(Some(Duration::ZERO)) {
+                if let Err(error) = SockRef::from(socket).set_tcp_keepalive(&KEEPALIVE) {
+                    tracing::debug!(%error, "SO_KEEPALIVE was refused");
+                }
+            }
+            Transport::Unix(_) => {}
+        }
+    }
+}
+
+impl<T: AsFd, U> TcpOrUnix<T, U> {
+    fn linger(&self, time: Option<Duration>) {
+        match &self.0 {
+            Transport::Tcp(socket) => {
+                if let Err(error) = SockRef::from(socket).set_linger(time) {
                     tracing::debug!(%error, "SO_LINGER was refused");
                 }
             }

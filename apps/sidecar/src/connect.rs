@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use blocking::Unblock;
@@ -99,21 +99,22 @@ pub(crate) async fn run<R: Runtime>(
     let telephone = line.describe(Telephone::builder().connects().instance(instance()))?;
     let telephone = telephone.raw(runtime.clone()).map_err(|why| Stop::new(Exit::Usage, why))?;
     let handle = telephone.handle();
+    let mut joined = Ok(());
     let joining = async {
-        match side {
+        joined = match side {
             Side::Listen(address) => listen(&runtime, &handle, address, &to).await,
             Side::Stdio => {
-                let result = join(&runtime, &handle, Stdio::open()?, &to).await;
-                // What was said last is still on its way.
-                handle.shutdown();
-                result.map_err(|error| Stop::new(Exit::Failed, format!("--to {to}: {error}")))?;
-                future::pending().await
+                let result = async { join(&runtime, &handle, Stdio::open()?, &to).await }.await;
+                result.map_err(|error| Stop::new(Exit::Failed, format!("--to {to}: {error}")))
             }
-        }
+        };
+        // What was said last is still on its way, and so is the word that this end leaves.
+        handle.shutdown();
+        future::pending().await
     };
-    let serving = async { Ok(exit_of(telephone.run().await)) };
-    let stopping = async { Ok(until_stopped(&handle, signals).await) };
-    future::or(joining, future::or(serving, stopping)).await
+    let serving = async { exit_of(telephone.run().await) };
+    let exit = future::or(serving, future::or(joining, until_stopped(&handle, signals))).await;
+    joined.map(|()| exit)
 }
 
 /// A name that no other process has, since one of the same name would take this one's place.
@@ -122,13 +123,8 @@ fn instance() -> String {
     format!("connect/{host}/{}/{:016x}", std::process::id(), fastrand::u64(..))
 }
 
-/// Joins each connection to `address`, until the telephone ends.
-async fn listen<R: Runtime>(
-    runtime: &R,
-    handle: &Handle,
-    address: SocketAddr,
-    to: &str,
-) -> Result<Exit, Stop> {
+/// Joins each connection to `address`, until the telephone is told to stop.
+async fn listen<R: Runtime>(runtime: &R, handle: &Handle, address: SocketAddr, to: &str) -> Result<(), Stop> {
     let cannot_listen =
         |error| Stop::new(Exit::Failed, format!("--listen {address}: cannot listen there: {error}"));
     let listener = runtime.bind(address).map_err(cannot_listen)?;
@@ -142,8 +138,8 @@ async fn listen<R: Runtime>(
             }
         });
     };
-    accept_loop(runtime, listener, WhenFull::Shed, on_socket, future::pending()).await;
-    future::pending().await
+    accept_loop(runtime, listener, WhenFull::Shed, on_socket, handle.stopping()).await;
+    Ok(())
 }
 
 /// Joins one connection.
@@ -178,11 +174,11 @@ struct Stdio {
 }
 
 impl Stdio {
-    fn open() -> Result<Self, Stop> {
+    fn open() -> io::Result<Self> {
         // Not through the standard library's own, which waits for line ends.
         let file = |fd: &dyn AsFd| {
-            let owned = fd.as_fd().try_clone_to_owned().map_err(|error| Stop::new(Exit::Failed, error))?;
-            Ok::<_, Stop>(Unblock::with_capacity(STDIO_BYTES, File::from(owned)))
+            let owned = fd.as_fd().try_clone_to_owned()?;
+            Ok::<_, io::Error>(Unblock::with_capacity(STDIO_BYTES, File::from(owned)))
         };
         Ok(Self { input: file(&io::stdin())?, output: file(&io::stdout())? })
     }
@@ -213,7 +209,10 @@ impl AsyncWrite for Stdio {
         Pin::new(&mut self.output).poll_flush(cx)
     }
 
+    /// Whoever reads standard output hears its end, also while this process goes on with what it still reads.
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.output).poll_close(cx)
+        ready!(Pin::new(&mut self.output).poll_close(cx))?;
+        rustix::stdio::dup2_stdout(File::open("/dev/null")?)?;
+        Poll::Ready(Ok(()))
     }
 }

@@ -105,6 +105,10 @@ impl Sessions {
             Line::Linked | Line::Broken => (session.line == Line::Linked, line == Line::Linked),
         };
         session.line = line;
+        // One without a mount is nobody's application.
+        if session.mounts.is_empty() {
+            return;
+        }
         self.linked = self.linked.saturating_sub(usize::from(before)).saturating_add(usize::from(after));
     }
 

@@ -341,6 +341,13 @@ impl Session {
         self.config.resume_window
     }
 
+    /// Whether less than an eighth of the streams that the peer takes at once are left to open.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        let all = self.config.peer.value(Setting::Streams).unwrap_or(0);
+        self.free_slots() < all / 8
+    }
+
     /// Counts for statistics.
     #[must_use]
     pub fn stats(&self) -> SessionStats {

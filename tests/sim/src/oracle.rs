@@ -192,6 +192,7 @@ impl Oracle {
             | ResetCode::Stopped
             | ResetCode::Refused
             | ResetCode::SessionLost
+            | ResetCode::Denied
             | ResetCode::Other(_) => false,
         }
     }

@@ -86,8 +86,6 @@ fn a_reset_is_a_reset_on_the_far_side_whoever_it_comes_from() {
     both_programs(|program| {
         let (told, heard) = std::sync::mpsc::channel();
         let told = std::sync::Mutex::new(told);
-        let backend = RawBackend::start(move |_| {});
-        drop(backend);
         let told = std::sync::Arc::new(told);
         let backend = RawBackend::start(move |mut stream: TcpStream| {
             let mut octet = [0];
@@ -184,6 +182,90 @@ fn an_endpoint_is_reached_by_who_may_and_by_nobody_else() {
         let finished = plan.args(["--to", ENDPOINT]).env("TELEPHONE_TOKEN", &other).finish();
         assert_eq!(finished.code, Some(1), "{}", finished.stderr);
         assert!(finished.stderr.contains("does not allow it"), "{}", finished.stderr);
+    });
+}
+
+/// `telephone connect --stdio`, whose input stays open.
+fn join(program: Program, line: &RawLine) -> Process {
+    let plan =
+        program.plan().args(["connect", "--plugboard", &line.relay.url(), "--to", ENDPOINT, "--stdio"]);
+    plan.env("TELEPHONE_TOKEN", line.connect_token()).start_to_tell()
+}
+
+#[test]
+fn standard_output_ends_with_what_the_far_side_says_though_standard_input_goes_on() {
+    both_programs(|program| {
+        let backend = RawBackend::start(|mut stream| {
+            stream.write_all(b"bye\n").expect("the client reads");
+            stream.shutdown(Shutdown::Write).expect("an open connection");
+            all(&stream);
+        });
+        let line = RawLine::to(program, backend.addr(), NO_GRACE, &[]);
+        let mut joined = join(program, &line);
+        joined.wait_stdout("bye", PATIENCE);
+        joined.wait_stdout_closed(PATIENCE);
+        assert!(joined.is_running(), "its own direction is still open");
+        joined.hush();
+        assert_eq!(joined.wait_exit(PATIENCE).code(), Some(0), "{}", joined.stderr());
+    });
+}
+
+#[test]
+fn who_connects_hears_why_it_came_to_nothing() {
+    both_programs(|program| {
+        let mut line = RawLine::to(program, free_addr(), NO_GRACE, &[]);
+        let mut joined = join(program, &line);
+        assert_eq!(joined.wait_exit(PATIENCE).code(), Some(1));
+        assert!(joined.stderr().contains("nobody serves it"), "{}", joined.stderr());
+        line.sidecar.kill();
+        let mut joined = join(program, &line);
+        assert_eq!(joined.wait_exit(PATIENCE).code(), Some(1));
+        assert!(joined.stderr().contains("nobody serves it"), "{}", joined.stderr());
+    });
+}
+
+#[test]
+fn what_the_end_of_a_relay_cuts_short_does_not_look_complete() {
+    both_programs(|program| {
+        let backend = RawBackend::start(|mut stream| {
+            stream.write_all(b"half").expect("the client reads");
+            all(&stream);
+        });
+        let mut line = RawLine::to(program, backend.addr(), NO_GRACE, &[]);
+        let mut client = line.connect();
+        client.read_exact(&mut [0; 4]).expect("the first half");
+        line.relay.terminate();
+        wait::until_true("the port is closed", PATIENCE, || !is_listening(line.public));
+        line.relay.terminate();
+        assert_eq!(line.relay.wait_exit(), Some(1));
+        let end = client.read(&mut [0]).map_err(|error| error.kind());
+        assert_eq!(end, Err(ErrorKind::ConnectionReset));
+    });
+}
+
+#[test]
+fn silent_connections_leave_slots_to_requests() {
+    both_programs(|program| {
+        let backend = RawBackend::start(|stream| drop(all(&stream)));
+        let origin = telephone_tests::origin::Origin::start();
+        let public = free_addr();
+        let port = public.port();
+        let relay = Relay::with(&[NO_GRACE, &["--tcp-ports", &port.to_string()]].concat());
+        let token = relay.token(&[&format!("tcp:{port}"), "/m"]);
+        let dial = program.dial(&relay).token(&token).mount("/m").backend(&origin.url());
+        let service = format!("{port}={}", backend.addr());
+        let _sidecar = dial.args(&["--streams", "16", "--tcp", &service]).ready();
+        let mut held = Vec::new();
+        let is_full = || {
+            let mut client = TcpStream::connect(public).expect("the port is open");
+            client.set_read_timeout(Some(Duration::from_millis(200))).expect("not zero");
+            let end = client.read(&mut [0]).map_err(|error| error.kind());
+            held.push(client);
+            end == Err(ErrorKind::ConnectionReset)
+        };
+        wait::until_true("no more are taken", PATIENCE, is_full);
+        assert!(held.len() > 8, "{}", held.len());
+        assert_eq!(telephone_tests::client::get(relay.addr(), "/m/x").status(), 200);
     });
 }
 

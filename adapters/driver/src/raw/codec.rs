@@ -19,6 +19,8 @@ pub(super) struct RawCodec {
     /// The stream's direction is complete.
     is_to_shut: bool,
     is_shut: bool,
+    /// The stream's peer no longer reads.
+    is_stopped: bool,
 }
 
 impl RawCodec {
@@ -27,6 +29,11 @@ impl RawCodec {
         let mut codec = Self::default();
         codec.output.payload(head);
         codec
+    }
+
+    /// Whether all that the socket had to say, and its end, was handed on.
+    pub(super) const fn has_ended(&self) -> bool {
+        self.has_ended
     }
 }
 
@@ -87,16 +94,19 @@ impl Codec for RawCodec {
     }
 
     fn is_complete(&self, inbound: bool, outbound: bool) -> bool {
-        inbound && outbound && self.is_shut
+        // Without an end to write, the socket has shown that it takes nothing more.
+        (inbound || self.is_stopped) && outbound && self.is_shut == self.is_to_shut
     }
 
     fn handle_stopped(&mut self) -> bool {
-        // TCP has no word for "I no longer read" but a reset.
-        false
+        // What the peer still has to say may come yet; if it gave up altogether, its reset does.
+        self.is_stopped = true;
+        true
     }
 
     fn survives_broken_write(&self) -> bool {
-        false
+        // What the socket said before it broke may still stand to be read.
+        true
     }
 
     fn handle_backpressure(&mut self, _now: Timestamp) {}

@@ -21,39 +21,54 @@ use crate::stream::StreamHandle;
 use codec::RawCodec;
 pub use stream::RawStream;
 
-/// Carries octets between a socket and a stream until both directions have ended, or either end gives up: a reset of one
-/// becomes a reset of the other. Says what moved, and how it ended if not well.
-///
-/// `head` goes to the socket before all else. There is no time limit: whoever is silent may stay so.
-pub(crate) async fn carry<R: Runtime, S: Socket>(
-    runtime: &R,
-    mut connection: Connection<S>,
-    stream: &StreamHandle,
-    head: Bytes,
-) -> (Moved, Result<(), Given>) {
-    let (mut alarm, mut codec) = (Alarm::new(runtime.clone()), RawCodec::new(head));
-    let mut pump = Pump::new(runtime, (&mut connection, &mut alarm), &mut codec, stream, false);
-    let ended = pump.run().await;
-    let moved = pump.moved;
-    let result = match ended {
-        Ended::Complete => Ok(()),
-        Ended::Reset(reset) | Ended::Stopped(reset) => {
-            connection.socket.reset_on_drop();
-            Err(Given::Up(reset))
-        }
-        Ended::Lost(()) => {
-            stream.give_up(ResetCode::Cancelled, Touched::Yes);
-            Err(Given::Left)
-        }
-    };
-    (moved, result)
+/// How a raw stream was carried.
+pub(crate) struct Carried<S> {
+    pub(crate) moved: Moved,
+    pub(crate) ended: Result<(), GivenUp>,
+    /// The socket, to be dropped: an end if all went well, else a reset.
+    pub(crate) socket: S,
 }
 
 /// Who gave a raw stream up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Given {
+pub(crate) enum GivenUp {
     /// The stream's peer, for that reason.
-    Up(Reset),
+    ByPeer(Reset),
     /// Whoever is at the socket.
-    Left,
+    AtSocket,
+}
+
+/// Carries octets between a socket and a stream until both directions have ended, or either end gives up: a reset of one
+/// becomes a reset of the other. Until then dropping the future, or the end of the process, is a reset of both: what was
+/// cut short never looks complete.
+///
+/// `head` goes to the socket before all else. There is no time limit: whoever is silent may stay so, if it is there.
+pub(crate) async fn carry<R: Runtime, S: Socket>(
+    runtime: &R,
+    socket: S,
+    stream: &StreamHandle,
+    head: Bytes,
+) -> Carried<S> {
+    socket.reset_on_drop();
+    socket.watch_peer();
+    let mut connection = Connection::new(socket);
+    let (mut alarm, mut codec) = (Alarm::new(runtime.clone()), RawCodec::new(head));
+    let mut pump = Pump::new(runtime, (&mut connection, &mut alarm), &mut codec, stream, false);
+    let ended = pump.run().await;
+    let moved = pump.moved;
+    let ended = match ended {
+        Ended::Complete => {
+            connection.socket.finish_on_drop();
+            Ok(())
+        }
+        Ended::Reset(reset) | Ended::Stopped(reset) => Err(GivenUp::ByPeer(reset)),
+        Ended::Lost(()) => {
+            // What was said to its end is whole, whatever became of the other direction.
+            if !codec.has_ended() {
+                stream.give_up(ResetCode::Cancelled, Touched::Yes);
+            }
+            Err(GivenUp::AtSocket)
+        }
+    };
+    Carried { moved, ended, socket: connection.socket }
 }

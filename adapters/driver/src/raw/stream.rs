@@ -8,12 +8,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use futures_io::{AsyncRead, AsyncWrite};
-use telephone_core::error::{Reset, ResetCode, Touched};
+use telephone_core::error::{Reset, ResetCode};
 use telephone_core::message::Headers;
 use telephone_core::session::Incoming;
 
-use super::{Given, carry};
-use crate::connection::Connection;
+use super::{GivenUp, carry};
 use crate::runtime::Runtime;
 use crate::socket::Socket;
 use crate::stream::StreamHandle;
@@ -25,8 +24,9 @@ use crate::stream::StreamHandle;
 /// was written is on its way without a flush.
 ///
 /// Errors are those of a socket: [`ConnectionReset`](io::ErrorKind::ConnectionReset) if the peer gave it up or its
-/// session was lost, [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) if nobody serves what it was opened for, or
-/// it is not allowed, [`TimedOut`](io::ErrorKind::TimedOut) if a backend did not answer in time, and
+/// session was lost, [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) if nobody serves what it was opened for or too
+/// many connections are open, [`PermissionDenied`](io::ErrorKind::PermissionDenied) if the token does not allow it,
+/// [`TimedOut`](io::ErrorKind::TimedOut) if a backend did not answer in time, and
 /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) for a write to a peer that no longer reads.
 pub struct RawStream {
     stream: StreamHandle,
@@ -54,15 +54,15 @@ impl RawStream {
     /// # Errors
     /// The stream's peer gave it up, or nobody serves what it was opened for. That the socket broke is no error.
     pub async fn carry<R: Runtime, S: Socket>(self, runtime: &R, socket: S) -> io::Result<()> {
-        match carry(runtime, Connection::new(socket), &self.stream, Bytes::new()).await {
-            (_, Ok(()) | Err(Given::Left)) => Ok(()),
-            (_, Err(Given::Up(reset))) => Err(lost(reset)),
+        match carry(runtime, socket, &self.stream, Bytes::new()).await.ended {
+            Ok(()) | Err(GivenUp::AtSocket) => Ok(()),
+            Err(GivenUp::ByPeer(reset)) => Err(lost(reset)),
         }
     }
 
-    /// Resets the stream for a reason; nothing was done for it.
-    pub(crate) fn refuse(self, code: ResetCode) {
-        self.stream.give_up(code, Touched::No);
+    /// Gives the stream up for a reason.
+    pub(crate) fn give_up(self, reset: Reset) {
+        self.stream.give_up(reset.code, reset.touched);
     }
 }
 
@@ -74,9 +74,9 @@ impl fmt::Debug for RawStream {
 
 fn lost(reset: Reset) -> io::Error {
     let (kind, text) = match reset.code {
-        ResetCode::Refused | ResetCode::Unreachable => {
-            (io::ErrorKind::ConnectionRefused, "nobody serves this endpoint, or the token does not allow it")
-        }
+        ResetCode::Unreachable => (io::ErrorKind::ConnectionRefused, "nobody serves it"),
+        ResetCode::Denied => (io::ErrorKind::PermissionDenied, "the token does not allow it"),
+        ResetCode::Refused => (io::ErrorKind::ConnectionRefused, "too many connections are open, try again"),
         ResetCode::TimedOut => (io::ErrorKind::TimedOut, "the backend did not answer in time"),
         ResetCode::SessionLost => (io::ErrorKind::ConnectionReset, "the tunnel was lost"),
         ResetCode::Cancelled
@@ -144,7 +144,6 @@ impl AsyncWrite for RawStream {
 impl Socket for RawStream {
     fn tune_for_link(&self) {}
 
-    fn reset_on_drop(&self) {
-        self.stream.give_up(ResetCode::Cancelled, Touched::Yes);
-    }
+    // Dropping it before both directions have ended is a reset in any case.
+    fn reset_on_drop(&self) {}
 }

@@ -42,6 +42,11 @@ impl Refused {
         Self::new(503, "connection_limit_reached", "The application is at its limit.").retry_after(1)
     }
 
+    /// A telephone asked for a stream that its token does not allow.
+    pub(super) const fn denied() -> Self {
+        Self::new(403, "http_request_denied", "The token does not allow this.")
+    }
+
     /// The head fits no frame.
     pub(super) const fn head_too_large() -> Self {
         Self::new(431, "http_request_error", "The request's header fields are too large.")
@@ -73,7 +78,7 @@ impl Refused {
             (ResetCode::BackendFailed | ResetCode::Truncated, _) => {
                 Self::new(502, "http_response_incomplete", "The application broke its answer off.")
             }
-            (ResetCode::Cancelled | ResetCode::Stopped | ResetCode::Other(_), _) => {
+            (ResetCode::Cancelled | ResetCode::Stopped | ResetCode::Denied | ResetCode::Other(_), _) => {
                 Self::new(502, "proxy_internal_error", "The application's side gave the request up.")
             }
         }

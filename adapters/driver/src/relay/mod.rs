@@ -120,6 +120,7 @@ impl<R: Runtime> Plugboard<R> {
 
     /// Sends every session away; their streams may finish.
     pub fn leave(&self) {
+        ports::close_all(&self.0);
         self.0.registry.leave_where(LeaveCode::Draining, |_, _| true);
     }
 

@@ -100,9 +100,18 @@ pub(super) fn open<R: Runtime>(relay: &Arc<Inner<R>>, mount: &Mount) -> Result<(
 
 /// Closes the ports whose mounts nobody holds any more.
 pub(super) fn settle<R: Runtime>(relay: &Inner<R>) {
+    close(relay, |mount| !relay.registry.is_held(mount));
+}
+
+/// Closes all ports: the relay leaves, and registers nobody any more.
+pub(super) fn close_all<R: Runtime>(relay: &Inner<R>) {
+    close(relay, |_| true);
+}
+
+fn close<R: Runtime>(relay: &Inner<R>, is_to_close: impl Fn(&Mount) -> bool) {
     let mut wakers = Vec::new();
     for door in relay.ports.lock().values_mut() {
-        if door.is_wanted && !relay.registry.is_held(&door.mount) {
+        if door.is_wanted && is_to_close(&door.mount) {
             door.is_wanted = false;
             wakers.extend(door.waker.take());
         }

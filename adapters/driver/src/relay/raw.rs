@@ -3,9 +3,10 @@
 use std::future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use telephone_core::error::ResetCode;
+use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::limits::REQUEST_ATTEMPTS_MAX;
 use telephone_core::mount::Mount;
 use telephone_core::router::{Refusal, SessionKey};
@@ -17,10 +18,8 @@ use super::answer::Refused;
 use super::exchange::InFlight;
 use super::registry::{Chosen, Decision};
 use super::turn::{self, Lease};
-use crate::connection::Connection;
 use crate::observe::AccessRecord;
-use crate::pump::Moved;
-use crate::raw::{Given, RawStream, carry};
+use crate::raw::{Carried, GivenUp, RawStream, carry};
 use crate::runtime::Runtime;
 use crate::socket::Socket;
 use crate::stream::StreamHandle;
@@ -35,9 +34,9 @@ pub(super) async fn serve_socket<R: Runtime>(
     socket: R::Socket,
     peer: SocketAddr,
 ) {
-    if let Err((socket, _)) = serve(relay, mount, socket, peer).await {
-        socket.reset_on_drop();
-    }
+    socket.reset_on_drop();
+    // A reset is all that TCP can say, whatever the reason.
+    let _reset = serve(relay, mount, socket, peer).await;
 }
 
 /// Serves a stream that the telephone at `peer` opened for a mount of another one.
@@ -49,54 +48,69 @@ pub(super) async fn serve_stream<R: Runtime>(
     peer: SocketAddr,
 ) {
     let stream = RawStream::new(stream, None);
-    let mount = std::str::from_utf8(mount).ok().and_then(|text| text.parse::<Mount>().ok());
-    let Some(mount) = mount.filter(|mount| relay.registry.may_connect(key, mount)) else {
-        tracing::info!(%peer, "a telephone may not connect to what it asked for");
-        return stream.refuse(ResetCode::Refused);
+    let named = std::str::from_utf8(mount).ok().and_then(|text| text.parse::<Mount>().ok());
+    let Some(mount) = named.filter(|mount| relay.registry.may_connect(key, mount)) else {
+        let session = format_args!("{:016x}", key.number());
+        let mount = String::from_utf8_lossy(mount);
+        tracing::info!(%peer, session, ?mount, "a telephone may not connect to what it asked for");
+        relay.observer.request_ended(&AccessRecord {
+            cause: Refused::denied().cause,
+            ..record(mount.as_bytes(), peer)
+        });
+        return stream.give_up(Reset { code: ResetCode::Denied, touched: Touched::No });
     };
-    if let Err((stream, code)) = serve(relay, &mount, stream, peer).await {
-        stream.refuse(code);
+    if let Err((stream, reset)) = serve(relay, &mount, stream, peer).await {
+        stream.give_up(reset);
     }
 }
 
-/// Carries a connection to a session of `mount`. One that nobody takes is given back.
+/// What there is to tell of a connection that nothing is known of yet.
+fn record(target: &[u8], peer: SocketAddr) -> AccessRecord<'_> {
+    AccessRecord {
+        method: METHOD,
+        host: None,
+        target,
+        status: None,
+        bytes_in: 0,
+        bytes_out: 0,
+        duration: Duration::ZERO,
+        peer,
+        mount: None,
+        subject: None,
+        cause: "complete",
+    }
+}
+
+/// Carries a connection to a session of `mount`. One that nobody takes, or that its far side gives up, is given back.
 async fn serve<R: Runtime, S: Socket>(
     relay: &Arc<Inner<R>>,
     mount: &Mount,
     socket: S,
     peer: SocketAddr,
-) -> Result<(), (S, ResetCode)> {
+) -> Result<(), (S, Reset)> {
     let _in_flight = InFlight::count(&relay.exchanges);
     let started = relay.runtime.now();
-    let mut record = AccessRecord {
-        method: METHOD,
-        host: None,
-        target: mount.as_str().as_bytes(),
-        status: None,
-        bytes_in: 0,
-        bytes_out: 0,
-        duration: std::time::Duration::ZERO,
-        peer,
-        mount: None,
-        subject: None,
-        cause: "complete",
-    };
-    let taken = take(relay, mount, peer).await;
-    let (result, chosen) = match taken {
+    let mut record = record(mount.as_str().as_bytes(), peer);
+    let (result, chosen) = match take(relay, mount, peer).await {
         Ok((chosen, stream, _lease)) => {
-            let (moved, ended) = carry(&relay.runtime, Connection::new(socket), &stream, Bytes::new()).await;
-            let Moved { inbound, outbound } = moved;
-            (record.bytes_in, record.bytes_out) = (inbound, outbound);
-            record.cause = match ended {
-                Ok(()) => "complete",
-                Err(Given::Left) => "client_left",
-                Err(Given::Up(reset)) => Refused::from_reset(reset, chosen.session.closed()).cause,
+            let Carried { moved, ended, socket } = carry(&relay.runtime, socket, &stream, Bytes::new()).await;
+            (record.bytes_in, record.bytes_out) = (moved.inbound, moved.outbound);
+            let result = match ended {
+                Ok(()) => Ok(()),
+                Err(GivenUp::AtSocket) => {
+                    record.cause = "client_left";
+                    Ok(())
+                }
+                Err(GivenUp::ByPeer(reset)) => {
+                    record.cause = Refused::from_reset(reset, chosen.session.closed()).cause;
+                    Err((socket, reset))
+                }
             };
-            (Ok(()), Some(chosen))
+            (result, Some(chosen))
         }
         Err((refused, code)) => {
             record.cause = refused.cause;
-            (Err((socket, code)), None)
+            (Err((socket, Reset { code, touched: Touched::No })), None)
         }
     };
     let chosen = chosen.as_ref();
@@ -109,39 +123,40 @@ async fn serve<R: Runtime, S: Socket>(
     result
 }
 
-/// Finds a session for a connection and opens a stream of it, waiting as long as a request would.
+/// Finds a session for a connection, waiting as long as a request would, and opens a stream of it. It does not wait for a
+/// slot: who may be silent for ever leaves the last ones to requests.
 async fn take<'a, R: Runtime>(
     relay: &'a Arc<Inner<R>>,
     mount: &Mount,
     peer: SocketAddr,
 ) -> Result<(Chosen, StreamHandle, Lease<'a, R>), (Refused, ResetCode)> {
-    // Nothing is read of a connection that waits, so that nobody hears that its client left.
-    let left = future::pending;
-    let opening = || {
-        let mount = Bytes::copy_from_slice(mount.as_str().as_bytes());
-        Opening::Tcp { mount, from: Some(peer) }
-    };
     let full = (Refused::too_many_streams(), ResetCode::Refused);
     for _ in 0..REQUEST_ATTEMPTS_MAX {
         let decision = match relay.registry.route_to(mount, relay.runtime.now()) {
-            Decision::Wait(ticket) => turn::wait_for_session(relay, ticket, left()).await,
+            // Nothing is read of a connection that waits, so that nobody hears that its client left.
+            Decision::Wait(ticket) => turn::wait_for_session(relay, ticket, future::pending()).await,
             decided => Some(decided),
         };
         let chosen = match decision {
             Some(Decision::To(chosen)) => chosen,
             Some(Decision::Refuse(refusal)) => {
-                let is_absent = matches!(refusal, Refusal::NobodyConnected { .. });
-                let code = if is_absent { ResetCode::Unreachable } else { ResetCode::Refused };
+                let is_busy = matches!(refusal, Refusal::TooBusy { .. });
+                let code = if is_busy { ResetCode::Refused } else { ResetCode::Unreachable };
                 return Err((Refused::from_refusal(refusal), code));
             }
             // A wait does not end in another one.
             Some(Decision::Wait(_)) | None => return Err(full),
         };
         let lease = Lease::new(relay, chosen.key);
-        match turn::open(relay, (&chosen, relay.runtime.now()), opening, false, left()).await {
+        if chosen.session.is_crowded() {
+            return Err(full);
+        }
+        let mount = Bytes::copy_from_slice(mount.as_str().as_bytes());
+        let opening = Opening::Tcp { mount, from: Some(peer) };
+        match chosen.session.open(opening, false, relay.runtime.now()) {
             Ok(stream) => return Ok((chosen, stream, lease)),
-            Err(Some(OpenError::Leaving)) => relay.registry.settle_line(chosen.key, relay.runtime.now()),
-            Err(_) => return Err(full),
+            Err(OpenError::Leaving) => relay.registry.settle_line(chosen.key, relay.runtime.now()),
+            Err(OpenError::TooManyStreams | OpenError::Head(_)) => return Err(full),
         }
     }
     Err(full)

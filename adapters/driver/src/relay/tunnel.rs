@@ -151,6 +151,8 @@ fn admit<R: Runtime>(relay: &Arc<Inner<R>>, profile: Profile, hello: &Hello) -> 
                 Ok(()) => Ok(admitted),
                 Err(refused) => {
                     relay.registry.remove(admitted.key, relay.runtime.now());
+                    // Requests that waited for it may have been given to it already.
+                    drop(Ending(admitted.session));
                     Err(refused)
                 }
             }
@@ -195,6 +197,7 @@ fn resume<R: Runtime>(
     if !relay.registry.renew(key, grant, relay.runtime.now()) {
         return None;
     }
+    ports::settle(relay);
     let link = session.resume(resume.position).ok()?;
     session.with(|session, now| session.authorize(grant.good_for, now));
     relay.registry.settle_line(key, relay.runtime.now());

@@ -79,15 +79,11 @@ pub(super) async fn open<R: Runtime>(
         Err(OpenError::TooManyStreams) => {}
         settled => return settled.map_err(Some),
     }
+    let mut slot =
+        chosen.session.wait_for_slot(relay.config.router.parked).ok_or(Some(OpenError::TooManyStreams))?;
     let opened = async {
-        let mut slot = chosen.session.wait_for_slot();
-        loop {
-            poll_fn(|cx| slot.poll(cx)).await;
-            match chosen.session.open(opening(), end, relay.runtime.now()) {
-                Err(OpenError::TooManyStreams) => {}
-                settled => return settled.map_err(Some),
-            }
-        }
+        let opened = poll_fn(|cx| slot.poll_open(&opening, end, relay.runtime.now(), cx)).await;
+        opened.map_err(Some)
     };
     let too_late = async {
         relay.runtime.sleep_until(now + relay.config.router.park_time).await;

@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::task::{Context, Poll, Waker};
 
-use telephone_core::session::Session;
+use telephone_core::session::{OpenError, Session};
+use telephone_core::time::Timestamp;
+use telephone_core::wire::Opening;
 
 use super::SharedSession;
+use crate::stream::StreamHandle;
 
 /// Those who wait at one session.
 #[derive(Debug, Default)]
@@ -18,6 +21,11 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// Whether nobody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.called == 0
+    }
+
     /// Takes those whose turn it is: all of them if nobody may open streams any more.
     pub(super) fn call(&mut self, session: &Session, callers: &mut Vec<Waker>) {
         let free = if session.is_open() { session.free_slots() } else { u64::MAX };
@@ -36,18 +44,32 @@ pub(crate) struct SlotWait<'a> {
 }
 
 impl SharedSession {
-    /// Stands in the queue for a slot.
-    pub(crate) fn wait_for_slot(&self) -> SlotWait<'_> {
-        SlotWait { session: self, ticket: None }
+    /// Stands in the queue for a slot; `None` if so many wait already.
+    pub(crate) fn wait_for_slot(&self, waiting_max: usize) -> Option<SlotWait<'_>> {
+        let is_full = self.lock().openers.waiting.len() >= waiting_max;
+        (!is_full).then_some(SlotWait { session: self, ticket: None })
     }
 }
 
 impl SlotWait<'_> {
-    /// Ready once a stream may be opened, or none ever again. Another may still be faster: then this is polled again.
-    pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
+    /// Opens the stream when its turn has come, or fails when none can be opened any more.
+    pub(crate) fn poll_open(
+        &mut self,
+        opening: &impl Fn() -> Opening,
+        end: bool,
+        now: Timestamp,
+        cx: &Context<'_>,
+    ) -> Poll<Result<StreamHandle, OpenError>> {
         let mut state = self.session.lock();
-        if state.session.free_slots() > 0 || !state.session.is_open() {
-            return Poll::Ready(());
+        let is_called = self.ticket.is_some_and(|ticket| !state.openers.waiting.contains_key(&ticket));
+        let is_next = is_called || state.openers.is_empty();
+        if !state.session.is_open() || (is_next && state.session.free_slots() > 0) {
+            drop(state);
+            let opened = self.session.act(|session| session.open(opening(), end, now));
+            if opened != Err(OpenError::TooManyStreams) {
+                return Poll::Ready(opened.map(|id| StreamHandle::new(self.session.clone(), id)));
+            }
+            state = self.session.lock();
         }
         let queue = &mut state.openers;
         let was_called = self.ticket.is_some_and(|ticket| !queue.waiting.contains_key(&ticket));
@@ -76,40 +98,45 @@ mod tests {
     use std::sync::Arc;
 
     use telephone_core::limits::SessionLimits;
-    use telephone_core::session::OpenError;
 
     use super::super::tests::{Woken, limited, opening};
     use super::*;
 
+    fn poll(wait: &mut SlotWait<'_>, waker: &Waker) -> Poll<Result<StreamHandle, OpenError>> {
+        wait.poll_open(&opening, false, Timestamp::ZERO, &Context::from_waker(waker))
+    }
+
     #[test]
     fn whoever_waits_longest_is_called_and_hands_on_what_it_does_not_take() {
-        let limits = SessionLimits { streams: 1, ..SessionLimits::default() };
-        let session = limited(limits);
-        let stream = session.open(opening(), false, session.now()).unwrap();
-        assert_eq!(session.open(opening(), false, session.now()).err(), Some(OpenError::TooManyStreams));
+        let session = limited(SessionLimits { streams: 1, ..SessionLimits::default() });
+        let open = || session.open(opening(), false, session.now());
+        let stream = open().unwrap();
+        assert_eq!(open().err(), Some(OpenError::TooManyStreams));
         let woken: Vec<_> = (0..3).map(|_| Arc::new(Woken::default())).collect();
         let wakers: Vec<Waker> = woken.iter().cloned().map(Waker::from).collect();
-        let mut waits: Vec<_> = (0..3).map(|_| session.wait_for_slot()).collect();
+        let mut waits: Vec<_> = (0..3).map(|_| session.wait_for_slot(3).unwrap()).collect();
         for (wait, waker) in waits.iter_mut().zip(&wakers) {
-            assert!(wait.poll(&Context::from_waker(waker)).is_pending());
+            assert!(poll(wait, waker).is_pending());
             // A second look keeps the place.
-            assert!(wait.poll(&Context::from_waker(waker)).is_pending());
+            assert!(poll(wait, waker).is_pending());
         }
+        assert!(session.wait_for_slot(3).is_none(), "the queue is full");
 
         // The peer has not heard of the stream, so that its slot is free at once.
         drop(stream);
         assert_eq!([true, false, false], [0, 1, 2].map(|at| woken[at].is_woken()));
+        assert_eq!(open().err(), Some(OpenError::TooManyStreams), "nobody overtakes those who wait");
+        assert!(poll(&mut waits[2], &wakers[2]).is_pending(), "nor do they each other");
 
         drop(waits.remove(0));
         assert_eq!([true, true, false], [0, 1, 2].map(|at| woken[at].is_woken()));
-        assert!(waits[0].poll(&Context::from_waker(&wakers[1])).is_ready());
-        let _stream = session.open(opening(), false, session.now()).unwrap();
+        let Poll::Ready(Ok(_stream)) = poll(&mut waits[0], &wakers[1]) else { panic!("its turn has come") };
         drop(waits.remove(0));
         assert!(!woken[2].is_woken(), "there is no second slot");
-        assert!(waits[0].poll(&Context::from_waker(&wakers[2])).is_pending());
+        assert!(poll(&mut waits[0], &wakers[2]).is_pending());
 
         session.abandon();
         assert!(woken[2].is_woken());
-        assert!(waits[0].poll(&Context::from_waker(&wakers[2])).is_ready());
+        assert!(matches!(poll(&mut waits[0], &wakers[2]), Poll::Ready(Err(OpenError::Leaving))));
     }
 }

@@ -30,6 +30,9 @@ pub enum BuildError {
     /// Raw connections at a mount of HTTP.
     #[error("{0} is no mount for raw connections: write tcp:PORT or tcp:NAME:PORT")]
     NotRaw(Mount),
+    /// Two services of one mount.
+    #[error("{0} is given twice: one service can have it")]
+    Twice(Mount),
     /// A backend's URL that is none.
     #[error("the backend's URL is not usable: {0}")]
     Backend(#[from] BadBackendUrl),
@@ -140,6 +143,7 @@ impl<R> TelephoneBuilder<R> {
 
     fn add_raw(&mut self, mount: &str, service: RawService) {
         match mount.parse::<Mount>() {
+            Ok(mount) if self.mounts.contains(&mount) => self.blame(BuildError::Twice(mount)),
             Ok(mount) if mount.is_tcp() => {
                 self.raw.insert(Bytes::copy_from_slice(mount.as_str().as_bytes()), service);
                 self.mounts.push(mount);

@@ -24,7 +24,7 @@ pub enum ConnectError {
 impl Handle {
     /// Opens a raw stream to what another telephone serves as `endpoint`, `tcp:NAME:PORT` or `tcp:PORT`, which the
     /// token's `connect` claims must hold. Returns at once: whether somebody serves it shows in the stream's first read.
-    /// What is written meanwhile is not lost if somebody comes within the plugboard's 5 s.
+    /// What is written meanwhile is kept, while the plugboard waits up to 5 s for a telephone that it knows.
     ///
     /// # Errors
     /// [`ConnectError`]. While no plugboard is [connected](Self::connected) that is [`ConnectError::Unavailable`].

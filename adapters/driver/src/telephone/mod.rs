@@ -157,6 +157,11 @@ impl Handle {
         self.shutdown.raise();
     }
 
+    /// Ready once either of the two was called.
+    pub async fn stopping(&self) {
+        self.shutdown.raised().await;
+    }
+
     /// The state at this moment.
     #[must_use]
     pub fn status(&self) -> Status {

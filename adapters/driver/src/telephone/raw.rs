@@ -8,13 +8,15 @@ use bytes::Bytes;
 use event_listener::Event;
 use futures_lite::future;
 use ppp::v2;
-use telephone_core::error::{ResetCode, Touched};
+use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::limits::BackendLimits;
 
-use crate::connection::Connection;
-use crate::raw::{Given, RawStream, carry};
+use crate::raw::{GivenUp, RawStream, carry};
 use crate::runtime::{Endpoint, Runtime};
 use crate::stream::StreamHandle;
+
+/// Nobody accepts any more.
+const NOBODY: Reset = Reset { code: ResetCode::Unreachable, touched: Touched::No };
 
 /// Who serves the raw streams of a mount.
 #[derive(Clone)]
@@ -53,7 +55,7 @@ impl Arrivals {
         let mut waiting = self.lock();
         if waiting.is_closed {
             drop(waiting);
-            return stream.refuse(ResetCode::Refused);
+            return stream.give_up(NOBODY);
         }
         waiting.streams.push_back(stream);
         drop(waiting);
@@ -93,7 +95,7 @@ impl Drop for Acceptor {
             waiting.is_closed = true;
             std::mem::take(&mut waiting.streams)
         };
-        refused.into_iter().for_each(|stream| stream.refuse(ResetCode::Refused));
+        refused.into_iter().for_each(|stream| stream.give_up(NOBODY));
     }
 }
 
@@ -124,7 +126,7 @@ pub(super) async fn serve<R: Runtime>(
         Err(code) => return stream.give_up(code, Touched::No),
     };
     let head = if tells_peer { proxy_head(from) } else { Bytes::new() };
-    if let (_, Err(Given::Left)) = carry(&runtime, Connection::new(socket), &stream, head).await {
+    if let Err(GivenUp::AtSocket) = carry(&runtime, socket, &stream, head).await.ended {
         tracing::debug!("the backend of a raw stream reset its connection");
     }
 }
@@ -132,18 +134,20 @@ pub(super) async fn serve<R: Runtime>(
 /// Where a connection comes from, as PROXY protocol v2 says it; the destination is not known here, and is given as the
 /// unspecified address. Without a source it is the head of a connection that the proxy made for itself.
 fn proxy_head(from: Option<SocketAddr>) -> Bytes {
-    let (command, addresses) = match from {
+    let (command, protocol, addresses) = match from {
         Some(SocketAddr::V4(from)) => {
             let to = std::net::Ipv4Addr::UNSPECIFIED;
-            (v2::Command::Proxy, v2::Addresses::from(v2::IPv4::new(*from.ip(), to, from.port(), 0)))
+            let addresses = v2::IPv4::new(*from.ip(), to, from.port(), 0);
+            (v2::Command::Proxy, v2::Protocol::Stream, v2::Addresses::from(addresses))
         }
         Some(SocketAddr::V6(from)) => {
             let to = std::net::Ipv6Addr::UNSPECIFIED;
-            (v2::Command::Proxy, v2::Addresses::from(v2::IPv6::new(*from.ip(), to, from.port(), 0)))
+            let addresses = v2::IPv6::new(*from.ip(), to, from.port(), 0);
+            (v2::Command::Proxy, v2::Protocol::Stream, v2::Addresses::from(addresses))
         }
-        None => (v2::Command::Local, v2::Addresses::Unspecified),
+        None => (v2::Command::Local, v2::Protocol::Unspecified, v2::Addresses::Unspecified),
     };
-    let head = v2::Builder::with_addresses(v2::Version::Two | command, v2::Protocol::Stream, addresses);
+    let head = v2::Builder::with_addresses(v2::Version::Two | command, protocol, addresses);
     head.build().map(Bytes::from).unwrap_or_default()
 }
 

@@ -134,7 +134,7 @@ fn grant(claims: Claims, good_for: Duration) -> Result<Grant, AuthError> {
     }
     let [mounts, connect] = [claims.mounts, claims.connect].map(Option::unwrap_or_default);
     if (mounts.is_empty() && connect.is_empty()) || mounts.len().max(connect.len()) > MOUNTS_MAX {
-        return Err(AuthError::Malformed("`mounts` is empty or too long"));
+        return Err(AuthError::Malformed("`mounts` and `connect` are empty, or one is too long"));
     }
     if mounts.iter().any(|mount| mount.parse::<Mount>().is_err()) {
         return Err(AuthError::Malformed("`mounts` holds something that is no mount"));

@@ -136,6 +136,7 @@ impl Named for ResetCode {
         "stopped",
         "refused",
         "sessionlost",
+        "denied",
     ];
 
     fn number(self) -> u64 {
