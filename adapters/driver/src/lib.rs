@@ -36,7 +36,7 @@ pub use relay::{Plugboard, RelayConfig, Trust};
 pub use runtime::{Endpoint, Listener, Runtime};
 pub use service::{BodyLost, BoxError, Incoming};
 pub use socket::{Socket, TcpOrUnix};
-pub use status::{LineStatus, State, Status};
+pub use status::{LineStatus, State, Stats, Status};
 pub use telephone::{BuildError, EmbedError, Handle, ServeError, Telephone, TelephoneBuilder};
 pub use token::{Token, TokenSource};
 
@@ -44,7 +44,7 @@ pub use token::{Token, TokenSource};
 pub mod embedding {
     pub use crate::{
         BackendUrl, BadBackendUrl, BadUrl, BodyLost, BoxError, BuildError, EmbedError, Handle, Incoming,
-        LineStatus, ServeError, State, Status, Token, TokenSource,
+        LineStatus, ServeError, State, Stats, Status, Token, TokenSource,
     };
     pub use {bytes, http, http_body};
 }

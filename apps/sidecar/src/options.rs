@@ -23,6 +23,9 @@ Examples:
     PLUGBOARD_URL=wss://example.com MOUNT_PATH=/shop,/cart BACKEND_PORT=8080 \\
     TELEPHONE_TOKEN_FILE=/var/run/secrets/telephone/token telephone
 
+  See what a running one is doing, through its health page:
+    telephone status --health 127.0.0.1:4100
+
 A token comes from `plugboard token`. Exit codes: 0 after a clean stop, 1 after a failure, 2 for bad usage,
 3 if the plugboard refused the token for good. SIGTERM lets what is in flight finish; a second one does not.";
 

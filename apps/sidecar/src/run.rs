@@ -12,6 +12,7 @@ use crate::memory;
 use crate::options;
 use crate::probes;
 use crate::settings::{Settings, TokenOrigin};
+use crate::status;
 use crate::token_file::TokenFile;
 use crate::usage::{Stop, Usage};
 
@@ -20,7 +21,12 @@ use crate::usage::{Stop, Usage};
 pub fn main(program: &'static str, start: impl FnOnce(Settings) -> Result<Exit, Stop>) -> ExitCode {
     memory::keep_freed_memory();
     let run = || {
-        let settings = options::parse(program, std::env::args_os())?;
+        let mut args = std::env::args_os();
+        if std::env::args_os().nth(1).is_some_and(|arg| arg == "status") {
+            let name = args.next();
+            return status::show(program, name.into_iter().chain(args.skip(1)));
+        }
+        let settings = options::parse(program, args)?;
         logging::init(settings.log_format)?;
         start(settings)
     };

@@ -14,17 +14,21 @@
 
 mod bounded;
 mod frame;
+mod frames;
 mod head;
 mod hello;
 mod json;
 mod profile;
 mod rules;
+mod stats;
 pub mod varint;
 
-pub use frame::{Frame, Frames, Opening, StreamId, skippable};
+pub use frame::{Frame, Opening, StreamId, skippable};
+pub use frames::Frames;
 pub use hello::{Hello, Refused, RefusedCode, Resume, Setting, Settings, Welcome};
 
 pub use profile::Profile;
+pub use stats::Stats;
 
 pub(crate) use frame::opening_size;
 pub(crate) use head::{response_size, trailers_size};

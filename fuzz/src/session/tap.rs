@@ -44,7 +44,7 @@ pub(super) const fn is_opener(role: Role, id: StreamId) -> bool {
 const fn rank(frame: &Frame) -> u8 {
     match frame {
         Frame::Ping(_) | Frame::Pong(_) | Frame::Ack | Frame::Leave { .. } => 0,
-        Frame::Streams { .. } | Frame::Renew { .. } | Frame::Renewed { .. } => 1,
+        Frame::Streams { .. } | Frame::Renew { .. } | Frame::Renewed { .. } | Frame::Stats(_) => 1,
         Frame::Credit { .. } | Frame::Stop { .. } => 2,
         Frame::Open { .. }
         | Frame::Head { .. }

@@ -21,6 +21,7 @@ mod refusals;
 mod replicas;
 mod resume;
 mod speed;
+mod statistics;
 mod storm;
 mod truncation;
 mod upgrades;
