@@ -36,8 +36,8 @@ impl Agent {
     /// The same, connected or not.
     pub fn dial(self, url: &str, token: &str, origin: &Origin) -> Process {
         let plan = match self {
-            Self::Python => Plan::new("python3").arg(source("agent.py")).env("PYTHONPATH", beside("python")),
-            Self::JavaScript => Plan::new("node").arg(source("agent.mjs")),
+            Self::Python => Plan::new("python3").arg(beside("agent.py")).env("PYTHONPATH", beside("python")),
+            Self::JavaScript => Plan::new("node").arg(beside("agent.mjs")),
         };
         let url = format!("{url}/.well-known/telephone");
         let plan = plan.env("PLUGBOARD_URL", url).env("TELEPHONE_TOKEN", token).env("MOUNT_PATH", "/m");
@@ -45,16 +45,8 @@ impl Agent {
     }
 }
 
-/// A copy of an example beside the libraries that it uses: node looks for them where the program lies.
-fn source(name: &str) -> PathBuf {
-    let copy = beside(name);
-    let fresh = copy.with_extension(format!("{}", std::process::id()));
-    fs::copy(bins::workspace().join("examples").join(name), &fresh).expect("an example");
-    fs::rename(&fresh, &copy).expect("a directory of our own");
-    copy
-}
-
-/// A path in the directory that `tests/agents` fills.
+/// A path in the directory that `tests/agents` fills, with copies of the examples: node looks for libraries where a program
+/// lies.
 fn beside(name: &str) -> PathBuf {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     let directory = DIRECTORY.get_or_init(|| {
@@ -62,7 +54,12 @@ fn beside(name: &str) -> PathBuf {
         let script = bins::workspace().join("tests/agents");
         let output = Command::new(script).arg(target).output().expect("a shell");
         assert!(output.status.success(), "tests/agents: {}", String::from_utf8_lossy(&output.stderr));
-        target.join("agents")
+        let directory = target.join("agents");
+        for name in ["agent.py", "agent.mjs"] {
+            fs::copy(bins::workspace().join("examples").join(name), directory.join(name))
+                .expect("an example");
+        }
+        directory
     });
     directory.join(name)
 }

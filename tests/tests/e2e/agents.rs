@@ -3,7 +3,7 @@
 use std::thread;
 
 use telephone_tests::agent::Agent;
-use telephone_tests::client::{Client, ask, get};
+use telephone_tests::client::{Client, ask, get, try_get};
 use telephone_tests::curl::Curl;
 use telephone_tests::hop::{Cut, Hop};
 use telephone_tests::origin::{After, Origin};
@@ -126,7 +126,8 @@ fn a_body_of_the_backend_that_is_cut_never_looks_complete() {
         let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
         served.origin.on_raw("/m/chunks", chunked, After::Close);
         for path in ["/m/short", "/m/chunks"] {
-            let ending = get(served.relay.addr(), path).ending;
+            // A reset may come before what is there of the answer was read.
+            let ending = try_get(served.relay.addr(), path).map_or(Ending::Reset, |answer| answer.ending);
             assert!(matches!(ending, Ending::Truncated | Ending::Reset), "{path}: {ending:?}");
         }
         assert_eq!(get(served.relay.addr(), "/m/bytes?n=5").body.len(), 5, "the session went on");
