@@ -158,6 +158,8 @@ impl Default for SessionLimits {
 pub const ACK_BYTES: usize = 64 * 1024;
 /// How long an acknowledgement waits for a message to ride on.
 pub const ACK_DELAY: Duration = Duration::from_millis(25);
+/// Between two questions for the peer's numbers: a twentieth of the free frames that a peer has in the time.
+pub const STATS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a last word may take to go out before the session ends without it.
 pub const FAREWELL_TIME: Duration = Duration::from_secs(2);
 /// How long a session outlives its token, so that what is in flight can finish.

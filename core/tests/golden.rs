@@ -7,7 +7,7 @@ use telephone_core::error::{LeaveCode, Reset, ResetCode, Touched};
 use telephone_core::limits::{self, SessionLimits};
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::wire::{
-    Frame, Frames, Hello, Opening, Profile, Refused, RefusedCode, Resume, Settings, StreamId, Welcome,
+    Frame, Frames, Hello, Opening, Profile, Refused, RefusedCode, Resume, Settings, Stats, StreamId, Welcome,
     skippable, varint,
 };
 
@@ -153,6 +153,15 @@ fn answers() -> Vec<(&'static str, Frame)> {
 }
 
 fn session() -> Vec<(&'static str, Frame)> {
+    let stats = Stats {
+        requests: 300,
+        streams_open: 2,
+        bytes_sent: 70_000,
+        bytes_received: 5,
+        reconnects: 1,
+        uptime_ms: 60_000,
+        round_trip_us: Some(900),
+    };
     vec![
         ("credit", Frame::Credit { id: id(2), limit: 524_288 }),
         ("streams", Frame::Streams { limit: 1280 }),
@@ -164,6 +173,8 @@ fn session() -> Vec<(&'static str, Frame)> {
         ("renew", Frame::Renew { token: Bytes::from_static(b"d.e.f") }),
         ("renewed", Frame::Renewed { expires_in_s: Some(3600) }),
         ("renewed, for ever", Frame::Renewed { expires_in_s: None }),
+        ("stats, asked for", Frame::Stats(None)),
+        ("stats, told", Frame::Stats(Some(stats))),
     ]
 }
 

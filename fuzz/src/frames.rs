@@ -1,9 +1,9 @@
-//! F1 and F2: the octets of frames.
+//! F1 and F2: the octets of frames, and their texts.
 
 use arbitrary::Unstructured;
 use bytes::{Bytes, BytesMut};
 use telephone_core::error::Misbehaviour;
-use telephone_core::wire::{Frame, Frames, varint};
+use telephone_core::wire::{Frame, Frames, Profile, varint};
 
 use crate::generate;
 use crate::memory::Meter;
@@ -53,7 +53,35 @@ fn assert_canonical(message: &[u8], ack: u64, decoded: Vec<Result<Frame, Misbeha
     assert_eq!(written, message);
 }
 
-/// F2: any frames, written and read: the same frames, in the size that they told (I2). With one octet changed
+/// F1 of the JSON profile: any octets as a text message. It never panics, takes memory in proportion, and what it accepts
+/// comes back as the same frame from either profile.
+pub fn json_decode(data: &[u8]) {
+    let message = Bytes::copy_from_slice(data);
+    let meter = Meter::start();
+    let Ok((ack, mut frames)) = Profile::Json.read(message) else { return };
+    let asked = meter.asked();
+    assert!(
+        asked <= UNCHECKED_BYTES_MAX + MEMORY_FACTOR * data.len(),
+        "{asked} octets of memory for {}",
+        data.len()
+    );
+    let frame = frames.next().expect("a frame").expect("a frame that was read whole");
+    assert!(frames.next().is_none(), "two frames in one text");
+    assert_means_the_same(ack, &frame);
+}
+
+/// A frame comes back from both profiles, and fits the messages of both.
+fn assert_means_the_same(ack: u64, frame: &Frame) {
+    for profile in [Profile::Binary, Profile::Json] {
+        let written = profile.write(ack, frame);
+        let (ack_read, frames) = profile.read(written.clone()).expect("what was written");
+        assert_eq!(ack_read, ack);
+        let frames: Result<Vec<_>, _> = frames.collect();
+        assert_eq!(frames.as_deref(), Ok(std::slice::from_ref(frame)), "{written:?}");
+    }
+}
+
+/// F2: any frames, written and read: the same frames, in the size that they told (I2), from both profiles. With one octet changed
 /// they are refused or still canonical, and with one varint in a longer form they are refused.
 pub fn frame_round_trip(data: &[u8]) {
     let mut source = Unstructured::new(data);
@@ -70,6 +98,9 @@ pub fn frame_round_trip(data: &[u8]) {
     let (ack_read, read) = Frames::of(message.clone()).expect("what was written");
     assert_eq!(ack_read, ack);
     assert_eq!(read.collect::<Result<Vec<_>, _>>().as_ref(), Ok(&frames));
+    for frame in &frames {
+        assert_means_the_same(ack, frame);
+    }
     refuse_a_longer_form(&message, ack);
     if let (Ok(at), Ok(octet)) = (source.choose_index(message.len()), source.arbitrary::<u8>()) {
         let mut changed = message.to_vec();

@@ -6,7 +6,7 @@ use telephone_core::error::{LeaveCode, Reset, ResetCode, Touched};
 use telephone_core::limits::SessionLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::wire::{
-    Frame, Hello, Opening, Refused, RefusedCode, Resume, Settings, StreamId, Welcome,
+    Frame, Hello, Opening, Refused, RefusedCode, Resume, Settings, Stats, StreamId, Welcome,
 };
 
 /// Fields in one generated section.
@@ -26,7 +26,7 @@ pub(crate) fn frames(source: &mut Unstructured<'_>, max: usize) -> Vec<Frame> {
 
 /// One frame of any kind.
 pub(crate) fn frame(source: &mut Unstructured<'_>) -> Result<Frame> {
-    let kind = source.int_in_range(0..=17_u8)?;
+    let kind = source.int_in_range(0..=18_u8)?;
     Ok(match kind {
         0 => Frame::Hello(hello(source)?),
         1 => Frame::Welcome(welcome(source)?),
@@ -50,7 +50,20 @@ pub(crate) fn frame(source: &mut Unstructured<'_>) -> Result<Frame> {
         14 => Frame::Leave { code: LeaveCode::from_wire(number(source)?), last: number(source)? },
         15 => Frame::Renew { token: octets(source)? },
         16 => Frame::Renewed { expires_in_s: optional(source, number)? },
-        _ => Frame::Skipped { kind: number(source)?.max(64) },
+        17 => Frame::Stats(optional(source, stats)?),
+        _ => Frame::Skipped { kind: number(source)?.max(65) },
+    })
+}
+
+fn stats(source: &mut Unstructured<'_>) -> Result<Stats> {
+    Ok(Stats {
+        requests: number(source)?,
+        streams_open: number(source)?,
+        bytes_sent: number(source)?,
+        bytes_received: number(source)?,
+        reconnects: number(source)?,
+        uptime_ms: number(source)?,
+        round_trip_us: optional(source, number)?,
     })
 }
 

@@ -13,7 +13,7 @@ mod reference;
 mod session;
 mod target;
 
-pub use frames::{frame_decode, frame_round_trip};
+pub use frames::{frame_decode, frame_round_trip, json_decode};
 pub use http::{chunked_body, proxy_transform, request_head, response};
 pub use input::{plugboard_input, telephone_input};
 pub use session::{session_hostile, session_pair};
@@ -28,6 +28,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("chunked_body", chunked_body),
     ("frame_decode", frame_decode),
     ("frame_round_trip", frame_round_trip),
+    ("json_decode", json_decode),
     ("plugboard_input", plugboard_input),
     ("proxy_transform", proxy_transform),
     ("request_head", request_head),

@@ -66,6 +66,7 @@ macro_rules! replays {
 replays! {
     frames_decode_canonically_or_not_at_all: "frame_decode",
     frames_come_back_as_they_were_written: "frame_round_trip",
+    texts_mean_the_same_in_both_profiles_or_nothing: "json_decode",
     two_honest_ends_keep_the_laws_over_a_line_that_breaks: "session_pair",
     an_honest_end_keeps_the_laws_against_any_peer: "session_hostile",
     request_heads_mean_what_a_strict_reader_finds: "request_head",

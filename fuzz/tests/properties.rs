@@ -69,6 +69,13 @@ proptest! {
     }
 
     #[test]
+    fn texts_mean_the_same_in_both_profiles_or_nothing(
+        input in pieces("json_decode", &["", "{", "{\"type\":\"http_response\",\"data\":{\"stream\":2,"]),
+    ) {
+        run(telephone_fuzz::json_decode, &input);
+    }
+
+    #[test]
     fn whatever_frames_say_they_come_back(input in vec(any::<u8>(), 0..600)) {
         run(telephone_fuzz::frame_round_trip, &input);
     }

@@ -11,6 +11,7 @@
 //!
 //! Everything blocks and everything has a deadline; nothing sleeps in the hope that something has happened.
 
+pub mod agent;
 pub mod axum_app;
 pub mod beside;
 pub mod bins;

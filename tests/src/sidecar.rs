@@ -131,6 +131,11 @@ impl Sidecar {
         self.process.is_running()
     }
 
+    /// Where its health page is.
+    pub fn health_addr(&self) -> SocketAddr {
+        self.health
+    }
+
     /// Its answer to GET on the health address, if it has one.
     pub fn health(&self, path: &str) -> Option<Answer> {
         try_get(self.health, path)

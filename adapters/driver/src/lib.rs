@@ -38,7 +38,7 @@ pub use relay::{Plugboard, RelayConfig, TcpPorts, Trust};
 pub use runtime::{Endpoint, Listener, Runtime};
 pub use service::{BodyLost, BoxError, Incoming};
 pub use socket::{Socket, TcpOrUnix};
-pub use status::{LineStatus, State, Status};
+pub use status::{LineStatus, State, Stats, Status};
 pub use telephone::{
     Acceptor, BuildError, ConnectError, EmbedError, Handle, ServeError, Telephone, TelephoneBuilder,
 };
@@ -48,8 +48,8 @@ pub use token::{Token, TokenSource};
 pub mod embedding {
     pub use crate::{
         Acceptor, BackendUrl, BadBackendUrl, BadUrl, BodyLost, BoxError, BuildError, ConnectError,
-        EmbedError, Endpoint, Handle, Incoming, LineStatus, RawStream, ServeError, State, Status, Token,
-        TokenSource,
+        EmbedError, Endpoint, Handle, Incoming, LineStatus, RawStream, ServeError, State, Stats, Status,
+        Token, TokenSource,
     };
     pub use {bytes, http, http_body};
 }

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use telephone_core::wire::Stats;
+
 use crate::authority::AuthError;
 
 /// One request that was let in and has ended, as the access log tells it.
@@ -44,9 +46,10 @@ pub trait Observer: Send + Sync + 'static {
         let _ = subject;
     }
 
-    /// A session ended; `reason` is one of a fixed, small set. Each one that started comes here once.
-    fn session_ended(&self, subject: &str, reason: &'static str) {
-        let _ = (subject, reason);
+    /// A session ended, with these numbers; `reason` is one of a fixed, small set. Each one that started comes here
+    /// once.
+    fn session_ended(&self, subject: &str, reason: &'static str, stats: &Stats) {
+        let _ = (subject, reason, stats);
     }
 
     /// A link belongs to a session from now on, new or resumed.

@@ -14,7 +14,7 @@ use telephone_core::session::{
     Accepted, CannotResume, Event, LinkId, OpenError, Session, SessionStats, StreamId,
 };
 use telephone_core::time::Timestamp;
-use telephone_core::wire::Opening;
+use telephone_core::wire::{Opening, Stats};
 
 use crate::stream::StreamHandle;
 
@@ -253,6 +253,20 @@ impl SharedSession {
 
     pub(crate) fn stats(&self) -> SessionStats {
         self.lock().session.stats()
+    }
+
+    /// The session's numbers.
+    pub(crate) fn report(&self) -> Stats {
+        let now = self.now();
+        self.lock().session.report(now)
+    }
+
+    /// What the peer told of them last, and asks it again.
+    pub(crate) fn peer_stats(&self) -> Option<Stats> {
+        self.with(|session, now| {
+            session.ask_stats(now);
+            session.peer_stats()
+        })
     }
 
     /// Looks at a stream. If that finds nothing, the task is woken when what it waits for has come, and when the

@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+pub use telephone_core::wire::Stats;
+
 /// What one line to one plugboard is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
@@ -43,6 +45,13 @@ pub struct LineStatus {
     pub attempts: u32,
     /// Why the last one failed, as said to the log.
     pub last_error: Option<String>,
+    /// Dials that brought a link back, to the same session or a new one.
+    pub reconnects: u64,
+    /// The numbers of the present session.
+    pub stats: Option<Stats>,
+    /// The plugboard's numbers of it, as of the last time that somebody looked at this status; none if the plugboard
+    /// does not tell them.
+    pub plugboard_stats: Option<Stats>,
 }
 
 /// A telephone's state at one moment.
@@ -56,6 +65,8 @@ pub struct Status {
     pub streams: u64,
     /// Streams that were accepted since the start.
     pub requests: u64,
+    /// When the telephone was started.
+    pub started: SystemTime,
 }
 
 impl Status {

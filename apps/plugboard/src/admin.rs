@@ -15,6 +15,8 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::json;
 
+use telephone_driver::Stats;
+
 use crate::telemetry::Telemetry;
 use crate::token::{Revocations, Revoked};
 
@@ -28,6 +30,9 @@ pub trait Sessions: Send + Sync + 'static {
 
     /// How many requests are in progress, those that wait for a session among them.
     fn requests(&self) -> usize;
+
+    /// The numbers of all sessions that there are.
+    fn stats(&self) -> Stats;
 }
 
 /// What the admin server knows and may do.
@@ -98,7 +103,7 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, admin.telemetry.render(admin.sessions.requests())).into_response()
+    (kind, admin.telemetry.render(admin.sessions.requests(), &admin.sessions.stats())).into_response()
 }
 
 /// The body of `POST /revoke`: one of the two.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_lite::{Stream, StreamExt, future};
 use ipnet::IpNet;
-use telephone_driver::{Listener, Plugboard, RelayConfig, Runtime, TcpPorts, WhenFull, accept_loop};
+use telephone_driver::{Listener, Plugboard, RelayConfig, Runtime, Stats, TcpPorts, WhenFull, accept_loop};
 use telephone_sidecar::{Exit, Stop};
 use telephone_tokio::{TokioRuntime, stop_signals};
 use tokio::net::TcpListener;
@@ -159,5 +159,9 @@ impl Sessions for RelaySessions {
 
     fn requests(&self) -> usize {
         self.0.exchanges()
+    }
+
+    fn stats(&self) -> Stats {
+        self.0.stats()
     }
 }

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use metrics::{Counter, Histogram, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusRecorder};
-use telephone_driver::{AccessRecord, AuthError, Observer};
+use telephone_driver::{AccessRecord, AuthError, Observer, Stats};
 
 use crate::access_log::AccessLog;
 
@@ -25,6 +26,10 @@ pub struct Telemetry {
     recorder: PrometheusRecorder,
     log: Option<AccessLog>,
     samples: AtomicU64,
+    started: Instant,
+    /// Octets of messages of sessions that are over.
+    link_bytes_in: AtomicU64,
+    link_bytes_out: AtomicU64,
     /// The series that each request counts in, and the one for most of them: to look them up costs more than to count.
     completed: Counter,
     bytes_in: Counter,
@@ -51,17 +56,39 @@ impl Telemetry {
                 histogram!("plugboard_request_duration_seconds"),
             )
         });
-        Ok(Self { recorder, log, samples: AtomicU64::new(0), completed, bytes_in, bytes_out, seconds })
+        let (started, [samples, link_bytes_in, link_bytes_out]) = (Instant::now(), Default::default());
+        Ok(Self {
+            recorder,
+            log,
+            samples,
+            started,
+            link_bytes_in,
+            link_bytes_out,
+            completed,
+            bytes_in,
+            bytes_out,
+            seconds,
+        })
     }
 
-    /// Everything in the text format of Prometheus, with the number of requests that are in progress.
+    /// Everything in the text format of Prometheus, with the number of requests that are in progress and the numbers of
+    /// the sessions that there are.
     #[must_use]
-    pub fn render(&self, requests: usize) -> String {
+    pub fn render(&self, requests: usize, sessions: &Stats) -> String {
         let dropped = self.log.as_ref().map_or(0, AccessLog::dropped);
         let requests = u32::try_from(requests).unwrap_or(u32::MAX);
         self.with(|| {
             counter!("plugboard_access_lines_dropped_total").absolute(dropped);
             gauge!("plugboard_requests_in_progress").set(f64::from(requests));
+            gauge!("plugboard_streams_open").set(sessions.streams_open as f64);
+            gauge!("plugboard_round_trip_seconds").set(sessions.round_trip_us.unwrap_or(0) as f64 / 1e6);
+            gauge!("plugboard_uptime_seconds").set(self.started.elapsed().as_secs_f64());
+            let link_bytes = |direction, live, ended: &AtomicU64| {
+                let total = ended.load(Ordering::Relaxed).saturating_add(live);
+                counter!("plugboard_link_bytes_total", "direction" => direction).absolute(total);
+            };
+            link_bytes("in", sessions.bytes_received, &self.link_bytes_in);
+            link_bytes("out", sessions.bytes_sent, &self.link_bytes_out);
         });
         self.recorder.handle().render()
     }
@@ -83,6 +110,13 @@ fn describe() {
     describe_histogram!("plugboard_request_duration_seconds", "From a request's first octet to its end");
     describe_counter!("plugboard_body_bytes_total", "Body octets of requests (in) and responses (out)");
     describe_gauge!("plugboard_requests_in_progress", "Requests that are served or wait for a session");
+    describe_gauge!("plugboard_streams_open", "Streams that are open, of all sessions");
+    describe_gauge!("plugboard_round_trip_seconds", "The longest last round trip of a session");
+    describe_gauge!("plugboard_uptime_seconds", "Since the start");
+    describe_counter!(
+        "plugboard_link_bytes_total",
+        "Octets of messages from telephones (in) and to them (out)"
+    );
     describe_gauge!("plugboard_sessions", "Sessions that are registered");
     describe_counter!("plugboard_sessions_ended_total", "Sessions that ended, by why");
     describe_gauge!("plugboard_links", "Links that are up");
@@ -131,7 +165,9 @@ impl Observer for Telemetry {
         self.with(|| gauge!("plugboard_sessions").increment(1.0));
     }
 
-    fn session_ended(&self, _subject: &str, reason: &'static str) {
+    fn session_ended(&self, _subject: &str, reason: &'static str, stats: &Stats) {
+        self.link_bytes_in.fetch_add(stats.bytes_received, Ordering::Relaxed);
+        self.link_bytes_out.fetch_add(stats.bytes_sent, Ordering::Relaxed);
         self.with(|| {
             gauge!("plugboard_sessions").decrement(1.0);
             counter!("plugboard_sessions_ended_total", "reason" => reason).increment(1);
@@ -168,7 +204,7 @@ mod tests {
     use crate::access_log::record;
 
     fn lines(telemetry: &Telemetry, name: &str) -> Vec<String> {
-        let text = telemetry.render(0);
+        let text = telemetry.render(0, &Stats::default());
         text.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect()
     }
 
@@ -200,7 +236,7 @@ mod tests {
     fn what_a_client_chooses_never_makes_a_series() {
         let telemetry = Telemetry::new(None).unwrap();
         telemetry.request_ended(&record(b"/"));
-        let before = telemetry.render(0).lines().count();
+        let before = telemetry.render(0, &Stats::default()).lines().count();
         for n in 0..3000_u32 {
             let (target, host) = (format!("/{n}"), format!("host{n}"));
             let mut record = record(target.as_bytes());
@@ -208,7 +244,7 @@ mod tests {
             record.mount = Some(&target);
             telemetry.request_ended(&record);
         }
-        assert_eq!(telemetry.render(0).lines().count(), before);
+        assert_eq!(telemetry.render(0, &Stats::default()).lines().count(), before);
     }
 
     #[test]
@@ -217,7 +253,7 @@ mod tests {
         assert_eq!(lines(&telemetry, "plugboard_sessions "), ["plugboard_sessions 0"]);
         telemetry.session_started("canary");
         telemetry.session_started("canary");
-        telemetry.session_ended("canary", "replaced");
+        telemetry.session_ended("canary", "replaced", &Stats { bytes_sent: 7, ..Stats::default() });
         telemetry.link_up(false);
         telemetry.link_up(true);
         telemetry.link_down();
@@ -229,6 +265,22 @@ mod tests {
             lines(&telemetry, "plugboard_tokens_refused_total"),
             ["plugboard_tokens_refused_total{reason=\"malformed\"} 1"]
         );
-        assert!(!telemetry.render(0).contains("canary"));
+        assert!(!telemetry.render(0, &Stats::default()).contains("canary"));
+    }
+
+    #[test]
+    fn what_links_carried_is_counted_of_sessions_that_are_and_that_were() {
+        let telemetry = Telemetry::new(None).unwrap();
+        let numbers =
+            |bytes_sent| Stats { bytes_sent, bytes_received: 1, streams_open: 4, ..Stats::default() };
+        telemetry.session_ended("one", "left", &numbers(10));
+        let text = telemetry.render(0, &numbers(5));
+        for line in [
+            "plugboard_link_bytes_total{direction=\"out\"} 15",
+            "plugboard_link_bytes_total{direction=\"in\"} 2",
+            "plugboard_streams_open 4",
+        ] {
+            assert!(text.lines().any(|one| one == line), "{line} in {text}");
+        }
     }
 }

@@ -50,6 +50,7 @@ fn story(status: &Status) -> Value {
         "token_expires": status.token_expires.map(moment),
         "streams": status.streams,
         "requests": status.requests,
+        "started": moment(status.started),
         "plugboards": status.lines.iter().map(line).collect::<Vec<_>>(),
     })
 }
@@ -72,6 +73,9 @@ fn line(line: &LineStatus) -> Value {
         "since": moment(line.since),
         "failed_attempts": line.attempts,
         "last_error": line.last_error,
+        "reconnects": line.reconnects,
+        "stats": line.stats,
+        "plugboard_stats": line.plugboard_stats,
     })
 }
 
@@ -83,6 +87,8 @@ fn moment(time: SystemTime) -> String {
 mod tests {
     use std::time::Duration;
 
+    use telephone_driver::Stats;
+
     use super::*;
 
     fn status(states: &[State]) -> Status {
@@ -93,12 +99,16 @@ mod tests {
             since: SystemTime::UNIX_EPOCH + Duration::from_millis(1500),
             attempts: 7,
             last_error: Some("refused \"now\"".into()),
+            reconnects: 3,
+            stats: Some(Stats { bytes_sent: 9, ..Stats::default() }),
+            plugboard_stats: None,
         };
         Status {
             lines: states.iter().enumerate().map(line).collect(),
             token_expires: Some(SystemTime::UNIX_EPOCH),
             streams: 2,
             requests: 40,
+            started: SystemTime::UNIX_EPOCH,
         }
     }
 
@@ -139,6 +149,8 @@ mod tests {
         assert_eq!(story["token_expires"], "1970-01-01T00:00:00.000Z");
         assert_eq!(story["requests"], 40);
         assert_eq!(story["plugboards"][0]["state"], "connecting");
+        assert_eq!(story["plugboards"][0]["stats"]["bytes_sent"], 9);
+        assert_eq!(story["plugboards"][0]["reconnects"], 3);
         assert_eq!(story["plugboards"][0]["last_error"], "refused \"now\"");
     }
 }

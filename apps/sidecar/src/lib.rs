@@ -12,6 +12,7 @@ mod options;
 mod probes;
 mod run;
 mod settings;
+mod status;
 mod token_file;
 mod usage;
 pub mod values;

@@ -12,6 +12,7 @@ use crate::connect::{CONNECT_EXAMPLES, ConnectOptions, ConnectSettings, Side};
 use crate::line::LineOptions;
 use crate::logging::LogFormat;
 use crate::settings::Settings;
+use crate::status::StatusOptions;
 use crate::usage::Stop;
 use crate::values::{self, TcpService};
 
@@ -23,6 +24,9 @@ Examples:
   In a container, by variables alone, with a token that is renewed in its file:
     PLUGBOARD_URL=wss://example.com MOUNT_PATH=/shop,/cart BACKEND_PORT=8080 \\
     TELEPHONE_TOKEN_FILE=/var/run/secrets/telephone/token telephone
+
+  See what a running one is doing, through its health page:
+    telephone status --health 127.0.0.1:4100
 
 A token comes from `plugboard token`. Exit codes: 0 after a clean stop, 1 after a failure, 2 for bad usage,
 3 if the plugboard refused the token for good. SIGTERM lets what is in flight finish; a second one does not.";
@@ -90,6 +94,8 @@ enum Verb {
     /// Reach a private endpoint that another telephone serves with --tcp NAME:PORT=BACKEND
     #[command(after_help = CONNECT_EXAMPLES)]
     Connect(Box<ConnectOptions>),
+    /// Show what a running sidecar is doing, by its health page
+    Status(StatusOptions),
 }
 
 /// What a program was asked to do.
@@ -99,6 +105,8 @@ pub enum Command {
     Serve(Box<Settings>),
     /// Reach what another telephone serves.
     Connect(Box<ConnectSettings>),
+    /// Show what the sidecar with this health page is doing.
+    Status(SocketAddr),
 }
 
 impl Command {
@@ -111,6 +119,7 @@ impl Command {
                 (settings.line.log_format, LevelFilter::ERROR)
             }
             Self::Connect(settings) => (settings.line.log_format, LevelFilter::INFO),
+            Self::Status(_) => (LogFormat::Text, LevelFilter::INFO),
         }
     }
 }
@@ -130,6 +139,7 @@ where
         (Some(Verb::Connect(options)), Some((_, matches))) => {
             Ok(Command::Connect(Box::new(ConnectSettings::new(*options, matches)?)))
         }
+        (Some(Verb::Status(options)), _) => Ok(Command::Status(options.health)),
         _ => Ok(Command::Serve(Box::new(Settings::new(options, &matches)?))),
     }
 }

@@ -13,6 +13,7 @@ use crate::memory;
 use crate::options::{self, Command};
 use crate::probes;
 use crate::settings::Settings;
+use crate::status;
 use crate::usage::Stop;
 
 /// Reads the command line of `program`, starts the log, and leaves the rest to `start`, which brings the
@@ -41,6 +42,7 @@ pub async fn run<R: Runtime>(
     match command {
         Command::Serve(settings) => serve(runtime, *settings, signals).await,
         Command::Connect(settings) => connect::run(runtime, *settings, signals).await,
+        Command::Status(health) => status::show(health),
     }
 }
 

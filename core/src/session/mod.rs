@@ -31,10 +31,10 @@ use core::time::Duration;
 
 pub use crate::error::HeadRefused;
 use crate::error::{CloseReason, LeaveCode, Reset, ResetCode, Touched};
-use crate::limits::{MESSAGE_BYTES_MAX, SessionLimits, TOKEN_BYTES_MAX};
+use crate::limits::{MESSAGE_BYTES_MAX, STATS_INTERVAL, SessionLimits, TOKEN_BYTES_MAX};
 use crate::time::Timestamp;
 pub use crate::wire::StreamId;
-use crate::wire::{self, Opening, Profile, Setting};
+use crate::wire::{self, Opening, Profile, Setting, Stats};
 pub use balance::Balance;
 use budget::Budget;
 use credit::{Grant, Ledger, Tuning};
@@ -84,6 +84,18 @@ struct DueFrames {
     leave: Option<LeaveCode>,
     renew: Option<Bytes>,
     renewed: Option<Option<Duration>>,
+    /// The peer is asked for its numbers, or asked for ours.
+    stats_asked: bool,
+    stats: bool,
+}
+
+/// What is known of the peer's numbers.
+#[derive(Debug, Default)]
+struct PeerStats {
+    asked_at: Option<Timestamp>,
+    /// An answer is awaited.
+    is_awaited: bool,
+    told: Option<Stats>,
 }
 
 /// One session. See the [module](self) for its contract.
@@ -125,6 +137,8 @@ pub struct Session {
     sent: Sent,
     received: Received,
     stats: SessionStats,
+    peer_stats: PeerStats,
+    began_at: Timestamp,
 }
 
 impl Session {
@@ -160,6 +174,8 @@ impl Session {
             sent: Sent::new(&config.limits, !config.resume_window.is_zero()),
             received: Received::new(!config.resume_window.is_zero()),
             stats: SessionStats::default(),
+            peer_stats: PeerStats::default(),
+            began_at: now,
             config,
         }
     }
@@ -353,6 +369,37 @@ impl Session {
     pub fn stats(&self) -> SessionStats {
         let round_trip = self.liveness.round_trip();
         SessionStats { streams_open: self.streams.len(), round_trip, ..self.stats }
+    }
+
+    /// What the peer is told when it asks.
+    #[must_use]
+    pub fn report(&self, now: Timestamp) -> Stats {
+        let whole = |time: u128| u64::try_from(time).unwrap_or(u64::MAX);
+        Stats {
+            requests: self.stats.streams_opened,
+            streams_open: self.streams.len() as u64,
+            bytes_sent: self.stats.bytes_sent,
+            bytes_received: self.stats.bytes_received,
+            reconnects: self.stats.links_resumed,
+            uptime_ms: whole((now - self.began_at).as_millis()),
+            round_trip_us: self.liveness.round_trip().map(|time| whole(time.as_micros())),
+        }
+    }
+
+    /// Asks the peer for its numbers, for [`Session::peer_stats`]; once in [`STATS_INTERVAL`] at most, for it
+    /// costs a peer something.
+    pub fn ask_stats(&mut self, now: Timestamp) {
+        let is_early = self.peer_stats.asked_at.is_some_and(|at| now < at + STATS_INTERVAL);
+        if !is_early && self.link().is_some() && self.is_open() {
+            self.peer_stats.asked_at = Some(now);
+            self.due.stats_asked = true;
+        }
+    }
+
+    /// What the peer told last, if it was asked and knows how to answer.
+    #[must_use]
+    pub const fn peer_stats(&self) -> Option<Stats> {
+        self.peer_stats.told
     }
 
     /// Octets of messages that are kept until the peer acknowledges them, with what each costs beside: at most

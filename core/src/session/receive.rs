@@ -11,7 +11,7 @@ use crate::error::{CloseReason, LeaveCode, Misbehaviour, Reset, ResetCode, Touch
 use crate::limits::{INTERIM_RESPONSES_MAX, TOKEN_BYTES_MAX};
 use crate::message::{Headers, ResponseHead};
 use crate::time::{Timestamp, earliest};
-use crate::wire::{Frame, Opening, Setting};
+use crate::wire::{Frame, Opening, Setting, Stats};
 
 impl Session {
     /// A message came in. Never fails: a peer that breaks a rule ends the session with a reason.
@@ -140,6 +140,7 @@ impl Session {
                     self.charge(now)
                 }
             }
+            Frame::Stats(stats) => self.on_stats(stats, now),
             Frame::Leave { code, last } => self.on_leave(code, last, now),
             Frame::Renew { .. } | Frame::Renewed { .. } => self.on_token(frame, now),
         }
@@ -168,6 +169,18 @@ impl Session {
             _ => return Err(Misbehaviour::FrameOutOfPlace),
         }
         Ok(())
+    }
+
+    fn on_stats(&mut self, stats: Option<Stats>, now: Timestamp) -> Result<(), Misbehaviour> {
+        match stats {
+            Some(stats) if core::mem::take(&mut self.peer_stats.is_awaited) => {
+                self.peer_stats.told = Some(stats);
+                return Ok(());
+            }
+            Some(_) => {}
+            None => self.due.stats = true,
+        }
+        self.charge(now)
     }
 
     fn on_leave(&mut self, code: LeaveCode, last: u64, now: Timestamp) -> Result<(), Misbehaviour> {

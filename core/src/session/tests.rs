@@ -13,3 +13,4 @@ mod profiles;
 mod refusals;
 mod resume;
 mod schedule;
+mod stats;

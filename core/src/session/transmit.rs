@@ -150,7 +150,7 @@ impl Session {
         self.put_unnumbered(&mut message, now);
         let numbered_at = message.out.len();
         if self.may_number() {
-            self.put_control(&mut message);
+            self.put_control(&mut message, now);
             self.put_stream_control(&mut message);
             self.put_streams(&mut message);
         }
@@ -190,7 +190,8 @@ impl Session {
 
     fn has_numbered(&self) -> bool {
         let is_listed = !self.to_send.is_empty() || !self.control.is_empty();
-        is_listed || self.due.streams || self.due.renew.is_some() || self.due.renewed.is_some()
+        let has_token = self.due.renew.is_some() || self.due.renewed.is_some();
+        is_listed || has_token || self.due.streams || self.due.stats || self.due.stats_asked
     }
 
     /// Whether a frame is due that is never said again.
@@ -210,7 +211,12 @@ impl Session {
     pub(super) fn is_frame_due(&self) -> bool {
         let due = &self.due;
         let is_due = due.ping || due.streams || due.pong.is_some() || due.leave.is_some();
-        is_due || due.renew.is_some() || due.renewed.is_some() || matches!(self.phase, Phase::Closing(_))
+        is_due
+            || due.stats
+            || due.stats_asked
+            || due.renew.is_some()
+            || due.renewed.is_some()
+            || matches!(self.phase, Phase::Closing(_))
     }
 
     /// Room for what the streams in turn could send, so that a message is allocated once.
@@ -244,7 +250,7 @@ impl Session {
         }
     }
 
-    fn put_control(&mut self, message: &mut Message) {
+    fn put_control(&mut self, message: &mut Message, now: Timestamp) {
         if message.takes_control() && core::mem::take(&mut self.due.streams) {
             self.theirs.limit = self.theirs_over.saturating_add(self.config.limits.streams);
             message.put(&Frame::Streams { limit: self.theirs.limit });
@@ -258,6 +264,17 @@ impl Session {
             && let Some(expires_in) = self.due.renewed.take()
         {
             message.put(&Frame::Renewed { expires_in_s: expires_in.map(|life| life.as_secs()) });
+        }
+        self.put_stats(message, now);
+    }
+
+    fn put_stats(&mut self, message: &mut Message, now: Timestamp) {
+        if message.takes_control() && core::mem::take(&mut self.due.stats_asked) {
+            self.peer_stats.is_awaited = true;
+            message.put(&Frame::Stats(None));
+        }
+        if message.takes_control() && core::mem::take(&mut self.due.stats) {
+            message.put(&Frame::Stats(Some(self.report(now))));
         }
     }
 

@@ -1,12 +1,12 @@
 //! Frames: one place that writes each and one that reads it.
 
-use alloc::boxed::Box;
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf as _, BufMut, Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::hello::{Hello, Refused, Welcome};
 use super::opening::{self, Opening};
+use super::stats::Stats;
 use super::{head, varint};
 use crate::error::{LeaveCode, Misbehaviour, Reset, ResetCode, Touched};
 use crate::message::{Headers, ResponseHead};
@@ -127,6 +127,8 @@ pub enum Frame {
         /// How long it is good for, in seconds.
         expires_in_s: Option<u64>,
     },
+    /// Asks for numbers, or tells them.
+    Stats(Option<Stats>),
     /// A frame that this version does not know and may skip.
     Skipped {
         /// Its type.
@@ -143,24 +145,25 @@ pub const fn skippable(kind: u64) -> bool {
     kind >= SKIPPABLE
 }
 
-mod kind {
-    pub(super) const HELLO: u64 = 0;
-    pub(super) const WELCOME: u64 = 1;
-    pub(super) const REFUSED: u64 = 2;
-    pub(super) const OPEN: u64 = 3;
-    pub(super) const HEAD: u64 = 4;
-    pub(super) const DATA: u64 = 5;
-    pub(super) const END: u64 = 6;
-    pub(super) const RESET: u64 = 7;
-    pub(super) const STOP: u64 = 8;
-    pub(super) const CREDIT: u64 = 9;
-    pub(super) const STREAMS: u64 = 10;
-    pub(super) const PING: u64 = 11;
-    pub(super) const PONG: u64 = 12;
-    pub(super) const ACK: u64 = 13;
-    pub(super) const LEAVE: u64 = 14;
-    pub(super) const RENEW: u64 = 15;
-    pub(super) const RENEWED: u64 = 16;
+pub(super) mod kind {
+    pub(in crate::wire) const HELLO: u64 = 0;
+    pub(in crate::wire) const WELCOME: u64 = 1;
+    pub(in crate::wire) const REFUSED: u64 = 2;
+    pub(in crate::wire) const OPEN: u64 = 3;
+    pub(in crate::wire) const HEAD: u64 = 4;
+    pub(in crate::wire) const DATA: u64 = 5;
+    pub(in crate::wire) const END: u64 = 6;
+    pub(in crate::wire) const RESET: u64 = 7;
+    pub(in crate::wire) const STOP: u64 = 8;
+    pub(in crate::wire) const CREDIT: u64 = 9;
+    pub(in crate::wire) const STREAMS: u64 = 10;
+    pub(in crate::wire) const PING: u64 = 11;
+    pub(in crate::wire) const PONG: u64 = 12;
+    pub(in crate::wire) const ACK: u64 = 13;
+    pub(in crate::wire) const LEAVE: u64 = 14;
+    pub(in crate::wire) const RENEW: u64 = 15;
+    pub(in crate::wire) const RENEWED: u64 = 16;
+    pub(in crate::wire) const STATS: u64 = 64;
 }
 
 impl Frame {
@@ -185,6 +188,7 @@ impl Frame {
             Self::Leave { .. } => kind::LEAVE,
             Self::Renew { .. } => kind::RENEW,
             Self::Renewed { .. } => kind::RENEWED,
+            Self::Stats(_) => kind::STATS,
             Self::Skipped { kind } => *kind,
         }
     }
@@ -216,6 +220,7 @@ impl Frame {
             | Self::Leave { .. }
             | Self::Renew { .. }
             | Self::Renewed { .. }
+            | Self::Stats(_)
             | Self::Skipped { .. } => None,
         }
     }
@@ -242,6 +247,7 @@ impl Frame {
             Self::Leave { code, last } => varint::size(code.to_wire()) + varint::size(*last),
             Self::Renew { token } => token.len(),
             Self::Renewed { expires_in_s } => 1 + expires_in_s.map_or(0, varint::size),
+            Self::Stats(stats) => postcard_size(stats),
         }
     }
 
@@ -293,10 +299,11 @@ impl Frame {
             Self::Leave { code, last } => put_pair(out, code.to_wire(), *last),
             Self::Renew { token } => out.put_slice(token),
             Self::Renewed { expires_in_s } => put_postcard(out, expires_in_s),
+            Self::Stats(stats) => put_postcard(out, stats),
         }
     }
 
-    fn take_body(kind: u64, mut body: &[u8]) -> Result<Self, Misbehaviour> {
+    pub(super) fn take_body(kind: u64, mut body: &[u8]) -> Result<Self, Misbehaviour> {
         let frame = match kind {
             kind::HELLO => return take_postcard(body).map(Self::Hello),
             kind::WELCOME => return take_postcard(body).map(Self::Welcome),
@@ -304,6 +311,7 @@ impl Frame {
             kind::RENEWED => {
                 return take_postcard(body).map(|expires_in_s| Self::Renewed { expires_in_s });
             }
+            kind::STATS => return take_postcard(body).map(Self::Stats),
             kind::OPEN => return take_open(body),
             kind::RENEW => return Ok(Self::Renew { token: Bytes::copy_from_slice(body) }),
             kind if skippable(kind) => return Ok(Self::Skipped { kind }),
@@ -342,7 +350,7 @@ fn take_open(mut body: &[u8]) -> Result<Frame, Misbehaviour> {
     Ok(Frame::Open { id, grant, end, opening: opening::take(body)? })
 }
 
-fn take_id(body: &mut &[u8]) -> Result<StreamId, Misbehaviour> {
+pub(super) fn take_id(body: &mut &[u8]) -> Result<StreamId, Misbehaviour> {
     varint::take(body).map(StreamId)
 }
 
@@ -387,62 +395,5 @@ fn take_postcard<T: Serialize + DeserializeOwned>(body: &[u8]) -> Result<T, Misb
     match postcard::take_from_bytes::<T>(body) {
         Ok((value, [])) if postcard_size(&value) == body.len() => Ok(value),
         Ok(_) | Err(_) => Err(Misbehaviour::FrameMalformed),
-    }
-}
-
-/// The frames of one message, read one at a time.
-///
-/// After an error it yields nothing more.
-#[derive(Debug)]
-pub struct Frames {
-    rest: Bytes,
-    /// The one frame of a message that was read whole.
-    whole: Option<Box<Frame>>,
-}
-
-impl Frames {
-    /// A message of one frame.
-    pub(super) const fn one(frame: Box<Frame>) -> Self {
-        Self { rest: Bytes::new(), whole: Some(frame) }
-    }
-
-    /// Reads the acknowledgement of a binary message and stands before its first frame.
-    ///
-    /// # Errors
-    /// As [`varint::take`].
-    pub fn of(mut message: Bytes) -> Result<(u64, Self), Misbehaviour> {
-        let (ack, rest) = varint::split(&message)?;
-        message.advance(message.len() - rest.len());
-        Ok((ack, Self { rest: message, whole: None }))
-    }
-
-    fn take_frame(&mut self) -> Result<Frame, Misbehaviour> {
-        let mut rest = &self.rest[..];
-        let kind = varint::take(&mut rest)?;
-        let length = varint::take(&mut rest)?;
-        let mut body = take_octets(&mut rest, length)?;
-        // Only what a stream carries stays a slice: whoever keeps a head does not keep the message that it came in.
-        let frame = if kind == kind::DATA {
-            Frame::Data { id: take_id(&mut body)?, octets: self.rest.slice_ref(body) }
-        } else {
-            Frame::take_body(kind, body)?
-        };
-        self.rest.advance(self.rest.len() - rest.len());
-        Ok(frame)
-    }
-}
-
-impl Iterator for Frames {
-    type Item = Result<Frame, Misbehaviour>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return self.whole.take().map(|frame| Ok(*frame));
-        }
-        let frame = self.take_frame();
-        if frame.is_err() {
-            self.rest.clear();
-        }
-        Some(frame)
     }
 }

@@ -14,19 +14,23 @@
 
 mod bounded;
 mod frame;
+mod frames;
 mod head;
 mod hello;
 mod json;
 mod opening;
 mod profile;
 mod rules;
+mod stats;
 pub mod varint;
 
-pub use frame::{Frame, Frames, StreamId, skippable};
+pub use frame::{Frame, StreamId, skippable};
+pub use frames::Frames;
 pub use hello::{Hello, Refused, RefusedCode, Resume, Setting, Settings, Welcome};
 pub use opening::Opening;
 
 pub use profile::Profile;
+pub use stats::Stats;
 
 pub(crate) use head::{response_size, trailers_size};
 pub(crate) use opening::size as opening_size;

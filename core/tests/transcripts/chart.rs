@@ -214,6 +214,7 @@ fn name(frame: &Frame) -> String {
         Frame::Ack => "ack".into(),
         Frame::Leave { code, last } => format!("leave {code:?}, last {last}").to_lowercase(),
         Frame::Renew { .. } => "renew".into(),
+        Frame::Stats(stats) => format!("stats{}", if stats.is_some() { "" } else { "?" }),
         Frame::Renewed { expires_in_s } => format!("renewed, {expires_in_s:?} s"),
         Frame::Skipped { kind } => format!("type {kind}"),
     }

@@ -31,6 +31,8 @@ pub(super) struct Tap {
     numbered: Vec<Vec<Frame>>,
     /// Which of them the link is given next.
     next: usize,
+    /// The peer asked for numbers.
+    is_asked: bool,
     /// A last word was said: nothing follows it.
     is_over: bool,
 }
@@ -44,7 +46,7 @@ pub(super) const fn is_opener(role: Role, id: StreamId) -> bool {
 const fn rank(frame: &Frame) -> u8 {
     match frame {
         Frame::Ping(_) | Frame::Pong(_) | Frame::Ack | Frame::Leave { .. } => 0,
-        Frame::Streams { .. } | Frame::Renew { .. } | Frame::Renewed { .. } => 1,
+        Frame::Streams { .. } | Frame::Renew { .. } | Frame::Renewed { .. } | Frame::Stats(_) => 1,
         Frame::Credit { .. } | Frame::Stop { .. } => 2,
         Frame::Open { .. }
         | Frame::Head { .. }
@@ -68,6 +70,7 @@ impl Tap {
             reads: BTreeMap::new(),
             numbered: Vec::new(),
             next: 0,
+            is_asked: false,
             is_over: false,
         }
     }
@@ -159,6 +162,7 @@ impl Tap {
             }
             Frame::Renew { .. } => assert_eq!(self.role, Role::Telephone),
             Frame::Renewed { .. } => assert_eq!(self.role, Role::Plugboard),
+            Frame::Stats(Some(_)) => assert!(std::mem::take(&mut self.is_asked), "nobody asked"),
             other => panic!("a session says {other:?}"),
         }
     }
@@ -205,6 +209,7 @@ impl Tap {
                     }
                 }
                 Frame::Streams { limit } => self.streams_limit = self.streams_limit.max(limit),
+                Frame::Stats(None) => self.is_asked = true,
                 Frame::Data { id, octets } => {
                     let read = self.reads.get_mut(&id).filter(|read| read.stage == Stage::Open);
                     read.into_iter().for_each(|read| read.sent += octets.len() as u64);

@@ -3,6 +3,7 @@
 //! `tests/run` runs it as CI does. `E2E_FULL=1` asks for the sizes and durations that a release is judged by;
 //! `E2E_LINES=straight,telephone,telephone-smol` narrows the ways down while one looks for a fault.
 
+mod agents;
 mod backpressure;
 mod bodies;
 mod connections;
@@ -21,6 +22,7 @@ mod replicas;
 mod resume;
 mod services;
 mod speed;
+mod statistics;
 mod storm;
 mod tcp;
 mod truncation;

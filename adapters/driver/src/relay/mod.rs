@@ -22,12 +22,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use telephone_core::error::LeaveCode;
 use telephone_core::limits::{HttpLimits, RouterLimits, SessionLimits};
 use telephone_core::router::RouterCounts;
+use telephone_core::wire::Stats;
 
 use crate::authority::Authority;
 use crate::connection::Connection;
 use crate::flag::Flag;
 use crate::observe::Observer;
 use crate::runtime::Runtime;
+use crate::shared::SharedSession;
 use ports::Ports;
 pub use ports::TcpPorts;
 use registry::Registry;
@@ -130,9 +132,27 @@ impl<R: Runtime> Plugboard<R> {
         self.0.exchanges.load(Ordering::Relaxed)
     }
 
+    /// The numbers of all sessions that are registered now, added up; the uptime and the round trip are the longest.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.0.registry.sessions().iter().map(SharedSession::report).fold(Stats::default(), add)
+    }
+
     /// How much of everything there is.
     #[must_use]
     pub fn counts(&self) -> RouterCounts {
         self.0.registry.counts()
+    }
+}
+
+fn add(sum: Stats, one: Stats) -> Stats {
+    Stats {
+        requests: sum.requests + one.requests,
+        streams_open: sum.streams_open + one.streams_open,
+        bytes_sent: sum.bytes_sent + one.bytes_sent,
+        bytes_received: sum.bytes_received + one.bytes_received,
+        reconnects: sum.reconnects + one.reconnects,
+        uptime_ms: sum.uptime_ms.max(one.uptime_ms),
+        round_trip_us: sum.round_trip_us.max(one.round_trip_us),
     }
 }

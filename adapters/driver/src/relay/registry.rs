@@ -293,6 +293,11 @@ impl Registry {
         self.with(|state| state.router.handle_timeout(now));
     }
 
+    /// Every session that is registered.
+    pub(super) fn sessions(&self) -> Vec<SharedSession> {
+        self.lock().sessions.values().map(|one| one.session.clone()).collect()
+    }
+
     pub(super) fn counts(&self) -> RouterCounts {
         self.lock().router.counts()
     }

@@ -336,7 +336,7 @@ async fn run<R: Runtime>(
     // If not, the newer link's task says so.
     if let Some(reason) = ended.filter(|_| keeper.is_latest()) {
         tracing::info!(session = number, subject, %reason, "a telephone left");
-        relay.observer.session_ended(&subject, end_label(reason));
+        relay.observer.session_ended(&subject, end_label(reason), &session.report());
     }
 }
 

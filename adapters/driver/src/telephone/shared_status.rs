@@ -15,6 +15,18 @@ use crate::status::{LineStatus, State, Status};
 struct LineState {
     status: LineStatus,
     session: Option<SharedSession>,
+    has_connected: bool,
+}
+
+impl LineState {
+    /// The line's status now. The plugboard is asked for its numbers, for the next time.
+    fn status(&self) -> LineStatus {
+        LineStatus {
+            stats: self.session.as_ref().map(SharedSession::report),
+            plugboard_stats: self.session.as_ref().and_then(SharedSession::peer_stats),
+            ..self.status.clone()
+        }
+    }
 }
 
 pub(super) struct SharedStatus {
@@ -23,6 +35,7 @@ pub(super) struct SharedStatus {
     requests: AtomicU64,
     /// A line got a session.
     connecting: Event,
+    started: SystemTime,
 }
 
 impl SharedStatus {
@@ -35,11 +48,21 @@ impl SharedStatus {
                 since: SystemTime::now(),
                 attempts: 0,
                 last_error: None,
+                reconnects: 0,
+                stats: None,
+                plugboard_stats: None,
             },
             session: None,
+            has_connected: false,
         };
         let lines = Mutex::new(urls.iter().map(line).collect());
-        Self { lines, token_expires: Mutex::default(), requests: AtomicU64::new(0), connecting: Event::new() }
+        Self {
+            lines,
+            token_expires: Mutex::default(),
+            requests: AtomicU64::new(0),
+            connecting: Event::new(),
+            started: SystemTime::now(),
+        }
     }
 
     fn lines(&self) -> MutexGuard<'_, Vec<LineState>> {
@@ -68,6 +91,7 @@ impl SharedStatus {
         self.enter(index, State::Connected);
         self.change(index, |line| {
             line.session = Some(session.clone());
+            line.status.reconnects += u64::from(core::mem::replace(&mut line.has_connected, true));
             line.status.session = Some(format!("{:016x}", welcome.session));
             line.status.attempts = 0;
             line.status.last_error = None;
@@ -133,10 +157,11 @@ impl SharedStatus {
             .map(|session| session.stats().streams_open as u64)
             .sum();
         Status {
-            lines: lines.iter().map(|line| line.status.clone()).collect(),
+            lines: lines.iter().map(LineState::status).collect(),
             token_expires: *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner),
             streams,
             requests: self.requests.load(Ordering::Relaxed),
+            started: self.started,
         }
     }
 }

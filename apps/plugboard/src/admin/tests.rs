@@ -18,6 +18,10 @@ impl Sessions for TwoSessions {
     fn requests(&self) -> usize {
         3
     }
+
+    fn stats(&self) -> Stats {
+        Stats { streams_open: 5, ..Stats::default() }
+    }
 }
 
 struct Fixture {

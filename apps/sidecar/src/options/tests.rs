@@ -15,7 +15,7 @@ fn commanded(line: &str) -> Result<Command, Stop> {
 fn parsed(line: &str) -> Result<Settings, Stop> {
     commanded(line).map(|command| match command {
         Command::Serve(settings) => *settings,
-        Command::Connect(settings) => panic!("{line}: {settings:?}"),
+        other => panic!("{line}: {other:?}"),
     })
 }
 

@@ -122,6 +122,10 @@ impl World {
                 // The telephone comes back before the plugboard knows that it was gone.
                 let now = self.pair.now;
                 self.pair.telephone.lose(now);
+                if self.pair.telephone.closed().is_some() {
+                    // It took the end of the link for the end of the session: nobody comes back.
+                    self.pair.cut();
+                }
                 self.resume();
             }
             (_, _) => {}

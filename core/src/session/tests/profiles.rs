@@ -13,7 +13,7 @@ use super::pair::{
     OnLink as _, Pair, events, frames, http, lone, misbehaviour, read, request, response, said, speaking, tcp,
 };
 use crate::error::{LeaveCode, Misbehaviour, Reset, ResetCode, Touched};
-use crate::limits::SessionLimits;
+use crate::limits::{ACK_DELAY, SessionLimits};
 use crate::message::Headers;
 use crate::session::{Event, LinkId, Role, Session, StreamId};
 use crate::time::Timestamp;
@@ -146,9 +146,9 @@ impl World {
         self.told.push(format!("{end} {id} {then:?}"));
     }
 
-    /// Everything is carried, and told in an order of its own: how many messages it took is no news.
+    /// Everything is carried and acknowledged, and told in an order of its own: how many messages it took is no news.
     fn settle(&mut self) {
-        self.pair.settle();
+        self.pair.pass(2 * ACK_DELAY);
         for end in 0..2 {
             let session = self.session(end);
             let mut news: Vec<String> =

@@ -44,6 +44,7 @@ mod name {
     pub(super) const LEAVE: &str = "leave";
     pub(super) const RENEW: &str = "renew";
     pub(super) const RENEWED: &str = "renewed";
+    pub(super) const STATS: &str = "stats";
     pub(super) const SKIPPED: &str = "unknown";
 }
 
@@ -110,6 +111,7 @@ pub(super) fn write(ack: u64, frame: &Frame) -> Vec<u8> {
         Frame::Renewed { expires_in_s } => {
             text.write(name::RENEWED, &Renewed { expires_in_s: *expires_in_s })
         }
+        Frame::Stats(stats) => text.envelope(name::STATS, None, stats.as_ref()),
         Frame::Skipped { kind } => text.envelope(name::SKIPPED, Some(*kind), None::<&Empty>),
     }
 }
@@ -154,6 +156,7 @@ pub(super) fn read(message: &[u8]) -> Result<(u64, Frame), Misbehaviour> {
         name::LEAVE => parse::<Leave>(data)?.into_frame(),
         name::RENEW => parse::<Renew>(data)?.into_frame(),
         name::RENEWED => Frame::Renewed { expires_in_s: parse::<Renewed>(data)?.expires_in_s },
+        name::STATS => Frame::Stats(read.data.map(|data| parse(data.get())).transpose()?),
         _ => match read.number {
             Some(kind) if skippable(kind) => Frame::Skipped { kind },
             Some(_) | None => return Err(Misbehaviour::UnknownFrame),
@@ -187,6 +190,7 @@ fn check(frame: &Frame) -> Result<(), crate::error::HeadRefused> {
         | Frame::Leave { .. }
         | Frame::Renew { .. }
         | Frame::Renewed { .. }
+        | Frame::Stats(_)
         | Frame::Skipped { .. } => Ok(()),
     }
 }

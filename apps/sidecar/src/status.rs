@@ -1,0 +1,114 @@
+//! `telephone status`: the health page of a running sidecar, for people.
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::exit::Exit;
+use crate::usage::Stop;
+use crate::values;
+
+/// How long the sidecar may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The options of `status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusOptions {
+    /// The address of its health page, as it was given to it
+    #[arg(long, value_name = "ADDR", env = "TELEPHONE_HEALTH", value_parser = values::listen_address)]
+    pub(crate) health: SocketAddr,
+}
+
+/// Asks the sidecar whose health page is at `health`, and says what it tells. The exit code is 0 if requests reach the
+/// application through it.
+///
+/// # Errors
+/// Nobody answers, or it is no health page.
+pub(crate) fn show(health: SocketAddr) -> Result<Exit, Stop> {
+    let page = ask(health).map_err(|error| Stop::new(Exit::Failed, format!("--health {health}: {error}")))?;
+    let is_connected = page["state"] == "connected";
+    // Whoever closed the pipe does not want to read it.
+    let _ = std::io::stdout().write_all(told(&page).as_bytes());
+    Ok(if is_connected { Exit::Clean } else { Exit::Failed })
+}
+
+fn ask(address: SocketAddr) -> std::io::Result<Value> {
+    let mut socket = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    socket.set_read_timeout(Some(TIMEOUT))?;
+    write!(socket, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer)?;
+    let page = answer.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok());
+    page.ok_or_else(|| std::io::Error::other("this is no health page"))
+}
+
+/// A health page as lines.
+fn told(page: &Value) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &Value| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        // Writing to text cannot fail.
+        let _ = writeln!(text, "{name:<18} {value}");
+    };
+    for (name, key) in [
+        ("state", "state"),
+        ("since", "since"),
+        ("started", "started"),
+        ("token expires", "token_expires"),
+        ("requests", "requests"),
+        ("streams open", "streams"),
+    ] {
+        line(name, &page[key]);
+    }
+    for plugboard in page["plugboards"].as_array().into_iter().flatten() {
+        line("plugboard", &plugboard["url"]);
+        for (name, key) in [
+            ("  state", "state"),
+            ("  session", "session"),
+            ("  failed attempts", "failed_attempts"),
+            ("  last error", "last_error"),
+            ("  reconnects", "reconnects"),
+        ] {
+            line(name, &plugboard[key]);
+        }
+        for (name, key) in [
+            ("  octets sent", "bytes_sent"),
+            ("  octets received", "bytes_received"),
+            ("  up for (ms)", "uptime_ms"),
+            ("  round trip (µs)", "round_trip_us"),
+        ] {
+            line(name, &plugboard["stats"][key]);
+        }
+    }
+    text.replace(" null\n", " -\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_health_page_is_told_line_by_line() {
+        let page = serde_json::json!({
+            "state": "connected", "since": "2026-01-01T00:00:00Z", "token_expires": null, "requests": 40,
+            "plugboards": [{"url": "ws://a/", "state": "connected", "stats": {"bytes_sent": 7}}],
+        });
+        let text = told(&page);
+        assert!(text.starts_with("state              connected\n"), "{text}");
+        assert!(text.contains("\ntoken expires      -\n"), "{text}");
+        assert!(text.contains("\nrequests           40\n"), "{text}");
+        assert!(text.contains("\nplugboard          ws://a/\n"), "{text}");
+        assert!(text.contains("\n  octets sent      7\n"), "{text}");
+    }
+
+    #[test]
+    fn whoever_is_not_there_is_named() {
+        let stop = show("127.0.0.1:1".parse().unwrap()).unwrap_err();
+        assert_eq!(stop.exit(), Exit::Failed);
+        assert!(stop.text().contains("127.0.0.1:1"), "{}", stop.text());
+    }
+}

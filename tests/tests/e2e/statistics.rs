@@ -1,0 +1,89 @@
+//! Numbers: what the health page, `status` and the metrics tell of one session.
+
+use serde_json::Value;
+use telephone_tests::client::{ask, get};
+use telephone_tests::line::both_programs;
+use telephone_tests::origin::Origin;
+use telephone_tests::process::Plan;
+use telephone_tests::relay::Relay;
+use telephone_tests::request::Request;
+use telephone_tests::sidecar::{Program, Sidecar};
+use telephone_tests::wait::{self, PATIENCE};
+use telephone_tests::{bins, net};
+
+fn page(sidecar: &Sidecar) -> Value {
+    let answer = sidecar.health("/healthz").expect("a health page");
+    serde_json::from_str(&answer.text()).expect("JSON")
+}
+
+/// `status` of the program, for whatever listens on that address.
+fn status(program: Program, health: &str) -> (Option<i32>, String, String) {
+    let finished = Plan::new(bins::path(program.name())).args(["status", "--health", health]).finish();
+    (finished.code, finished.stdout, finished.stderr)
+}
+
+#[test]
+fn both_ends_of_a_session_tell_the_same_numbers() {
+    both_programs(|program| {
+        let (relay, origin) = (Relay::start(), Origin::start());
+        let dial = program.dial(&relay).token(&relay.token(&["/m"])).mount("/m").backend(&origin.url());
+        let sidecar = dial.ready();
+        let body = vec![7; 100_000];
+        for _ in 0..5 {
+            assert_eq!(ask(relay.addr(), &Request::post("/m/mirror", &body)).body.len(), body.len());
+        }
+        assert_eq!(get(relay.addr(), "/m/x").status(), 200);
+        // The plugboard is asked by the first look, and once a second at most.
+        let page = wait::until("the plugboard tells its numbers", PATIENCE, || {
+            let page = page(&sidecar);
+            (page["plugboards"][0]["plugboard_stats"]["requests"] == 6).then_some(page)
+        });
+        let line = &page["plugboards"][0];
+        assert_eq!((&page["requests"], &line["reconnects"]), (&Value::from(6), &Value::from(0)), "{page:#}");
+        for end in ["stats", "plugboard_stats"] {
+            let stats = &line[end];
+            assert_eq!(stats["requests"], 6, "{page:#}");
+            assert!(stats["bytes_sent"].as_u64() > Some(500_000), "{page:#}");
+            assert!(stats["bytes_received"].as_u64() > Some(500_000), "{page:#}");
+            assert!(stats["round_trip_us"].as_u64() > Some(0), "{page:#}");
+        }
+        let (code, told, _) = status(program, &sidecar.health_addr().to_string());
+        assert_eq!(code, Some(0));
+        assert!(told.starts_with("state") && told.contains("connected"), "{told}");
+        assert!(told.lines().any(|line| line.split_whitespace().eq(["requests", "6"])), "{told}");
+    });
+}
+
+#[test]
+fn the_metrics_count_what_links_carried_also_of_sessions_that_are_over() {
+    let (relay, origin) = (Relay::start(), Origin::start());
+    let token = relay.token(&["/m"]);
+    let carried = || {
+        let metrics = relay.metrics();
+        let line =
+            metrics.lines().find(|line| line.starts_with("plugboard_link_bytes_total{direction=\"out\"}"));
+        let count = line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+        count.unwrap_or_else(|| panic!("no count in {metrics}"))
+    };
+    let sidecar = Program::Tokio.dial(&relay).token(&token).mount("/m").backend(&origin.url()).ready();
+    ask(relay.addr(), &Request::post("/m/hash", vec![7; 200_000]));
+    let before = carried();
+    assert!(before > 200_000, "{before}");
+    assert!(relay.metrics().contains("\nplugboard_streams_open 0\n"), "{}", relay.metrics());
+    sidecar.terminate();
+    wait::until_true("the session is over", PATIENCE, || {
+        relay.metrics().contains("\nplugboard_sessions 0\n")
+    });
+    assert!(carried() >= before);
+}
+
+#[test]
+fn status_of_nobody_is_a_failure_that_names_the_address() {
+    let nobody = net::free_addr().to_string();
+    for program in Program::BOTH {
+        let (code, _, error) = status(program, &nobody);
+        assert_eq!(code, Some(1));
+        assert!(error.contains(&nobody), "{error}");
+        assert_eq!(status(program, "nowhere").0, Some(2));
+    }
+}
