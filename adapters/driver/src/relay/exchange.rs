@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_lite::future;
+use telephone_core::error::ResetCode;
 use telephone_core::forward::stamp;
 use telephone_core::http1::{AbortCause, RequestError};
 use telephone_core::limits::{DARK_TIME, REQUEST_ATTEMPTS_MAX};
@@ -299,9 +300,11 @@ async fn carry<R: Runtime>(
             }
             Attempt::Over(refuse(client, refused, account))
         }
-        Ended::Reset(_) | Ended::Stopped(_) => {
+        Ended::Reset(reset) | Ended::Stopped(reset) => {
             account.cause = "response_aborted";
-            client.server.abort();
+            if reset.code != ResetCode::SessionLost || !codec.close_web_socket() {
+                client.server.abort();
+            }
             Attempt::Over(ControlFlow::Continue(()))
         }
         Ended::Lost(ClientLoss::Aborted(cause)) => {

@@ -20,6 +20,7 @@ use telephone_core::target;
 use telephone_core::wire::{Hello, Refused, RefusedCode, SUBPROTOCOL, Settings, Welcome};
 
 use super::Inner;
+use super::codec::WEB_SOCKET;
 use super::public::Client;
 use super::registry::claims;
 use crate::authority::{AuthError, Grant};
@@ -40,8 +41,7 @@ pub(super) fn is_for_telephones(tunnel_path: &str, head: &RequestHead) -> bool {
 
 /// Checks a telephone's upgrade (RFC 6455 §4.2) and puts the 101 into the output.
 pub(super) fn upgrade<R: Runtime>(client: &mut Client<R>, head: &RequestHead) -> Result<(), OwnAnswer> {
-    let is_web_socket = head.upgrade.as_ref().is_some_and(|token| token.eq_ignore_ascii_case(b"websocket"));
-    if !is_web_socket {
+    if head.method != "GET" || !head.offers(WEB_SOCKET) {
         return Err(OwnAnswer::new(426, "Telephones connect here, with a WebSocket upgrade."));
     }
     let key = head.headers.first("sec-websocket-key");
@@ -64,7 +64,7 @@ pub(super) fn upgrade<R: Runtime>(client: &mut Client<R>, head: &RequestHead) ->
         reason: Bytes::from_static(b"Switching Protocols"),
         headers,
         length: None,
-        upgrade: head.upgrade.clone(),
+        upgrade: Some(Bytes::from_static(WEB_SOCKET.as_bytes())),
     };
     let unusable = OwnAnswer::new(400, "The WebSocket upgrade is not usable.");
     client.server.respond(&switching, false).map_err(|_| unusable)
