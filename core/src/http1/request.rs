@@ -66,7 +66,11 @@ pub(super) fn parse(section: &[u8], limits: &HttpLimits) -> Result<Request, Requ
     let is_expecting = settle_expectation(&mut fields, version)?;
     let upgrade = fields.offer().filter(|_| is_upgradable(&method, version, declared));
     let is_kept_alive = is_kept_alive(&fields, version);
-    let length = if let Declared::Length(length) = declared { Some(length) } else { None };
+    // What comes behind a 101 is no body, and has no length.
+    let length = match declared {
+        Declared::Length(length) if upgrade.is_none() => Some(length),
+        Declared::Length(_) | Declared::Chunked | Declared::Nothing => None,
+    };
     let wants_trailers = fields.wants_trailers;
     let head = RequestHead {
         method,
