@@ -32,7 +32,7 @@ pub use authority::{AuthError, Authority, Grant, LEEWAY};
 pub use backend::{BackendUrl, BadBackendUrl};
 pub use observe::{AccessRecord, Observer, Unobserved};
 pub use plugboard_url::{BadUrl, PlugboardUrl};
-pub use relay::{Plugboard, RelayConfig, Trust};
+pub use relay::{Plugboard, RelayConfig, RoomsConfig, Trust};
 pub use runtime::{Endpoint, Listener, Runtime};
 pub use service::{BodyLost, BoxError, Incoming};
 pub use socket::{Socket, TcpOrUnix};

@@ -46,8 +46,10 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let telemetry = Arc::new(telemetry);
     let revocations = Arc::new(Revocations::default());
     let authority = TokenAuthority::new(settings.verifier, Arc::clone(&revocations));
-    let config =
-        relay_config(settings.limits, settings.trust, settings.public_url.map(|url| url.to_string()));
+    let config = RelayConfig {
+        rooms: settings.rooms,
+        ..relay_config(settings.limits, settings.trust, settings.public_url.map(|url| url.to_string()))
+    };
     let relay = Plugboard::new(runtime, config, Arc::new(authority), Arc::clone(&telemetry) as Arc<_>);
     let is_draining = Arc::new(AtomicBool::new(false));
     let routes = admin::routes(Admin {

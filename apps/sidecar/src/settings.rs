@@ -62,7 +62,8 @@ pub struct Settings {
 impl Settings {
     pub(crate) fn new(options: Options, matches: &ArgMatches) -> Result<Self, Usage> {
         let plugboards = plugboards(listed(options.plugboard, matches, "plugboard"))?;
-        let mounts = mounts(listed(options.mount, matches, "mount"))?;
+        let rooms = listed(options.room, matches, "room");
+        let mounts = mounts(listed(options.mount, matches, "mount"), rooms)?;
         let backend = match either(matches, PORT, BACKEND, options.port, options.backend)? {
             Either::Left(port) => BackendUrl::local(port),
             Either::Right(url) => url,
@@ -119,14 +120,18 @@ fn plugboards(texts: Vec<String>) -> Result<Vec<PlugboardUrl>, Usage> {
     texts.into_iter().map(parse).collect()
 }
 
-fn mounts(texts: Vec<String>) -> Result<Vec<Mount>, Usage> {
-    if texts.len() > MOUNTS_MAX {
+fn mounts(texts: Vec<String>, rooms: Vec<String>) -> Result<Vec<Mount>, Usage> {
+    if texts.len() + rooms.len() > MOUNTS_MAX {
         return Err(Usage::new("--mount (MOUNT_PATH)", format!("at most {MOUNTS_MAX} mounts can be given")));
     }
     let parse = |text: String| {
         text.parse().map_err(|why: MountError| Usage::new(&format!("--mount {text:?} (MOUNT_PATH)"), why))
     };
-    texts.into_iter().map(parse).collect()
+    let parse_room = |room: String| {
+        let mount = format!("room:{room}").parse();
+        mount.map_err(|why: MountError| Usage::new(&format!("--room {room:?} (ROOM_ID)"), why))
+    };
+    texts.into_iter().map(parse).chain(rooms.into_iter().map(parse_room)).collect()
 }
 
 /// A token that fits into a header. Its value stays out of the error.

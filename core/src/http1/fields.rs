@@ -173,7 +173,7 @@ fn trimmed(value: &[u8]) -> &[u8] {
 }
 
 /// The members of a comma-separated list, empty ones left out (RFC 9110 §5.6.1).
-pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&octet| octet == b',').map(trimmed).filter(|member| !member.is_empty())
 }
 

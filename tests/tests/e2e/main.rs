@@ -19,6 +19,8 @@ mod mounts;
 mod refusals;
 mod replicas;
 mod resume;
+mod room_access;
+mod rooms;
 mod speed;
 mod storm;
 mod truncation;

@@ -39,6 +39,7 @@ impl Authority for Tokens {
             subject: subject.into(),
             token_id: None,
             mounts: vec![format!("/{subject}")],
+            client_tokens: false,
             good_for: Some(Duration::from_secs(3600)),
         })
     }

@@ -10,6 +10,7 @@ mod codec;
 mod exchange;
 mod public;
 mod registry;
+mod rooms;
 mod tunnel;
 
 use std::net::{IpAddr, SocketAddr};
@@ -26,6 +27,8 @@ use crate::flag::Flag;
 use crate::observe::Observer;
 use crate::runtime::Runtime;
 use registry::Registry;
+
+pub use rooms::RoomsConfig;
 
 /// Whether the proxy at an address may say on whose behalf it asks.
 pub type Trust = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
@@ -44,6 +47,8 @@ pub struct RelayConfig {
     pub trust: Trust,
     /// Where telephones reach this very relay, if not at the URL that they dial.
     pub public_url: Option<String>,
+    /// How `/client` and `/agent` serve rooms; those paths are like all others if they do not.
+    pub rooms: Option<RoomsConfig>,
 }
 
 impl Default for RelayConfig {
@@ -55,6 +60,7 @@ impl Default for RelayConfig {
             router: RouterLimits::default(),
             trust: Box::new(|_| false),
             public_url: None,
+            rooms: None,
         }
     }
 }

@@ -19,10 +19,10 @@ use telephone_core::session::{CannotResume, Event, LinkId, Role, Session, Sessio
 use telephone_core::target;
 use telephone_core::wire::{Hello, Refused, RefusedCode, SUBPROTOCOL, Settings, Welcome};
 
-use super::Inner;
 use super::codec::WEB_SOCKET;
 use super::public::Client;
 use super::registry::claims;
+use super::{Inner, RelayConfig, rooms};
 use crate::authority::{AuthError, Grant};
 use crate::link::{self, CloseCode, Link};
 use crate::runtime::Runtime;
@@ -34,9 +34,11 @@ const SPREAD_MS_A_SESSION: u64 = 1;
 /// When to come back with a token that only has to become good: soon, and not all at once.
 const TOKEN_RETRY_MS: RangeInclusive<u64> = 1_000..=5_000;
 
-/// Whether a request is for the tunnel path.
-pub(super) fn is_for_telephones(tunnel_path: &str, head: &RequestHead) -> bool {
-    target::path(&head.target) == tunnel_path.as_bytes()
+/// Whether a request is for the tunnel path, or its other name. A room in the query is for balancers and people: the hello
+/// says which mounts are meant.
+pub(super) fn is_for_telephones(config: &RelayConfig, head: &RequestHead) -> bool {
+    target::path(&head.target) == config.tunnel_path.as_bytes()
+        || rooms::is_for_telephones(config.rooms.as_ref(), head)
 }
 
 /// Checks a telephone's upgrade (RFC 6455 §4.2) and puts the 101 into the output.
@@ -203,7 +205,7 @@ fn register<R: Runtime>(
     let session = SharedSession::new(session, clock);
     let key = relay.registry.next_key();
     let registration = Registration { identity, epoch: hello.epoch, mounts, secret };
-    let registered = relay.registry.register(key, registration, grant.token_id.clone(), session.clone(), now);
+    let registered = relay.registry.register(key, registration, &grant, session.clone(), now);
     registered.map_err(|error| refused(error.code(), error))?;
     let welcome = welcome(relay, key, &grant, secret, None);
     Ok(Admitted { key, session, link, subject: grant.subject, welcome })
