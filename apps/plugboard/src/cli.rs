@@ -295,12 +295,9 @@ fn origin(text: &str) -> Result<String, String> {
     let wrong =
         || "give a scheme and a host, such as https://app.example or http://localhost:5173".to_owned();
     let url = url::Url::parse(text).map_err(|_| wrong())?;
-    let written = url.origin().ascii_serialization();
-    if url.origin().is_tuple() && text.trim_end_matches('/').eq_ignore_ascii_case(&written) {
-        Ok(written)
-    } else {
-        Err(wrong())
-    }
+    let is_bare =
+        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if url.origin().is_tuple() && is_bare { Ok(url.origin().ascii_serialization()) } else { Err(wrong()) }
 }
 
 /// Where telephones find this relay. Who thinks of web pages may write `https://` for `wss://`.
