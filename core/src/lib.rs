@@ -64,6 +64,7 @@ pub mod output;
 pub mod queue;
 pub mod random;
 pub mod retry;
+pub mod room;
 pub mod router;
 pub mod session;
 pub mod target;

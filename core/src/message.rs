@@ -8,6 +8,8 @@ mod headers;
 
 use bytes::Bytes;
 
+use crate::http1::is_offered;
+
 pub use headers::{Field, Headers, Iter};
 
 /// `octets` as one of the words that most heads hold, or else as a copy: a head keeps nothing of what it was read from.
@@ -42,10 +44,18 @@ pub struct RequestHead {
     pub headers: Headers,
     /// The body's length if it was declared; `None` with no body at all, or with one of unknown length.
     pub length: Option<u64>,
-    /// The protocol of an upgrade that was asked for, such as `websocket`.
+    /// The protocols of an upgrade that was asked for, the best first, such as `websocket` or `a/2, a/1`.
     pub upgrade: Option<Bytes>,
     /// Whether the client said `TE: trailers`.
     pub wants_trailers: bool,
+}
+
+impl RequestHead {
+    /// Whether `protocol` is one of those that an upgrade was asked for to.
+    #[must_use]
+    pub fn offers(&self, protocol: &str) -> bool {
+        self.upgrade.as_deref().is_some_and(|offer| is_offered(offer, protocol.as_bytes()))
+    }
 }
 
 /// A response's head, final or interim (1xx).

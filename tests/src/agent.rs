@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::bins;
 use crate::origin::Origin;
 use crate::process::{Plan, Process};
 use crate::wait::PATIENCE;
+use crate::{bins, parts};
 
 /// Which of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,16 +44,11 @@ impl Agent {
     }
 }
 
-/// A path in the directory that `tests/agents` fills, with copies of the examples: node looks for libraries where a program
-/// lies.
+/// An example, copied to where its libraries are: node looks for them where a program lies.
 fn beside(name: &str) -> PathBuf {
-    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
-    let directory = DIRECTORY.get_or_init(|| {
-        let target = bins::directory().parent().expect("target");
-        let script = bins::workspace().join("tests/agents");
-        let output = Command::new(script).arg(target).output().expect("a shell");
-        assert!(output.status.success(), "tests/agents: {}", String::from_utf8_lossy(&output.stderr));
-        let directory = target.join("agents");
+    static COPIED: OnceLock<PathBuf> = OnceLock::new();
+    let directory = COPIED.get_or_init(|| {
+        let directory = parts::directory();
         for name in ["agent.py", "agent.mjs"] {
             fs::copy(bins::workspace().join("examples").join(name), directory.join(name))
                 .expect("an example");

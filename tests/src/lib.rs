@@ -24,6 +24,7 @@ pub mod line;
 pub mod net;
 pub mod nginx;
 pub mod origin;
+pub mod parts;
 pub mod prf;
 pub mod process;
 pub mod raw;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use telephone_core::mount::Mount;
+
 /// How far a wall clock may be wrong: a token is good from this long before its `nbf` until this long
 /// after its `exp` (faults A-06).
 pub const LEEWAY: Duration = Duration::from_secs(60);
@@ -14,6 +16,15 @@ pub trait Authority: Send + Sync + 'static {
     /// # Errors
     /// Why it allows nothing.
     fn verify(&self, token: &str) -> Result<Grant, AuthError>;
+
+    /// Whether `token` lets a client into `room` at this moment. That is another right than to register the room.
+    ///
+    /// # Errors
+    /// Why it does not, [`AuthError::NotClaimed`] if it is good for others. By default nobody is let in.
+    fn admit_client(&self, token: &str, room: &Mount) -> Result<(), AuthError> {
+        let _ = (token, room);
+        Err(AuthError::NotClaimed)
+    }
 }
 
 /// What a good token allows.
@@ -28,6 +39,8 @@ pub struct Grant {
     /// The mounts of others to which it may open raw streams, `tcp:PORT` or `tcp:NAME:PORT`: at most `MOUNTS_MAX`. One of
     /// the two lists holds something.
     pub connect: Vec<String>,
+    /// Whether clients of its rooms must show a token of their own.
+    pub client_tokens: bool,
     /// The time left until `exp` and [`LEEWAY`] are over and no clock can call the token good any more; `None` for
     /// one that does not end.
     pub good_for: Option<Duration>,

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use clap::builder::BoolishValueParser;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use ipnet::IpNet;
 use telephone_core::limits::MOUNTS_MAX;
@@ -19,7 +20,7 @@ use crate::access_log::Destination;
 use crate::bench::{self, BenchOptions};
 use crate::secret::Secret;
 use crate::settings::{self, ServeSettings};
-use crate::token::{Order, mint};
+use crate::token::{Order, Right, mint};
 
 /// The longest life that a token can be given: a token that outlives its use should be revocable by
 /// changing the key.
@@ -34,6 +35,10 @@ Examples:
     plugboard secret > secret
     plugboard serve --listen 0.0.0.0:4000 --secret-file secret
     plugboard token --secret-file secret --sub shop --mount /api
+
+  Meet in a room: a relay with rooms, and a token for the telephone of one:
+    plugboard serve --rooms --secret-file secret
+    plugboard token --secret-file secret --sub desk --room ID
 
   Measure what the tunnel costs here, and what a path gives:
     plugboard bench
@@ -116,6 +121,21 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "FIRST-LAST", env = "PLUGBOARD_TCP_PORTS", value_parser = ports_of)]
     pub(crate) tcp_ports: Option<RangeInclusive<u16>>,
 
+    /// Serve rooms: clients come to /client?room=ID and /client/PATH?room=ID, and /agent is another name of
+    /// the path where telephones connect
+    #[arg(long, env = "PLUGBOARD_ROOMS", value_parser = BoolishValueParser::new())]
+    pub(crate) rooms: bool,
+
+    /// Let no client into a room without a token for it, such as `plugboard token --client --room ID` prints
+    /// [default: only where the room's own token asks for that]
+    #[arg(long, env = "PLUGBOARD_CLIENT_TOKENS", value_parser = BoolishValueParser::new())]
+    pub(crate) client_tokens: bool,
+
+    /// Let web pages of this origin, such as https://app.example, into rooms and no others; repeatable
+    /// [default: of all origins]
+    #[arg(long, value_name = "ORIGIN", env = "PLUGBOARD_ORIGIN", value_delimiter = ',', value_parser = origin)]
+    pub(crate) origin: Vec<String>,
+
     /// How long to go on accepting after SIGTERM, until balancers have noticed
     #[arg(long, value_name = "D", env = "PLUGBOARD_DRAIN_DELAY", default_value = "1s", value_parser = duration)]
     pub(crate) drain_delay: Duration,
@@ -162,6 +182,14 @@ struct TokenOptions {
     /// serves; repeatable
     #[arg(long, value_name = "NAME:PORT", value_parser = endpoint)]
     connect: Vec<String>,
+
+    /// Make a token for clients of the rooms: it lets them in and registers nothing
+    #[arg(long, requires = "room", conflicts_with_all = ["mount", "client_tokens"])]
+    client: bool,
+
+    /// Ask the clients of these rooms for tokens, too
+    #[arg(long, requires = "room")]
+    client_tokens: bool,
 
     /// How long it lasts
     #[arg(long, value_name = "D", default_value = "1h", value_parser = ttl)]
@@ -222,9 +250,8 @@ where
 fn token(options: TokenOptions, secret: Option<OsString>) -> Result<Command, Stop> {
     let mounts = [options.mount, options.room].concat();
     if mounts.is_empty() && options.connect.is_empty() {
-        return Err(
-            Usage::new("--mount", "give at least one, such as --mount /api, or --connect db:5432").into()
-        );
+        let why = "give at least one, such as --mount /api, --room ID or --connect db:5432";
+        return Err(Usage::new("--mount", why).into());
     }
     if mounts.len().max(options.connect.len()) > MOUNTS_MAX {
         return Err(Usage::new("--mount, --connect", format!("give at most {MOUNTS_MAX} of each")).into());
@@ -236,8 +263,14 @@ fn token(options: TokenOptions, secret: Option<OsString>) -> Result<Command, Sto
             "it is missing; `plugboard secret` prints a secret",
         )
     })?;
+    let right = match (options.client, options.client_tokens) {
+        (true, _) => Right::Visit,
+        (false, true) => Right::RegisterWithClientTokens,
+        (false, false) => Right::Register,
+    };
     let order = Order {
         subject: options.sub,
+        right,
         mounts,
         connect: options.connect,
         ttl: options.ttl,
@@ -280,6 +313,16 @@ fn ttl(text: &str) -> Result<Duration, String> {
 fn network(text: &str) -> Result<IpNet, String> {
     let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     network.map_err(|_| "give a network or an address, such as 10.0.0.0/8 or 192.0.2.1".into())
+}
+
+/// An origin as browsers write it (RFC 6454 §6.2).
+fn origin(text: &str) -> Result<String, String> {
+    let wrong =
+        || "give a scheme and a host, such as https://app.example or http://localhost:5173".to_owned();
+    let url = url::Url::parse(text).map_err(|_| wrong())?;
+    let is_bare =
+        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if url.origin().is_tuple() && is_bare { Ok(url.origin().ascii_serialization()) } else { Err(wrong()) }
 }
 
 /// Where telephones find this relay. Who thinks of web pages may write `https://` for `wss://`.

@@ -9,7 +9,11 @@ use std::time::{Duration, SystemTime};
 use axum::Router;
 use axum::serve::ListenerExt;
 use futures_lite::future;
-use telephone_driver::{BackendUrl, Handle, Listener, Plugboard, Runtime, ServeError, Telephone, Unobserved};
+use telephone_core::mount::Mount;
+use telephone_driver::{
+    BackendUrl, Handle, Listener, Plugboard, RelayConfig, RoomsConfig, Runtime, ServeError, Telephone,
+    Unobserved,
+};
 use telephone_sidecar::{Exit, Stop};
 use telephone_tokio::TokioRuntime;
 use tokio::net::TcpListener;
@@ -18,7 +22,7 @@ use tokio::sync::oneshot;
 use crate::limits::Limits;
 use crate::secret::Secret;
 use crate::serve;
-use crate::token::{Expectations, Key, Order, Revocations, TokenAuthority, Verifier, mint};
+use crate::token::{Expectations, Key, Order, Revocations, Right, TokenAuthority, Verifier, mint};
 
 /// How long the sidecar's token lasts: longer than anybody watches.
 const TTL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -36,11 +40,13 @@ pub(crate) struct Loopback {
 }
 
 impl Loopback {
-    /// Starts the application on a free port and the relay on `public`.
+    /// Starts the application on a free port and the relay on `public`. With a `room` the relay serves rooms, and the
+    /// application is there, too.
     pub(crate) async fn start(
         runtime: TokioRuntime,
         public: telephone_tokio::Listener,
         routes: Router,
+        room: Option<Mount>,
     ) -> Result<Self, Stop> {
         let secret = Secret::generate().map_err(failed)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
@@ -51,8 +57,11 @@ impl Loopback {
 
         let address = public.local_addr().map_err(failed)?;
         let (stop, stopped) = oneshot::channel();
-        tokio::spawn(serve::accept(runtime, public, relay(runtime, &secret), stopped));
-        let telephone = telephone(runtime, address, &secret, BackendUrl::local(application.port()))?;
+        let rooms = room.is_some().then(RoomsConfig::default);
+        tokio::spawn(serve::accept(runtime, public, relay(runtime, &secret, rooms), stopped));
+        let mounts = [Some("/".parse().map_err(failed)?), room].into_iter().flatten().collect();
+        let backend = BackendUrl::local(application.port());
+        let telephone = telephone(runtime, address, (&secret, mounts), backend)?;
         Ok(Self { runtime, application, public: address, telephone, _stop: stop })
     }
 
@@ -85,22 +94,27 @@ impl Loopback {
     }
 }
 
-fn relay(runtime: TokioRuntime, secret: &Secret) -> Plugboard<TokioRuntime> {
+fn relay(runtime: TokioRuntime, secret: &Secret, rooms: Option<RoomsConfig>) -> Plugboard<TokioRuntime> {
     let verifier = Verifier::new(vec![Key::from_secret(secret)], Expectations::default());
     let authority = TokenAuthority::new(verifier, Arc::new(Revocations::default()));
-    let config = serve::relay_config(Limits::default(), Vec::new(), None);
+    let config = RelayConfig { rooms, ..serve::relay_config(Limits::default(), Vec::new(), None) };
     Plugboard::new(runtime, config, Arc::new(authority), Arc::new(Unobserved))
 }
 
 fn telephone(
     runtime: TokioRuntime,
     public: SocketAddr,
-    secret: &Secret,
+    (secret, mounts): (&Secret, Vec<Mount>),
     backend: BackendUrl,
 ) -> Result<Telephone<TokioRuntime>, Stop> {
+    let mut builder = Telephone::builder().instance("demo");
+    for mount in &mounts {
+        builder = builder.mount(mount.as_str());
+    }
     let order = Order {
         subject: "demo".into(),
-        mounts: vec!["/".parse().map_err(failed)?],
+        right: Right::Register,
+        mounts,
         connect: Vec::new(),
         ttl: TTL,
         audience: None,
@@ -112,8 +126,7 @@ fn telephone(
         address if address.ip().is_unspecified() => format!("ws://localhost:{}", address.port()),
         address => format!("ws://{address}"),
     };
-    let builder = Telephone::builder().url(&dialled).mount("/").token(token).instance("demo");
-    builder.backend(runtime, backend).map_err(failed)
+    builder.url(&dialled).token(token).backend(runtime, backend).map_err(failed)
 }
 
 /// Runs the sidecar on a thread and a runtime of its own, as its program does.

@@ -48,7 +48,8 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let authority = TokenAuthority::new(settings.verifier, Arc::clone(&revocations));
     let tcp = settings.tcp_ports.map(|ports| TcpPorts { address: settings.listen.ip(), ports });
     let public_url = settings.public_url.map(|url| url.to_string());
-    let config = RelayConfig { tcp, ..relay_config(settings.limits, settings.trust, public_url) };
+    let config = relay_config(settings.limits, settings.trust, public_url);
+    let config = RelayConfig { tcp, rooms: settings.rooms, ..config };
     let relay = Plugboard::new(runtime, config, Arc::new(authority), Arc::clone(&telemetry) as Arc<_>);
     let is_draining = Arc::new(AtomicBool::new(false));
     let routes = admin::routes(Admin {

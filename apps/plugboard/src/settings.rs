@@ -9,7 +9,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use telephone_driver::PlugboardUrl;
+use telephone_driver::{PlugboardUrl, RoomsConfig};
 use telephone_sidecar::{LogFormat, Usage};
 
 use crate::access_log::Destination;
@@ -34,6 +34,8 @@ pub struct ServeSettings {
     pub public_url: Option<PlugboardUrl>,
     /// The ports that telephones may ask for.
     pub tcp_ports: Option<RangeInclusive<u16>>,
+    /// How rooms are served, if they are.
+    pub rooms: Option<RoomsConfig>,
     /// How long to go on accepting after SIGTERM.
     pub drain_delay: Duration,
     /// How many threads serve.
@@ -64,6 +66,7 @@ impl ServeSettings {
                 "a key is missing; give it, PLUGBOARD_SECRET or --public-key-file (`plugboard secret` prints a secret)",
             ));
         }
+        let rooms = rooms(options.rooms, options.client_tokens, options.origin)?;
         let expectations = Expectations { audience: options.audience, issuer: options.issuer };
         Ok(Self {
             listen: options.listen,
@@ -72,6 +75,7 @@ impl ServeSettings {
             trust: options.trust,
             public_url: options.public_url,
             tcp_ports: options.tcp_ports,
+            rooms,
             drain_delay: options.drain_delay,
             threads: options.threads.unwrap_or_else(default_threads),
             limits: limits(&options.limit)?,
@@ -79,6 +83,16 @@ impl ServeSettings {
             log_format: options.log_format,
         })
     }
+}
+
+fn rooms(is_on: bool, client_tokens: bool, origins: Vec<String>) -> Result<Option<RoomsConfig>, Usage> {
+    let without = match (is_on, client_tokens, origins.is_empty()) {
+        (true, ..) => return Ok(Some(RoomsConfig { client_tokens, origins })),
+        (false, false, true) => return Ok(None),
+        (false, true, _) => "--client-tokens (PLUGBOARD_CLIENT_TOKENS)",
+        (false, false, false) => "--origin (PLUGBOARD_ORIGIN)",
+    };
+    Err(Usage::new(without, "it is about rooms, which are not served without --rooms"))
 }
 
 /// One less than there are processors: what the kernel does for a relay's sockets needs as much time as the relay.

@@ -150,12 +150,15 @@ fn a_secret_and_a_token_are_one_line_each() {
 fn the_demo_prints_a_url_behind_which_the_application_answers() {
     let mut demo = Running::start(&[], &["demo", "--listen", "127.0.0.1:0"]);
     let mut line = String::new();
-    BufReader::new(demo.child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let mut lines = BufReader::new(demo.child.stdout.as_mut().unwrap());
+    lines.read_line(&mut line).unwrap();
     let address = line.strip_prefix("Open http://").unwrap().split('/').next().unwrap();
     let page = ask(address, "GET / HTTP/1.1");
     assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("<!doctype html>"), "{page}");
     let echo = ask(address, "POST /echo HTTP/1.1\r\nContent-Length: 0");
     assert!(echo.contains("\"target\": \"/echo\"") && echo.contains("x-forwarded-for: 127.0.0.1"), "{echo}");
+    let in_room = ask(address, "GET /client/echo?room=demo&x HTTP/1.1");
+    assert!(in_room.contains("\"target\": \"/echo?x\""), "{in_room}");
     demo.signal("INT");
     assert_eq!(demo.wait().0, Some(0));
 }

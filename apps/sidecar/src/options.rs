@@ -21,6 +21,9 @@ Examples:
   Show the application on port 3000 under /api of a plugboard on this machine:
     telephone --plugboard ws://127.0.0.1:4000 --mount /api --port 3000 --token \"$JWT\"
 
+  Let the clients of a room reach the WebSocket server on port 1234:
+    telephone --plugboard ws://127.0.0.1:4000 --room ID --port 1234 --token-file token
+
   In a container, by variables alone, with a token that is renewed in its file:
     PLUGBOARD_URL=wss://example.com MOUNT_PATH=/shop,/cart BACKEND_PORT=8080 \\
     TELEPHONE_TOKEN_FILE=/var/run/secrets/telephone/token telephone
@@ -28,6 +31,7 @@ Examples:
   See what a running one is doing, through its health page:
     telephone status --health 127.0.0.1:4100
 
+RELAY_URL stands in for PLUGBOARD_URL, and LOCAL_PORT for BACKEND_PORT, where no variable says otherwise.
 A token comes from `plugboard token`. Exit codes: 0 after a clean stop, 1 after a failure, 2 for bad usage,
 3 if the plugboard refused the token for good. SIGTERM lets what is in flight finish; a second one does not.";
 
@@ -47,7 +51,7 @@ pub(crate) struct Options {
 
     /// What to be reachable under: [host]/path, or room:ID; repeat it, or put commas in the
     /// variable
-    #[arg(long, value_name = "M", env = "MOUNT_PATH", required_unless_present = "tcp")]
+    #[arg(long, value_name = "M", env = "MOUNT_PATH", required_unless_present_any = ["room", "tcp"])]
     pub(crate) mount: Vec<String>,
 
     /// Raw TCP: a port that the plugboard is to open, or the NAME:PORT of an endpoint that only `telephone connect`
@@ -58,6 +62,10 @@ pub(crate) struct Options {
     /// Tell the backends of --tcp where each connection comes from, by PROXY protocol v2
     #[arg(long, env = "PROXY_PROTOCOL", value_parser = BoolishValueParser::new())]
     pub(crate) proxy_protocol: bool,
+
+    /// The room whose clients reach the application; short for --mount room:ID
+    #[arg(long, value_name = "ID", env = "ROOM_ID")]
+    pub(crate) room: Vec<String>,
 
     /// The application's port on this machine; short for --backend http://127.0.0.1:N
     #[arg(long, value_name = "N", env = "BACKEND_PORT", value_parser = clap::value_parser!(u16).range(1..))]
@@ -132,7 +140,7 @@ pub fn parse<I>(program: &'static str, args: I) -> Result<Command, Stop>
 where
     I: IntoIterator<Item = OsString>,
 {
-    let command = Options::command().name(program).bin_name(program);
+    let command = with_stand_ins(Options::command()).name(program).bin_name(program);
     let matches = command.try_get_matches_from(args)?;
     let mut options = Options::from_arg_matches(&matches)?;
     match (options.verb.take(), matches.subcommand()) {
@@ -142,6 +150,19 @@ where
         (Some(Verb::Status(options)), _) => Ok(Command::Status(options.health)),
         _ => Ok(Command::Serve(Box::new(Settings::new(options, &matches)?))),
     }
+}
+
+/// Other names of variables, each used only while none of those that it stands in for is set.
+fn with_stand_ins(command: clap::Command) -> clap::Command {
+    const STAND_INS: [(&str, &str, &[&str]); 2] = [
+        ("plugboard", "RELAY_URL", &["PLUGBOARD_URL"]),
+        ("port", "LOCAL_PORT", &["BACKEND_PORT", "BACKEND_URL"]),
+    ];
+    let is_set = |name: &str| std::env::var_os(name).is_some();
+    let used = STAND_INS
+        .into_iter()
+        .filter(|(_, name, for_whom)| is_set(name) && !for_whom.iter().any(|one| is_set(one)));
+    used.fold(command, |command, (id, name, _)| command.mut_arg(id, |arg| arg.env(name)))
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub struct Settings {
 
 impl Settings {
     pub(crate) fn new(options: Options, matches: &ArgMatches) -> Result<Self, Usage> {
-        let mounts = mounts(listed(options.mount, matches, "mount"))?;
+        let mounts = mounts(listed(options.mount, matches, "mount"), listed(options.room, matches, "room"))?;
         let serves_raw_alone = mounts.is_empty();
         if mounts.len() + options.tcp.len() > MOUNTS_MAX {
             return Err(Usage::new("--mount, --tcp", format!("at most {MOUNTS_MAX} mounts can be given")));
@@ -71,7 +71,7 @@ impl Settings {
     }
 }
 
-fn mounts(texts: Vec<String>) -> Result<Vec<Mount>, Usage> {
+fn mounts(texts: Vec<String>, rooms: Vec<String>) -> Result<Vec<Mount>, Usage> {
     let parse = |text: String| {
         let named = format!("--mount {text:?} (MOUNT_PATH)");
         let mount: Mount = text.parse().map_err(|why: MountError| Usage::new(&named, why))?;
@@ -83,7 +83,11 @@ fn mounts(texts: Vec<String>) -> Result<Vec<Mount>, Usage> {
         }
         Ok(mount)
     };
-    texts.into_iter().map(parse).collect()
+    let parse_room = |room: String| {
+        let mount = format!("room:{room}").parse();
+        mount.map_err(|why: MountError| Usage::new(&format!("--room {room:?} (ROOM_ID)"), why))
+    };
+    texts.into_iter().map(parse).chain(rooms.into_iter().map(parse_room)).collect()
 }
 
 fn default_instance(backend: Option<&BackendUrl>) -> String {

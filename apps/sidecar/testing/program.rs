@@ -80,6 +80,25 @@ fn variables_are_enough_and_giving_up_ends_with_1() {
 }
 
 #[test]
+fn other_names_of_variables_stand_in_where_nothing_says_otherwise() {
+    let url = format!("ws://{}", deserted());
+    let others =
+        [("RELAY_URL", &*url), ("ROOM_ID", "r1"), ("LOCAL_PORT", "1234"), ("TELEPHONE_TOKEN", "a.b.c")];
+    let (code, log) = ended(&[&others[..], &[("MAX_ATTEMPTS", "1")]].concat(), &[]);
+    assert_eq!(code, 1, "{log}");
+    assert!(log.contains(url.trim_start_matches("ws://")), "{log}");
+    for (name, value, part) in [
+        ("PLUGBOARD_URL", "http://b", "http://b"),
+        ("BACKEND_PORT", "http", "http"),
+        ("BACKEND_URL", "b", "'b'"),
+    ] {
+        let (code, text) = ended(&[&others[..], &[(name, value)]].concat(), &[]);
+        assert_eq!(code, 2, "{name}: {text}");
+        assert!(text.contains(part), "{name}: {text}");
+    }
+}
+
+#[test]
 fn a_bad_variable_ends_with_2_and_is_named() {
     for (name, value, parts) in [
         ("MOUNT_PATH", "/a,b", &["MOUNT_PATH", "\"b\""][..]),

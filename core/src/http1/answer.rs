@@ -54,6 +54,10 @@ impl OwnAnswer {
         if let Some(cause) = self.cause {
             put(output, format_args!("Proxy-Status: plugboard; error={cause}\r\n"));
         }
+        if self.status == 401 {
+            // RFC 9110 §15.5.2 asks for it.
+            output.text(b"WWW-Authenticate: Bearer\r\n");
+        }
         if self.status == 405 {
             // RFC 9110 §15.5.6 asks for it; which others a backend serves is its own to say.
             output.text(b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use core::fmt::Write;
 
 use super::error::Unsendable;
-use super::fields::{is_connection_field, is_trailer, is_upgrade};
+use super::fields::{is_connection_field, is_offer, is_trailer};
 use super::scan::{is_text, is_token};
 use crate::limits::METHOD_BYTES_MAX;
 use crate::message::{Headers, RequestHead, ResponseHead};
@@ -83,7 +83,7 @@ pub(crate) fn check_request(head: &RequestHead) -> Result<(), Unsendable> {
     if !has_form || !head.target.iter().all(u8::is_ascii_graphic) {
         return Err(Unsendable::Target);
     }
-    if head.upgrade.as_deref().is_some_and(|protocol| !is_upgrade(protocol)) {
+    if head.upgrade.as_deref().is_some_and(|offer| !is_offer(offer)) {
         return Err(Unsendable::Switch);
     }
     check_fields(&head.headers)

@@ -173,7 +173,7 @@ fn trimmed(value: &[u8]) -> &[u8] {
 }
 
 /// The members of a comma-separated list, empty ones left out (RFC 9110 §5.6.1).
-pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&octet| octet == b',').map(trimmed).filter(|member| !member.is_empty())
 }
 
@@ -259,11 +259,26 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The first protocol that `Upgrade` offers, if `Connection` names it too and it is not another
-    /// version or another layer of HTTP itself. [H-11, H-19]
-    pub(super) fn upgrade(&self) -> Option<Bytes> {
-        let offered = self.upgrades.iter().find(|protocol| is_upgrade(protocol));
-        offered.filter(|_| self.has_upgrade).map(|protocol| word(protocol))
+    /// The protocols that a request's `Upgrade` offers, if `Connection` names it too, without other versions and layers
+    /// of HTTP itself. [H-11, H-19]
+    pub(super) fn offer(&self) -> Option<Bytes> {
+        let mut passing = self.upgrades.iter().filter(|protocol| self.has_upgrade && is_upgrade(protocol));
+        let first = passing.next()?;
+        let Some(second) = passing.next() else { return Some(word(first)) };
+        let mut list = first.to_vec();
+        for protocol in core::iter::once(second).chain(passing) {
+            list.extend_from_slice(b", ");
+            list.extend_from_slice(protocol);
+        }
+        Some(list.into())
+    }
+
+    /// The one protocol that a 101 switches to, if `Connection` names `Upgrade` too.
+    pub(super) fn switch(&self) -> Option<&'a [u8]> {
+        match self.upgrades[..] {
+            [protocol] if self.has_upgrade && is_upgrade(protocol) => Some(protocol),
+            _ => None,
+        }
     }
 }
 
@@ -298,6 +313,16 @@ fn chunked(value: &[u8]) -> Result<(), Malformed> {
         return Err(Malformed::CodingUnknown);
     }
     Err(Malformed::Coding)
+}
+
+/// Whether `offer` is a list of protocols that may all be passed on, and not empty.
+pub(crate) fn is_offer(offer: &[u8]) -> bool {
+    members(offer).next().is_some() && members(offer).all(is_upgrade)
+}
+
+/// Whether `protocol` is one of those that `offer` lists.
+pub(crate) fn is_offered(offer: &[u8], protocol: &[u8]) -> bool {
+    members(offer).any(|member| member.eq_ignore_ascii_case(protocol))
 }
 
 /// Whether `protocol` may be passed on: a token with an optional version, and not HTTP/2 or TLS inside of

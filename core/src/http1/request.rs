@@ -64,9 +64,13 @@ pub(super) fn parse(section: &[u8], limits: &HttpLimits) -> Result<Request, Requ
     }
     let host = settle_host(&mut fields, target.authority, version)?;
     let is_expecting = settle_expectation(&mut fields, version)?;
-    let upgrade = fields.upgrade().filter(|_| is_upgradable(&method, version, declared));
+    let upgrade = fields.offer().filter(|_| is_upgradable(&method, version, declared));
     let is_kept_alive = is_kept_alive(&fields, version);
-    let length = if let Declared::Length(length) = declared { Some(length) } else { None };
+    // What comes behind a 101 is no body, and has no length.
+    let length = match declared {
+        Declared::Length(length) if upgrade.is_none() => Some(length),
+        Declared::Length(_) | Declared::Chunked | Declared::Nothing => None,
+    };
     let wants_trailers = fields.wants_trailers;
     let head = RequestHead {
         method,
@@ -175,9 +179,10 @@ fn settle_expectation(fields: &mut Fields<'_>, version: Version) -> Result<bool,
     Ok(is_expecting)
 }
 
-/// Whether this request may ask for another protocol: one that leaves nothing to be read as a body. [H-11]
+/// Whether this request may ask for another protocol: one that leaves nothing to be read as a body, and whose answer
+/// does. [H-11]
 fn is_upgradable(method: &[u8], version: Version, declared: Declared) -> bool {
-    method == b"GET"
+    method != b"HEAD"
         && version == Version::Http11
         && matches!(declared, Declared::Nothing | Declared::Length(0))
 }

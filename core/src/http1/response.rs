@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::body::Framing;
 use super::error::ResponseError;
-use super::fields::{Declared, Fields, Version};
+use super::fields::{Declared, Fields, Version, is_offered};
 use super::request::is_kept_alive;
 use super::scan::{Bounds, Scanner};
 use super::split;
@@ -16,7 +16,7 @@ use crate::message::{ResponseHead, word};
 pub(super) struct Asked {
     /// HEAD: no body follows, whatever the head says.
     pub(super) is_head: bool,
-    /// The protocol that was offered.
+    /// The protocols that were offered.
     pub(super) upgrade: Option<Bytes>,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn parse(section: &[u8], asked: &Asked) -> Result<Response, ResponseE
     Ok(Response { head, framing, is_kept_alive })
 }
 
-/// The protocol that a 101 switches to, which must be the one that was offered. [H-20]
+/// The protocol that a 101 switches to, which must be one of those that were offered. [H-20]
 fn settle_switch(
     status: u16,
     version: Version,
@@ -78,9 +78,9 @@ fn settle_switch(
     if status != 101 {
         return Ok(None);
     }
-    let is_same = |new: &Bytes| asked.upgrade.as_ref().is_some_and(|old| old.eq_ignore_ascii_case(new));
-    let switched = fields.upgrade().filter(is_same).filter(|_| version == Version::Http11);
-    switched.map(Some).ok_or(ResponseError::UnaskedSwitch)
+    let offer = asked.upgrade.as_deref().unwrap_or_default();
+    let switched = fields.switch().filter(|new| version == Version::Http11 && is_offered(offer, new));
+    switched.map(|protocol| Some(word(protocol))).ok_or(ResponseError::UnaskedSwitch)
 }
 
 /// RFC 9112 §6.3, from the top.

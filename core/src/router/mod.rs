@@ -32,7 +32,8 @@ use crate::wire::Resume;
 ///
 /// **Who holds a mount.** A session holds exactly the mounts that it registered, linked or not, until it
 /// is suspended or removed. Another session of the same subject joins it: a pool. Another subject is
-/// refused. Mounts above and below are other mounts; who may have them is for the claims of the tokens to
+/// refused. A room has one session, since who meets there must meet in one place: there another instance of the
+/// subject is refused, too. Mounts above and below are other mounts; who may have them is for the claims of the tokens to
 /// say. Of one identity (subject and instance) there is one session: the newest epoch's.
 ///
 /// **Where a request goes.** To the mount with the longest path that the request's path lies under, on
@@ -112,20 +113,23 @@ impl Router {
         if holder.is_some_and(|old| old.epoch > registration.epoch) && !cfg!(planted = "older-epoch-fences") {
             return Err(RegisterError::Stale);
         }
-        let subject = registration.identity.subject();
-        match registration.mounts.iter().find(|mount| self.is_held_by_other(mount, subject)) {
+        let identity = &registration.identity;
+        match registration.mounts.iter().find(|mount| self.is_held_by_other(mount, identity)) {
             Some(mount) => Err(RegisterError::Held { mount: mount.clone() }),
             None => Ok(()),
         }
     }
 
-    fn is_held_by_other(&self, mount: &Mount, subject: &str) -> bool {
+    fn is_held_by_other(&self, mount: &Mount, identity: &Identity) -> bool {
         let members = self.mounts.find(mount).map_or(&[][..], |id| self.mounts.members(id));
         if cfg!(planted = "tenants-share") {
             return false;
         }
         let holder = members.first().and_then(|&key| self.sessions.session(key));
-        holder.is_some_and(|session| session.identity.subject() != subject)
+        holder.is_some_and(|session| match mount.room() {
+            Some(_) => session.identity != *identity,
+            None => session.identity.subject() != identity.subject(),
+        })
     }
 
     /// The session that a hello of this identity may go on with: the one that it names, if it knows the secret.

@@ -100,8 +100,8 @@ pub struct Registration {
 /// Why a registration is refused. Nothing has changed then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegisterError {
-    /// Another subject holds one of the mounts.
-    #[error("the mount {mount} is held by another subject")]
+    /// Another subject holds one of the mounts, or another instance one of the rooms.
+    #[error("the mount {mount} is held by another {}", if mount.room().is_some() { "telephone" } else { "subject" })]
     Held {
         /// The first such mount.
         mount: Mount,

@@ -73,7 +73,9 @@ pub(super) struct Grant {
     reserved: u64,
     /// The length that the head declared: nothing beyond it can come.
     declared: Option<u64>,
-    granted_at: Timestamp,
+    /// What was consumed when the window was last looked at, and when that was.
+    tuned: u64,
+    tuned_at: Timestamp,
 }
 
 /// What the tuning of a window depends on besides the window.
@@ -99,7 +101,8 @@ impl Grant {
             window: limits.stream_window,
             reserved: 0,
             declared: None,
-            granted_at: now,
+            tuned: 0,
+            tuned_at: now,
         }
     }
 
@@ -175,7 +178,6 @@ impl Grant {
             return false;
         }
         self.limit = limit;
-        self.granted_at = tuning.now;
         self.settle(ledger, tuning.limits);
         true
     }
@@ -207,18 +209,30 @@ impl Grant {
         floor.saturating_add(wanted.min(ledger.share(self.reserved)))
     }
 
-    /// A window whose quarter went in less than a round trip is what holds the sender back: double it,
-    /// or the session's if that one is the narrower. One that lasted long falls back to where it began.
+    /// A window that was read in less than two round trips may hold the sender back, who has all of it under way: double
+    /// it, or the session's if that one is the narrower. One that lasted long falls back to where it began.
+    ///
+    /// A whole window is looked at, for a reader that was waited for takes what stands in the buffer at once: that says
+    /// nothing of the way.
     fn tune(&mut self, ledger: &mut Ledger, tuning: &Tuning<'_>) {
-        let taken = tuning.now.since(self.granted_at);
-        let is_fast = self.received > 0 && taken < tuning.round_trip();
-        let is_session_narrower = self.allowance(ledger, tuning) < self.window;
+        let read = self.consumed.saturating_sub(self.tuned);
+        let taken = tuning.now.since(self.tuned_at);
+        // Time runs from the first octets.
+        let is_begun = self.tuned > 0;
+        let allowance = self.allowance(ledger, tuning);
+        if is_begun && read < allowance && taken <= WINDOW_IDLE {
+            return;
+        }
+        (self.tuned, self.tuned_at) = (self.consumed, tuning.now);
+        let in_two_round_trips = tuning.round_trip().as_nanos() * 2 * u128::from(read);
+        let is_fast = is_begun && taken.as_nanos() * u128::from(allowance) < in_two_round_trips;
+        let is_session_narrower = allowance < self.window;
         if is_fast && is_session_narrower {
             ledger.grow(tuning);
         } else if is_fast {
             let doubled = self.window.saturating_mul(2).min(tuning.limits.stream_window_max);
             self.window = self.window.max(doubled);
-        } else if taken > WINDOW_IDLE {
+        } else if is_begun && taken > WINDOW_IDLE {
             self.window = tuning.limits.stream_window;
         }
     }

@@ -7,6 +7,7 @@
 //! A link needs no more than this. Whole frames are taken out of the read buffer without a copy, the buffer is the
 //! caller's to size and to free, and an idle connection holds no memory here.
 
+mod follower;
 mod head;
 mod mask;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use alloc::boxed::Box;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::output::Output;
+pub use follower::Follower;
 use head::{HEAD_BYTES_MAX, Head, HeadError, Kind};
 
 /// Octets of a control frame's payload. (RFC 6455 §5.5)
@@ -42,6 +44,16 @@ pub enum MessageType {
     Binary,
     /// Octets that should be UTF-8: whoever reads them finds out.
     Text,
+}
+
+/// A server's close frame. (RFC 6455 §5.5.1)
+#[must_use]
+pub fn close_frame(code: u16, reason: &'static str) -> Bytes {
+    let payload = [&code.to_be_bytes(), reason.as_bytes()].concat();
+    let mut frame = BytesMut::with_capacity(HEAD_BYTES_MAX + payload.len());
+    head::write(Kind::Close, payload.len(), None, |piece| frame.put_slice(piece));
+    frame.put_slice(&payload);
+    frame.freeze()
 }
 
 /// What came from the peer.

@@ -25,17 +25,18 @@ pub(crate) fn check_opening(opening: &Opening) -> Result<(), HeadRefused> {
 fn check_request(head: &RequestHead) -> Result<(), HeadRefused> {
     // A fragment never travels (RFC 9112 §3.2).
     check(http1::check_request(head).is_ok() && !head.target.contains(&b'#'))?;
-    check_rest(&head.headers, head.length, head.upgrade.as_deref())
+    // Of the protocols that it offers `http1` has checked each.
+    check_rest(&head.headers, head.length)
 }
 
 /// Checks a response's head.
 pub(crate) fn check_response(head: &ResponseHead) -> Result<(), HeadRefused> {
-    check(http1::check_response(head).is_ok())?;
-    check_rest(&head.headers, head.length, head.upgrade.as_deref())
+    check(http1::check_response(head).is_ok() && head.upgrade.as_deref().is_none_or(is_upgrade))?;
+    check_rest(&head.headers, head.length)
 }
 
-fn check_rest(headers: &Headers, length: Option<u64>, upgrade: Option<&[u8]>) -> Result<(), HeadRefused> {
-    check(length.is_none_or(|length| length <= BODY_LENGTH_MAX) && upgrade.is_none_or(is_upgrade))?;
+fn check_rest(headers: &Headers, length: Option<u64>) -> Result<(), HeadRefused> {
+    check(length.is_none_or(|length| length <= BODY_LENGTH_MAX))?;
     check_names(headers)
 }
 

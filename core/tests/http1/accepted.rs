@@ -129,7 +129,13 @@ fn an_upgrade_is_offered_only_where_it_can_happen() {
     for refused in ["h2c", "H2C", "h2", "TLS/1.2", "HTTP/2.0", "http/1.1", "a b", "/1", "a/"] {
         assert_eq!(request(get, &format!("Upgrade: {refused}")), None, "{refused}");
     }
-    assert_eq!(request("POST / HTTP/1.1", "Upgrade: websocket"), None);
+    let list = Some(Bytes::from_static(b"websocket, foo/2, bar"));
+    assert_eq!(request(get, "Upgrade: websocket,foo/2\r\nUpgrade: h2c, ,bar"), list, "in their order");
+    assert_eq!(request("POST / HTTP/1.1", "Upgrade: tcp"), Some(Bytes::from_static(b"tcp")));
+    assert_eq!(request("HEAD / HTTP/1.1", "Upgrade: websocket"), None);
+    let empty =
+        b"POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(head(empty).0.length, None, "what follows the 101 has no length");
     assert_eq!(request("GET / HTTP/1.0", "Upgrade: websocket"), None);
     let with_body = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nhi";
     assert_eq!(head(with_body).0.upgrade, None, "H-11: it has a body");

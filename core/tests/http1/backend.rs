@@ -66,6 +66,8 @@ fn a_head_that_would_not_be_one_request_is_not_sent() {
         RequestHead { headers: fields(&[("X\n", "a")]), ..get("/") },
         RequestHead { upgrade: Some(Bytes::from_static(b"a\r\nb")), ..get("/") },
         RequestHead { upgrade: Some(Bytes::from_static(b"h2c")), ..get("/") },
+        RequestHead { upgrade: Some(Bytes::from_static(b"x, h2c")), ..get("/") },
+        RequestHead { upgrade: Some(Bytes::from_static(b" , ")), ..get("/") },
         RequestHead { length: Some(5), ..get("/") },
     ];
     for head in bad {
@@ -159,6 +161,19 @@ fn a_switch_makes_both_directions_opaque_each_with_its_own_end() {
     client.handle_shutdown();
     assert_eq!(client.closing(), Closing::Finished);
     assert!(!client.is_reusable(&input));
+}
+
+#[test]
+fn a_backend_may_switch_to_one_of_the_protocols_that_were_offered_and_to_no_other() {
+    let head = RequestHead { upgrade: Some(Bytes::from_static(b"foo/2, foo/1")), ..get("/") };
+    for (protocol, is_fine) in [("foo/1", true), ("FOO/2", true), ("foo", false), ("foo/2, foo/1", false)] {
+        let mut client = Client::new(limits());
+        client.request(&head, true).expect("sendable");
+        assert!(written(&mut client).contains("\r\nUpgrade: foo/2, foo/1\r\n"));
+        let answer = format!("HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n\r\n");
+        let event = client.poll_event(&mut BytesMut::from(answer.as_bytes()));
+        assert_eq!(event.is_ok(), is_fine, "{protocol}: {event:?}");
+    }
 }
 
 #[test]

@@ -402,6 +402,26 @@ fn a_switch_that_says_nothing_more_ends_our_half_at_once() {
 }
 
 #[test]
+fn a_connection_that_is_hung_up_on_says_its_last_and_waits_a_little_for_the_client() {
+    let request = b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: a, b\r\n\r\n";
+    let switch = ResponseHead { upgrade: Some(Bytes::from_static(b"b")), ..response(101) };
+    let mut line = Line::new(request);
+    line.event();
+    line.server.hang_up(Bytes::from_static(b"too early"));
+    line.server.respond(&switch, false).expect("sendable");
+    line.server.hang_up(Bytes::from_static(b"last"));
+    assert!(line.written().ends_with("\r\n\r\nlast"));
+    assert_eq!(line.server.closing(), Closing::AfterOutput);
+    line.server.handle_shutdown(NOW);
+    line.feed(b"what nobody reads any more");
+    assert_eq!(line.event(), None);
+    assert_eq!(line.server.closing(), Closing::Lingering);
+    assert_eq!(line.server.poll_timeout(), Some(NOW + limits().linger));
+    line.server.handle_eof();
+    assert_eq!(line.server.closing(), Closing::Finished);
+}
+
+#[test]
 fn a_refused_upgrade_leaves_what_came_early_as_the_next_request() {
     let request = b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     let mut line = Line::new(&[&request[..], GET].concat());

@@ -23,7 +23,10 @@ pub(super) fn assert_same_request(head: &RequestHead, end: bool, origin: &Reques
     assert_eq!(head.method, read.method);
     assert_eq!(head.target, read.target);
     assert_eq!(pairs(&head.headers), read.fields);
-    let length = if let Framing::Length(length) = read.framing { Some(length) } else { None };
+    let length = match read.framing {
+        Framing::Length(length) if read.upgrade.is_none() => Some(length),
+        Framing::Length(_) | Framing::Chunked | Framing::Nothing => None,
+    };
     assert_eq!(head.length, length);
     assert_eq!(owned(head.upgrade.as_ref()), read.upgrade);
     assert_eq!(head.wants_trailers, read.wants_trailers);

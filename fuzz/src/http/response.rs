@@ -24,7 +24,7 @@ impl Case {
         let (method, upgrade) = match octet % 4 {
             0 | 1 => ("GET", None),
             2 => ("HEAD", None),
-            _ => ("GET", Some("x")),
+            _ => ("GET", Some("x, y/1")),
         };
         let mut headers = Headers::new();
         headers.push(&b"Host"[..], &b"a"[..]);
@@ -211,7 +211,7 @@ fn pass_on(case: &Case, fetched: &Fetched) {
 
 /// A relay that has read the question.
 fn asked(case: &Case) -> Server {
-    let upgrade = if case.head.upgrade.is_some() { "Connection: upgrade\r\nUpgrade: x\r\n" } else { "" };
+    let upgrade = if case.head.upgrade.is_some() { "Connection: upgrade\r\nUpgrade: x, y/1\r\n" } else { "" };
     let method = String::from_utf8_lossy(&case.head.method);
     let text = format!("{method} / HTTP/1.1\r\nHost: a\r\n{upgrade}\r\n");
     let mut server = Server::new(limits(), NOW);

@@ -51,8 +51,8 @@ pub(crate) struct Meaning {
     pub(crate) kept: Vec<(Vec<u8>, Vec<u8>)>,
     pub(crate) framing: Framing,
     pub(crate) options: Vec<Vec<u8>>,
-    /// The first protocol of `Upgrade` that may pass, if `Connection` names it.
-    pub(crate) upgrade: Option<Vec<u8>>,
+    /// The protocols of `Upgrade`, if `Connection` names it.
+    pub(crate) upgrades: Vec<Vec<u8>>,
     pub(crate) wants_trailers: bool,
     /// `Connection` names a field that may be one of the protected ones: whether that is refused is not for
     /// the reference to say.
@@ -97,11 +97,11 @@ pub(crate) fn meaning(lines: &[Line<'_>], is_http10: bool) -> Option<Meaning> {
     // Whoever may not be a trailer and is no connection's own is perhaps protected.
     let is_doubtful = |option: &&[u8]| (!is_own(option) || is_framing(option)) && !is_trailer(option);
     let is_asked = options.iter().any(|option| same(option, "upgrade"));
-    let upgrade = list(lines, "upgrade").into_iter().find(|protocol| is_upgrade(protocol));
+    let upgrades = list(lines, "upgrade").into_iter().filter(|_| is_asked);
     Some(Meaning {
         kept: kept.map(|line| (line.0.to_vec(), trimmed(line.1).to_vec())).collect(),
         framing: framing(lines, is_http10)?,
-        upgrade: upgrade.filter(|_| is_asked).map(<[u8]>::to_vec),
+        upgrades: upgrades.map(<[u8]>::to_vec).collect(),
         wants_trailers: list(lines, "te").iter().any(|coding| same(coding, "trailers")),
         is_doubtful: options.iter().any(is_doubtful),
         options: options.into_iter().map(<[u8]>::to_vec).collect(),

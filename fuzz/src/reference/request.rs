@@ -55,12 +55,14 @@ fn parsed(head: &[u8], limits: &HttpLimits) -> Option<Request> {
     let host = settled_host(&mut meaning, authority, is_http10)?;
     settle_expectation(&mut meaning, is_http10)?;
     let has_body = !matches!(meaning.framing, Framing::Nothing | Framing::Length(0));
-    let may_upgrade = method == b"GET" && !is_http10 && !has_body;
+    let may_upgrade = method != b"HEAD" && !is_http10 && !has_body;
+    let mut offer = meaning.upgrades.clone();
+    offer.retain(|protocol| fields::is_upgrade(protocol));
     Some(Request {
         method: method.to_vec(),
         target,
         framing: meaning.framing,
-        upgrade: meaning.upgrade.clone().filter(|_| may_upgrade),
+        upgrade: (may_upgrade && !offer.is_empty()).then(|| offer.join(&b", "[..])),
         wants_trailers: meaning.wants_trailers,
         host,
         is_http10,

@@ -3,7 +3,7 @@
 use telephone_core::limits::HttpLimits;
 
 use super::fields::{self, Bounds, Framing};
-use super::{Reading, is_text, split_at_first};
+use super::{Reading, is_text, members, split_at_first};
 
 /// What was asked, as far as it decides what an answer means.
 #[derive(Debug, Clone, Default)]
@@ -76,8 +76,12 @@ fn parsed(head: &[u8], question: &Question, limits: &HttpLimits) -> Option<Respo
     }
     let bounds = Bounds { line: limits.header_line_bytes, lines: limits.response_headers };
     let meaning = fields::meaning(&fields::lines(section, bounds)?, is_http10)?;
-    let is_asked = |new: &Vec<u8>| question.upgrade.as_ref().is_some_and(|old| old.eq_ignore_ascii_case(new));
-    let upgrade = meaning.upgrade.clone().filter(|new| status == 101 && !is_http10 && is_asked(new));
+    let offer = question.upgrade.clone().unwrap_or_default();
+    let is_asked = |new: &Vec<u8>| members(&offer).any(|old| old.eq_ignore_ascii_case(new));
+    let upgrade = match &meaning.upgrades[..] {
+        [new] if status == 101 && !is_http10 && is_asked(new) => Some(new.clone()),
+        _ => None,
+    };
     if status == 101 && upgrade.is_none() {
         return None;
     }

@@ -20,6 +20,8 @@ mod mounts;
 mod refusals;
 mod replicas;
 mod resume;
+mod room_access;
+mod rooms;
 mod services;
 mod speed;
 mod statistics;

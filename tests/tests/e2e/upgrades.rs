@@ -1,13 +1,16 @@
-//! WebSockets pass as they are; nothing else is upgraded.
+//! Whatever a backend upgrades to passes as it is, but HTTP itself.
 
 use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::mpsc;
+use std::time::Duration;
 
-use telephone_tests::line::everywhere;
+use telephone_tests::client::Client;
+use telephone_tests::line::{Line, both, both_programs, everywhere};
 use telephone_tests::origin::After;
 use telephone_tests::prf::Body;
 use telephone_tests::request::Request;
+use telephone_tests::sidecar::Program;
 use telephone_tests::wait::PATIENCE;
 use telephone_tests::websocket;
 use tungstenite::protocol::CloseFrame;
@@ -191,6 +194,76 @@ fn an_h2c_upgrade_is_dropped_and_the_request_goes_on() {
         if line.is_tunnel() {
             let head = line.origin.last_head();
             assert!(!head.has("upgrade") && !head.has("http2-settings"), "h2c crossed the hop");
+        }
+    });
+}
+
+#[test]
+fn any_other_protocol_passes_if_the_origin_takes_one_that_its_client_offered() {
+    everywhere(|line| {
+        line.origin.on("/m/tcp", |exchange| {
+            let offered = exchange.head().value("upgrade").unwrap_or_default();
+            exchange.send(format!(
+                "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nX-Offered: {offered}\r\n\r\n"
+            ))?;
+            let octets = exchange.receive(1024)?;
+            exchange.send(octets)?;
+            exchange.wait_closed()
+        });
+        let mut client = line.connect();
+        let attach =
+            Request::new("POST", "/m/tcp").field("Connection", "Upgrade").field("Content-Length", "0");
+        client.send(attach.field("Upgrade", "SPDY/3.1, tcp").to_vec());
+        let head = client.head();
+        assert_eq!((head.status(), head.value("upgrade").as_deref()), (101, Some("tcp")));
+        assert_eq!(head.value("x-offered").as_deref(), Some("SPDY/3.1, tcp"));
+        client.send(b"\0\xff raw");
+        assert_eq!(client.take(6), b"\0\xff raw");
+    });
+}
+
+#[test]
+fn a_switch_to_what_nobody_offered_is_a_bad_gateway() {
+    both(|line| {
+        let raw = "HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n";
+        line.origin.on_raw("/m/other", raw, After::Close);
+        assert_eq!(line.ask(&upgrade("/m/other")).status(), 502);
+    });
+}
+
+/// An upgraded connection on which the origin has said `octets`, and whose telephone is then lost for good.
+fn orphaned(program: Program, protocol: &'static str, octets: &'static [u8]) -> Client {
+    let mut line = Line::through(program);
+    line.origin.on("/m/begun", move |exchange| {
+        exchange.send(format!("HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n"))?;
+        exchange.send(octets)?;
+        exchange.wait_closed()
+    });
+    let mut client = line.connect();
+    let request = Request::get("/m/begun").field("Connection", "Upgrade").field("Upgrade", protocol);
+    client.send(request.to_vec());
+    assert_eq!(client.head().status(), 101);
+    assert_eq!(client.take(octets.len()), octets);
+    line.replace_sidecar();
+    client.wait_at_most(Duration::from_secs(3));
+    client
+}
+
+#[test]
+fn a_websocket_whose_telephone_is_gone_for_good_is_closed_at_once_with_1012() {
+    both_programs(|program| {
+        let mut client = orphaned(program, "websocket", b"\x01\x02hi");
+        let (octets, is_orderly) = client.rest();
+        assert!(octets.starts_with(b"\x88\x24\x03\xf4") && octets.len() == 2 + 0x24, "{octets:x?}");
+        assert!(is_orderly, "a reset may overtake the close frame");
+    });
+}
+
+#[test]
+fn what_cannot_be_closed_in_order_is_reset_at_once() {
+    both_programs(|program| {
+        for (protocol, octets) in [("websocket", &b"\x82\x05half"[..]), ("tcp", b"\x82\x00")] {
+            assert_eq!(orphaned(program, protocol, octets).rest(), (Vec::new(), false), "{protocol}");
         }
     });
 }

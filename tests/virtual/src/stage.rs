@@ -40,6 +40,7 @@ impl Authority for Tokens {
             token_id: None,
             mounts: vec![format!("/{subject}")],
             connect: Vec::new(),
+            client_tokens: false,
             good_for: Some(Duration::from_secs(3600)),
         })
     }

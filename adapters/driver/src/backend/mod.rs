@@ -71,9 +71,11 @@ impl<R: Runtime> Backend<R> {
         stream.reset(code, touched);
     }
 
-    /// On a kept connection if there is one.
+    /// On a kept connection if there is one. An upgrade gets one of its own: it may not be repeated if the kept one turns
+    /// out to be closed, and keeps what it gets.
     async fn attempt(&self, head: &RequestHead, end: bool, stream: &StreamHandle) -> Outcome {
-        match self.pool.take() {
+        let kept = if head.upgrade.is_none() { self.pool.take() } else { None };
+        match kept {
             Some(kept) => self.exchange(kept, head, end, stream, true).await,
             None => self.attempt_fresh(head, end, stream).await,
         }

@@ -2,7 +2,10 @@
 
 use telephone_core::error::{CloseReason, Reset, ResetCode};
 use telephone_core::http1::OwnAnswer;
+use telephone_core::room::VisitError;
 use telephone_core::router::Refusal;
+
+use crate::authority::AuthError;
 
 /// An answer of the relay's own, with the word of RFC 9209 §2.3 for its cause.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +38,51 @@ impl Refused {
                     .retry_after(seconds(retry_after))
             }
         }
+    }
+
+    /// The target of a room's client names none.
+    pub(super) fn from_visit(error: VisitError) -> Self {
+        let text = match error {
+            VisitError::NoRoom => "The query must name a room: /client?room=ID",
+            VisitError::SeveralRooms => "The query must name one room: /client?room=ID",
+            VisitError::Name => {
+                "A room's name is 1 to 64 of a-z A-Z 0-9 - _ . and what follows it belongs to the path: \
+                 /client/DOCUMENT?room=ID"
+            }
+        };
+        Self::new(400, "http_request_error", text)
+    }
+
+    /// Why a client did not get to its room: there is nothing else that its name could mean, so it is not found.
+    pub(super) fn from_room_refusal(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoSuchMount | Refusal::NobodyConnected { .. } => {
+                Self::new(404, "destination_not_found", "Nobody is connected for this room.")
+            }
+            Refusal::Ambiguous | Refusal::TooBusy { .. } => Self::from_refusal(refusal),
+        }
+    }
+
+    /// A web page of another origin asks for a room.
+    pub(super) const fn foreign_origin() -> Self {
+        Self::new(403, "http_request_denied", "Web pages of this origin may not come here.")
+    }
+
+    /// A room's client showed no token that is good for it.
+    pub(super) const fn from_client_token(error: AuthError) -> Self {
+        let (status, text) = match error {
+            AuthError::NotClaimed => (403, "The token is not for this room."),
+            AuthError::Missing => (401, "A token for this room is needed."),
+            AuthError::Expired => (401, "The token has expired."),
+            AuthError::TooLong
+            | AuthError::Malformed(_)
+            | AuthError::BadSignature
+            | AuthError::NotYetValid
+            | AuthError::WrongAudience
+            | AuthError::WrongIssuer
+            | AuthError::Revoked => (401, "The token is not good here."),
+        };
+        Self::new(status, "http_request_denied", text)
     }
 
     /// The session has as many streams as its telephone takes.

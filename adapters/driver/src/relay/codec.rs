@@ -8,9 +8,15 @@ use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, ResponseHead};
 use telephone_core::output::Output;
 use telephone_core::time::Timestamp;
+use telephone_core::websocket::{Follower, close_frame};
 
 use crate::codec::{Codec, Part};
 use crate::flag::Flag;
+
+/// The name of the protocol in `Upgrade`. (RFC 6455 §11.2)
+pub(super) const WEB_SOCKET: &str = "websocket";
+/// The service went away, and may be there again: clients come back soon. (RFC 6455 §7.4.1, IANA's registry)
+const SERVICE_RESTART: u16 = 1012;
 
 /// Why a client's side of an exchange is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +36,8 @@ pub(super) struct PublicCodec<'a> {
     /// The status of the final head, once it was written.
     pub(super) status: Option<u16>,
     is_opaque: bool,
+    /// Where the frames of a WebSocket end that the client is sent.
+    frames: Option<Follower>,
     is_answered: bool,
     is_unsendable: bool,
     /// The telephone no longer reads the body: so many octets of it were thrown away since.
@@ -44,10 +52,20 @@ impl<'a> PublicCodec<'a> {
             draining,
             status: None,
             is_opaque: false,
+            frames: None,
             is_answered: false,
             is_unsendable: false,
             unwanted: None,
         }
+    }
+
+    /// Ends a WebSocket whose telephone is gone, where that can be said between two frames of it.
+    pub(super) fn close_web_socket(&mut self) -> bool {
+        let may_close = self.frames.as_ref().is_some_and(Follower::may_close);
+        if may_close {
+            self.server.hang_up(close_frame(SERVICE_RESTART, "The application's tunnel was lost."));
+        }
+        may_close
     }
 
     /// Whether enough of a body that nobody wants was thrown away.
@@ -112,12 +130,17 @@ impl Codec for PublicCodec<'_> {
         if is_written && !head.is_interim() {
             self.status = Some(head.status);
             self.is_opaque = head.status == 101;
+            let protocol = head.upgrade.as_deref().filter(|_| self.is_opaque).unwrap_or_default();
+            self.frames = protocol.eq_ignore_ascii_case(WEB_SOCKET.as_bytes()).then(Follower::default);
             self.is_answered = end;
         }
         is_written
     }
 
     fn put_octets(&mut self, octets: Bytes) {
+        if let Some(frames) = &mut self.frames {
+            frames.handle(&octets);
+        }
         self.server.write(octets);
     }
 

@@ -9,6 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use telephone_core::error::ResetCode;
 use telephone_core::forward::stamp;
 use telephone_core::http1::{AbortCause, RequestError};
 use telephone_core::limits::{DARK_TIME, REQUEST_ATTEMPTS_MAX};
@@ -25,6 +26,7 @@ use super::answer::Refused;
 use super::codec::{ClientLoss, PublicCodec};
 use super::public::{Client, Request};
 use super::registry::{Chosen, Decision};
+use super::rooms;
 use super::turn::{self, Lease};
 use crate::alarm::Alarm;
 use crate::observe::AccessRecord;
@@ -87,15 +89,23 @@ pub(super) async fn serve<R: Runtime>(
         chosen: None,
     };
     stamp(&mut request.head.headers, &client.observed);
-    let flow = serve_stamped(relay, client, &request, &mut account).await;
-    report(relay, client, &request.head, &account);
+    let is_visit = rooms::is_visit(relay, &request.head);
+    let entered = if is_visit { rooms::enter(relay, &mut request) } else { Ok(()) };
+    let flow = match entered {
+        Ok(()) => serve_stamped(relay, client, &mut request, &mut account).await,
+        Err(refused) => refuse(client, refused, &mut account),
+    };
+    let Request { head, .. } = &request;
+    // The query of a room's client may hold its token.
+    let target = if is_visit { target::path(&head.target) } else { &head.target };
+    report(relay, client, (head, target), &account);
     flow
 }
 
 async fn serve_stamped<R: Runtime>(
     relay: &Arc<Inner<R>>,
     client: &mut Client<R>,
-    request: &Request,
+    request: &mut Request,
     account: &mut Account,
 ) -> ControlFlow<()> {
     let mut now = request.at;
@@ -110,6 +120,9 @@ async fn serve_stamped<R: Runtime>(
         };
         account.chosen = Some((chosen.subject.clone(), chosen.mount.clone()));
         let lease = Lease::new(relay, chosen.key);
+        if let Err(refused) = rooms::admit(relay, request, &chosen) {
+            return refuse(client, refused, account);
+        }
         // Whoever has nowhere left to go waits for the session's next link.
         let may_move = attempt < REQUEST_ATTEMPTS_MAX && may_move(&request.head, request.end);
         let outcome = carry(relay, client, request, (&chosen, now), may_move, account).await;
@@ -140,9 +153,15 @@ async fn route<R: Runtime>(
     request: &Request,
     now: &mut Timestamp,
 ) -> Result<Chosen, Option<Refused>> {
-    let host = request.origin.host.as_deref();
-    let path = target::path(&request.head.target);
-    let decision = match relay.registry.route(host, path, *now) {
+    let room = request.visit.as_ref().map(|visit| &visit.room);
+    let routed = match room {
+        Some(room) => relay.registry.route_to(room, *now),
+        None => {
+            let host = request.origin.host.as_deref();
+            relay.registry.route(host, target::path(&request.head.target), *now)
+        }
+    };
+    let decision = match routed {
         Decision::Wait(ticket) => {
             let left = client_left(client);
             let decision = turn::wait_for_session(relay, ticket, left).await.ok_or(None)?;
@@ -153,6 +172,7 @@ async fn route<R: Runtime>(
     };
     match decision {
         Decision::To(chosen) => Ok(chosen),
+        Decision::Refuse(refusal) if room.is_some() => Err(Some(Refused::from_room_refusal(refusal))),
         Decision::Refuse(refusal) => Err(Some(Refused::from_refusal(refusal))),
         // A wait does not end in another one.
         Decision::Wait(_) => Err(None),
@@ -223,9 +243,11 @@ async fn carry<R: Runtime>(
             }
             Attempt::Over(refuse(client, refused, account))
         }
-        Ended::Reset(_) | Ended::Stopped(_) => {
+        Ended::Reset(reset) | Ended::Stopped(reset) => {
             account.cause = "response_aborted";
-            client.server.abort();
+            if reset.code != ResetCode::SessionLost || !codec.close_web_socket() {
+                client.server.abort();
+            }
             Attempt::Over(ControlFlow::Continue(()))
         }
         Ended::Lost(ClientLoss::Aborted(cause)) => {
@@ -278,12 +300,17 @@ async fn pump_unless_dark<R: Runtime>(
     .await
 }
 
-fn report<R: Runtime>(relay: &Inner<R>, client: &Client<R>, head: &RequestHead, account: &Account) {
+fn report<R: Runtime>(
+    relay: &Inner<R>,
+    client: &Client<R>,
+    (head, target): (&RequestHead, &[u8]),
+    account: &Account,
+) {
     let chosen = account.chosen.as_ref();
     relay.observer.request_ended(&AccessRecord {
         method: &head.method,
         host: head.headers.first("host").map(AsRef::as_ref),
-        target: &head.target,
+        target,
         status: account.status,
         bytes_in: account.moved.inbound,
         bytes_out: account.moved.outbound,

@@ -12,6 +12,7 @@ mod ports;
 mod public;
 mod raw;
 mod registry;
+mod rooms;
 mod tunnel;
 mod turn;
 
@@ -34,6 +35,8 @@ use ports::Ports;
 pub use ports::TcpPorts;
 use registry::Registry;
 
+pub use rooms::RoomsConfig;
+
 /// Whether the proxy at an address may say on whose behalf it asks.
 pub type Trust = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
@@ -53,6 +56,8 @@ pub struct RelayConfig {
     pub public_url: Option<String>,
     /// The ports that it opens for telephones: none by default.
     pub tcp: Option<TcpPorts>,
+    /// How `/client` and `/agent` serve rooms; those paths are like all others if they do not.
+    pub rooms: Option<RoomsConfig>,
 }
 
 impl Default for RelayConfig {
@@ -65,6 +70,7 @@ impl Default for RelayConfig {
             trust: Box::new(|_| false),
             public_url: None,
             tcp: None,
+            rooms: None,
         }
     }
 }

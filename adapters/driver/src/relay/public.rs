@@ -12,6 +12,7 @@ use telephone_core::http1::{Closing, RequestOrigin, Server, ServerEvent};
 use telephone_core::message::RequestHead;
 use telephone_core::time::Timestamp;
 
+use super::rooms::Visit;
 use super::{Inner, exchange, tunnel};
 use crate::alarm::Alarm;
 use crate::connection::Connection;
@@ -25,6 +26,8 @@ pub(super) struct Request {
     pub(super) origin: RequestOrigin,
     /// When it came.
     pub(super) at: Timestamp,
+    /// The room that it goes to; if none, its host and path decide.
+    pub(super) visit: Option<Visit>,
 }
 
 /// A client's connection between and during its exchanges.
@@ -65,7 +68,7 @@ pub(super) async fn serve<R: Runtime>(
     };
     let mut raised = std::pin::pin!(relay.draining.raised());
     while let Some(request) = client.next_request(relay, raised.as_mut()).await {
-        if tunnel::is_for_telephones(&relay.config.tunnel_path, &request.head) {
+        if tunnel::is_for_telephones(&relay.config, &request.head) {
             match tunnel::upgrade(&mut client, &request.head) {
                 Ok(profile) => return tunnel::serve(relay, client, profile).await,
                 Err(answer) => client.server.refuse(&answer),
@@ -116,7 +119,7 @@ impl<R: Runtime> Client<R> {
             match self.server.poll_event(&mut self.connection.input, now) {
                 Some(ServerEvent::Request { head, end, origin }) => {
                     self.has_asked = true;
-                    return Poll::Ready(Some(Request { head, end, origin, at: now }));
+                    return Poll::Ready(Some(Request { head, end, origin, at: now, visit: None }));
                 }
                 // The answer is in the output, or there is nobody to give one to.
                 Some(ServerEvent::Refused(error)) => {

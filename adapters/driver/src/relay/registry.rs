@@ -22,6 +22,8 @@ struct Registered {
     session: SharedSession,
     subject: Arc<str>,
     token_id: Option<String>,
+    /// Whether clients of its rooms must show a token.
+    client_tokens: bool,
     /// What it registered, less what a renewal no longer covered.
     mounts: Vec<Mount>,
     /// Where it may open raw streams to.
@@ -50,6 +52,8 @@ pub(super) struct Chosen {
     pub(super) session: SharedSession,
     pub(super) subject: Arc<str>,
     pub(super) mount: Arc<Mount>,
+    /// Whether a room's client must show a token.
+    pub(super) client_tokens: bool,
 }
 
 struct State {
@@ -123,10 +127,12 @@ impl Registry {
     ) -> Result<(), RegisterError> {
         let subject: Arc<str> = registration.identity.subject().into();
         let mounts = registration.mounts.clone();
+        let (token_id, client_tokens) = (grant.token_id.clone(), grant.client_tokens);
         let replaced = self.with(|state| {
             let fenced = state.router.register(key, registration, now)?;
-            let (token_id, connect) = (grant.token_id.clone(), parsed(&grant.connect));
-            state.sessions.insert(key, Registered { session, subject, token_id, mounts, connect });
+            let connect = parsed(&grant.connect);
+            let one = Registered { session, subject, token_id, client_tokens, mounts, connect };
+            state.sessions.insert(key, one);
             Ok::<_, RegisterError>(fenced.and_then(|key| state.sessions.remove(&key)))
         })?;
         if let Some(replaced) = replaced {
@@ -203,6 +209,7 @@ impl Registry {
             one.connect = parsed(&grant.connect);
             one.mounts.retain(is_covered);
             one.token_id.clone_from(&grant.token_id);
+            one.client_tokens = grant.client_tokens;
             state.router.narrow(key, &claims, now);
             true
         })
@@ -311,9 +318,13 @@ pub(super) fn parsed(claims: &[String]) -> Vec<Mount> {
 /// Finds the session that the router chose.
 fn choose(state: &mut State, key: SessionKey, mount: Arc<Mount>) -> Decision {
     match state.sessions.get(&key) {
-        Some(one) => {
-            Decision::To(Chosen { key, session: one.session.clone(), subject: one.subject.clone(), mount })
-        }
+        Some(one) => Decision::To(Chosen {
+            key,
+            session: one.session.clone(),
+            subject: one.subject.clone(),
+            mount,
+            client_tokens: one.client_tokens,
+        }),
         None => {
             // The router and the map change together, so it is there; if it were not, nobody is connected.
             state.router.finish(key);

@@ -20,10 +20,11 @@ use telephone_core::session::{CannotResume, Event, LinkId, Role, Session, Sessio
 use telephone_core::target;
 use telephone_core::wire::{Hello, Opening, Profile, Refused, RefusedCode, Settings, Welcome};
 
+use super::codec::WEB_SOCKET;
 use super::ports::PortError;
 use super::public::Client;
 use super::registry::parsed;
-use super::{Inner, ports, raw};
+use super::{Inner, RelayConfig, ports, raw, rooms};
 use crate::authority::{AuthError, Grant};
 use crate::link::{self, CloseCode, Link};
 use crate::runtime::Runtime;
@@ -35,15 +36,16 @@ const SPREAD_MS_A_SESSION: u64 = 1;
 /// When to come back with a token that only has to become good: soon, and not all at once.
 const TOKEN_RETRY_MS: RangeInclusive<u64> = 1_000..=5_000;
 
-/// Whether a request is for the tunnel path.
-pub(super) fn is_for_telephones(tunnel_path: &str, head: &RequestHead) -> bool {
-    target::path(&head.target) == tunnel_path.as_bytes()
+/// Whether a request is for the tunnel path, or its other name. A room in the query is for balancers and people: the hello
+/// says which mounts are meant.
+pub(super) fn is_for_telephones(config: &RelayConfig, head: &RequestHead) -> bool {
+    target::path(&head.target) == config.tunnel_path.as_bytes()
+        || rooms::is_for_telephones(config.rooms.as_ref(), head)
 }
 
 /// Checks a telephone's upgrade (RFC 6455 §4.2) and puts the 101 into the output. Tells the profile that it chose.
 pub(super) fn upgrade<R: Runtime>(client: &mut Client<R>, head: &RequestHead) -> Result<Profile, OwnAnswer> {
-    let is_web_socket = head.upgrade.as_ref().is_some_and(|token| token.eq_ignore_ascii_case(b"websocket"));
-    if !is_web_socket {
+    if head.method != "GET" || !head.offers(WEB_SOCKET) {
         return Err(OwnAnswer::new(426, "Telephones connect here, with a WebSocket upgrade."));
     }
     let key = head.headers.first("sec-websocket-key");
@@ -63,7 +65,7 @@ pub(super) fn upgrade<R: Runtime>(client: &mut Client<R>, head: &RequestHead) ->
         reason: Bytes::from_static(b"Switching Protocols"),
         headers,
         length: None,
-        upgrade: head.upgrade.clone(),
+        upgrade: Some(Bytes::from_static(WEB_SOCKET.as_bytes())),
     };
     let unusable = OwnAnswer::new(400, "The WebSocket upgrade is not usable.");
     client.server.respond(&switching, false).map_err(|_| unusable)?;

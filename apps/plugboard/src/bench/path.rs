@@ -52,7 +52,7 @@ pub(super) async fn compare(
 ) -> Result<Comparison, Stop> {
     let runtime = TokioRuntime::new();
     let public = serve::bind(runtime, "the relay's port", SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-    let path = Loopback::start(runtime, public, routes(answer_bytes)).await?;
+    let path = Loopback::start(runtime, public, routes(answer_bytes), None).await?;
     let (application, public) = (path.application(), path.public());
     path.during(async {
         let direct = measure(application, plan, "direct: ", interrupt).await?;

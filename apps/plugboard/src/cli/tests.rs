@@ -99,6 +99,10 @@ const BAD: &[(&str, &[&str])] = &[
     ("serve --public-url example.com", &["--public-url", "wss://example.com"]),
     ("serve --public-url ftp://example.com", &["--public-url", "wss://example.com"]),
     ("serve --public-url https://example.com/?x", &["--public-url", "query"]),
+    ("serve --client-tokens", &["--client-tokens", "--rooms"]),
+    ("serve --origin https://app.example", &["--origin", "--rooms"]),
+    ("serve --rooms --origin app.example", &["--origin", "https://app.example"]),
+    ("serve --rooms --origin https://app.example/page", &["--origin", "https://app.example"]),
     ("serve --drain-delay soon", &["--drain-delay", "soon", "30s"]),
     ("serve --limit streams", &["--limit \"streams\"", "NAME=VALUE"]),
     ("serve --limit stream=1", &["--limit \"stream=1\"", "streams", "head-timeout"]),
@@ -113,6 +117,10 @@ const BAD: &[(&str, &[&str])] = &[
     ("token --mount /a/../..//x", &["--mount"]),
     ("token --mount tcp:0", &["--mount", "tcp:0"]),
     ("token --room a/b", &["--room", "a/b"]),
+    ("token --client", &["--room"]),
+    ("token --client --room r --mount /a", &["--client", "--mount"]),
+    ("token --client --room r --client-tokens", &["--client", "--client-tokens"]),
+    ("token --mount /a --client-tokens", &["--room"]),
     ("token --mount /a --ttl 0s", &["--ttl", "0s", "1h"]),
     ("token --mount /a --ttl 11years", &["--ttl", "11years"]),
     ("token --mount /a --ttl 60", &["--ttl", "60", "1h"]),
@@ -198,6 +206,23 @@ fn ports_are_a_range_or_one() {
     {
         assert_eq!(ports_of(text).ok(), ports, "{text}");
     }
+}
+
+#[test]
+fn a_token_for_clients_claims_their_rooms_and_no_mount() {
+    let claims = vectors::payload(&printed("token --client --room a --room b --sub ann"));
+    assert_eq!(claims["clients"], serde_json::json!(["room:a", "room:b"]));
+    assert!(claims.get("mounts").is_none() && claims.get("client_tokens").is_none());
+    let claims = vectors::payload(&printed("token --room a --client-tokens"));
+    assert_eq!((&claims["mounts"][0], &claims["client_tokens"]), (&"room:a".into(), &true.into()));
+}
+
+#[test]
+fn rooms_are_served_if_asked_for_and_origins_are_written_as_browsers_do() {
+    assert!(served("serve").rooms.is_none());
+    let rooms = served("serve --rooms --client-tokens --origin HTTPS://App.Example:443/").rooms.unwrap();
+    assert!(rooms.client_tokens);
+    assert_eq!(rooms.origins, ["https://app.example"]);
 }
 
 #[test]

@@ -15,6 +15,9 @@ use crate::serve;
 /// Where the demo is shown if nobody says otherwise.
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4000);
 
+/// The room in which the sample application is.
+const ROOM: &str = "demo";
+
 /// Shows the demo at `address`, or where there is room, until it is told to stop.
 ///
 /// # Errors
@@ -22,7 +25,8 @@ const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 400
 pub async fn run(address: Option<SocketAddr>) -> Result<Exit, Stop> {
     let runtime = TokioRuntime::new();
     let mut signals = Box::pin(stop_signals().map_err(|error| Stop::new(Exit::Failed, error))?);
-    let path = Loopback::start(runtime, listen(runtime, address)?, backend::routes()).await?;
+    let room = format!("room:{ROOM}").parse().map_err(|error| Stop::new(Exit::Failed, error))?;
+    let path = Loopback::start(runtime, listen(runtime, address)?, backend::routes(), Some(room)).await?;
     let public = path.public();
     path.during(async {
         show(public);
@@ -45,7 +49,9 @@ fn listen(runtime: TokioRuntime, address: Option<SocketAddr>) -> Result<telephon
 /// Prints where to look.
 fn show(public: SocketAddr) {
     let text = format!(
-        "Open http://{public}/ in a browser, or try: curl -d hello http://{public}/echo\nCtrl-C ends the demo.\n"
+        "Open http://{public}/ in a browser, or try: curl -d hello http://{public}/echo\n\
+         Clients of the room {ROOM} reach the same application: ws://{public}/client/ws?room={ROOM}\n\
+         Ctrl-C ends the demo.\n"
     );
     // That nobody reads it is no error.
     let _ = io::stdout().write_all(text.as_bytes());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use telephone_core::mount::Mount;
 use telephone_driver::{AuthError, Authority, Grant};
 
 use super::revocation::Revocations;
@@ -31,29 +32,48 @@ impl Authority for TokenAuthority {
         }
         Ok(grant)
     }
+
+    fn admit_client(&self, token: &str, room: &Mount) -> Result<(), AuthError> {
+        let grant = self.verifier.verify_client(token, SystemTime::now())?;
+        if self.revocations.holds(&grant.subject, grant.token_id.as_deref()) {
+            return Err(AuthError::Revoked);
+        }
+        if grant.rooms.contains(room) { Ok(()) } else { Err(AuthError::NotClaimed) }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Expectations, Key, Order, Revoked, mint, vectors};
+    use telephone_driver::Token;
+
+    use super::super::{Expectations, Key, Order, Revoked, Right, mint, vectors};
     use super::*;
 
-    #[test]
-    fn a_revoked_token_is_refused_while_its_signature_and_time_are_still_good() {
-        let revocations = Arc::new(Revocations::default());
-        let verifier = Verifier::new(vec![Key::from_secret(&vectors::secret())], Expectations::default());
-        let authority = TokenAuthority::new(verifier, Arc::clone(&revocations));
-        let order = |subject: &str| Order {
+    fn minted(subject: &str, right: Right, mount: &str) -> Token {
+        let order = Order {
             subject: subject.into(),
-            mounts: vec!["/a".parse().unwrap()],
+            right,
+            mounts: vec![mount.parse().unwrap()],
             connect: Vec::new(),
             ttl: Duration::from_secs(60),
             audience: None,
             issuer: None,
         };
-        let token = |subject| mint(&order(subject), &vectors::secret(), SystemTime::now()).unwrap();
+        mint(&order, &vectors::secret(), SystemTime::now()).unwrap()
+    }
+
+    fn authority(revocations: &Arc<Revocations>) -> TokenAuthority {
+        let verifier = Verifier::new(vec![Key::from_secret(&vectors::secret())], Expectations::default());
+        TokenAuthority::new(verifier, Arc::clone(revocations))
+    }
+
+    #[test]
+    fn a_revoked_token_is_refused_while_its_signature_and_time_are_still_good() {
+        let revocations = Arc::new(Revocations::default());
+        let authority = authority(&revocations);
+        let token = |subject| minted(subject, Right::Register, "/a");
         let [first, second, other] = [token("shop"), token("shop"), token("cart")];
 
         let name = authority.verify(first.expose()).unwrap().token_id.unwrap();
@@ -64,5 +84,31 @@ mod tests {
         revocations.add(Revoked::Subject("shop".into())).unwrap();
         assert_eq!(authority.verify(second.expose()), Err(AuthError::Revoked));
         assert!(authority.verify(other.expose()).is_ok());
+    }
+    #[test]
+    fn a_clients_token_lets_it_into_its_room_and_registers_nothing() {
+        let revocations = Arc::new(Revocations::default());
+        let authority = authority(&revocations);
+        let rooms: [Mount; 2] = ["room:a", "room:b"].map(|room| room.parse().unwrap());
+        let client = minted("ann", Right::Visit, "room:a");
+        assert_eq!(authority.admit_client(client.expose(), &rooms[0]), Ok(()));
+        assert_eq!(authority.admit_client(client.expose(), &rooms[1]), Err(AuthError::NotClaimed));
+        assert!(matches!(authority.verify(client.expose()), Err(AuthError::Malformed(_))));
+
+        let telephone = minted("desk", Right::Register, "room:a");
+        assert_eq!(authority.admit_client(telephone.expose(), &rooms[0]), Err(AuthError::NotClaimed));
+        assert_eq!(authority.admit_client("", &rooms[0]), Err(AuthError::Missing));
+
+        revocations.add(Revoked::Subject("ann".into())).unwrap();
+        assert_eq!(authority.admit_client(client.expose(), &rooms[0]), Err(AuthError::Revoked));
+    }
+
+    #[test]
+    fn a_telephones_token_may_ask_for_the_tokens_of_its_rooms_clients() {
+        let authority = authority(&Arc::default());
+        for (right, asks) in [(Right::Register, false), (Right::RegisterWithClientTokens, true)] {
+            let token = minted("desk", right, "room:a");
+            assert_eq!(authority.verify(token.expose()).unwrap().client_tokens, asks);
+        }
     }
 }

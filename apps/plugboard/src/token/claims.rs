@@ -20,8 +20,15 @@ pub(super) struct Claims {
     pub(super) iss: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) aud: Option<Audience>,
+    /// What a telephone may register.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mounts: Option<Vec<String>>,
+    /// Whether clients of the rooms among them must show a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) client_tokens: Option<bool>,
+    /// The rooms that a client may go to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) clients: Option<Vec<String>>,
     /// The endpoints of others that it may open streams to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) connect: Option<Vec<String>>,

@@ -9,12 +9,25 @@ use telephone_driver::Token;
 use super::claims::{Audience, Claims};
 use crate::secret::{Secret, hex};
 
+/// What a token allows with its mounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// To register them.
+    Register,
+    /// Likewise, and clients of the rooms among them must show a token.
+    RegisterWithClientTokens,
+    /// To go to them as a client: they are rooms.
+    Visit,
+}
+
 /// What a token is to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     /// Whose it is.
     pub subject: String,
     /// What it allows.
+    pub right: Right,
+    /// With what.
     pub mounts: Vec<Mount>,
     /// The endpoints that it may open streams to: mounts of raw connections.
     pub connect: Vec<String>,
@@ -35,6 +48,12 @@ pub fn mint(order: &Order, secret: &Secret, now: SystemTime) -> Result<Token, Mi
     getrandom::fill(&mut name)?;
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let whole = |time: Duration| Some(time.as_secs().into());
+    let mounts = || Some(order.mounts.iter().map(ToString::to_string).collect());
+    let (mounts, client_tokens, clients) = match order.right {
+        Right::Register => (mounts(), None, None),
+        Right::RegisterWithClientTokens => (mounts(), Some(true), None),
+        Right::Visit => (None, None, mounts()),
+    };
     let claims = Claims {
         sub: Some(order.subject.clone()),
         exp: whole(now + order.ttl),
@@ -43,7 +62,9 @@ pub fn mint(order: &Order, secret: &Secret, now: SystemTime) -> Result<Token, Mi
         jti: Some(hex(&name)),
         iss: order.issuer.clone(),
         aud: order.audience.clone().map(Audience::One),
-        mounts: (!order.mounts.is_empty()).then(|| order.mounts.iter().map(ToString::to_string).collect()),
+        mounts,
+        client_tokens,
+        clients,
         connect: (!order.connect.is_empty()).then(|| order.connect.clone()),
     };
     let key = EncodingKey::from_secret(secret.expose());
@@ -70,6 +91,7 @@ mod tests {
     fn order() -> Order {
         Order {
             subject: "shop".into(),
+            right: Right::Register,
             mounts: vec!["/api".parse().unwrap(), "room:r1".parse().unwrap()],
             connect: vec!["tcp:db:5432".into()],
             ttl: Duration::from_secs(3600),

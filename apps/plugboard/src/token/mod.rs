@@ -11,6 +11,6 @@ mod verifier;
 
 pub use authority::TokenAuthority;
 pub use key::{BadKey, Key};
-pub use mint::{MintError, Order, mint};
+pub use mint::{MintError, Order, Right, mint};
 pub use revocation::{REVOCATIONS_MAX, Revocations, Revoked, TooManyRevocations};
-pub use verifier::{Expectations, Verifier};
+pub use verifier::{ClientGrant, Expectations, Verifier};

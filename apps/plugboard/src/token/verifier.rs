@@ -24,6 +24,17 @@ pub struct Expectations {
     pub issuer: Option<String>,
 }
 
+/// What a room's client may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientGrant {
+    /// Whose token it is.
+    pub subject: String,
+    /// The token's own name (`jti`), by which it can be revoked.
+    pub token_id: Option<String>,
+    /// The rooms that it may go to.
+    pub rooms: Vec<Mount>,
+}
+
 /// Judges tokens by their signature and claims; it knows nothing of revocation, and no clock.
 #[derive(Debug, Clone)]
 pub struct Verifier {
@@ -38,11 +49,26 @@ impl Verifier {
         Self { keys, expectations }
     }
 
-    /// What `token` allows at the moment `now`.
+    /// What `token` allows a telephone at the moment `now`.
     ///
     /// # Errors
     /// Why it allows nothing. Nothing of the payload is looked at before the signature is good.
     pub fn verify(&self, token: &str, now: SystemTime) -> Result<Grant, AuthError> {
+        let (claims, good_for) = self.good_claims(token, now)?;
+        grant(claims, good_for)
+    }
+
+    /// What `token` allows a room's client at the moment `now`.
+    ///
+    /// # Errors
+    /// Why it allows nothing, likewise.
+    pub fn verify_client(&self, token: &str, now: SystemTime) -> Result<ClientGrant, AuthError> {
+        let (claims, _) = self.good_claims(token, now)?;
+        client_grant(claims)
+    }
+
+    /// What an authentic token says that is good at the moment `now`, and for how long it is.
+    fn good_claims(&self, token: &str, now: SystemTime) -> Result<(Claims, Duration), AuthError> {
         if token.is_empty() {
             return Err(AuthError::Missing);
         }
@@ -52,7 +78,7 @@ impl Verifier {
         let claims = self.authentic_claims(token)?;
         self.check_parties(&claims)?;
         let good_for = time_left(&claims, seconds(now))?;
-        grant(claims, good_for)
+        Ok((claims, good_for))
     }
 
     /// The payload, once its signature is good. `jku`, `jwk`, `x5u` and `kid` choose nothing: the keys are
@@ -122,13 +148,7 @@ fn time_left(claims: &Claims, now: f64) -> Result<Duration, AuthError> {
 }
 
 fn grant(claims: Claims, good_for: Duration) -> Result<Grant, AuthError> {
-    let subject = claims.sub.ok_or(AuthError::Malformed("`sub` is missing"))?;
-    if !is_name(&subject) {
-        return Err(AuthError::Malformed("`sub` is empty, too long or holds control characters"));
-    }
-    if claims.jti.as_deref().is_some_and(|jti| !is_name(jti)) {
-        return Err(AuthError::Malformed("`jti` is empty, too long or holds control characters"));
-    }
+    let (subject, token_id) = names(claims.sub, claims.jti)?;
     if claims.mounts.is_none() && claims.connect.is_none() {
         return Err(AuthError::Malformed("`mounts` is missing"));
     }
@@ -142,7 +162,32 @@ fn grant(claims: Claims, good_for: Duration) -> Result<Grant, AuthError> {
     if connect.iter().any(|mount| !mount.parse::<Mount>().is_ok_and(|mount| mount.is_tcp())) {
         return Err(AuthError::Malformed("`connect` holds something that is no tcp:PORT or tcp:NAME:PORT"));
     }
-    Ok(Grant { subject, token_id: claims.jti, mounts, connect, good_for: Some(good_for) })
+    let client_tokens = claims.client_tokens.unwrap_or_default();
+    Ok(Grant { subject, token_id, mounts, connect, client_tokens, good_for: Some(good_for) })
+}
+
+fn client_grant(claims: Claims) -> Result<ClientGrant, AuthError> {
+    let (subject, token_id) = names(claims.sub, claims.jti)?;
+    let rooms = claims.clients.unwrap_or_default();
+    if rooms.len() > MOUNTS_MAX {
+        return Err(AuthError::Malformed("`clients` is too long"));
+    }
+    let parse = |room: &String| room.parse().ok().filter(|mount: &Mount| mount.room().is_some());
+    let rooms: Option<Vec<Mount>> = rooms.iter().map(parse).collect();
+    let rooms = rooms.ok_or(AuthError::Malformed("`clients` holds something that is no room"))?;
+    Ok(ClientGrant { subject, token_id, rooms })
+}
+
+/// The subject and the token's own name, checked.
+fn names(sub: Option<String>, jti: Option<String>) -> Result<(String, Option<String>), AuthError> {
+    let subject = sub.ok_or(AuthError::Malformed("`sub` is missing"))?;
+    if !is_name(&subject) {
+        return Err(AuthError::Malformed("`sub` is empty, too long or holds control characters"));
+    }
+    if jti.as_deref().is_some_and(|jti| !is_name(jti)) {
+        return Err(AuthError::Malformed("`jti` is empty, too long or holds control characters"));
+    }
+    Ok((subject, jti))
 }
 
 fn is_name(text: &str) -> bool {

@@ -63,6 +63,14 @@ fn every_option_arrives() {
 }
 
 #[test]
+fn a_room_is_a_mount_and_needs_no_other() {
+    let settings = parsed("--plugboard ws://a --room r1 --port 1234 --token a.b.c").unwrap();
+    assert_eq!(settings.mounts, ["room:r1".parse().unwrap()]);
+    let settings = parsed(&format!("{GOOD} --room a --room b")).unwrap();
+    assert_eq!(settings.mounts.len(), 3);
+}
+
+#[test]
 fn a_comma_in_a_flag_is_part_of_the_path() {
     let settings = parsed(&format!("{GOOD} --mount /a,b")).unwrap();
     assert_eq!(settings.mounts.len(), 2);
@@ -80,6 +88,7 @@ const BAD: &[(&str, &[&str])] = &[
     ("--plugboard ws://a?token=canary --mount /a --port 1 --token a.b.c", &["--plugboard", "query"]),
     ("--plugboard ws://a --mount api --port 1 --token a.b.c", &["--mount", "\"api\"", "/api"]),
     ("--plugboard ws://a --mount room: --port 1 --token a.b.c", &["--mount", "room:"]),
+    ("--plugboard ws://a --room a/b --port 1 --token a.b.c", &["--room \"a/b\"", "ROOM_ID", "1 to 64"]),
     ("--plugboard ws://a --mount tcp:99999 --port 1 --token a.b.c", &["--mount", "tcp:99999"]),
     ("--plugboard ws://a --mount /a --port 0 --token a.b.c", &["--port", "'0'", "1..=65535"]),
     ("--plugboard ws://a --mount /a --port 70000 --token a.b.c", &["--port", "70000"]),

@@ -7,7 +7,7 @@ use crate::http1::Closing;
 use crate::http1::answer::OwnAnswer;
 use crate::http1::encode::{self, BodyEncoder};
 use crate::http1::error::Unsendable;
-use crate::http1::fields::Version;
+use crate::http1::fields::{Version, is_offered};
 use crate::http1::request;
 use crate::message::{Headers, ResponseHead};
 
@@ -65,10 +65,10 @@ impl Server {
         Ok(())
     }
 
-    /// Switches protocols, to the one that was asked for. [H-20]
+    /// Switches protocols, to one that was asked for. [H-20]
     fn switch(&mut self, head: &ResponseHead) -> Result<(), Unsendable> {
         let asked = self.exchange.upgrade.as_deref().unwrap_or_default();
-        let protocol = head.upgrade.as_ref().filter(|new| new.eq_ignore_ascii_case(asked));
+        let protocol = head.upgrade.as_ref().filter(|new| is_offered(asked, new));
         let protocol = protocol.ok_or(Unsendable::Switch)?;
         encode::status_line(&mut self.output, head.status, &head.reason, &head.headers);
         encode::fields(&mut self.output, &head.headers);
@@ -165,6 +165,15 @@ impl Server {
         match self.writing {
             Writing::Owed | Writing::Body(_) | Writing::Opaque | Writing::OpaqueEnded => self.reset(),
             Writing::Idle => {}
+        }
+    }
+
+    /// Ends an opaque connection with these last octets. What the client still sends is thrown away, and it has
+    /// [`linger`](crate::limits::HttpLimits::linger) to close.
+    pub fn hang_up(&mut self, last: Bytes) {
+        if self.writing == Writing::Opaque {
+            self.output.payload(last);
+            self.close();
         }
     }
 

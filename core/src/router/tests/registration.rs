@@ -53,6 +53,19 @@ fn another_subject_cannot_take_a_held_mount_and_changes_nothing() {
 }
 
 #[test]
+fn a_room_is_taken_over_by_its_own_identity_and_by_nobody_else() {
+    let mut relay = Relay::new();
+    relay.register(1, "a/1", "room:x");
+    relay.link_down(1);
+    let held = Err(RegisterError::Held { mount: "room:x".parse().unwrap() });
+    assert_eq!(relay.ask(2, "b", 9, "room:x"), held);
+    assert_eq!(relay.ask(2, "a/2", 9, "room:y room:x"), held);
+    assert_eq!(relay.ask(2, "a/1", 9, "room:x"), Ok(Some(1)));
+    relay.remove(2);
+    assert_eq!(relay.ask(3, "a/2", 1, "room:x"), Ok(None));
+}
+
+#[test]
 fn another_subject_may_hold_a_mount_above_or_below() {
     let mut relay = Relay::new();
     relay.register(1, "a", "/api");

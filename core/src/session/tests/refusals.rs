@@ -145,7 +145,7 @@ fn unsound_requests() -> Vec<RequestHead> {
         (b"transfer-ENCODING", b"chunked"),
         (b"Connection", b"close"),
     ];
-    let upgrades: [&[u8]; 5] = [b"", b"a, b", b"a\r\n", b"a/", b"h2c"];
+    let upgrades: [&[u8]; 6] = [b"", b"a, b c", b"a, h2c", b"a\r\n", b"a/", b"h2c"];
     let mut heads = Vec::new();
     heads.extend(targets.map(|target| odd(|head| head.target = Bytes::from_static(target))));
     heads.extend(methods.map(|method| odd(|head| head.method = Bytes::from_static(method))));

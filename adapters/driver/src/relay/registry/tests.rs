@@ -12,7 +12,8 @@ const LIFE: Duration = Duration::from_secs(1);
 
 fn grant(subject: &str, mounts: &[&str]) -> Grant {
     let mounts = mounts.iter().map(ToString::to_string).collect();
-    Grant { subject: subject.into(), token_id: None, mounts, connect: Vec::new(), good_for: Some(LIFE) }
+    let (subject, connect) = (subject.into(), Vec::new());
+    Grant { subject, token_id: None, mounts, connect, client_tokens: false, good_for: Some(LIFE) }
 }
 
 /// A registry past its grace, with one session of the shop's.
@@ -22,9 +23,10 @@ fn registered(mounts: &[&str]) -> (Registry, SharedSession) {
     let session = crate::shared::tests::session();
     session.with(|session, now| session.authorize(Some(LIFE), now));
     let identity = Identity::new("shop".to_owned(), "one".to_owned());
+    let grant = grant("shop", mounts);
     let mounts = mounts.iter().map(|mount| mount.parse().unwrap()).collect();
     let registration = Registration { identity, epoch: 1, mounts, secret: ResumeSecret::new([0; 16]) };
-    registry.register(KEY, registration, &grant("shop", &[]), session.clone(), NOW).unwrap();
+    registry.register(KEY, registration, &grant, session.clone(), NOW).unwrap();
     (registry, session)
 }
 

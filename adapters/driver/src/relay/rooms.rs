@@ -1,0 +1,112 @@
+//! Rooms on the public leg: which one a client asks for, and whether it may come in.
+
+use telephone_core::message::{Headers, RequestHead};
+use telephone_core::mount::Mount;
+use telephone_core::room::{self, AGENT_PATH};
+use telephone_core::target;
+
+use super::Inner;
+use super::answer::Refused;
+use super::public::Request;
+use super::registry::Chosen;
+use crate::authority::AuthError;
+use crate::runtime::Runtime;
+
+/// How a relay serves rooms.
+#[derive(Debug, Clone, Default)]
+pub struct RoomsConfig {
+    /// Whether each client must show a token for its room; if not, only where the room's telephone asks for it.
+    pub client_tokens: bool,
+    /// The origins of web pages whose clients are let in, such as `https://app.example`; if none, those of all.
+    pub origins: Vec<String>,
+}
+
+/// A client of a room.
+#[derive(Debug)]
+pub(super) struct Visit {
+    pub(super) room: Mount,
+    /// It has shown a token.
+    is_admitted: bool,
+}
+
+/// Whether a request is for a path of rooms where telephones connect.
+pub(super) fn is_for_telephones(rooms: Option<&RoomsConfig>, head: &RequestHead) -> bool {
+    rooms.is_some() && target::path(&head.target) == AGENT_PATH.as_bytes()
+}
+
+/// Whether a request is a room's client's.
+pub(super) fn is_visit<R: Runtime>(relay: &Inner<R>, head: &RequestHead) -> bool {
+    relay.config.rooms.is_some() && room::is_visit(&head.target)
+}
+
+/// Turns the request of a room's client into the one that the application gets. Where each client must show a token it
+/// is judged here, so that nobody else learns which rooms there are.
+pub(super) fn enter<R: Runtime>(relay: &Inner<R>, request: &mut Request) -> Result<(), Refused> {
+    let Some(config) = &relay.config.rooms else { return Ok(()) };
+    let room::Visit { mount: room, target } =
+        room::visit(&request.head.target).map_err(Refused::from_visit)?;
+    if !is_allowed_origin(&config.origins, &request.head.headers) {
+        return Err(Refused::foreign_origin());
+    }
+    request.head.target = target;
+    if config.client_tokens {
+        show_token(relay, &room, &mut request.head)?;
+    }
+    request.visit = Some(Visit { room, is_admitted: config.client_tokens });
+    Ok(())
+}
+
+/// Judges the token of a client whose room's telephone asks for one, once.
+pub(super) fn admit<R: Runtime>(
+    relay: &Inner<R>,
+    request: &mut Request,
+    chosen: &Chosen,
+) -> Result<(), Refused> {
+    match &mut request.visit {
+        Some(visit) if chosen.client_tokens && !visit.is_admitted => {
+            visit.is_admitted = true;
+            show_token(relay, &visit.room, &mut request.head)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn show_token<R: Runtime>(relay: &Inner<R>, room: &Mount, head: &mut RequestHead) -> Result<(), Refused> {
+    let token = room::take_token(head).unwrap_or_default();
+    let admitted = match std::str::from_utf8(&token) {
+        Ok(token) => relay.authority.admit_client(token, room),
+        Err(_) => Err(AuthError::Malformed("it is not text")),
+    };
+    admitted.map_err(|error| {
+        relay.observer.token_refused(error);
+        Refused::from_client_token(error)
+    })
+}
+
+/// Programs that are no browsers need not say where they come from.
+fn is_allowed_origin(allowed: &[String], headers: &Headers) -> bool {
+    let is_listed = |origin: &[u8]| allowed.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(origin));
+    allowed.is_empty() || headers.all("origin").all(is_listed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_listed_origins_are_let_in_and_who_has_none() {
+        let allowed = ["https://app.example".to_owned(), "http://localhost:5173".to_owned()];
+        let is_in = |origins: &[&str]| {
+            let headers: Headers = origins.iter().map(|origin| ("Origin", *origin)).collect();
+            is_allowed_origin(&allowed, &headers)
+        };
+        assert!(is_in(&[]) && is_in(&["https://app.example"]) && is_in(&["http://localhost:5173"]));
+        for foreign in
+            ["https://app.example.evil", "http://app.example", "null", "https://app.example:8443", ""]
+        {
+            assert!(!is_in(&[foreign]), "{foreign}");
+        }
+        assert!(!is_in(&["https://app.example", "https://evil.example"]));
+        assert!(is_allowed_origin(&[], &[("Origin", "null")].into_iter().collect()));
+    }
+}

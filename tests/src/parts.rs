@@ -1,0 +1,86 @@
+//! Parts from package registries, as `tests/parts/install` puts them below `target/parts`: Yjs and its server, WebSocket
+//! programs for Node and Python.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::bins;
+use crate::net::{free_addr, is_listening};
+use crate::process::{Plan, Process};
+use crate::wait;
+
+/// Where they are.
+///
+/// # Panics
+/// If they were not installed.
+pub(crate) fn directory() -> PathBuf {
+    let parts = bins::directory().parent().expect("target").join("parts");
+    assert!(parts.join("installed").is_file(), "tests/parts/install puts the real parts into target/parts");
+    parts
+}
+
+/// A script of `tests/parts`.
+fn script(name: &str) -> PathBuf {
+    bins::workspace().join("tests/parts").join(name)
+}
+
+/// A script of `tests/parts` for Node.
+pub fn node(name: &str) -> Plan {
+    Plan::new("node").env("NODE_PATH", directory().join("node_modules")).arg(script(name))
+}
+
+/// A script of `tests/parts` for Python.
+pub fn python(name: &str) -> Plan {
+    Plan::new("python3").env("PYTHONPATH", directory().join("python")).arg(script(name))
+}
+
+/// Runs a part to its end, which must be a good one, and returns what it printed.
+///
+/// # Panics
+/// If it does not end well within the time.
+pub fn run(plan: Plan, within: Duration) -> String {
+    let mut process = plan.start();
+    let code = process.wait_exit(within).code();
+    assert_eq!(code, Some(0), "{}", process.said());
+    process.stdout()
+}
+
+/// A WebSocket server on a port of this machine; it ends when it is dropped.
+#[derive(Debug)]
+pub struct Server {
+    addr: SocketAddr,
+    _process: Process,
+}
+
+impl Server {
+    /// Yjs' own.
+    pub fn yjs() -> Self {
+        let addr = free_addr();
+        let program = directory().join("node_modules/y-websocket/bin/server.cjs");
+        let plan = Plan::new("node").arg(program).env("HOST", "127.0.0.1");
+        Self::start(addr, plan.env("PORT", addr.port().to_string()))
+    }
+
+    /// One that answers each message with itself.
+    pub fn echo() -> Self {
+        let addr = free_addr();
+        Self::start(addr, node("echo.cjs").arg(addr.port().to_string()))
+    }
+
+    fn start(addr: SocketAddr, plan: Plan) -> Self {
+        let process = plan.start();
+        wait::until_true("the server listens", wait::PATIENCE, || is_listening(addr));
+        Self { addr, _process: process }
+    }
+
+    /// Its address.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What `--backend` takes.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+}
