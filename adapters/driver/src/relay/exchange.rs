@@ -32,6 +32,7 @@ use crate::alarm::Alarm;
 use crate::observe::AccessRecord;
 use crate::pump::{Ended, Moved, Pump};
 use crate::runtime::Runtime;
+use crate::stream::StreamHandle;
 
 /// Octets that are read ahead from a client whose request waits for a session.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
@@ -194,6 +195,36 @@ async fn client_left<R: Runtime>(client: &mut Client<R>) {
     .await;
 }
 
+/// Opens a request's stream in one session, or tells how the attempt ended instead.
+async fn open<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    client: &mut Client<R>,
+    request: &Request,
+    (chosen, now): (&Chosen, Timestamp),
+    account: &mut Account,
+) -> Result<StreamHandle, Attempt> {
+    let opening = || {
+        let mount = Bytes::copy_from_slice(chosen.mount.as_str().as_bytes());
+        Opening::Http { mount, head: request.head.clone() }
+    };
+    let left = client_left(client);
+    let opened = turn::open(relay, (chosen, now), opening, request.end, left).await;
+    opened.map_err(|error| match error {
+        None => {
+            account.cause = "client_left";
+            Attempt::Over(ControlFlow::Break(()))
+        }
+        Some(OpenError::Leaving) => {
+            relay.registry.settle_line(chosen.key, relay.runtime.now());
+            Attempt::Again(Refused::too_many_streams())
+        }
+        Some(OpenError::TooManyStreams) => {
+            Attempt::Over(refuse(client, Refused::too_many_streams(), account))
+        }
+        Some(OpenError::Head(_)) => Attempt::Over(refuse(client, Refused::head_too_large(), account)),
+    })
+}
+
 /// Carries a request through one session.
 async fn carry<R: Runtime>(
     relay: &Arc<Inner<R>>,
@@ -203,27 +234,9 @@ async fn carry<R: Runtime>(
     may_move: bool,
     account: &mut Account,
 ) -> Attempt {
-    let opening = || {
-        let mount = Bytes::copy_from_slice(chosen.mount.as_str().as_bytes());
-        Opening::Http { mount, head: request.head.clone() }
-    };
-    let left = client_left(client);
-    let stream = match turn::open(relay, (chosen, now), opening, request.end, left).await {
+    let stream = match open(relay, client, request, (chosen, now), account).await {
         Ok(stream) => stream,
-        Err(None) => {
-            account.cause = "client_left";
-            return Attempt::Over(ControlFlow::Break(()));
-        }
-        Err(Some(OpenError::Leaving)) => {
-            relay.registry.settle_line(chosen.key, relay.runtime.now());
-            return Attempt::Again(Refused::too_many_streams());
-        }
-        Err(Some(OpenError::TooManyStreams)) => {
-            return Attempt::Over(refuse(client, Refused::too_many_streams(), account));
-        }
-        Err(Some(OpenError::Head(_))) => {
-            return Attempt::Over(refuse(client, Refused::head_too_large(), account));
-        }
+        Err(attempt) => return attempt,
     };
     let mut codec = PublicCodec::new(&mut client.server, &relay.config.http, &relay.draining);
     let socket = (&mut client.connection, &mut client.alarm);
