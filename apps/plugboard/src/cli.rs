@@ -184,7 +184,7 @@ struct TokenOptions {
     connect: Vec<String>,
 
     /// Make a token for clients of the rooms: it lets them in and registers nothing
-    #[arg(long, requires = "room", conflicts_with_all = ["mount", "client_tokens"])]
+    #[arg(long, requires = "room", conflicts_with_all = ["mount", "connect", "client_tokens"])]
     client: bool,
 
     /// Ask the clients of these rooms for tokens, too

@@ -48,7 +48,8 @@ pub fn mint(order: &Order, secret: &Secret, now: SystemTime) -> Result<Token, Mi
     getrandom::fill(&mut name)?;
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let whole = |time: Duration| Some(time.as_secs().into());
-    let mounts = || Some(order.mounts.iter().map(ToString::to_string).collect());
+    let mounts =
+        || (!order.mounts.is_empty()).then(|| order.mounts.iter().map(ToString::to_string).collect());
     let (mounts, client_tokens, clients) = match order.right {
         Right::Register => (mounts(), None, None),
         Right::RegisterWithClientTokens => (mounts(), Some(true), None),

@@ -178,7 +178,8 @@ fn signed_claims() -> Vec<Row> {
     let malformed = AuthError::Malformed;
     let sub = malformed("`sub` is empty, too long or holds control characters");
     let jti = malformed("`jti` is empty, too long or holds control characters");
-    let mounts = malformed("`mounts` is empty or too long");
+    let mounts = malformed("`mounts` and `connect` are empty, or one is too long");
+    let connect = malformed("`connect` holds something that is no tcp:PORT or tcp:NAME:PORT");
     let no_mount = malformed("`mounts` holds something that is no mount");
     vec![
         ("expired", with("exp", json!(NOW - 60)), AuthError::Expired),
@@ -200,6 +201,8 @@ fn signed_claims() -> Vec<Row> {
         ("jti with an escape", with("jti", json!("\u{1b}[2J")), jti),
         ("no mounts", with("mounts", Value::Null), malformed("`mounts` is missing")),
         ("mounts empty", with("mounts", json!([])), mounts),
+        ("connect to what is no endpoint", with("connect", json!(["/api"])), connect),
+        ("connect to too many", with("connect", json!(vec!["tcp:1"; 65])), mounts),
         ("mounts a text", with("mounts", json!("/api")), TYPES),
         ("mounts of numbers", with("mounts", json!([1])), TYPES),
         ("65 mounts", with("mounts", json!(vec!["/a"; 65])), mounts),
