@@ -67,6 +67,8 @@ struct Member {
     epoch: u64,
     mounts: Vec<Mount>,
     is_linked: bool,
+    /// It registered mounts.
+    serves: bool,
     is_suspended: bool,
     load: i64,
 }
@@ -269,7 +271,9 @@ impl Pair {
             mounts.iter().filter(|mount| !self.model.known.contains(mount)).cloned().collect();
         self.model.known.extend(news);
         let (is_linked, is_suspended, load) = (true, false, 0);
-        self.model.members.push(Member { key, identity, epoch, mounts, is_linked, is_suspended, load });
+        let serves = !mounts.is_empty();
+        let member = Member { key, identity, epoch, mounts, is_linked, serves, is_suspended, load };
+        self.model.members.push(member);
         if let Some(old) = fenced {
             self.model.withdraw(old, |_| false);
             self.model.members.retain(|member| member.key != old);
@@ -308,7 +312,7 @@ impl Pair {
             Route::Refuse(Refusal::TooBusy { .. }) => assert!(!can_go && may_wait && is_full),
             Route::Refuse(refusal) => {
                 assert!(!can_go && !may_wait);
-                let is_alone = !self.model.members.iter().any(is_linked);
+                let is_alone = !self.model.members.iter().any(|member| member.is_linked && member.serves);
                 let nobody = Refusal::NobodyConnected { retry_after };
                 assert_eq!(refusal, if is_alone { nobody } else { Refusal::NoSuchMount });
             }

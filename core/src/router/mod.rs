@@ -239,7 +239,7 @@ impl Router {
             Ok(None) if now.since(self.started) < self.limits.start_grace => {
                 self.park(Place::Unknown(wanted()), now)
             }
-            Ok(None) if self.sessions.linked() == 0 => Route::Refuse(self.nobody_connected()),
+            Ok(None) if self.sessions.serving() == 0 => Route::Refuse(self.nobody_connected()),
             Ok(None) => Route::Refuse(Refusal::NoSuchMount),
         }
     }

@@ -13,6 +13,8 @@ pub(super) struct Sessions {
     by_key: BTreeMap<SessionKey, Session>,
     by_identity: BTreeMap<Identity, SessionKey>,
     linked: usize,
+    /// Those of them that registered mounts.
+    serving: usize,
 }
 
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(super) struct Session {
     pub(super) identity: Identity,
     pub(super) epoch: u64,
     pub(super) mounts: Vec<MountId>,
+    /// It registered mounts: it is an application's, and does not only connect to others'.
+    serves: bool,
     secret: ResumeSecret,
     /// Exchanges that were sent to it and have not ended.
     load: u64,
@@ -46,7 +50,9 @@ impl Sessions {
         secret: ResumeSecret,
     ) {
         self.by_identity.insert(identity.clone(), key);
-        self.by_key.insert(key, Session { identity, epoch, mounts, secret, load: 0, line: Line::Broken });
+        let serves = !mounts.is_empty();
+        let session = Session { identity, epoch, mounts, serves, secret, load: 0, line: Line::Broken };
+        self.by_key.insert(key, session);
         self.set_line(key, Line::Linked);
     }
 
@@ -105,11 +111,11 @@ impl Sessions {
             Line::Linked | Line::Broken => (session.line == Line::Linked, line == Line::Linked),
         };
         session.line = line;
-        // One without a mount is nobody's application.
-        if session.mounts.is_empty() {
-            return;
+        let count = |all: usize| all.saturating_sub(usize::from(before)).saturating_add(usize::from(after));
+        self.linked = count(self.linked);
+        if session.serves {
+            self.serving = count(self.serving);
         }
-        self.linked = self.linked.saturating_sub(usize::from(before)).saturating_add(usize::from(after));
     }
 
     /// How busy a session is that takes requests.
@@ -137,5 +143,10 @@ impl Sessions {
 
     pub(super) fn linked(&self) -> usize {
         self.linked
+    }
+
+    /// Linked sessions that registered mounts.
+    pub(super) fn serving(&self) -> usize {
+        self.serving
     }
 }

@@ -1,18 +1,23 @@
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::*;
 
 const OLD: &str = "eyJh.eyJz.b2xk";
 const NEW: &str = "eyJh.eyJz.bmV3";
 
-struct Scratch(PathBuf);
+/// One at a time: what one test's thread logs for the first time, another's subscriber may miss.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A file, and the turn of the test that has it.
+struct Scratch(PathBuf, #[expect(dead_code, reason = "it is held")] MutexGuard<'static, ()>);
 
 impl Scratch {
     fn new(name: &str, text: &str) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let path = std::env::temp_dir().join(format!("telephone-{}-{name}", std::process::id()));
         std::fs::write(&path, text).unwrap();
-        Self(path)
+        Self(path, turn)
     }
 }
 
