@@ -1,5 +1,6 @@
-//! More streams in a session, and more clients than it has streams.
+//! More streams in a session.
 
+use telephone_core::limits::SessionLimits;
 use telephone_peers::backend::{SMALL, Serving};
 use telephone_peers::failed::Failed;
 use telephone_peers::line::Site;
@@ -8,8 +9,7 @@ use telephone_peers::wrk::Load;
 
 use super::{COUNTS, Column, Curve, Given};
 
-/// Clients that ask again as soon as they are answered, all through one session: each has a stream almost always, or
-/// waits for one where they are more than a sidecar takes at once.
+/// Clients that ask again as soon as they are answered, all through one session: each has a stream almost always.
 #[derive(Debug)]
 pub(super) struct Streams;
 
@@ -23,11 +23,13 @@ impl Curve for Streams {
     }
 
     fn axis(&self) -> &'static str {
-        "clients of a session"
+        "streams in a session"
     }
 
+    /// As far as a sidecar lets its plugboard go by default: more clients wait, and too many are refused.
     fn points(&self) -> Vec<u64> {
-        COUNTS.to_vec()
+        let most = SessionLimits::default().streams;
+        COUNTS.into_iter().filter(|&count| count <= most).collect()
     }
 
     fn columns(&self) -> Vec<Column> {
