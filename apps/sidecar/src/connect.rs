@@ -103,10 +103,7 @@ pub(crate) async fn run<R: Runtime>(
     let joining = async {
         joined = match side {
             Side::Listen(address) => listen(&runtime, &handle, address, &to).await,
-            Side::Stdio => {
-                let result = async { join(&runtime, &handle, Stdio::open()?, &to).await }.await;
-                result.map_err(|error| Stop::new(Exit::Failed, format!("--to {to}: {error}")))
-            }
+            Side::Stdio => stdio(&runtime, &handle, &to).await,
         };
         // What was said last is still on its way, and so is the word that this end leaves.
         handle.shutdown();
@@ -140,6 +137,13 @@ async fn listen<R: Runtime>(runtime: &R, handle: &Handle, address: SocketAddr, t
     };
     accept_loop(runtime, listener, WhenFull::Shed, on_socket, handle.stopping()).await;
     Ok(())
+}
+
+/// Joins standard input and output.
+async fn stdio<R: Runtime>(runtime: &R, handle: &Handle, to: &str) -> Result<(), Stop> {
+    let failed = |error| Stop::new(Exit::Failed, format!("--to {to}: {error}"));
+    let socket = Stdio::open().map_err(failed)?;
+    join(runtime, handle, socket, to).await.map_err(failed)
 }
 
 /// Joins one connection.

@@ -19,7 +19,8 @@ use crate::runtime::{Endpoint, Runtime};
 use crate::socket::Socket as _;
 use crate::stream::StreamHandle;
 use codec::{BackendCodec, BackendLoss};
-use pool::{CheckoutError, Pool};
+use pool::Pool;
+pub(crate) use pool::connect_for;
 pub use url::{BackendUrl, BadBackendUrl};
 
 /// Serves the streams that a relay opens.
@@ -92,25 +93,9 @@ impl<R: Runtime> Backend<R> {
     }
 
     async fn connect_and_exchange(&self, head: &RequestHead, end: bool, stream: &StreamHandle) -> Outcome {
-        let connecting = async {
-            match self.pool.connect().await {
-                Ok(fresh) => Ok(fresh),
-                Err(CheckoutError::TimedOut) => {
-                    Err(Reset { code: ResetCode::TimedOut, touched: Touched::No })
-                }
-                Err(CheckoutError::Refused(error)) => {
-                    tracing::debug!(%error, "cannot reach the backend");
-                    Err(Reset { code: ResetCode::Unreachable, touched: Touched::No })
-                }
-            }
-        };
-        let client_left = async {
-            let reset = std::future::poll_fn(|cx| stream.poll_stopped(cx)).await;
-            Err(Reset { touched: Touched::No, ..reset })
-        };
-        match futures_lite::future::or(connecting, client_left).await {
+        match self.pool.connect(stream).await {
             Ok(fresh) => self.exchange(fresh, head, end, stream, false).await,
-            Err(reset) => Outcome::Failed(reset),
+            Err(code) => Outcome::Failed(Reset { code, touched: Touched::No }),
         }
     }
 

@@ -1,9 +1,9 @@
 //! Connections to the backend that wait for another request.
 
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_lite::future;
+use telephone_core::error::ResetCode;
 use telephone_core::http1::Client;
 use telephone_core::limits::{BackendLimits, HttpLimits};
 use telephone_core::time::Timestamp;
@@ -11,6 +11,7 @@ use telephone_core::time::Timestamp;
 use crate::alarm::Alarm;
 use crate::connection::Connection;
 use crate::runtime::{Endpoint, Runtime};
+use crate::stream::StreamHandle;
 
 /// A connection and the codec that remembers how its last exchange ended.
 pub(super) struct Kept<R: Runtime> {
@@ -22,13 +23,6 @@ pub(super) struct Kept<R: Runtime> {
 struct Idle<R: Runtime> {
     kept: Box<Kept<R>>,
     since: Timestamp,
-}
-
-/// Why there is no connection.
-#[derive(Debug)]
-pub(super) enum CheckoutError {
-    Refused(io::Error),
-    TimedOut,
 }
 
 pub(super) struct Pool<R: Runtime> {
@@ -63,22 +57,14 @@ impl<R: Runtime> Pool<R> {
         }
     }
 
-    /// A fresh connection.
-    pub(super) async fn connect(&self) -> Result<Box<Kept<R>>, CheckoutError> {
-        let connecting = async {
-            let socket = self.runtime.connect(&self.endpoint).await.map_err(CheckoutError::Refused)?;
-            Ok(Box::new(Kept {
-                connection: Connection::new(socket),
-                client: Client::new(self.http.clone()),
-                alarm: Alarm::new(self.runtime.clone()),
-            }))
-        };
-        let deadline = self.runtime.now() + self.limits.connect_timeout;
-        let late = async {
-            self.runtime.sleep_until(deadline).await;
-            Err(CheckoutError::TimedOut)
-        };
-        future::or(connecting, late).await
+    /// A fresh connection for one stream.
+    pub(super) async fn connect(&self, stream: &StreamHandle) -> Result<Box<Kept<R>>, ResetCode> {
+        let socket = connect_for(&self.runtime, &self.endpoint, &self.limits, stream).await?;
+        Ok(Box::new(Kept {
+            connection: Connection::new(socket),
+            client: Client::new(self.http.clone()),
+            alarm: Alarm::new(self.runtime.clone()),
+        }))
     }
 
     /// Keeps a connection whose exchange is complete, if it can serve another one (I23).
@@ -95,6 +81,28 @@ impl<R: Runtime> Pool<R> {
             self.runtime.spawn(reap(self.runtime.clone(), self.idle.clone(), self.limits.clone()));
         }
     }
+}
+
+/// Connects to a backend for one stream, unless that takes too long or the peer stops the stream before. If it fails the
+/// backend was not touched.
+pub(crate) async fn connect_for<R: Runtime>(
+    runtime: &R,
+    endpoint: &Endpoint,
+    limits: &BackendLimits,
+    stream: &StreamHandle,
+) -> Result<R::Socket, ResetCode> {
+    let connecting = async {
+        runtime.connect(endpoint).await.map_err(|error| {
+            tracing::debug!(%error, "cannot reach the backend");
+            ResetCode::Unreachable
+        })
+    };
+    let late = async {
+        runtime.sleep_until(runtime.now() + limits.connect_timeout).await;
+        Err(ResetCode::TimedOut)
+    };
+    let left = async { Err(std::future::poll_fn(|cx| stream.poll_stopped(cx)).await.code) };
+    future::or(connecting, future::or(late, left)).await
 }
 
 /// Closes what nobody took in time; ends when nothing is left.

@@ -8,7 +8,7 @@ use telephone_core::session::{OpenError, Session};
 use telephone_core::time::Timestamp;
 use telephone_core::wire::Opening;
 
-use super::SharedSession;
+use super::{SharedSession, State};
 use crate::stream::StreamHandle;
 
 /// Those who wait at one session.
@@ -60,24 +60,22 @@ impl SlotWait<'_> {
         now: Timestamp,
         cx: &Context<'_>,
     ) -> Poll<Result<StreamHandle, OpenError>> {
-        let mut state = self.session.lock();
-        let is_called = self.ticket.is_some_and(|ticket| !state.openers.waiting.contains_key(&ticket));
-        let is_next = is_called || state.openers.is_empty();
-        if !state.session.is_open() || (is_next && state.session.free_slots() > 0) {
-            drop(state);
-            let opened = self.session.act(|session| session.open(opening(), end, now));
-            if opened != Err(OpenError::TooManyStreams) {
-                return Poll::Ready(opened.map(|id| StreamHandle::new(self.session.clone(), id)));
+        let opened = self.session.change(|State { session, openers: queue, .. }| {
+            let is_called = self.ticket.is_some_and(|ticket| !queue.waiting.contains_key(&ticket));
+            let is_next = is_called || queue.is_empty();
+            if !session.is_open() || (is_next && session.free_slots() > 0) {
+                let opened = session.open(opening(), end, now);
+                if opened != Err(OpenError::TooManyStreams) {
+                    return Poll::Ready(opened);
+                }
             }
-            state = self.session.lock();
-        }
-        let queue = &mut state.openers;
-        let was_called = self.ticket.is_some_and(|ticket| !queue.waiting.contains_key(&ticket));
-        queue.called -= u64::from(was_called);
-        let ticket = *self.ticket.get_or_insert(queue.next);
-        queue.next = queue.next.max(ticket + 1);
-        queue.waiting.insert(ticket, cx.waker().clone());
-        Poll::Pending
+            queue.called -= u64::from(is_called);
+            let ticket = *self.ticket.get_or_insert(queue.next);
+            queue.next = queue.next.max(ticket + 1);
+            queue.waiting.insert(ticket, cx.waker().clone());
+            Poll::Pending
+        });
+        opened.map_ok(|id| StreamHandle::new(self.session.clone(), id))
     }
 }
 

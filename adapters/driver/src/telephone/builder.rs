@@ -117,7 +117,7 @@ impl<R> TelephoneBuilder<R> {
 
     /// Adds a mount for raw connections, `tcp:PORT` or `tcp:NAME:PORT`, and the backend that they go to.
     pub fn tcp(mut self, mount: &str, backend: impl Into<Endpoint>) -> Self {
-        let service = RawService::Backend { endpoint: backend.into(), tells_peer: false };
+        let service = RawService::Backend(backend.into());
         self.add_raw(mount, service);
         self
     }
@@ -257,16 +257,11 @@ impl<R: Runtime> TelephoneBuilder<R> {
         }
         self.dialer.token_is_fixed = token.is_fixed();
         let instance = self.instance.take().unwrap_or_else(|| default_instance(&self.mounts));
-        let tells = self.tells_peer;
-        for service in self.raw.values_mut() {
-            if let RawService::Backend { tells_peer, .. } = service {
-                *tells_peer = tells;
-            }
-        }
         let config = Config {
             token,
             mounts: self.mounts,
             raw: self.raw,
+            tells_peer: self.tells_peer,
             instance,
             epoch: self.epoch.unwrap_or_else(now_in_millis),
             dialer: self.dialer,

@@ -329,7 +329,9 @@ impl<R: Runtime, L: Leg> Line<R, L> {
                         }
                         Opening::Tcp { mount, from } => match self.config.raw.get(&mount[..]).cloned() {
                             Some(service) => {
-                                let serving = raw::serve(self.runtime.clone(), service, from, stream);
+                                let tells_peer = self.config.tells_peer;
+                                let serving =
+                                    raw::serve(self.runtime.clone(), service, tells_peer, from, stream);
                                 self.runtime.spawn(Box::pin(serving));
                             }
                             None => stream.reset(ResetCode::Refused, Touched::No),

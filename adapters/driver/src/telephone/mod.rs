@@ -41,6 +41,8 @@ struct Config {
     mounts: Vec<Mount>,
     /// Who serves the raw streams, by mount.
     raw: BTreeMap<Bytes, RawService>,
+    /// Whether their backends are told where a connection comes from.
+    tells_peer: bool,
     instance: String,
     /// The process's start in milliseconds since 1970.
     epoch: u64,

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use event_listener::Event;
-use futures_lite::future;
 use ppp::v2;
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::limits::BackendLimits;
 
+use crate::backend::connect_for;
 use crate::raw::{GivenUp, RawStream, carry};
 use crate::runtime::{Endpoint, Runtime};
 use crate::stream::StreamHandle;
@@ -22,11 +22,7 @@ const NOBODY: Reset = Reset { code: ResetCode::Unreachable, touched: Touched::No
 #[derive(Clone)]
 pub(super) enum RawService {
     /// A backend.
-    Backend {
-        endpoint: Endpoint,
-        /// Whether it is told, by PROXY protocol v2, where a connection comes from.
-        tells_peer: bool,
-    },
+    Backend(Endpoint),
     /// This program.
     Acceptor(Arc<Arrivals>),
 }
@@ -99,29 +95,20 @@ impl Drop for Acceptor {
     }
 }
 
-/// Serves one stream, which came from `from`.
+/// Serves one stream, which came from `from`; by PROXY protocol v2 a backend is told so, if it `tells_peer`.
 pub(super) async fn serve<R: Runtime>(
     runtime: R,
     service: RawService,
+    tells_peer: bool,
     from: Option<SocketAddr>,
     stream: StreamHandle,
 ) {
-    let (endpoint, tells_peer) = match service {
+    let endpoint = match service {
         RawService::Acceptor(arrivals) => return arrivals.put(RawStream::new(stream, from)),
-        RawService::Backend { endpoint, tells_peer } => (endpoint, tells_peer),
+        RawService::Backend(endpoint) => endpoint,
     };
-    let connecting = async {
-        runtime.connect(&endpoint).await.map_err(|error| {
-            tracing::debug!(%error, "cannot reach the backend of a raw stream");
-            ResetCode::Unreachable
-        })
-    };
-    let late = async {
-        runtime.sleep_until(runtime.now() + BackendLimits::default().connect_timeout).await;
-        Err(ResetCode::TimedOut)
-    };
-    let left = async { Err(std::future::poll_fn(|cx| stream.poll_stopped(cx)).await.code) };
-    let socket = match future::or(connecting, future::or(late, left)).await {
+    let limits = BackendLimits::default();
+    let socket = match connect_for(&runtime, &endpoint, &limits, &stream).await {
         Ok(socket) => socket,
         Err(code) => return stream.give_up(code, Touched::No),
     };
