@@ -30,6 +30,15 @@ impl Request {
         Self { method: method.to_owned(), octets: head.into(), body: Vec::new() }
     }
 
+    /// The handshake of a WebSocket's client, by hand.
+    pub fn upgrade(target: &str) -> Self {
+        Self::get(target)
+            .field("Connection", "Upgrade")
+            .field("Upgrade", "websocket")
+            .field("Sec-WebSocket-Version", "13")
+            .field("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+    }
+
     /// Adds a field.
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.octets.extend_from_slice(&[name.as_bytes(), b": ", value.as_ref(), b"\r\n"].concat());

@@ -13,6 +13,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 use std::{fmt, io, thread};
@@ -28,6 +29,8 @@ use socket::{Shared, Socket};
 
 /// Longer than any test waits for one read: a connection thread never outlives a forgotten peer for ever.
 const READ_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a request is held at most.
+const HOLD_MAX: Duration = Duration::from_secs(100);
 
 /// What answers one request.
 type Script = Arc<dyn Fn(&mut Exchange) -> io::Result<After> + Send + Sync>;
@@ -124,6 +127,18 @@ impl Origin {
     ) {
         let mut scripts = self.state.scripts.lock().expect("no panic while it is held");
         scripts.insert(path.to_owned(), Arc::new(script));
+    }
+
+    /// Holds each request for `path` until it is released, and answers `late`.
+    pub fn hold(&self, path: &str) -> Sender<()> {
+        let (release, released) = mpsc::channel::<()>();
+        let released = Mutex::new(released);
+        self.on(path, move |exchange| {
+            let released = released.lock().expect("no panic while it is held");
+            released.recv_timeout(HOLD_MAX).map_err(io::Error::other)?;
+            exchange.answer(200, "late")
+        });
+        release
     }
 
     /// Answers requests for `path` with these octets and does `after`.

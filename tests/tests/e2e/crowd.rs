@@ -1,8 +1,6 @@
 //! More requests at once than a telephone takes.
 
-use std::sync::Mutex;
-use std::sync::mpsc::{self, Sender};
-use std::time::Duration;
+use std::sync::mpsc::Sender;
 
 use telephone_tests::client::{Client, get};
 use telephone_tests::line::{Line, both_programs};
@@ -14,13 +12,7 @@ use telephone_tests::wait::{self, PATIENCE};
 /// A telephone that takes one stream, whose request the origin holds until it is told.
 fn full(program: Program, park_time: &str) -> (Line, Client, Sender<()>) {
     let line = Line::with(program, &["--limit", &format!("park-time={park_time}")], &["--streams", "1"]);
-    let (release, released) = mpsc::channel::<()>();
-    let released = Mutex::new(released);
-    line.origin.on("/m/held", move |exchange| {
-        let released = released.lock().expect("no panic while it is held");
-        released.recv_timeout(Duration::from_secs(100)).map_err(std::io::Error::other)?;
-        exchange.answer(200, "late")
-    });
+    let release = line.origin.hold("/m/held");
     let client = line.connect();
     client.send(Request::get("/m/held").close().to_vec());
     wait::until_true("it reaches the origin", PATIENCE, || line.origin.counts().requests == 1);

@@ -1,8 +1,5 @@
 //! Each part fails in turn: what was in flight ends loudly, and the line comes back by itself.
 
-use std::io;
-use std::sync::Mutex;
-use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
 use telephone_tests::client::{Client, get, try_get};
@@ -16,18 +13,6 @@ use telephone_tests::wait::{self, PATIENCE};
 
 /// How soon a mount serves again once its relay listens again.
 const BACK_WITHIN: Duration = Duration::from_secs(2);
-
-/// Holds requests for `/m/held` at the origin until each is released; answers `late`.
-fn hold(origin: &Origin) -> Sender<()> {
-    let (release, released) = mpsc::channel::<()>();
-    let released = Mutex::new(released);
-    origin.on("/m/held", move |exchange| {
-        let released = released.lock().expect("no panic while it is held");
-        released.recv_timeout(Duration::from_secs(100)).map_err(io::Error::other)?;
-        exchange.answer(200, "late")
-    });
-    release
-}
 
 /// A client whose request stands at the origin.
 fn held(line: &Line) -> Client {
@@ -146,7 +131,7 @@ fn assert_back(line: &Line, listening: Instant) {
 fn a_sidecar_that_is_terminated_finishes_what_is_in_flight_and_exits_0() {
     both_programs(|program| {
         let mut line = Line::through(program);
-        let release = hold(&line.origin);
+        let release = line.origin.hold("/m/held");
         let mut client = held(&line);
         line.sidecar().terminate();
         wait::until_true("the sidecar is not ready any more", PATIENCE, || !line.sidecar().is_ready());
@@ -162,7 +147,7 @@ fn a_sidecar_that_is_terminated_finishes_what_is_in_flight_and_exits_0() {
 fn a_second_sigterm_stops_a_sidecar_at_once() {
     both_programs(|program| {
         let mut line = Line::through(program);
-        let _release = hold(&line.origin);
+        let _release = line.origin.hold("/m/held");
         let mut client = held(&line);
         line.sidecar().terminate();
         wait::until_true("the sidecar is not ready any more", PATIENCE, || !line.sidecar().is_ready());
@@ -176,7 +161,7 @@ fn a_second_sigterm_stops_a_sidecar_at_once() {
 fn a_relay_that_is_terminated_finishes_what_is_in_flight_and_exits_0() {
     both_programs(|program| {
         let mut line = Line::through(program);
-        let release = hold(&line.origin);
+        let release = line.origin.hold("/m/held");
         let mut client = held(&line);
         line.relay().terminate();
         release.send(()).expect("the origin waits");
@@ -189,7 +174,7 @@ fn a_relay_that_is_terminated_finishes_what_is_in_flight_and_exits_0() {
 fn a_sidecar_that_is_killed_fails_what_is_in_flight_once_its_successor_is_there() {
     both_programs(|program| {
         let mut line = Line::through(program);
-        let _release = hold(&line.origin);
+        let _release = line.origin.hold("/m/held");
         let before = line.origin.counts().requests;
         let mut waiting = line.connect();
         // Of another method it would go to the successor.
@@ -210,7 +195,7 @@ fn a_sidecar_that_is_killed_fails_what_is_in_flight_once_its_successor_is_there(
 fn a_suspended_sidecar_fails_what_is_in_flight_within_45_seconds_and_comes_back() {
     both_at_once(|program| {
         let mut line = Line::through(program);
-        let _release = hold(&line.origin);
+        let _release = line.origin.hold("/m/held");
         let mut client = held(&line);
         let start = Instant::now();
         line.sidecar().suspend();

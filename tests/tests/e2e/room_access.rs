@@ -40,14 +40,6 @@ fn with_token(relay: &Relay, token: &str) -> Answer {
     ask(relay.addr(), &request.field("Authorization", format!("Bearer {token}")).close())
 }
 
-fn upgrade(target: &str) -> Request {
-    Request::get(target)
-        .field("Connection", "Upgrade")
-        .field("Upgrade", "websocket")
-        .field("Sec-WebSocket-Version", "13")
-        .field("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
-}
-
 #[test]
 fn a_room_that_cannot_be_reached_is_refused_before_the_upgrade() {
     both_programs(|program| {
@@ -58,7 +50,7 @@ fn a_room_that_cannot_be_reached_is_refused_before_the_upgrade() {
             ("/client?room=r&room=s", 400, "one room"),
             ("/client?room=nobody", 404, "Nobody is connected"),
         ] {
-            for request in [Request::get(target), upgrade(target)] {
+            for request in [Request::get(target), Request::upgrade(target)] {
                 let answer = ask(relay.addr(), &request.close());
                 assert_eq!(answer.status(), status, "{target}");
                 assert!(answer.text().contains(why), "{target}: {}", answer.text());
@@ -82,7 +74,7 @@ fn a_fragmented_message_stays_as_its_client_cut_it() {
             exchange.wait_closed()
         });
         let mut client = telephone_tests::client::Client::connect(relay.addr());
-        client.send(upgrade("/client/doc?room=r").to_vec());
+        client.send(Request::upgrade("/client/doc?room=r").to_vec());
         assert_eq!(client.head().status(), 101);
         // Text in two fragments with a ping between them, and an empty binary message.
         let frames = b"\x01\x82keyz\x0a\x0b\x89\x80keyz\x80\x80keyz\x82\x80keyz";
@@ -98,7 +90,7 @@ fn a_relay_that_asks_for_client_tokens_takes_them_from_three_places_and_passes_n
         let (relay, origin, sidecar) = room(program, &["--client-tokens"]);
         origin.on_raw("/doc", "HTTP/1.1 204 No Content\r\n\r\n", After::KeepAlive);
         let token = client_token(&relay, "r");
-        let plain = |target: &str| upgrade(target).field("Cookie", "a=b").close();
+        let plain = |target: &str| Request::upgrade(target).field("Cookie", "a=b").close();
         let by_query = plain(&format!("/client/doc?room=r&token={token}&x"));
         let by_field = plain("/client/doc?room=r&x").field("Authorization", format!("Bearer {token}"));
         let by_subprotocol = plain("/client/doc?room=r&x")

@@ -18,15 +18,6 @@ use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tungstenite::{Message, Utf8Bytes};
 
-/// The handshake of a client, by hand.
-fn upgrade(target: &str) -> Request {
-    Request::get(target)
-        .field("Connection", "Upgrade")
-        .field("Upgrade", "websocket")
-        .field("Sec-WebSocket-Version", "13")
-        .field("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
-}
-
 #[test]
 fn a_websocket_echoes_text_binary_and_fragments_and_keeps_code_and_reason() {
     everywhere(|line| {
@@ -71,7 +62,7 @@ fn after_101_every_octet_passes_with_half_close_both_ways() {
             exchange.wait_closed()
         });
         let mut client = line.connect();
-        client.send(upgrade("/m/opaque").to_vec());
+        client.send(Request::upgrade("/m/opaque").to_vec());
         assert_eq!(client.head().status(), 101);
         let mut octets = Body::new(6, 300_000).to_vec();
         client.send(&octets);
@@ -101,7 +92,7 @@ fn the_origin_may_speak_first_and_end_first() {
             Ok(After::Close)
         });
         let mut client = line.connect();
-        client.send(upgrade("/m/first").to_vec());
+        client.send(Request::upgrade("/m/first").to_vec());
         assert_eq!(client.head().status(), 101);
         assert_eq!(client.rest(), (b"greeting".to_vec(), true));
         client.send(b"answer");
@@ -118,7 +109,7 @@ fn a_refused_upgrade_is_relayed_with_its_body() {
         let refusal = websocket::open(line.addr(), "/m/refused").expect_err("a refusal");
         assert_eq!(refusal.status().as_u16(), 403);
         assert_eq!(refusal.headers().get("x-why").map(|value| value.as_bytes()), Some(&b"policy"[..]));
-        let answer = line.ask(&upgrade("/m/refused"));
+        let answer = line.ask(&Request::upgrade("/m/refused"));
         assert_eq!((answer.status(), answer.text().as_str()), (403, "not me"));
     });
 }
@@ -132,7 +123,7 @@ fn after_a_refused_upgrade_the_connection_serves_the_next_request() {
             After::KeepAlive,
         );
         let mut client = line.connect();
-        assert_eq!(client.ask(&upgrade("/m/refused")).status(), 426);
+        assert_eq!(client.ask(&Request::upgrade("/m/refused")).status(), 426);
         assert_eq!(client.ask(&Request::get("/m/bytes?n=3")).status(), 200);
     });
 }
@@ -151,7 +142,7 @@ fn no_101_comes_before_the_origins_and_no_octet_passes_before_it() {
             Ok(After::Close)
         });
         let mut client = line.connect();
-        client.send(upgrade("/m/late").to_vec());
+        client.send(Request::upgrade("/m/late").to_vec());
         telephone_tests::wait::until_true("the upgrade reaches the origin", PATIENCE, || {
             line.origin.counts().requests == 1
         });
@@ -175,7 +166,8 @@ fn a_request_smuggled_behind_a_refused_upgrade_is_a_request_of_its_own() {
         let raw = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno";
         line.origin.on_raw("/m/refused", raw, After::KeepAlive);
         let mut client = line.connect();
-        client.send([upgrade("/m/refused").to_vec(), Request::get("/m/bytes?n=3").to_vec()].concat());
+        client
+            .send([Request::upgrade("/m/refused").to_vec(), Request::get("/m/bytes?n=3").to_vec()].concat());
         assert_eq!(client.answer("GET").text(), "no");
         assert_eq!(client.answer("GET").body.len(), 3);
         let paths: Vec<String> = line.origin.seen().iter().map(|seen| seen.head.path()).collect();
@@ -227,7 +219,7 @@ fn a_switch_to_what_nobody_offered_is_a_bad_gateway() {
     both(|line| {
         let raw = "HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n";
         line.origin.on_raw("/m/other", raw, After::Close);
-        assert_eq!(line.ask(&upgrade("/m/other")).status(), 502);
+        assert_eq!(line.ask(&Request::upgrade("/m/other")).status(), 502);
     });
 }
 
