@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use crate::error::{CloseReason, LeaveCode};
 use crate::limits::{
-    REDIAL_BURST, REDIAL_FORBIDDEN_DELAY, REDIAL_GAP, REDIAL_GOOD_AFTER, REDIAL_QUICK_MAX, REDIAL_QUICK_TIME,
-    REDIAL_REPLACED, REDIAL_RETRY_AFTER_MAX, REDIAL_SPREAD,
+    MOVE_WITHIN_MAX, REDIAL_BURST, REDIAL_FORBIDDEN_DELAY, REDIAL_GAP, REDIAL_GOOD_AFTER, REDIAL_QUICK_MAX,
+    REDIAL_QUICK_TIME, REDIAL_REPLACED, REDIAL_RETRY_AFTER_MAX, REDIAL_SPREAD,
 };
 use crate::random::Random;
 use crate::time::Timestamp;
@@ -71,6 +71,8 @@ impl From<&Refused> for DialFailure {
     fn from(refused: &Refused) -> Self {
         match refused.code {
             RefusedCode::Forbidden | RefusedCode::Expired => Self::Forbidden,
+            // As good as not there: whoever is to follow it may answer at once.
+            RefusedCode::Leaving => Self::Unreachable,
             RefusedCode::Held
             | RefusedCode::Stale
             | RefusedCode::Busy
@@ -239,6 +241,17 @@ impl Dialer {
         }
     }
 
+    /// The plugboard asks for the next session within this time, kept below [`MOVE_WITHIN_MAX`], while the present one goes
+    /// on: it is about to leave, and whoever follows it may not be there yet.
+    pub fn handle_move(&mut self, within: Duration, now: Timestamp) {
+        if !matches!(self.state, State::Up { .. }) {
+            return;
+        }
+        self.leave_link(now);
+        self.quick_until = now + REDIAL_QUICK_TIME;
+        self.delay_by(Duration::ZERO, within.min(MOVE_WITHIN_MAX), now);
+    }
+
     /// The session ended with its link.
     pub fn handle_session_over(&mut self, reason: CloseReason, now: Timestamp) {
         match reason {
@@ -302,8 +315,13 @@ impl Dialer {
         let max = self.config.attempts_max;
         if max > 0 && self.attempts >= max {
             self.state = State::GivingUp(GiveUp::AttemptsExhausted);
-            return;
+        } else {
+            self.delay_by(least, jitter, now);
         }
+    }
+
+    /// Waits for `least` and up to `jitter` more.
+    fn delay_by(&mut self, least: Duration, jitter: Duration, now: Timestamp) {
         if cfg!(planted = "no-backoff") {
             self.state = State::Waiting { since: now, until: now };
             return;

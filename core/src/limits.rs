@@ -191,6 +191,8 @@ pub struct RouterLimits {
     /// How long a mount without a session is remembered. Until then its requests go to no shorter mount,
     /// so a restart never hands them to another application; then the mount was taken away on purpose.
     pub remember_time: Duration,
+    /// Requests that may be given to another session each second, beside one for each [`RETRY_COST`].
+    pub retries: u64,
 }
 
 impl Default for RouterLimits {
@@ -204,6 +206,7 @@ impl Default for RouterLimits {
             waiting_bytes: 256 * 1024 * 1024,
             remembered: 10_000,
             remember_time: Duration::from_secs(10 * 60),
+            retries: 10,
         }
     }
 }
@@ -221,6 +224,8 @@ pub const REDIAL_GOOD_AFTER: Duration = Duration::from_secs(60);
 pub const REDIAL_FORBIDDEN_DELAY: Duration = Duration::from_secs(60);
 /// The longest `Retry-After` of a relay that is believed. (L12)
 pub const REDIAL_RETRY_AFTER_MAX: Duration = Duration::from_secs(5 * 60);
+/// The longest interval over which a plugboard that leaves may spread its telephones' dials. (L13)
+pub const MOVE_WITHIN_MAX: Duration = Duration::from_secs(60);
 /// The mean gap between attempts that come without end. (I41)
 pub const REDIAL_GAP: Duration = Duration::from_millis(600);
 /// Attempts that may come closer than [`REDIAL_GAP`]: with it, 59 in any 30 s at the most. (I41)
@@ -235,6 +240,10 @@ pub const RESUME_ALONE_TIME: Duration = Duration::from_secs(5);
 pub const DARK_TIME: Duration = Duration::from_secs(1);
 /// Sessions that a request is given to, one after the other.
 pub const REQUEST_ATTEMPTS_MAX: u32 = 3;
+/// Requests that pay for giving one of them to another session.
+pub const RETRY_COST: u64 = 5;
+/// Retries that may come at once, when none came for long: as many requests as a session that is lost may have.
+pub const RETRIES_KEPT: u64 = 1_024;
 /// How long what is in flight may take to finish after a telephone was told to end. (L13)
 pub const DRAIN_TIME: Duration = Duration::from_secs(30);
 

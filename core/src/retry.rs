@@ -1,7 +1,9 @@
-//! Which requests may be sent a second time.
+//! Which requests may be sent a second time, and how many of them.
 
 use crate::error::{Reset, ResetCode, Touched};
+use crate::limits::{RETRIES_KEPT, RETRY_COST};
 use crate::message::RequestHead;
+use crate::time::Timestamp;
 
 /// Methods whose requests may be repeated: doing them twice is the same as doing them once (RFC 9110 §9.2.2).
 #[must_use]
@@ -30,8 +32,52 @@ pub fn may_move(head: &RequestHead, is_whole: bool) -> bool {
     is_whole && is_idempotent(&head.method)
 }
 
+/// How many requests a relay sends a second time: one for each [`RETRY_COST`] that it was asked for, and a few each
+/// second beside, so that an application that fails is not asked twice for everything, just when it can bear it least.
+#[derive(Debug)]
+pub struct RetryBudget {
+    /// Retries a second that need not be earned.
+    rate: u64,
+    /// What is left, in parts of a request.
+    parts: u64,
+    refilled_at: Timestamp,
+}
+
+impl RetryBudget {
+    /// Full, and with so many retries a second that are free.
+    #[must_use]
+    pub const fn new(rate: u64, now: Timestamp) -> Self {
+        Self { rate, parts: RETRIES_KEPT * RETRY_COST, refilled_at: now }
+    }
+
+    /// A request came.
+    pub fn earn(&mut self) {
+        self.add(1);
+    }
+
+    /// Whether one request may be sent again now.
+    #[must_use]
+    pub fn spend(&mut self, now: Timestamp) -> bool {
+        let elapsed = u64::try_from(now.since(self.refilled_at).as_micros()).unwrap_or(u64::MAX);
+        let parts = elapsed.saturating_mul(self.rate.saturating_mul(RETRY_COST)) / 1_000_000;
+        if parts > 0 {
+            self.add(parts);
+            self.refilled_at = now;
+        }
+        let left = self.parts.checked_sub(RETRY_COST);
+        self.parts = left.unwrap_or(self.parts);
+        left.is_some() || cfg!(planted = "retries-without-end")
+    }
+
+    fn add(&mut self, parts: u64) {
+        self.parts = self.parts.saturating_add(parts).min(RETRIES_KEPT * RETRY_COST);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use bytes::Bytes;
 
     use super::*;
@@ -72,5 +118,36 @@ mod tests {
                 "{method} {is_whole} {reset:?}"
             );
         }
+    }
+
+    fn spent(budget: &mut RetryBudget, tries: u64, now: Timestamp) -> u64 {
+        (0..tries).map(|_| u64::from(budget.spend(now))).sum()
+    }
+
+    #[test]
+    fn a_fifth_of_the_requests_and_some_each_second_are_sent_again() {
+        let mut now = Timestamp::ZERO;
+        let mut budget = RetryBudget::new(10, now);
+        assert_eq!(spent(&mut budget, 5000, now), RETRIES_KEPT, "a relay that starts has a full budget");
+        for _ in 0..50 {
+            budget.earn();
+        }
+        assert_eq!(spent(&mut budget, 5000, now), 10);
+        let mut retried = 0;
+        for _ in 0..1000 {
+            now = now + Duration::from_millis(10);
+            retried += spent(&mut budget, 3, now);
+        }
+        assert_eq!(retried, 100, "ten seconds of ten each");
+        now = now + Duration::from_secs(3600);
+        assert_eq!(spent(&mut budget, 5000, now), RETRIES_KEPT, "no more is kept");
+    }
+
+    #[test]
+    fn nothing_is_sent_again_for_nothing() {
+        let mut budget = RetryBudget::new(0, Timestamp::ZERO);
+        let later = Timestamp::ZERO + Duration::from_secs(86_400);
+        assert_eq!(spent(&mut budget, 5000, later), RETRIES_KEPT);
+        assert!(!budget.spend(later + Duration::from_secs(86_400)));
     }
 }

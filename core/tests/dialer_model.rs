@@ -8,7 +8,7 @@ use proptest::test_runner::Config;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use telephone_core::dialer::{DialEvent, DialFailure, Dialer, DialerConfig, GiveUp};
 use telephone_core::limits::{
-    REDIAL_FORBIDDEN_DELAY, REDIAL_QUICK_MAX, REDIAL_RETRY_AFTER_MAX, REDIAL_SPREAD,
+    MOVE_WITHIN_MAX, REDIAL_FORBIDDEN_DELAY, REDIAL_QUICK_MAX, REDIAL_RETRY_AFTER_MAX, REDIAL_SPREAD,
 };
 use telephone_core::time::Timestamp;
 
@@ -29,6 +29,7 @@ enum Input {
     Progress,
     Failed(DialFailure),
     Lost(Option<Duration>),
+    Moved(Duration),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +101,7 @@ impl Model {
     }
 
     fn apply(&mut self, input: &Input) {
-        if self.is_good() && matches!(input, Input::Failed(_) | Input::Lost(_)) {
+        if self.is_good() && matches!(input, Input::Failed(_) | Input::Lost(_) | Input::Moved(_)) {
             self.attempts = 0;
         }
         match (input, self.state) {
@@ -116,6 +117,11 @@ impl Model {
             (Input::Progress, State::Up { .. }) => self.attempts = 0,
             (Input::Failed(failure), State::Dialling | State::Up { .. }) => self.fail(*failure),
             (Input::Lost(_), State::Up { .. }) => self.wait_between(Duration::ZERO, self.ceiling()),
+            // No failure, so that it is never the last attempt.
+            (Input::Moved(within), State::Up { .. }) => {
+                self.wait = (Duration::ZERO, (*within).min(MOVE_WITHIN_MAX));
+                self.state = State::Waiting;
+            }
             (_, State::Waiting | State::Dialling | State::Up { .. } | State::Over) => {}
         }
     }
@@ -164,6 +170,7 @@ impl ReferenceStateMachine for Model {
             2 => Just(Input::Progress),
             4 => any_failure().prop_map(Input::Failed),
             3 => proptest::option::of(any_duration()).prop_map(Input::Lost),
+            1 => any_duration().prop_map(Input::Moved),
         ]
         .boxed()
     }
@@ -234,6 +241,7 @@ impl StateMachineTest for DialerTest {
             Input::Progress => telephone.dialer.handle_progress(now),
             Input::Failed(failure) => telephone.dialer.handle_failed(failure, now),
             Input::Lost(window) => telephone.dialer.handle_lost(window.map(|window| now + window), now),
+            Input::Moved(within) => telephone.dialer.handle_move(within, now),
         }
         if model.state == State::Over {
             let event = telephone.dialer.poll_event();

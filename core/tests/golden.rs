@@ -7,8 +7,8 @@ use telephone_core::error::{LeaveCode, Reset, ResetCode, Touched};
 use telephone_core::limits::{self, SessionLimits};
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::wire::{
-    Frame, Frames, Hello, Opening, Profile, Refused, RefusedCode, Resume, Settings, Stats, StreamId, Welcome,
-    skippable, varint,
+    Frame, Frames, Hello, Move, Opening, Profile, Refused, RefusedCode, Resume, Scope, Settings, Stats,
+    StreamId, Welcome, skippable, varint,
 };
 
 const PROTOCOL: &str = include_str!("../../PROTOCOL.md");
@@ -175,6 +175,10 @@ fn session() -> Vec<(&'static str, Frame)> {
         ("renewed, for ever", Frame::Renewed { expires_in_s: None }),
         ("stats, asked for", Frame::Stats(None)),
         ("stats, told", Frame::Stats(Some(stats))),
+        ("move", Frame::Move(Some(Move { within_ms: 250, url: None }))),
+        ("move, elsewhere", Frame::Move(Some(Move { within_ms: 250, url: Some("ws://b".into()) }))),
+        ("move, done", Frame::Move(None)),
+        ("scope", Frame::Scope(Scope { mounts: vec!["/api".into()] })),
     ]
 }
 

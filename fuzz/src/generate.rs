@@ -6,7 +6,7 @@ use telephone_core::error::{LeaveCode, Reset, ResetCode, Touched};
 use telephone_core::limits::SessionLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::wire::{
-    Frame, Hello, Opening, Refused, RefusedCode, Resume, Settings, Stats, StreamId, Welcome,
+    Frame, Hello, Move, Opening, Refused, RefusedCode, Resume, Scope, Settings, Stats, StreamId, Welcome,
 };
 
 /// Fields in one generated section.
@@ -26,7 +26,7 @@ pub(crate) fn frames(source: &mut Unstructured<'_>, max: usize) -> Vec<Frame> {
 
 /// One frame of any kind.
 pub(crate) fn frame(source: &mut Unstructured<'_>) -> Result<Frame> {
-    let kind = source.int_in_range(0..=18_u8)?;
+    let kind = source.int_in_range(0..=20_u8)?;
     Ok(match kind {
         0 => Frame::Hello(hello(source)?),
         1 => Frame::Welcome(welcome(source)?),
@@ -51,8 +51,23 @@ pub(crate) fn frame(source: &mut Unstructured<'_>) -> Result<Frame> {
         15 => Frame::Renew { token: octets(source)? },
         16 => Frame::Renewed { expires_in_s: optional(source, number)? },
         17 => Frame::Stats(optional(source, stats)?),
-        _ => Frame::Skipped { kind: number(source)?.max(65) },
+        18 => Frame::Move(optional(source, order)?),
+        19 => Frame::Scope(scope(source)?),
+        _ => Frame::Skipped { kind: number(source)?.max(67) },
     })
+}
+
+fn scope(source: &mut Unstructured<'_>) -> Result<Scope> {
+    let mounts = source.int_in_range(0..=4_usize)?;
+    Ok(Scope { mounts: strings(source, mounts)? })
+}
+
+fn strings(source: &mut Unstructured<'_>, count: usize) -> Result<Vec<String>> {
+    (0..count).map(|_| source.arbitrary()).collect()
+}
+
+fn order(source: &mut Unstructured<'_>) -> Result<Move> {
+    Ok(Move { within_ms: number(source)?, url: source.arbitrary()? })
 }
 
 fn stats(source: &mut Unstructured<'_>) -> Result<Stats> {
@@ -187,7 +202,7 @@ pub(crate) fn hello(source: &mut Unstructured<'_>) -> Result<Hello> {
     let mounts = source.int_in_range(0..=4_usize)?;
     Ok(Hello {
         token: source.arbitrary()?,
-        mounts: (0..mounts).map(|_| source.arbitrary()).collect::<Result<_>>()?,
+        mounts: strings(source, mounts)?,
         instance: source.arbitrary()?,
         epoch: number(source)?,
         agent: source.arbitrary()?,

@@ -13,6 +13,11 @@ use crate::runtime::{Listener, Runtime};
 /// How long to wait when the process or the system is short of something.
 const BACKOFF: Duration = Duration::from_millis(100);
 
+/// A listener is closed when none came for so long, which is long enough for a runtime to look.
+const LAST_QUIET: Duration = Duration::from_millis(1);
+/// Connections that are taken before that, at most: as many as may wait.
+const LAST_MAX: usize = 1024;
+
 /// What happens to a connection that came when no descriptor was left for it. The loop keeps one in
 /// reserve for this case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +28,8 @@ pub enum WhenFull {
     Serve,
 }
 
-/// Hands each connection of `listener` to `on_socket` until `stop` is ready, then closes the listener.
+/// Hands each connection of `listener` to `on_socket` until `stop` is ready, and those that wait at that moment; then closes
+/// the listener.
 ///
 /// No error ends it. While descriptors or memory are short the loop waits 100 ms between attempts, and
 /// `when_full` decides about one connection in each. `on_socket` should spawn: while it runs nothing is
@@ -64,6 +70,15 @@ pub async fn accept_loop<R: Runtime>(
         }
     };
     future::or(stop, accepting).await;
+    for _ in 0..LAST_MAX {
+        let quiet = async {
+            runtime.sleep_until(runtime.now() + LAST_QUIET).await;
+            None
+        };
+        let last = future::or(async { listener.accept().await.ok() }, quiet).await;
+        let Some((socket, peer)) = last else { break };
+        on_socket(socket, peer);
+    }
 }
 
 /// A descriptor that is given up for one connection when there is no other. Without it connections

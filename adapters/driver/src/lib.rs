@@ -34,7 +34,7 @@ pub use backend::{BackendUrl, BadBackendUrl};
 pub use observe::{AccessRecord, Observer, Unobserved};
 pub use plugboard_url::{BadUrl, PlugboardUrl};
 pub use raw::RawStream;
-pub use relay::{Plugboard, RelayConfig, RoomsConfig, TcpPorts, Trust};
+pub use relay::{DrainConfig, Plugboard, RelayConfig, RoomsConfig, TcpPorts, Trust};
 pub use runtime::{Endpoint, Listener, Runtime};
 pub use service::{BodyLost, BoxError, Incoming};
 pub use socket::{Socket, TcpOrUnix};

@@ -41,6 +41,11 @@ pub trait Observer: Send + Sync + 'static {
     /// A request ended. Each request that was let in comes here exactly once.
     fn request_ended(&self, record: &AccessRecord<'_>);
 
+    /// A request that a session had was given to another one, or was not because too many were of late.
+    fn request_repeated(&self, is_allowed: bool) {
+        let _ = is_allowed;
+    }
+
     /// A session was registered.
     fn session_started(&self, subject: &str) {
         let _ = subject;

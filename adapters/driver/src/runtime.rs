@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use telephone_core::time::Timestamp;
 
 use crate::happy_eyeballs;
-use crate::socket::{self, Socket};
+use crate::socket::{self, Sharing, Socket};
 
 /// Where an outgoing connection goes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -88,7 +88,16 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// # Errors
     /// What the operating system said, such as that the address is in use.
     fn bind(&self, address: SocketAddr) -> io::Result<Self::Listener> {
-        self.listen(socket::bind(address)?)
+        self.listen(socket::bind(address, Sharing::Alone)?)
+    }
+
+    /// Likewise, beside other processes that listen there and share, too: each gets its part of the connections, so that
+    /// one can take over from another. (`SO_REUSEPORT`)
+    ///
+    /// # Errors
+    /// What the operating system said, such as that somebody listens there who does not share.
+    fn bind_shared(&self, address: SocketAddr) -> io::Result<Self::Listener> {
+        self.listen(socket::bind(address, Sharing::Shared)?)
     }
 }
 

@@ -205,8 +205,15 @@ impl<T: AsFd + AsyncWrite + Unpin, U: AsFd + AsyncWrite + Unpin> AsyncWrite for 
     }
 }
 
+/// Whether other processes may listen on the same address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    Alone,
+    Shared,
+}
+
 /// A non-blocking listening socket on `address`.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn bind(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
     let socket = socket2::Socket::new(
         socket2::Domain::for_address(address),
         socket2::Type::STREAM,
@@ -214,6 +221,9 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     )?;
     // Or a restarted relay could not listen for a minute, while its old connections are in TIME_WAIT.
     socket.set_reuse_address(true)?;
+    if sharing == Sharing::Shared {
+        socket.set_reuse_port(true)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;

@@ -37,6 +37,8 @@ pub struct LineStatus {
     pub plugboard: String,
     /// What the line is doing.
     pub state: State,
+    /// The mounts that it serves: fewer than were asked for if a fresh token covered fewer.
+    pub mounts: Vec<String>,
     /// The session's public name, while there is a session. Never its resume secret.
     pub session: Option<String>,
     /// When `state` was entered.

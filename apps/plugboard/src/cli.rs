@@ -113,8 +113,13 @@ pub(crate) struct ServeOptions {
 
     /// Where telephones reach this very relay again, if not at the URL that they dialled, such as
     /// wss://relay-1.example.com behind a balancer
-    #[arg(long, value_name = "URL", env = "PLUGBOARD_PUBLIC_URL", value_parser = public_url)]
+    #[arg(long, value_name = "URL", env = "PLUGBOARD_PUBLIC_URL", value_parser = plugboard_url)]
     pub(crate) public_url: Option<PlugboardUrl>,
+
+    /// Share the port of --listen with the relay that is to take over, which is started before this one is stopped;
+    /// each needs an --admin of its own
+    #[arg(long, env = "PLUGBOARD_REUSE_PORT", value_parser = BoolishValueParser::new())]
+    pub(crate) reuse_port: bool,
 
     /// Which TCP ports telephones may ask for, if their tokens claim them, such as 5400-5499; they are opened at the
     /// address of --listen [default: none]
@@ -139,6 +144,15 @@ pub(crate) struct ServeOptions {
     /// How long to go on accepting after SIGTERM, until balancers have noticed
     #[arg(long, value_name = "D", env = "PLUGBOARD_DRAIN_DELAY", default_value = "1s", value_parser = duration)]
     pub(crate) drain_delay: Duration,
+
+    /// How long what is in flight may take to finish after that
+    #[arg(long, value_name = "D", env = "PLUGBOARD_DRAIN_GRACE", default_value = "30s", value_parser = duration)]
+    pub(crate) drain_grace: Duration,
+
+    /// Where telephones are to go when this relay stops, such as wss://relay-2.example.com
+    /// [default: where they dialled, which may lead to another relay]
+    #[arg(long, value_name = "URL", env = "PLUGBOARD_DRAIN_TO", value_parser = plugboard_url)]
+    pub(crate) drain_to: Option<PlugboardUrl>,
 
     /// How many threads serve; one is enough for tens of thousands of requests a second
     /// [default: one less than there are processors, which leaves one to the network stack]
@@ -325,8 +339,8 @@ fn origin(text: &str) -> Result<String, String> {
     if url.origin().is_tuple() && is_bare { Ok(url.origin().ascii_serialization()) } else { Err(wrong()) }
 }
 
-/// Where telephones find this relay. Who thinks of web pages may write `https://` for `wss://`.
-fn public_url(text: &str) -> Result<PlugboardUrl, String> {
+/// Where telephones find a relay. Who thinks of web pages may write `https://` for `wss://`.
+fn plugboard_url(text: &str) -> Result<PlugboardUrl, String> {
     let ws = match text.split_once("://") {
         Some(("http", rest)) => format!("ws://{rest}"),
         Some(("https", rest)) => format!("wss://{rest}"),

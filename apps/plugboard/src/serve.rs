@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use futures_lite::{Stream, StreamExt, future};
 use ipnet::IpNet;
@@ -22,10 +21,8 @@ use crate::settings::ServeSettings;
 use crate::telemetry::Telemetry;
 use crate::token::{Revocations, Revoked, TokenAuthority};
 
-/// How long what is in flight may take to finish once the sessions were sent away. (L13)
-const DRAIN_TIME: Duration = Duration::from_secs(30);
-/// How often a draining relay looks whether it is done.
-const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
+/// Whether the kernel hands connections that wait at a listener which closes to another one of the same port.
+const MIGRATES: &str = "/proc/sys/net/ipv4/tcp_migrate_req";
 
 /// Serves as `settings` say until it is told to stop, and what is in flight has finished.
 ///
@@ -35,7 +32,13 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let runtime = TokioRuntime::new();
     let failed = |error: io::Error| Stop::new(Exit::Failed, error);
     let signals = stop_signals().map_err(failed)?;
-    let public = bind(runtime, "--listen", settings.listen)?;
+    let public = if settings.reuse_port {
+        warn_of_losses();
+        runtime.bind_shared(settings.listen)
+    } else {
+        runtime.bind(settings.listen)
+    };
+    let public = public.map_err(|error| cannot_listen("--listen", settings.listen, &error))?;
     let public_address = public.local_addr().map_err(failed)?;
     let admin = TcpListener::bind(settings.admin).await;
     let admin = admin.map_err(|error| cannot_listen("--admin", settings.admin, &error))?;
@@ -46,7 +49,8 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let telemetry = Arc::new(telemetry);
     let revocations = Arc::new(Revocations::default());
     let authority = TokenAuthority::new(settings.verifier, Arc::clone(&revocations));
-    let tcp = settings.tcp_ports.map(|ports| TcpPorts { address: settings.listen.ip(), ports });
+    let (address, are_shared) = (settings.listen.ip(), settings.reuse_port);
+    let tcp = settings.tcp_ports.map(|ports| TcpPorts { address, ports, are_shared });
     let public_url = settings.public_url.map(|url| url.to_string());
     let config = relay_config(settings.limits, settings.trust, public_url);
     let config = RelayConfig { tcp, rooms: settings.rooms, ..config };
@@ -67,10 +71,13 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let accepting = tokio::spawn(accept(runtime, public, relay.clone(), stopped));
     let drain = async {
         is_draining.store(true, Ordering::Relaxed);
-        drain(runtime, &relay, settings.drain_delay).await;
-        // The accept loop may only have ended if its task was lost.
-        let _ = stop.send(());
-        let _ = accepting.await;
+        tracing::info!("draining; what is in flight may finish");
+        let close = async {
+            // The accept loop may only have ended if its task was lost.
+            let _ = stop.send(());
+            let _ = accepting.await;
+        };
+        relay.drain(&settings.drain, close).await;
     };
     Ok(until_stopped(signals, drain).await)
 }
@@ -118,16 +125,12 @@ pub(crate) async fn accept(
     accept_loop(&runtime, listener, WhenFull::Shed, on_socket, stopped).await;
 }
 
-/// Goes on for `delay` until balancers have noticed, sends the sessions away, and waits for what is in
-/// flight.
-async fn drain(runtime: TokioRuntime, relay: &Plugboard<TokioRuntime>, delay: Duration) {
-    tracing::info!("draining; what is in flight may finish");
-    relay.announce_drain();
-    runtime.sleep_until(runtime.now() + delay).await;
-    relay.leave();
-    let deadline = runtime.now() + DRAIN_TIME;
-    while relay.exchanges() > 0 && runtime.now() < deadline {
-        runtime.sleep_until(runtime.now() + DRAIN_INTERVAL).await;
+fn warn_of_losses() {
+    if std::fs::read_to_string(MIGRATES).is_ok_and(|text| text.trim() == "0") {
+        tracing::warn!(
+            "--reuse-port: a connection that waits to be accepted just when this relay stops is reset; \
+             `sysctl net.ipv4.tcp_migrate_req=1` hands it to the next one"
+        );
     }
 }
 

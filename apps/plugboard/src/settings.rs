@@ -6,10 +6,9 @@ use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::thread::available_parallelism;
-use std::time::Duration;
 
 use ipnet::IpNet;
-use telephone_driver::{PlugboardUrl, RoomsConfig};
+use telephone_driver::{DrainConfig, PlugboardUrl, RoomsConfig};
 use telephone_sidecar::{LogFormat, Usage};
 
 use crate::access_log::Destination;
@@ -36,8 +35,10 @@ pub struct ServeSettings {
     pub tcp_ports: Option<RangeInclusive<u16>>,
     /// How rooms are served, if they are.
     pub rooms: Option<RoomsConfig>,
-    /// How long to go on accepting after SIGTERM.
-    pub drain_delay: Duration,
+    /// Whether the relay that takes over may listen at the same time.
+    pub reuse_port: bool,
+    /// How it goes after SIGTERM.
+    pub drain: DrainConfig,
     /// How many threads serve.
     pub threads: NonZeroUsize,
     /// Every limit.
@@ -76,7 +77,12 @@ impl ServeSettings {
             public_url: options.public_url,
             tcp_ports: options.tcp_ports,
             rooms,
-            drain_delay: options.drain_delay,
+            reuse_port: options.reuse_port,
+            drain: DrainConfig {
+                delay: options.drain_delay,
+                grace: options.drain_grace,
+                to: options.drain_to.map(|url| url.to_string()),
+            },
             threads: options.threads.unwrap_or_else(default_threads),
             limits: limits(&options.limit)?,
             access_log: options.access_log,

@@ -107,6 +107,10 @@ impl fmt::Debug for Telemetry {
 fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_counter!("plugboard_requests_total", "Requests that ended, by how and with what status class");
+    describe_counter!(
+        "plugboard_retries_total",
+        "Requests given to another session, or not for want of budget"
+    );
     describe_histogram!("plugboard_request_duration_seconds", "From a request's first octet to its end");
     describe_counter!("plugboard_body_bytes_total", "Body octets of requests (in) and responses (out)");
     describe_gauge!("plugboard_requests_in_progress", "Requests that are served or wait for a session");
@@ -159,6 +163,11 @@ impl Observer for Telemetry {
         if let Some(log) = &self.log {
             log.record(record);
         }
+    }
+
+    fn request_repeated(&self, is_allowed: bool) {
+        let outcome = if is_allowed { "allowed" } else { "denied" };
+        self.with(|| counter!("plugboard_retries_total", "outcome" => outcome).increment(1));
     }
 
     fn session_started(&self, _subject: &str) {

@@ -69,6 +69,7 @@ fn line(line: &LineStatus) -> Value {
     json!({
         "url": line.plugboard,
         "state": line.state.label(),
+        "mounts": line.mounts,
         "session": line.session,
         "since": moment(line.since),
         "failed_attempts": line.attempts,
@@ -95,6 +96,7 @@ mod tests {
         let line = |(number, state): (usize, &State)| LineStatus {
             plugboard: format!("ws://relay{number}/"),
             state: *state,
+            mounts: vec!["/m".into()],
             session: Some(format!("s{number}")),
             since: SystemTime::UNIX_EPOCH + Duration::from_millis(1500),
             attempts: 7,

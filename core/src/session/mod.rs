@@ -17,6 +17,7 @@ mod credit;
 mod life;
 mod link;
 mod liveness;
+mod orders;
 mod positions;
 mod receive;
 mod stream;
@@ -40,6 +41,7 @@ use budget::Budget;
 use credit::{Grant, Ledger, Tuning};
 pub use link::{CannotResume, LinkId};
 use liveness::Liveness;
+use orders::DueOrders;
 use positions::{Received, Sent};
 use stream::{Preface, RecvHalf, SendHalf, Stream};
 pub use types::{Accepted, Event, OpenError, Role, SessionConfig, SessionStats};
@@ -87,6 +89,7 @@ struct DueFrames {
     /// The peer is asked for its numbers, or asked for ours.
     stats_asked: bool,
     stats: bool,
+    orders: DueOrders,
 }
 
 /// What is known of the peer's numbers.

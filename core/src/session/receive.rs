@@ -141,13 +141,15 @@ impl Session {
                 }
             }
             Frame::Stats(stats) => self.on_stats(stats, now),
+            Frame::Move(order) => self.on_move(order, now),
+            Frame::Scope(scope) => self.on_scope(scope, now),
             Frame::Leave { code, last } => self.on_leave(code, last, now),
             Frame::Renew { .. } | Frame::Renewed { .. } => self.on_token(frame, now),
         }
     }
 
     /// A frame that moves nothing costs a token. [L8]
-    fn charge(&mut self, now: Timestamp) -> Result<(), Misbehaviour> {
+    pub(super) fn charge(&mut self, now: Timestamp) -> Result<(), Misbehaviour> {
         if self.budget.charge(now) || cfg!(planted = "flood-unnoticed") {
             Ok(())
         } else {

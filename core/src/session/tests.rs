@@ -8,6 +8,7 @@ mod leaving;
 mod liveness;
 mod long_link;
 mod misbehaviour;
+mod orders;
 mod pair;
 mod profiles;
 mod refusals;

@@ -19,7 +19,7 @@ const OPENS_MAX: usize = 128;
 const DATA_ROOM_MIN: usize = 64;
 
 /// A message under construction.
-struct Message {
+pub(super) struct Message {
     profile: Profile,
     /// What it acknowledges.
     ack: u64,
@@ -52,7 +52,7 @@ impl Message {
     }
 
     /// Whether control frames may be put: a bounded part of each message.
-    fn takes_control(&self) -> bool {
+    pub(super) fn takes_control(&self) -> bool {
         match self.profile {
             Profile::Binary => self.out.len() < CONTROL_BYTES_MAX,
             Profile::Json => self.is_empty(),
@@ -63,7 +63,7 @@ impl Message {
         self.out.len() == self.start
     }
 
-    fn put(&mut self, frame: &Frame) {
+    pub(super) fn put(&mut self, frame: &Frame) {
         self.is_numbered |= frame.is_numbered();
         match self.profile {
             Profile::Binary => frame.put(&mut self.out),
@@ -72,7 +72,7 @@ impl Message {
     }
 
     /// Puts a frame unless the message is full.
-    fn try_put(&mut self, frame: &Frame) -> bool {
+    pub(super) fn try_put(&mut self, frame: &Frame) -> bool {
         let fits = frame.size() <= self.room();
         if fits {
             self.put(frame);
@@ -191,7 +191,8 @@ impl Session {
     fn has_numbered(&self) -> bool {
         let is_listed = !self.to_send.is_empty() || !self.control.is_empty();
         let has_token = self.due.renew.is_some() || self.due.renewed.is_some();
-        is_listed || has_token || self.due.streams || self.due.stats || self.due.stats_asked
+        let has_numbers = self.due.streams || self.due.stats || self.due.stats_asked;
+        is_listed || has_token || has_numbers || self.due.orders.is_any()
     }
 
     /// Whether a frame is due that is never said again.
@@ -214,6 +215,7 @@ impl Session {
         is_due
             || due.stats
             || due.stats_asked
+            || due.orders.is_any()
             || due.renew.is_some()
             || due.renewed.is_some()
             || matches!(self.phase, Phase::Closing(_))
@@ -255,6 +257,7 @@ impl Session {
             self.theirs.limit = self.theirs_over.saturating_add(self.config.limits.streams);
             message.put(&Frame::Streams { limit: self.theirs.limit });
         }
+        self.put_orders(message);
         if message.takes_control()
             && let Some(token) = self.due.renew.take()
         {

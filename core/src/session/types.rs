@@ -1,11 +1,14 @@
 //! What a session is made with, what it tells, and why it refuses.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 use core::time::Duration;
 
 use crate::error::{CloseReason, HeadRefused, LeaveCode};
 use crate::limits::SessionLimits;
-use crate::wire::{Opening, Profile, Settings, StreamId};
+use crate::wire::{Move, Opening, Profile, Settings, StreamId};
 
 /// Which end a session is. Nothing but the parity of stream ids, and who holds the token, follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +56,13 @@ pub enum Event {
     Renewal(Bytes),
     /// The peer took our fresh token; it is good for this long.
     Renewed(Option<Duration>),
+    /// What a fresh token left of the mounts, in the notation of the hello (telephone); comes before [`Event::Renewed`].
+    ScopeLeft(Vec<String>),
+    /// The plugboard is about to leave: have the next session elsewhere, then call
+    /// [`Session::confirm_move`](super::Session::confirm_move). This one goes on until the plugboard leaves it (telephone).
+    MoveAsked(Move),
+    /// The telephone has a session elsewhere (plugboard).
+    Moved,
     /// The token ran out: nothing more can be opened on this session. It closes after its grace.
     Expired,
     /// The peer leaves: it takes no new streams; those that are open may finish.

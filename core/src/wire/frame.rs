@@ -5,7 +5,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::hello::{Hello, Refused, Welcome};
+use super::moving::Move;
 use super::opening::{self, Opening};
+use super::scope::Scope;
 use super::stats::Stats;
 use super::{head, varint};
 use crate::error::{LeaveCode, Misbehaviour, Reset, ResetCode, Touched};
@@ -129,6 +131,10 @@ pub enum Frame {
     },
     /// Asks for numbers, or tells them.
     Stats(Option<Stats>),
+    /// Asks the telephone to have its next session elsewhere, or says that it has.
+    Move(Option<Move>),
+    /// The mounts that a fresh token left the session.
+    Scope(Scope),
     /// A frame that this version does not know and may skip.
     Skipped {
         /// Its type.
@@ -164,6 +170,8 @@ pub(super) mod kind {
     pub(in crate::wire) const RENEW: u64 = 15;
     pub(in crate::wire) const RENEWED: u64 = 16;
     pub(in crate::wire) const STATS: u64 = 64;
+    pub(in crate::wire) const MOVE: u64 = 65;
+    pub(in crate::wire) const SCOPE: u64 = 66;
 }
 
 impl Frame {
@@ -189,6 +197,8 @@ impl Frame {
             Self::Renew { .. } => kind::RENEW,
             Self::Renewed { .. } => kind::RENEWED,
             Self::Stats(_) => kind::STATS,
+            Self::Move(_) => kind::MOVE,
+            Self::Scope(_) => kind::SCOPE,
             Self::Skipped { kind } => *kind,
         }
     }
@@ -221,6 +231,8 @@ impl Frame {
             | Self::Renew { .. }
             | Self::Renewed { .. }
             | Self::Stats(_)
+            | Self::Move(_)
+            | Self::Scope(_)
             | Self::Skipped { .. } => None,
         }
     }
@@ -248,6 +260,8 @@ impl Frame {
             Self::Renew { token } => token.len(),
             Self::Renewed { expires_in_s } => 1 + expires_in_s.map_or(0, varint::size),
             Self::Stats(stats) => postcard_size(stats),
+            Self::Move(order) => postcard_size(order),
+            Self::Scope(scope) => postcard_size(scope),
         }
     }
 
@@ -300,6 +314,8 @@ impl Frame {
             Self::Renew { token } => out.put_slice(token),
             Self::Renewed { expires_in_s } => put_postcard(out, expires_in_s),
             Self::Stats(stats) => put_postcard(out, stats),
+            Self::Move(order) => put_postcard(out, order),
+            Self::Scope(scope) => put_postcard(out, scope),
         }
     }
 
@@ -312,6 +328,8 @@ impl Frame {
                 return take_postcard(body).map(|expires_in_s| Self::Renewed { expires_in_s });
             }
             kind::STATS => return take_postcard(body).map(Self::Stats),
+            kind::MOVE => return take_postcard(body).map(Self::Move),
+            kind::SCOPE => return take_postcard(body).map(Self::Scope),
             kind::OPEN => return take_open(body),
             kind::RENEW => return Ok(Self::Renew { token: Bytes::copy_from_slice(body) }),
             kind if skippable(kind) => return Ok(Self::Skipped { kind }),

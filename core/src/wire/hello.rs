@@ -104,10 +104,12 @@ pub enum RefusedCode {
     Held,
     /// A newer process of the same identity is registered.
     Stale,
-    /// The relay is full or leaving.
+    /// The relay is full.
     Busy,
     /// The hello itself is malformed.
     Malformed,
+    /// The relay is about to stop: the next attempt may reach its successor.
+    Leaving,
     /// A code that this version does not know: asking again later may do.
     Other(u64),
 }
@@ -121,6 +123,7 @@ impl From<RefusedCode> for u64 {
             RefusedCode::Stale => 3,
             RefusedCode::Busy => 4,
             RefusedCode::Malformed => 5,
+            RefusedCode::Leaving => 6,
             RefusedCode::Other(code) => code,
         }
     }
@@ -135,6 +138,7 @@ impl From<u64> for RefusedCode {
             3 => Self::Stale,
             4 => Self::Busy,
             5 => Self::Malformed,
+            6 => Self::Leaving,
             other => Self::Other(other),
         }
     }

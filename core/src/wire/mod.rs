@@ -18,18 +18,22 @@ mod frames;
 mod head;
 mod hello;
 mod json;
+mod moving;
 mod opening;
 mod profile;
 mod rules;
+mod scope;
 mod stats;
 pub mod varint;
 
 pub use frame::{Frame, StreamId, skippable};
 pub use frames::Frames;
 pub use hello::{Hello, Refused, RefusedCode, Resume, Setting, Settings, Welcome};
+pub use moving::Move;
 pub use opening::Opening;
 
 pub use profile::Profile;
+pub use scope::Scope;
 pub use stats::Stats;
 
 pub(crate) use head::{response_size, trailers_size};

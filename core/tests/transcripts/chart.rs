@@ -215,6 +215,9 @@ fn name(frame: &Frame) -> String {
         Frame::Leave { code, last } => format!("leave {code:?}, last {last}").to_lowercase(),
         Frame::Renew { .. } => "renew".into(),
         Frame::Stats(stats) => format!("stats{}", if stats.is_some() { "" } else { "?" }),
+        Frame::Move(Some(order)) => format!("move, within {} ms", order.within_ms),
+        Frame::Move(None) => "move, done".into(),
+        Frame::Scope(scope) => format!("scope {}", scope.mounts.join(" ")),
         Frame::Renewed { expires_in_s } => format!("renewed, {expires_in_s:?} s"),
         Frame::Skipped { kind } => format!("type {kind}"),
     }

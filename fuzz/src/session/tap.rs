@@ -46,7 +46,12 @@ pub(super) const fn is_opener(role: Role, id: StreamId) -> bool {
 const fn rank(frame: &Frame) -> u8 {
     match frame {
         Frame::Ping(_) | Frame::Pong(_) | Frame::Ack | Frame::Leave { .. } => 0,
-        Frame::Streams { .. } | Frame::Renew { .. } | Frame::Renewed { .. } | Frame::Stats(_) => 1,
+        Frame::Streams { .. }
+        | Frame::Renew { .. }
+        | Frame::Renewed { .. }
+        | Frame::Stats(_)
+        | Frame::Move(_)
+        | Frame::Scope(_) => 1,
         Frame::Credit { .. } | Frame::Stop { .. } => 2,
         Frame::Open { .. }
         | Frame::Head { .. }
@@ -162,6 +167,8 @@ impl Tap {
             }
             Frame::Renew { .. } => assert_eq!(self.role, Role::Telephone),
             Frame::Renewed { .. } => assert_eq!(self.role, Role::Plugboard),
+            Frame::Move(order) => assert_eq!(self.role == Role::Plugboard, order.is_some()),
+            Frame::Scope(_) => assert_eq!(self.role, Role::Plugboard),
             Frame::Stats(Some(_)) => assert!(std::mem::take(&mut self.is_asked), "nobody asked"),
             other => panic!("a session says {other:?}"),
         }

@@ -80,4 +80,8 @@ impl Runtime for VirtualRuntime {
     fn bind(&self, address: SocketAddr) -> io::Result<VirtualListener> {
         VirtualListener::bind(self.net.clone(), address)
     }
+
+    fn bind_shared(&self, _address: SocketAddr) -> io::Result<VirtualListener> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }

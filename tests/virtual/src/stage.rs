@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use telephone_driver::core::router::RouterCounts;
 use telephone_driver::{
-    AccessRecord, AuthError, Authority, Endpoint, Grant, Handle, Observer, Plugboard, RelayConfig,
-    Runtime as _, Telephone, Token, WhenFull, accept_loop,
+    AccessRecord, AuthError, Authority, DrainConfig, Endpoint, Grant, Handle, Observer, Plugboard,
+    RelayConfig, Runtime as _, Telephone, Token, WhenFull, accept_loop,
 };
 
 use crate::actors;
@@ -354,13 +354,15 @@ impl Stage {
         handle.inspect(Handle::shutdown);
     }
 
-    /// Asks the plugboard to finish what is open; what accepts ends at once.
+    /// Asks the plugboard to finish what is open; what accepts ends when it says so.
     pub fn shut_relay_down(&self) {
-        let relay = self.lock().relay.as_ref().map(|relay| (relay.plugboard.clone(), relay.doors));
-        if let Some((plugboard, doors)) = relay {
-            plugboard.announce_drain();
-            plugboard.leave();
-            self.executor.kill(doors);
+        let relay = self.lock().relay.as_ref().map(|one| (one.plugboard.clone(), one.connections, one.doors));
+        if let Some((plugboard, relay_group, doors)) = relay {
+            let executor = self.executor.clone();
+            let drain = async move {
+                plugboard.drain(&DrainConfig::default(), async { executor.kill(doors) }).await;
+            };
+            self.executor.spawn(relay_group, drain);
         }
     }
 

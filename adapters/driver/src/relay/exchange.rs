@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -59,29 +58,13 @@ enum Attempt {
     Elsewhere,
 }
 
-/// Counts an exchange for as long as it lives, however its task ends.
-pub(super) struct InFlight<'a>(&'a AtomicUsize);
-
-impl<'a> InFlight<'a> {
-    pub(super) fn count(exchanges: &'a AtomicUsize) -> Self {
-        exchanges.fetch_add(1, Ordering::Relaxed);
-        Self(exchanges)
-    }
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// Serves one request. Breaks if the connection is of no further use.
 pub(super) async fn serve<R: Runtime>(
     relay: &Arc<Inner<R>>,
     client: &mut Client<R>,
     mut request: Request,
 ) -> ControlFlow<()> {
-    let _in_flight = InFlight::count(&relay.exchanges);
+    let _in_flight = relay.exchanges.count();
     let mut account = Account {
         started: request.at,
         status: None,
@@ -251,7 +234,7 @@ async fn carry<R: Runtime>(
         Ended::Complete => Attempt::Over(ControlFlow::Continue(())),
         Ended::Reset(reset) | Ended::Stopped(reset) if account.status.is_none() => {
             let refused = Refused::from_reset(reset, chosen.session.closed());
-            if may_repeat(&request.head, request.end, reset) {
+            if may_repeat(&request.head, request.end, reset) && has_budget(relay) {
                 return Attempt::Again(refused);
             }
             Attempt::Over(refuse(client, refused, account))
@@ -281,6 +264,13 @@ async fn carry<R: Runtime>(
     }
 }
 
+/// Whether one more request may be sent a second time.
+fn has_budget<R: Runtime>(relay: &Inner<R>) -> bool {
+    let is_allowed = relay.registry.may_retry(relay.runtime.now());
+    relay.observer.request_repeated(is_allowed);
+    is_allowed
+}
+
 /// Pumps an exchange to its end. `None` if its session lost its link for a while, another one is there, and nothing
 /// forbids to ask that one instead.
 async fn pump_unless_dark<R: Runtime>(
@@ -305,7 +295,7 @@ async fn pump_unless_dark<R: Runtime>(
                 return Poll::Pending;
             }
             dark_since = None;
-            if relay.registry.has_other(chosen.key, &chosen.mount) {
+            if relay.registry.has_other(chosen.key, &chosen.mount) && has_budget(relay) {
                 return Poll::Ready(None);
             }
         }

@@ -7,21 +7,23 @@
 
 mod answer;
 mod codec;
+mod drain;
 mod exchange;
 mod ports;
 mod public;
 mod raw;
 mod registry;
+mod renewal;
 mod rooms;
 mod tunnel;
 mod turn;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use telephone_core::error::LeaveCode;
-use telephone_core::limits::{HttpLimits, RouterLimits, SessionLimits};
+use telephone_core::limits::{HttpLimits, REDIAL_SPREAD, RouterLimits, SessionLimits};
 use telephone_core::router::RouterCounts;
 use telephone_core::wire::Stats;
 
@@ -31,6 +33,8 @@ use crate::flag::Flag;
 use crate::observe::Observer;
 use crate::runtime::Runtime;
 use crate::shared::SharedSession;
+pub use drain::DrainConfig;
+use drain::Exchanges;
 use ports::Ports;
 pub use ports::TcpPorts;
 use registry::Registry;
@@ -91,9 +95,20 @@ struct Inner<R: Runtime> {
     observer: Arc<dyn Observer>,
     registry: Registry,
     ports: Ports,
+    /// The relay is about to leave.
     draining: Flag,
-    /// Exchanges in flight.
-    exchanges: AtomicUsize,
+    /// It listens no more.
+    closing: Flag,
+    exchanges: Exchanges,
+}
+
+/// What each session adds to the interval over which dials are spread. (L12)
+const SPREAD_A_SESSION: Duration = Duration::from_millis(1);
+
+/// The interval over which all telephones together are to spread their dials.
+fn spread<R: Runtime>(relay: &Inner<R>) -> Duration {
+    let sessions = u32::try_from(relay.registry.counts().sessions).unwrap_or(u32::MAX);
+    SPREAD_A_SESSION.saturating_mul(sessions).max(*REDIAL_SPREAD.start())
 }
 
 impl<R: Runtime> Plugboard<R> {
@@ -106,9 +121,17 @@ impl<R: Runtime> Plugboard<R> {
     ) -> Self {
         let registry = Registry::new(config.router.clone(), runtime.now());
         let ports = Ports::default();
-        let draining = Flag::default();
-        let exchanges = AtomicUsize::new(0);
-        Self(Arc::new(Inner { runtime, config, authority, observer, registry, ports, draining, exchanges }))
+        Self(Arc::new(Inner {
+            runtime,
+            config,
+            authority,
+            observer,
+            registry,
+            ports,
+            draining: Flag::default(),
+            closing: Flag::default(),
+            exchanges: Exchanges::default(),
+        }))
     }
 
     /// Serves one accepted connection to its end: a client's requests, or a telephone's session.
@@ -121,21 +144,10 @@ impl<R: Runtime> Plugboard<R> {
         self.0.registry.leave_where(LeaveCode::Revoked, is_revoked)
     }
 
-    /// From now on responses say `Connection: close` and idle client connections are closed.
-    pub fn announce_drain(&self) {
-        self.0.draining.raise();
-    }
-
-    /// Sends every session away; their streams may finish.
-    pub fn leave(&self) {
-        ports::close_all(&self.0);
-        self.0.registry.leave_where(LeaveCode::Draining, |_, _| true);
-    }
-
     /// Requests that are being served now.
     #[must_use]
     pub fn exchanges(&self) -> usize {
-        self.0.exchanges.load(Ordering::Relaxed)
+        self.0.exchanges.all()
     }
 
     /// The numbers of all sessions that are registered now, added up; the uptime and the round trip are the longest.

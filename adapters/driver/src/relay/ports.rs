@@ -21,6 +21,15 @@ pub struct TcpPorts {
     pub address: IpAddr,
     /// Their numbers.
     pub ports: RangeInclusive<u16>,
+    /// Whether the relay that takes over may have them open at the same time.
+    pub are_shared: bool,
+}
+
+impl TcpPorts {
+    fn bind<R: Runtime>(&self, runtime: &R, port: u16) -> io::Result<R::Listener> {
+        let address = SocketAddr::new(self.address, port);
+        if self.are_shared { runtime.bind_shared(address) } else { runtime.bind(address) }
+    }
 }
 
 /// Why a port is not opened.
@@ -90,11 +99,12 @@ pub(super) fn open<R: Runtime>(relay: &Arc<Inner<R>>, mount: &Mount) -> Result<(
         return Ok(());
     }
     let address = SocketAddr::new(offer.address, port);
-    let listener = relay.runtime.bind(address).map_err(|error| PortError::Unavailable { port, error })?;
+    let bound = offer.bind(&relay.runtime, port);
+    let listener = bound.map_err(|error| PortError::Unavailable { port, error })?;
     doors.insert(port, Door { mount: mount.clone(), is_wanted: true, waker: None });
     drop(doors);
     tracing::info!(%address, "opened a port");
-    relay.runtime.spawn(listen(relay.clone(), mount.clone(), address, listener));
+    relay.runtime.spawn(listen(relay.clone(), mount.clone(), (offer.clone(), port), listener));
     Ok(())
 }
 
@@ -120,25 +130,31 @@ fn close<R: Runtime>(relay: &Inner<R>, is_to_close: impl Fn(&Mount) -> bool) {
 }
 
 /// Serves a port until it is not wanted any more.
-async fn listen<R: Runtime>(relay: Arc<Inner<R>>, mount: Mount, address: SocketAddr, first: R::Listener) {
+async fn listen<R: Runtime>(
+    relay: Arc<Inner<R>>,
+    mount: Mount,
+    (offer, port): (TcpPorts, u16),
+    first: R::Listener,
+) {
+    let address = SocketAddr::new(offer.address, port);
     let mut listener = Some(first);
     while let Some(open) = listener.take() {
         let on_socket = |socket, peer| {
             let (serving, mount) = (relay.clone(), mount.clone());
             relay.runtime.spawn(async move { raw::serve_socket(&serving, &mount, socket, peer).await });
         };
-        let unwanted = poll_fn(|cx| relay.ports.poll_unwanted(address.port(), cx));
+        let unwanted = poll_fn(|cx| relay.ports.poll_unwanted(port, cx));
         accept_loop(&relay.runtime, open, WhenFull::Shed, on_socket, unwanted).await;
-        if relay.ports.forget(address.port()) {
+        if relay.ports.forget(port) {
             tracing::info!(%address, "closed a port");
             return;
         }
         // It was asked for again while it closed.
-        match relay.runtime.bind(address) {
+        match offer.bind(&relay.runtime, port) {
             Ok(again) => listener = Some(again),
             Err(error) => {
                 tracing::warn!(%address, %error, "cannot open a port again");
-                relay.ports.lock().remove(&address.port());
+                relay.ports.lock().remove(&port);
             }
         }
     }

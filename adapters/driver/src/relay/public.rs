@@ -1,6 +1,6 @@
 //! The public leg: one client connection, request after request.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -16,6 +16,7 @@ use super::rooms::Visit;
 use super::{Inner, exchange, tunnel};
 use crate::alarm::Alarm;
 use crate::connection::Connection;
+use crate::flag::Raised;
 use crate::runtime::Runtime;
 use crate::socket::Socket as _;
 
@@ -66,8 +67,8 @@ pub(super) async fn serve<R: Runtime>(
         listening: None,
         has_heard: false,
     };
-    let mut raised = std::pin::pin!(relay.draining.raised());
-    while let Some(request) = client.next_request(relay, raised.as_mut()).await {
+    let mut news = relay.draining.raised();
+    while let Some(request) = client.next_request(relay, &mut news).await {
         if tunnel::is_for_telephones(&relay.config, &request.head) {
             match tunnel::upgrade(&mut client, &request.head) {
                 Ok(profile) => return tunnel::serve(relay, client, profile).await,
@@ -81,31 +82,30 @@ pub(super) async fn serve<R: Runtime>(
 
 impl<R: Runtime> Client<R> {
     /// The next request, or `None` when the connection is over. Writes what waits to be written first.
-    async fn next_request(
-        &mut self,
-        relay: &Inner<R>,
-        mut raised: Pin<&mut impl Future<Output = ()>>,
-    ) -> Option<Request> {
+    async fn next_request<'a>(&mut self, relay: &'a Inner<R>, news: &mut Raised<'a>) -> Option<Request> {
         poll_fn(|cx| {
-            self.listen(relay, raised.as_mut(), cx);
+            self.listen(relay, news, cx);
             self.poll_request(relay, cx)
         })
         .await
     }
 
-    /// Has the client's answers say that the relay is about to leave, once it is.
-    fn listen(&mut self, relay: &Inner<R>, raised: Pin<&mut impl Future<Output = ()>>, cx: &mut Context<'_>) {
+    /// Has the client's answers say that the relay is about to leave, once it is, and then its task wake when the relay
+    /// listens no more.
+    fn listen<'a>(&mut self, relay: &'a Inner<R>, news: &mut Raised<'a>, cx: &mut Context<'_>) {
         // Who is woken anyhow need not ask again.
         let is_woken = self.listening.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
-        if self.has_heard || (is_woken && !relay.draining.is_raised()) {
+        if is_woken && !news.is_over() {
             return;
         }
-        self.has_heard = raised.poll(cx).is_ready();
-        if self.has_heard {
+        if Pin::new(&mut *news).poll(cx).is_ready() && !self.has_heard {
+            self.has_heard = true;
             self.server.announce_close();
-        } else {
-            self.listening = Some(cx.waker().clone());
+            *news = relay.closing.raised();
+            // Not if it is raised already: whoever asks for the next request looks.
+            let _ = Pin::new(news).poll(cx);
         }
+        self.listening = Some(cx.waker().clone());
     }
 
     fn poll_request(&mut self, relay: &Inner<R>, cx: &mut Context<'_>) -> Poll<Option<Request>> {
@@ -149,9 +149,9 @@ impl<R: Runtime> Client<R> {
                 return Poll::Pending;
             }
             match self.connection.poll_fill(cx) {
-                // A kept connection on which nothing has come is closed with no loss. A fresh one is not:
-                // its first request is on its way.
-                Poll::Pending if relay.draining.is_raised() && self.has_asked && self.server.is_idle() => {
+                // A kept connection on which nothing came while the relay said that it leaves is closed with little risk
+                // of a loss. A fresh one is not: its first request is on its way.
+                Poll::Pending if relay.closing.is_raised() && self.has_asked && self.server.is_idle() => {
                     return Poll::Ready(None);
                 }
                 Poll::Pending => return Poll::Pending,

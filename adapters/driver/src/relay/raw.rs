@@ -15,7 +15,6 @@ use telephone_core::wire::Opening;
 
 use super::Inner;
 use super::answer::Refused;
-use super::exchange::InFlight;
 use super::registry::{Chosen, Decision};
 use super::turn::{self, Lease};
 use crate::observe::AccessRecord;
@@ -88,7 +87,7 @@ async fn serve<R: Runtime, S: Socket>(
     socket: S,
     peer: SocketAddr,
 ) -> Result<(), (S, Reset)> {
-    let _in_flight = InFlight::count(&relay.exchanges);
+    let _in_flight = relay.exchanges.count();
     let started = relay.runtime.now();
     let mut record = record(mount.as_str().as_bytes(), peer);
     let (result, chosen) = match take(relay, mount, peer).await {

@@ -7,12 +7,13 @@ use std::task::{Context, Poll, Waker};
 use telephone_core::error::LeaveCode;
 use telephone_core::limits::RouterLimits;
 use telephone_core::mount::Mount;
+use telephone_core::retry::RetryBudget;
 use telephone_core::router::{
     Identity, Refusal, RegisterError, Registration, Route, Router, RouterCounts, RouterEvent, SessionKey,
     Ticket,
 };
 use telephone_core::time::Timestamp;
-use telephone_core::wire::Resume;
+use telephone_core::wire::{Move, Resume};
 
 use crate::authority::Grant;
 use crate::shared::SharedSession;
@@ -28,6 +29,19 @@ struct Registered {
     mounts: Vec<Mount>,
     /// Where it may open raw streams to.
     connect: Vec<Mount>,
+    /// Its telephone has another session elsewhere, as it was asked to.
+    has_moved: bool,
+}
+
+/// What a fresh token did to a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Renewed {
+    /// Nothing: it would leave it no mount, or is another subject's.
+    Useless,
+    /// It covers all mounts.
+    Whole,
+    /// It covers these, in the notation of the hello; the others are withdrawn.
+    Narrowed(Vec<String>),
 }
 
 /// A request that waits for a session, or whose wait has ended.
@@ -62,6 +76,7 @@ struct State {
     sessions: BTreeMap<SessionKey, Registered>,
     waiting: HashMap<Ticket, Waiting>,
     next_key: u64,
+    retries: RetryBudget,
 }
 
 pub(super) struct Registry(Mutex<State>);
@@ -69,6 +84,7 @@ pub(super) struct Registry(Mutex<State>);
 impl Registry {
     pub(super) fn new(limits: RouterLimits, now: Timestamp) -> Self {
         Self(Mutex::new(State {
+            retries: RetryBudget::new(limits.retries, now),
             router: Router::new(limits, now),
             sessions: BTreeMap::new(),
             waiting: HashMap::new(),
@@ -131,7 +147,8 @@ impl Registry {
         let replaced = self.with(|state| {
             let fenced = state.router.register(key, registration, now)?;
             let connect = parsed(&grant.connect);
-            let one = Registered { session, subject, token_id, client_tokens, mounts, connect };
+            let one =
+                Registered { session, subject, token_id, client_tokens, mounts, connect, has_moved: false };
             state.sessions.insert(key, one);
             Ok::<_, RegisterError>(fenced.and_then(|key| state.sessions.remove(&key)))
         })?;
@@ -194,25 +211,49 @@ impl Registry {
         self.with(|state| state.router.suspend(key, now));
     }
 
-    /// A session has a fresh token: it loses the mounts that the token does not cover. False, and nothing
-    /// has changed, if that leaves it none, or if the token is another subject's.
-    pub(super) fn renew(&self, key: SessionKey, grant: &Grant, now: Timestamp) -> bool {
+    /// A session has a fresh token: it loses the mounts that the token does not cover.
+    pub(super) fn renew(&self, key: SessionKey, grant: &Grant, now: Timestamp) -> Renewed {
         let claims = parsed(&grant.mounts);
         let is_covered = |mount: &Mount| claims.iter().any(|claim| claim.covers(mount));
         self.with(|state| {
-            let Some(one) = state.sessions.get_mut(&key) else { return false };
+            let Some(one) = state.sessions.get_mut(&key) else { return Renewed::Useless };
             let is_of_use =
                 one.mounts.iter().any(is_covered) || (one.mounts.is_empty() && !grant.connect.is_empty());
             if *one.subject != *grant.subject || !is_of_use {
-                return false;
+                return Renewed::Useless;
             }
+            let before = one.mounts.len();
             one.connect = parsed(&grant.connect);
             one.mounts.retain(is_covered);
             one.token_id.clone_from(&grant.token_id);
             one.client_tokens = grant.client_tokens;
             state.router.narrow(key, &claims, now);
-            true
+            if one.mounts.len() == before {
+                return Renewed::Whole;
+            }
+            Renewed::Narrowed(one.mounts.iter().map(ToString::to_string).collect())
         })
+    }
+
+    /// Asks every session's telephone for its next session elsewhere.
+    pub(super) fn ask_to_move(&self, order: &Move) {
+        for session in self.sessions() {
+            session.act(|session| session.ask_to_move(order.clone()));
+        }
+    }
+
+    /// A session's telephone has another one elsewhere.
+    pub(super) fn set_moved(&self, key: SessionKey) {
+        if let Some(one) = self.lock().sessions.get_mut(&key) {
+            one.has_moved = true;
+        }
+    }
+
+    /// Whether no telephone is to be waited for: all have moved, or none has, for then there is nowhere to go.
+    pub(super) fn is_nobody_moving(&self) -> bool {
+        let state = self.lock();
+        let moved = state.sessions.values().filter(|one| one.has_moved).count();
+        moved == 0 || moved == state.sessions.len()
     }
 
     /// A session is over.
@@ -248,6 +289,11 @@ impl Registry {
         self.decide(|router| router.route(host, path, now))
     }
 
+    /// Whether a request that was sent may be sent again.
+    pub(super) fn may_retry(&self, now: Timestamp) -> bool {
+        self.lock().retries.spend(now)
+    }
+
     /// Likewise for whoever names a mount: a room or a port.
     pub(super) fn route_to(&self, mount: &Mount, now: Timestamp) -> Decision {
         self.decide(|router| router.route_to(mount, now))
@@ -255,7 +301,10 @@ impl Registry {
 
     fn decide(&self, route: impl FnOnce(&mut Router) -> Route) -> Decision {
         self.with(|state| match route(&mut state.router) {
-            Route::To { session, mount } => choose(state, session, mount),
+            Route::To { session, mount } => {
+                state.retries.earn();
+                choose(state, session, mount)
+            }
             Route::Park(ticket) => {
                 state.waiting.insert(ticket, Waiting::default());
                 Decision::Wait(ticket)

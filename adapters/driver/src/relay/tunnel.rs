@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::task::Context;
-use std::time::Duration;
 
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use bytes::Bytes;
@@ -12,7 +11,6 @@ use futures_lite::future;
 use telephone_core::error::{CloseReason, LeaveCode, ResetCode, Touched};
 use telephone_core::handshake::{self, Reception};
 use telephone_core::http1::OwnAnswer;
-use telephone_core::limits::REDIAL_SPREAD;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::mount::Mount;
 use telephone_core::router::{Identity, Registration, ResumeSecret, SessionKey};
@@ -23,16 +21,14 @@ use telephone_core::wire::{Hello, Opening, Profile, Refused, RefusedCode, Settin
 use super::codec::WEB_SOCKET;
 use super::ports::PortError;
 use super::public::Client;
-use super::registry::parsed;
-use super::{Inner, RelayConfig, ports, raw, rooms};
+use super::registry::{Renewed, parsed};
+use super::{Inner, RelayConfig, ports, raw, renewal, rooms, spread};
 use crate::authority::{AuthError, Grant};
 use crate::link::{self, CloseCode, Link};
 use crate::runtime::Runtime;
 use crate::shared::{Clock, Ending, SharedSession};
 use crate::socket::Socket as _;
 
-/// What each session adds to the interval over which redials are spread. (L12)
-const SPREAD_MS_A_SESSION: u64 = 1;
 /// When to come back with a token that only has to become good: soon, and not all at once.
 const TOKEN_RETRY_MS: RangeInclusive<u64> = 1_000..=5_000;
 
@@ -142,7 +138,7 @@ fn admit<R: Runtime>(relay: &Arc<Inner<R>>, profile: Profile, hello: &Hello) -> 
         }
     })?;
     if relay.draining.is_raised() {
-        return Err(refused(RefusedCode::Busy, "the plugboard is leaving"));
+        return Err(refused(RefusedCode::Leaving, "the plugboard is leaving"));
     }
     let with_ports: Vec<Mount> = mounts.iter().filter(|mount| mount.port().is_some()).cloned().collect();
     open_ports(relay, &with_ports)
@@ -196,12 +192,18 @@ fn resume<R: Runtime>(
         Err(error @ CannotResume::Position(_)) => return Some(Err(refused(RefusedCode::Stale, error))),
     }
     // The token may be another one by now, and cover less.
-    if !relay.registry.renew(key, grant, relay.runtime.now()) {
+    let renewed = relay.registry.renew(key, grant, relay.runtime.now());
+    if renewed == Renewed::Useless {
         return None;
     }
     ports::settle(relay);
     let link = session.resume(resume.position).ok()?;
-    session.with(|session, now| session.authorize(grant.good_for, now));
+    session.with(|session, now| {
+        if let Renewed::Narrowed(mounts) = renewed {
+            session.tell_scope(mounts);
+        }
+        session.authorize(grant.good_for, now);
+    });
     relay.registry.settle_line(key, relay.runtime.now());
     let secret = ResumeSecret::new(resume.secret);
     let welcome = welcome(relay, key, grant, secret, &session, Some(session.position()));
@@ -292,7 +294,6 @@ fn welcome<R: Runtime>(
     session: &SharedSession,
     resumed: Option<u64>,
 ) -> Welcome {
-    let sessions = relay.registry.counts().sessions as u64;
     let window = session.with_link(|session| session.resume_window()).as_millis();
     Welcome {
         session: key.number(),
@@ -300,7 +301,7 @@ fn welcome<R: Runtime>(
         resumed,
         resume_url: relay.config.public_url.clone(),
         resume_window_ms: u64::try_from(window).unwrap_or(u64::MAX),
-        spread_ms: (sessions * SPREAD_MS_A_SESSION).max(REDIAL_SPREAD.start().as_millis() as u64),
+        spread_ms: u64::try_from(spread(relay).as_millis()).unwrap_or(u64::MAX),
         expires_in_s: grant.expires_in().map(|life| life.as_secs()),
         settings: Settings::of(&relay.config.session),
     }
@@ -374,7 +375,8 @@ fn on_event<R: Runtime>(
     event: Event,
 ) {
     match event {
-        Event::Renewal(token) => renew(relay, session, key, &token),
+        Event::Renewal(token) => renewal::renew(relay, session, key, &token),
+        Event::Moved => relay.registry.set_moved(key),
         Event::Expired => relay.registry.settle_line(key, relay.runtime.now()),
         Event::PeerLeaves(_) => {
             relay.registry.suspend(key, relay.runtime.now());
@@ -399,44 +401,13 @@ fn on_event<R: Runtime>(
             relay.registry.remove(key, relay.runtime.now());
             ports::settle(relay);
         }
-        Event::Readable(_) | Event::Writable(_) | Event::RenewalDue | Event::Renewed(_) => {}
+        Event::Readable(_)
+        | Event::Writable(_)
+        | Event::RenewalDue
+        | Event::Renewed(_)
+        | Event::ScopeLeft(_)
+        | Event::MoveAsked(_) => {}
     }
-}
-
-/// Judges a fresh token: of the same subject, and no more than it claims. One that is no good as yet,
-/// such as a file that was read half written, costs nothing: the present one runs on, and the telephone
-/// asks again.
-fn renew<R: Runtime>(relay: &Arc<Inner<R>>, session: &SharedSession, key: SessionKey, token: &Bytes) {
-    let verified = match std::str::from_utf8(token) {
-        Ok(token) => relay.authority.verify(token),
-        Err(_) => Err(AuthError::Malformed("it is not text")),
-    };
-    match verified.and_then(unexpired) {
-        Ok(grant) if relay.registry.renew(key, &grant, relay.runtime.now()) => {
-            session.with(|session, now| {
-                session.confirm_renewal(grant.expires_in(), now);
-                session.authorize(grant.good_for, now);
-            });
-        }
-        Ok(_) => {
-            relay.observer.token_refused(AuthError::NotClaimed);
-            session.leave(LeaveCode::Forbidden);
-        }
-        Err(error) => {
-            tracing::info!(session = format_args!("{:016x}", key.number()), %error, "a renewal was refused");
-            relay.observer.token_refused(error);
-            if error == AuthError::Revoked {
-                session.leave(LeaveCode::Revoked);
-            }
-        }
-    }
-    ports::settle(relay);
-    relay.registry.settle_line(key, relay.runtime.now());
-}
-
-/// A token that lives on the leeway alone renews nothing: what it gave was given before.
-fn unexpired(grant: Grant) -> Result<Grant, AuthError> {
-    if grant.expires_in() == Some(Duration::ZERO) { Err(AuthError::Expired) } else { Ok(grant) }
 }
 
 /// The word for metrics.

@@ -81,27 +81,33 @@ pub(super) struct Established<S> {
 /// A socket with or without TLS.
 type BoxedSocket = Box<dyn Socket>;
 
+/// What a hello asks for.
+pub(super) struct Wanted {
+    pub(super) mounts: Vec<String>,
+    pub(super) resume: Option<Resume>,
+}
+
 /// Dials `url` once, to go on with a session if `resume` names one. Dropping the future gives up and leaves nothing
 /// behind.
 pub(super) async fn dial<R: Runtime>(
     runtime: &R,
     config: &Config,
     url: &PlugboardUrl,
-    resume: Option<Resume>,
+    wanted: Wanted,
 ) -> Result<Established<BoxedSocket>, DialError> {
     let deadline = runtime.now() + HANDSHAKE_TIMEOUT;
     let late = async {
         runtime.sleep_until(deadline).await;
         Err(DialError::TimedOut)
     };
-    future::or(attempt(runtime, config, url, resume), late).await
+    future::or(attempt(runtime, config, url, wanted), late).await
 }
 
 async fn attempt<R: Runtime>(
     runtime: &R,
     config: &Config,
     url: &PlugboardUrl,
-    resume: Option<Resume>,
+    wanted: Wanted,
 ) -> Result<Established<BoxedSocket>, DialError> {
     let token = config.token.token().map_err(DialError::Token)?;
     let socket = connect(runtime, config, url).await?;
@@ -110,7 +116,7 @@ async fn attempt<R: Runtime>(
     request.headers_mut().insert(http::header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
     let (socket, _) = client_async(request, Upgrading::new(socket)).await.map_err(upgrade_error)?;
     let mut link = Link::dialled(socket.into_inner().into_connection());
-    let (hello, greeting) = Greeting::start(Profile::Binary, hello(config, token, resume), runtime.now());
+    let (hello, greeting) = Greeting::start(Profile::Binary, hello(config, token, wanted), runtime.now());
     link.send(runtime, hello).await.map_err(DialError::Link)?;
     let answer = link.receive().await.map_err(DialError::Link)?;
     match greeting.handle_message(answer)? {
@@ -119,10 +125,11 @@ async fn attempt<R: Runtime>(
     }
 }
 
-fn hello(config: &Config, token: String, resume: Option<Resume>) -> Hello {
+fn hello(config: &Config, token: String, wanted: Wanted) -> Hello {
+    let Wanted { mounts, resume } = wanted;
     Hello {
         token,
-        mounts: config.mounts.iter().map(ToString::to_string).collect(),
+        mounts,
         instance: config.instance.clone(),
         epoch: config.epoch,
         agent: concat!("telephone/", env!("CARGO_PKG_VERSION")).into(),

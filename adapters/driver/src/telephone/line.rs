@@ -1,7 +1,7 @@
 //! One line: the sessions, one after the other, to one plugboard URL, and the links of each.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -13,7 +13,8 @@ use telephone_core::session::{Event, LinkId, Role, Session, SessionConfig};
 use telephone_core::time::Timestamp;
 use telephone_core::wire::{Opening, Profile, Resume, Welcome};
 
-use super::dial::{self, DialError, Established};
+use super::dial::{self, DialError, Established, Wanted};
+use super::parting::{Asked, Parting};
 use super::{Config, ServeError, SharedStatus, raw};
 use crate::backend::Leg;
 use crate::flag::Flag;
@@ -34,19 +35,31 @@ pub(super) struct Line<R: Runtime, L> {
     pub(super) status: Arc<SharedStatus>,
     pub(super) shutdown: Arc<Flag>,
     pub(super) stop: Arc<Flag>,
+    /// The mounts that it asks for: what a fresh token no longer covered is not asked for again.
+    pub(super) scope: Mutex<Vec<String>>,
 }
 
 /// A session that goes on over one link after the other.
 struct Live {
     session: SharedSession,
     /// Ends it when the line lets go of it.
-    _ending: Ending,
+    ending: Ending,
     number: u64,
     secret: [u8; 16],
     /// Where this very plugboard can be reached again, if it said so.
     url: Option<PlugboardUrl>,
     /// When the latest link was lost.
     lost_at: Option<Timestamp>,
+    /// Whether it is to move.
+    asked: Arc<Asked>,
+}
+
+/// Where a line stands between two dials.
+#[derive(Default)]
+struct Standing {
+    live: Option<Live>,
+    /// Where the plugboard wants the next session to be.
+    elsewhere: Option<PlugboardUrl>,
 }
 
 impl Live {
@@ -56,25 +69,39 @@ impl Live {
 }
 
 impl<R: Runtime, L: Leg> Line<R, L> {
+    fn scope(&self) -> Vec<String> {
+        self.scope.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Dials, serves, and dials again, until it is shut down and what was in flight has finished.
     ///
     /// # Errors
     /// Why it gave up before that.
     pub(super) async fn run(self) -> Result<(), ServeError> {
+        let parting = Parting::default();
+        let serving = async {
+            let served = self.serve_on(&parting).await;
+            parting.ended().await;
+            served
+        };
+        let leave = |code| {
+            parting.leave(code);
+            self.status.leave(self.index, code);
+        };
         let drain = async {
             self.shutdown.raised().await;
-            self.status.leave(self.index, LeaveCode::Draining);
+            leave(LeaveCode::Draining);
             let is_asked = future::or(self.sleep(DRAIN_TIME, false), async {
                 self.stop.raised().await;
                 true
             });
             let ended = if is_asked.await { Err(ServeError::Stopped) } else { Ok(()) };
             tracing::warn!("stopping with streams open");
-            self.status.leave(self.index, LeaveCode::Stopped);
+            leave(LeaveCode::Stopped);
             // So that the plugboard hears of it, if it can.
             self.sleep(FAREWELL_TIME, ended).await
         };
-        let ended = future::or(self.serve_on(), drain).await;
+        let ended = future::or(parting.beside(serving), drain).await;
         self.status.enter(self.index, State::Stopped);
         ended
     }
@@ -84,20 +111,23 @@ impl<R: Runtime, L: Leg> Line<R, L> {
         then
     }
 
-    async fn serve_on(&self) -> Result<(), ServeError> {
+    async fn serve_on<'a>(&'a self, parting: &Parting<'a>) -> Result<(), ServeError> {
         let mut dialer = Dialer::new(self.config.dialer.clone(), fastrand::u64(..), self.runtime.now());
         let mut last_error = String::new();
-        let mut live = None;
-        while live.is_some() || !self.shutdown.is_raised() {
+        let mut standing = Standing::default();
+        while standing.live.is_some() || !self.shutdown.is_raised() {
             match dialer.poll_event() {
                 Some(DialEvent::Dial) => {
-                    if let Err(error) = self.dial_once(&mut dialer, &mut live).await {
+                    if !parting.is_up() {
+                        self.status.enter(self.index, State::Connecting);
+                    }
+                    if let Err(error) = self.dial_once(&mut dialer, &mut standing, parting).await {
                         last_error = error;
                         self.report(&dialer, &last_error);
                     }
                 }
                 Some(DialEvent::GiveUp(reason)) => return Err(self.given_up(reason, last_error)),
-                None => self.wait(&mut dialer, &mut live).await,
+                None => self.wait(&mut dialer, &mut standing.live).await,
             }
         }
         if self.stop.is_raised() { Err(ServeError::Stopped) } else { Ok(()) }
@@ -142,7 +172,9 @@ impl<R: Runtime, L: Leg> Line<R, L> {
     ) -> Option<CloseReason> {
         let Some(live) = live else { return what.await };
         let id = live.session.latest_link();
-        let over = link::wait(&self.runtime, &live.session, id, |event| self.on_event(&live.session, event));
+        let over = link::wait(&self.runtime, &live.session, id, |event| {
+            self.on_event(&live.session, &live.asked, event);
+        });
         future::or(over, what).await
     }
 
@@ -158,9 +190,14 @@ impl<R: Runtime, L: Leg> Line<R, L> {
     }
 
     /// Dials once and serves the link that comes of it.
-    async fn dial_once(&self, dialer: &mut Dialer, live: &mut Option<Live>) -> Result<(), String> {
-        self.status.enter(self.index, State::Connecting);
-        let url = self.next_url(live.as_ref(), dialer.attempts()).clone();
+    async fn dial_once<'a>(
+        &'a self,
+        dialer: &mut Dialer,
+        standing: &mut Standing,
+        parting: &Parting<'a>,
+    ) -> Result<(), String> {
+        let url = self.next_url(standing, dialer.attempts()).clone();
+        let Standing { live, elsewhere } = standing;
         let Some(dialled) = self.dial(&url, live.as_ref()).await else {
             *live = None;
             return Ok(());
@@ -183,25 +220,51 @@ impl<R: Runtime, L: Leg> Line<R, L> {
             dialer.handle_lost(None, self.runtime.now());
             return Err("the plugboard goes on with a session that is over here".into());
         };
+        *elsewhere = None;
+        parting.confirm();
         let Some(one) = live.as_ref() else { return Ok(()) };
-        let position = one.session.position();
-        let reason =
-            link.run(&self.runtime, &one.session, id, |event| self.on_event(&one.session, event)).await;
-        if one.session.position() > position {
+        let (session, asked) = (one.session.clone(), one.asked.clone());
+        let position = session.position();
+        let mut running = Box::pin({
+            let (session, asked) = (session.clone(), asked.clone());
+            async move {
+                let on_event = |event| self.on_event(&session, &asked, event);
+                link.run(&self.runtime, &session, id, on_event).await
+            }
+        });
+        let order = async { Err(asked.order().await) };
+        let ended = future::or(async { Ok(running.as_mut().await) }, order).await;
+        if session.position() > position {
             dialer.handle_progress(self.runtime.now());
         }
-        self.status.lose(self.index);
-        self.on_link_over(dialer, live, reason)
+        match ended {
+            Ok(reason) => {
+                self.status.lose(self.index);
+                self.on_link_over(dialer, live, reason)
+            }
+            Err(order) => {
+                tracing::info!(plugboard = %self.url, within = ?order.within(), "the plugboard is leaving; moving");
+                *elsewhere = order.url.as_deref().and_then(|url| self.safe_url(url));
+                dialer.handle_move(order.within(), self.runtime.now());
+                if let Some(one) = live.take() {
+                    parting.add(one.session, one.ending, running, || self.status.lose_ended(self.index));
+                }
+                Ok(())
+            }
+        }
     }
 
     /// Where to dial next: the plugboard that has the session, and when that one stays away, by turns, whoever the
-    /// URL leads to.
-    fn next_url<'a>(&'a self, live: Option<&'a Live>, attempts: u32) -> &'a PlugboardUrl {
-        let Some((live, url)) = live.and_then(|live| Some((live, live.url.as_ref()?))) else {
-            return &self.url;
+    /// URL leads to. Likewise where the next session is wanted, by turns from the first time on.
+    fn next_url<'a>(&'a self, standing: &'a Standing, attempts: u32) -> &'a PlugboardUrl {
+        let (told, is_by_turns) = match &standing.live {
+            Some(live) => {
+                let away = live.lost_at.map(|at| self.runtime.now().since(at));
+                (live.url.as_ref(), away.is_some_and(|away| away > RESUME_ALONE_TIME))
+            }
+            None => (standing.elsewhere.as_ref(), true),
         };
-        let is_away = live.lost_at.is_some_and(|at| self.runtime.now().since(at) > RESUME_ALONE_TIME);
-        if is_away && attempts.is_multiple_of(2) { &self.url } else { url }
+        told.filter(|_| !is_by_turns || !attempts.is_multiple_of(2)).unwrap_or(&self.url)
     }
 
     /// Dials, and keeps the session that waits meanwhile. `None` if a shutdown made it needless.
@@ -212,8 +275,8 @@ impl<R: Runtime, L: Leg> Line<R, L> {
     ) -> Option<Result<Established<Box<dyn Socket>>, DialError>> {
         let mut dialled = None;
         let dialling = async {
-            let resume = live.map(Live::resume);
-            dialled = Some(dial::dial(&self.runtime, &self.config, url, resume).await);
+            let wanted = Wanted { mounts: self.scope(), resume: live.map(Live::resume) };
+            dialled = Some(dial::dial(&self.runtime, &self.config, url, wanted).await);
             None
         };
         // A session that ends meanwhile has told its streams; the plugboard gives another one.
@@ -243,14 +306,14 @@ impl<R: Runtime, L: Leg> Line<R, L> {
         };
         let one = live.as_ref()?;
         one.session.with(|session, now| session.authorize(welcome.expires_in(), now));
-        self.status.connect(self.index, welcome, &one.session);
+        self.status.connect(self.index, welcome, &one.session, self.scope());
         if self.shutdown.is_raised() {
             self.status.leave(self.index, LeaveCode::Draining);
         }
         tracing::info!(
             plugboard = %self.url,
             session = format_args!("{:016x}", welcome.session),
-            mounts = ?self.config.mounts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            mounts = ?self.scope(),
             "{}", if welcome.resumed.is_some() { "connected again" } else { "connected" }
         );
         Some(id)
@@ -272,20 +335,21 @@ impl<R: Runtime, L: Leg> Line<R, L> {
         };
         let session = SharedSession::new(Session::new(config, self.runtime.now()), clock);
         Live {
-            _ending: Ending(session.clone()),
+            ending: Ending(session.clone()),
             session,
             number: welcome.session,
             secret: welcome.secret,
-            url: self.resume_url(welcome),
+            url: welcome.resume_url.as_deref().and_then(|url| self.safe_url(url)),
             lost_at: None,
+            asked: Arc::default(),
         }
     }
 
-    /// Where the plugboard says that it is, if it can be dialled as safely as what was dialled.
-    fn resume_url(&self, welcome: &Welcome) -> Option<PlugboardUrl> {
-        let url: PlugboardUrl = welcome.resume_url.as_deref()?.parse().ok()?;
+    /// A URL that the plugboard tells, if it can be dialled as safely as what was dialled.
+    fn safe_url(&self, told: &str) -> Option<PlugboardUrl> {
+        let url: PlugboardUrl = told.parse().ok()?;
         if url.is_tls() != self.url.is_tls() {
-            tracing::warn!(plugboard = %self.url, told = %url, "resuming at the URL that was dialled: of it and the one that the plugboard tells only one has TLS");
+            tracing::warn!(plugboard = %self.url, told = %url, "not dialling where the plugboard says: of it and the URL that was dialled only one has TLS");
             return None;
         }
         Some(url)
@@ -315,7 +379,7 @@ impl<R: Runtime, L: Leg> Line<R, L> {
         Err(reason.to_string())
     }
 
-    fn on_event(&self, session: &SharedSession, event: Event) {
+    fn on_event(&self, session: &SharedSession, asked: &Asked, event: Event) {
         match event {
             Event::Opened => {
                 while let Some((opening, stream)) = session.accept() {
@@ -347,9 +411,15 @@ impl<R: Runtime, L: Leg> Line<R, L> {
                 tracing::info!(?expires_in, "the token was renewed");
                 self.status.expire(expires_in.map(|life| SystemTime::now() + life));
             }
+            Event::ScopeLeft(mounts) => {
+                tracing::warn!(plugboard = %self.url, left = ?mounts, "the fresh token does not cover all mounts");
+                self.status.narrow(self.index, mounts.clone());
+                *self.scope.lock().unwrap_or_else(PoisonError::into_inner) = mounts;
+            }
+            Event::MoveAsked(order) => asked.set(order),
             Event::PeerLeaves(_) => tracing::info!("the plugboard is leaving; streams may finish"),
             Event::Closed(reason) => tracing::debug!(%reason, "the session is over"),
-            Event::Readable(_) | Event::Writable(_) | Event::Renewal(_) | Event::Expired => {}
+            Event::Readable(_) | Event::Writable(_) | Event::Renewal(_) | Event::Moved | Event::Expired => {}
         }
     }
 }

@@ -5,6 +5,7 @@ mod connect;
 mod dial;
 mod embed;
 mod line;
+mod parting;
 mod raw;
 mod shared_status;
 mod upgrade;
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_lite::StreamExt as _;
@@ -125,6 +126,7 @@ impl<R: Runtime> Telephone<R> {
                 status: status.clone(),
                 shutdown: shutdown.clone(),
                 stop: stop.clone(),
+                scope: Mutex::new(config.mounts.iter().map(ToString::to_string).collect()),
             })
             .collect();
         let handle = Handle { shutdown, stop, status };

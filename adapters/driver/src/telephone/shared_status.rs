@@ -44,6 +44,7 @@ impl SharedStatus {
             status: LineStatus {
                 plugboard: url.to_string(),
                 state: State::Connecting,
+                mounts: Vec::new(),
                 session: None,
                 since: SystemTime::now(),
                 attempts: 0,
@@ -87,9 +88,16 @@ impl SharedStatus {
         });
     }
 
-    pub(super) fn connect(&self, index: usize, welcome: &Welcome, session: &SharedSession) {
+    pub(super) fn connect(
+        &self,
+        index: usize,
+        welcome: &Welcome,
+        session: &SharedSession,
+        mounts: Vec<String>,
+    ) {
         self.enter(index, State::Connected);
         self.change(index, |line| {
+            line.status.mounts = mounts;
             line.session = Some(session.clone());
             line.status.reconnects += u64::from(core::mem::replace(&mut line.has_connected, true));
             line.status.session = Some(format!("{:016x}", welcome.session));
@@ -139,6 +147,19 @@ impl SharedStatus {
     pub(super) fn lose(&self, index: usize) {
         self.enter(index, State::Connecting);
         self.change(index, |line| line.session = line.session.take().filter(|one| one.closed().is_none()));
+    }
+
+    /// A session that was moved is over: if nothing took its place, the line has none.
+    pub(super) fn lose_ended(&self, index: usize) {
+        let current = self.lines().get(index).and_then(|line| line.session.clone());
+        if current.is_some_and(|session| session.closed().is_some()) {
+            self.lose(index);
+        }
+    }
+
+    /// A fresh token left the line's session these mounts.
+    pub(super) fn narrow(&self, index: usize, mounts: Vec<String>) {
+        self.change(index, |line| line.status.mounts = mounts);
     }
 
     pub(super) fn expire(&self, at: Option<SystemTime>) {

@@ -1,6 +1,8 @@
 //! The table of command lines. Variables are tested with the real program, since a process has only one
 //! environment.
 
+use telephone_driver::DrainConfig;
+
 use super::*;
 use crate::scratch::Scratch;
 use crate::token::{Expectations, Key, Verifier, vectors};
@@ -35,7 +37,7 @@ fn serve_has_the_documented_defaults() {
     let settings = served("serve");
     assert_eq!(settings.listen.to_string(), "127.0.0.1:4000");
     assert_eq!(settings.admin.to_string(), "127.0.0.1:4001");
-    assert_eq!(settings.drain_delay, Duration::from_secs(1));
+    assert_eq!(settings.drain, DrainConfig::default());
     assert_eq!(settings.limits, crate::limits::Limits::default());
     assert_eq!(settings.access_log, Destination::Stdout);
     assert!(settings.trust.is_empty() && settings.public_url.is_none());
@@ -45,7 +47,8 @@ fn serve_has_the_documented_defaults() {
 fn every_option_of_serve_arrives() {
     let settings = served(
         "serve --listen [::]:80 --admin localhost:9 --audience relay --issuer ops --trust 10.0.0.0/8 \
-         --trust ::1 --public-url https://example.com --drain-delay 250ms --threads 3 --limit streams=5 \
+         --trust ::1 --public-url https://example.com --drain-delay 250ms --drain-grace 1m --drain-to wss://b.example \
+         --reuse-port --threads 3 --limit streams=5 \
          --limit park-time=2s --access-log off --log-format json",
     );
     assert_eq!(settings.listen.to_string(), "[::]:80");
@@ -54,7 +57,10 @@ fn every_option_of_serve_arrives() {
     assert_eq!(trusted, ["10.0.0.0/8", "::1/128"]);
     let public = settings.public_url.unwrap().to_string();
     assert_eq!(public, "wss://example.com/.well-known/telephone");
-    assert_eq!(settings.drain_delay, Duration::from_millis(250));
+    let to = Some("wss://b.example/.well-known/telephone".to_owned());
+    let (delay, grace) = (Duration::from_millis(250), Duration::from_secs(60));
+    assert_eq!(settings.drain, DrainConfig { delay, grace, to });
+    assert!(settings.reuse_port);
     assert_eq!(settings.threads.get(), 3);
     assert_eq!(settings.limits.session.streams, 5);
     assert_eq!(settings.limits.router.park_time, Duration::from_secs(2));

@@ -45,6 +45,8 @@ mod name {
     pub(super) const RENEW: &str = "renew";
     pub(super) const RENEWED: &str = "renewed";
     pub(super) const STATS: &str = "stats";
+    pub(super) const MOVE: &str = "move";
+    pub(super) const SCOPE: &str = "scope";
     pub(super) const SKIPPED: &str = "unknown";
 }
 
@@ -112,6 +114,8 @@ pub(super) fn write(ack: u64, frame: &Frame) -> Vec<u8> {
             text.write(name::RENEWED, &Renewed { expires_in_s: *expires_in_s })
         }
         Frame::Stats(stats) => text.envelope(name::STATS, None, stats.as_ref()),
+        Frame::Move(order) => text.envelope(name::MOVE, None, order.as_ref()),
+        Frame::Scope(scope) => text.write(name::SCOPE, scope),
         Frame::Skipped { kind } => text.envelope(name::SKIPPED, Some(*kind), None::<&Empty>),
     }
 }
@@ -157,6 +161,8 @@ pub(super) fn read(message: &[u8]) -> Result<(u64, Frame), Misbehaviour> {
         name::RENEW => parse::<Renew>(data)?.into_frame(),
         name::RENEWED => Frame::Renewed { expires_in_s: parse::<Renewed>(data)?.expires_in_s },
         name::STATS => Frame::Stats(read.data.map(|data| parse(data.get())).transpose()?),
+        name::MOVE => Frame::Move(read.data.map(|data| parse(data.get())).transpose()?),
+        name::SCOPE => Frame::Scope(parse(data)?),
         _ => match read.number {
             Some(kind) if skippable(kind) => Frame::Skipped { kind },
             Some(_) | None => return Err(Misbehaviour::UnknownFrame),
@@ -191,6 +197,8 @@ fn check(frame: &Frame) -> Result<(), crate::error::HeadRefused> {
         | Frame::Renew { .. }
         | Frame::Renewed { .. }
         | Frame::Stats(_)
+        | Frame::Move(_)
+        | Frame::Scope(_)
         | Frame::Skipped { .. } => Ok(()),
     }
 }

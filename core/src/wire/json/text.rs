@@ -162,7 +162,8 @@ impl Named for LeaveCode {
 }
 
 impl Named for RefusedCode {
-    const NAMES: &'static [&'static str] = &["forbidden", "expired", "held", "stale", "busy", "malformed"];
+    const NAMES: &'static [&'static str] =
+        &["forbidden", "expired", "held", "stale", "busy", "malformed", "leaving"];
 
     fn number(self) -> u64 {
         self.into()

@@ -235,7 +235,14 @@ impl Plugboard {
                 }
             }
             News::Closed(reason) => self.on_closed(key, reason, stage),
-            News::Opened | News::Readable(_) | News::Writable(_) | News::RenewalDue | News::Renewed(_) => {}
+            News::Opened
+            | News::Readable(_)
+            | News::Writable(_)
+            | News::RenewalDue
+            | News::Renewed(_)
+            | News::ScopeLeft(_)
+            | News::MoveAsked(_)
+            | News::Moved => {}
         }
     }
 

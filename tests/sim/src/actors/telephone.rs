@@ -366,6 +366,9 @@ impl Telephone {
                 | News::Readable(_)
                 | News::Writable(_)
                 | News::Renewal(_)
+                | News::ScopeLeft(_)
+                | News::MoveAsked(_)
+                | News::Moved
                 | News::Expired => {}
             }
         }

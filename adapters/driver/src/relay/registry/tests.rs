@@ -41,7 +41,7 @@ fn a_renewal_that_meets_the_expiry_keeps_the_session_in_use() {
     registry.settle_line(KEY, NOW);
     assert!(!reaches(&registry, "/m"), "an expired session was given a request");
 
-    assert!(registry.renew(KEY, &grant("shop", &["/m"]), NOW));
+    assert_eq!(registry.renew(KEY, &grant("shop", &["/m"]), NOW), Renewed::Whole);
     session.with(|session, now| session.confirm_renewal(Some(LIFE), now));
     registry.settle_line(KEY, NOW);
     // Whoever saw the expiry may be late to say so.
@@ -65,19 +65,41 @@ fn a_request_that_waits_for_a_renewal_goes_on_with_it() {
 #[test]
 fn a_renewal_withdraws_what_it_does_not_cover_and_never_gives_it_back() {
     let (registry, _session) = registered(&["/a", "/b"]);
-    assert!(registry.renew(KEY, &grant("shop", &["/a"]), NOW));
+    let narrowed = Renewed::Narrowed(vec!["/a".into()]);
+    assert_eq!(registry.renew(KEY, &grant("shop", &["/a"]), NOW), narrowed);
     assert!(reaches(&registry, "/a"));
     assert!(!reaches(&registry, "/b"));
 
-    assert!(!registry.renew(KEY, &grant("shop", &["/b"]), NOW), "a withdrawn mount counted as held");
-    assert!(registry.renew(KEY, &grant("shop", &["/"]), NOW));
+    let renewed = registry.renew(KEY, &grant("shop", &["/b"]), NOW);
+    assert_eq!(renewed, Renewed::Useless, "a withdrawn mount counted as held");
+    assert_eq!(registry.renew(KEY, &grant("shop", &["/"]), NOW), Renewed::Whole);
     assert!(!reaches(&registry, "/b"));
 }
 
 #[test]
 fn a_token_of_another_subject_or_for_other_mounts_renews_nothing() {
     let (registry, _session) = registered(&["/m"]);
-    assert!(!registry.renew(KEY, &grant("thief", &["/m"]), NOW));
-    assert!(!registry.renew(KEY, &grant("shop", &["/other"]), NOW));
+    assert_eq!(registry.renew(KEY, &grant("thief", &["/m"]), NOW), Renewed::Useless);
+    assert_eq!(registry.renew(KEY, &grant("shop", &["/other"]), NOW), Renewed::Useless);
     assert!(reaches(&registry, "/m"), "a refused renewal changed the mounts");
+}
+
+#[test]
+fn telephones_are_waited_for_once_one_of_them_has_moved() {
+    let (registry, first) = registered(&["/m"]);
+    let second = SessionKey::new(8);
+    let registration = Registration {
+        identity: Identity::new("shop".to_owned(), "two".to_owned()),
+        epoch: 1,
+        mounts: vec!["/m".parse().unwrap()],
+        secret: ResumeSecret::new([1; 16]),
+    };
+    registry.register(second, registration, &grant("shop", &["/m"]), first, NOW).unwrap();
+    assert!(registry.is_nobody_moving(), "nobody has anywhere to go");
+    registry.set_moved(second);
+    assert!(!registry.is_nobody_moving());
+    registry.set_moved(KEY);
+    assert!(registry.is_nobody_moving());
+    registry.remove(second, NOW);
+    assert!(registry.is_nobody_moving());
 }

@@ -1,0 +1,123 @@
+//! How a relay goes, so that nothing is lost.
+//!
+//! ```text
+//!   announce      answers say `Connection: close`, telephones are asked to move, new ones are refused
+//!      │ delay    balancers notice; longer if some telephones have moved and others are still at it
+//!   finish        requests that came before have their answers; whoever still comes is served
+//!      │ grace
+//!   close         the listener closes; kept connections on which nothing comes are closed
+//!      │ grace    the last requests have their answers, or are cut off
+//!   leave         sessions end
+//! ```
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use telephone_core::error::LeaveCode;
+use telephone_core::limits::{DRAIN_TIME, FAREWELL_TIME};
+use telephone_core::time::Timestamp;
+use telephone_core::wire::Move;
+
+use super::{Plugboard, ports, spread};
+use crate::runtime::Runtime;
+
+/// How often a relay that goes looks whether it may go on.
+const INTERVAL: Duration = Duration::from_millis(20);
+/// How long telephones that have not moved are waited for once others have.
+const MOVE_TIME: Duration = Duration::from_secs(3);
+
+/// How a relay goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrainConfig {
+    /// How long everything goes on, so that balancers notice. (L13)
+    pub delay: Duration,
+    /// How long what is in flight may take to finish after that. (L13)
+    pub grace: Duration,
+    /// Where telephones are to go, `ws://` or `wss://`; if nowhere in particular, where they dialled before.
+    pub to: Option<String>,
+}
+
+impl Default for DrainConfig {
+    fn default() -> Self {
+        Self { delay: Duration::from_secs(1), grace: DRAIN_TIME, to: None }
+    }
+}
+
+/// How many exchanges are in flight.
+#[derive(Debug, Default)]
+pub(super) struct Exchanges {
+    /// Those that began before the relay waited for them, and those that began later.
+    counts: [AtomicUsize; 2],
+    is_later: AtomicBool,
+}
+
+impl Exchanges {
+    /// Counts one for as long as it lives, however its task ends.
+    pub(super) fn count(&self) -> InFlight<'_> {
+        let [earlier, later] = &self.counts;
+        let count = if self.is_later.load(Ordering::Relaxed) { later } else { earlier };
+        count.fetch_add(1, Ordering::Relaxed);
+        InFlight(count)
+    }
+
+    pub(super) fn all(&self) -> usize {
+        self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// From now on those that begin are later ones.
+    fn divide(&self) {
+        self.is_later.store(true, Ordering::Relaxed);
+    }
+
+    fn earlier(&self) -> usize {
+        self.counts[0].load(Ordering::Relaxed)
+    }
+}
+
+/// One exchange that is in flight.
+pub(super) struct InFlight<'a>(&'a AtomicUsize);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<R: Runtime> Plugboard<R> {
+    /// Goes as `config` says: telephones have their next sessions elsewhere before this relay leaves them, and whoever asks
+    /// until then is answered. `close` is to close the listener, which comes last but for what is still in flight then.
+    ///
+    /// Dropping the future leaves the relay as it is at that moment.
+    pub async fn drain(&self, config: &DrainConfig, close: impl Future<Output = ()>) {
+        let relay = &*self.0;
+        let deadline = |time: Duration| relay.runtime.now() + time;
+        relay.draining.raise();
+        let within_ms = u64::try_from(spread(relay).as_millis()).unwrap_or(u64::MAX);
+        relay.registry.ask_to_move(&Move { within_ms, url: config.to.clone() });
+        let moves_end = deadline(config.delay + MOVE_TIME);
+        relay.runtime.sleep_until(deadline(config.delay)).await;
+        self.wait_until(moves_end, || relay.registry.is_nobody_moving()).await;
+
+        let grace_end = deadline(config.grace);
+        relay.exchanges.divide();
+        self.wait_until(grace_end, || relay.exchanges.earlier() == 0).await;
+        close.await;
+        ports::close_all(relay);
+        relay.closing.raise();
+        self.wait_until(grace_end, || relay.exchanges.all() == 0).await;
+
+        let is_over = relay.exchanges.all() == 0;
+        let code = if is_over { LeaveCode::Draining } else { LeaveCode::Stopped };
+        relay.registry.leave_where(code, |_, _| true);
+        let is_empty = || relay.exchanges.all() == 0 && relay.registry.counts().sessions == 0;
+        self.wait_until(deadline(FAREWELL_TIME), is_empty).await;
+    }
+
+    async fn wait_until(&self, deadline: Timestamp, is_reached: impl Fn() -> bool) {
+        let runtime = &self.0.runtime;
+        while !is_reached() && runtime.now() < deadline {
+            runtime.sleep_until(deadline.min(runtime.now() + INTERVAL)).await;
+        }
+    }
+}

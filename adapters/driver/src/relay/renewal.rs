@@ -1,0 +1,58 @@
+//! A session's fresh token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use telephone_core::error::LeaveCode;
+use telephone_core::router::SessionKey;
+
+use super::registry::Renewed;
+use super::{Inner, ports};
+use crate::authority::{AuthError, Grant};
+use crate::runtime::Runtime;
+use crate::shared::SharedSession;
+
+/// Judges a fresh token: of the same subject, and no more than it claims. One that is no good as yet,
+/// such as a file that was read half written, costs nothing: the present one runs on, and the telephone
+/// asks again.
+pub(super) fn renew<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    session: &SharedSession,
+    key: SessionKey,
+    token: &Bytes,
+) {
+    let verified = match std::str::from_utf8(token) {
+        Ok(token) => relay.authority.verify(token),
+        Err(_) => Err(AuthError::Malformed("it is not text")),
+    };
+    match verified.and_then(unexpired) {
+        Ok(grant) => match relay.registry.renew(key, &grant, relay.runtime.now()) {
+            Renewed::Useless => {
+                relay.observer.token_refused(AuthError::NotClaimed);
+                session.leave(LeaveCode::Forbidden);
+            }
+            renewed => session.with(|session, now| {
+                if let Renewed::Narrowed(mounts) = renewed {
+                    session.tell_scope(mounts);
+                }
+                session.confirm_renewal(grant.expires_in(), now);
+                session.authorize(grant.good_for, now);
+            }),
+        },
+        Err(error) => {
+            tracing::info!(session = format_args!("{:016x}", key.number()), %error, "a renewal was refused");
+            relay.observer.token_refused(error);
+            if error == AuthError::Revoked {
+                session.leave(LeaveCode::Revoked);
+            }
+        }
+    }
+    ports::settle(relay);
+    relay.registry.settle_line(key, relay.runtime.now());
+}
+
+/// A token that lives on the leeway alone renews nothing: what it gave was given before.
+fn unexpired(grant: Grant) -> Result<Grant, AuthError> {
+    if grant.expires_in() == Some(Duration::ZERO) { Err(AuthError::Expired) } else { Ok(grant) }
+}

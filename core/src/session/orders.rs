@@ -1,0 +1,84 @@
+//! What a plugboard tells about a session as a whole: that it is to move, and what it is left with.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::transmit::Message;
+use super::{Event, HEAD_BYTES_MAX, Role, Session};
+use crate::error::Misbehaviour;
+use crate::time::Timestamp;
+use crate::wire::{Frame, Move, Scope};
+
+/// The frames that are to say so: of each kind the latest, and none that would not fit a message.
+#[derive(Debug, Default)]
+pub(super) struct DueOrders {
+    moving: Option<Frame>,
+    scope: Option<Frame>,
+}
+
+impl DueOrders {
+    pub(super) const fn is_any(&self) -> bool {
+        self.moving.is_some() || self.scope.is_some()
+    }
+}
+
+fn fitting(frame: Frame) -> Option<Frame> {
+    Some(frame).filter(|frame| frame.size() <= HEAD_BYTES_MAX)
+}
+
+impl Session {
+    /// Asks the telephone for its next session elsewhere, while this one goes on. Only a plugboard does: no effect
+    /// otherwise, nor with a URL
+    /// that fits no message.
+    pub fn ask_to_move(&mut self, order: Move) {
+        if self.config.role == Role::Plugboard {
+            self.due.orders.moving = fitting(Frame::Move(Some(order)));
+        }
+    }
+
+    /// Says that the session elsewhere is there. Only a telephone does: no effect otherwise.
+    pub fn confirm_move(&mut self) {
+        if self.config.role == Role::Telephone {
+            self.due.orders.moving = fitting(Frame::Move(None));
+        }
+    }
+
+    /// Tells which of its mounts a fresh token left the session, ahead of
+    /// [`confirm_renewal`](Session::confirm_renewal). Only a plugboard does: no effect otherwise.
+    pub fn tell_scope(&mut self, mounts: Vec<String>) {
+        if self.config.role == Role::Plugboard {
+            self.due.orders.scope = fitting(Frame::Scope(Scope { mounts }));
+        }
+    }
+
+    pub(super) fn on_move(&mut self, order: Option<Move>, now: Timestamp) -> Result<(), Misbehaviour> {
+        self.charge(now)?;
+        let event = match (self.config.role, order) {
+            (Role::Telephone, Some(order)) => Event::MoveAsked(order),
+            (Role::Plugboard, None) => Event::Moved,
+            (Role::Telephone, None) | (Role::Plugboard, Some(_)) => {
+                return Err(Misbehaviour::FrameOutOfPlace);
+            }
+        };
+        self.put_news(event);
+        Ok(())
+    }
+
+    pub(super) fn on_scope(&mut self, scope: Scope, now: Timestamp) -> Result<(), Misbehaviour> {
+        self.charge(now)?;
+        match self.config.role {
+            Role::Telephone => self.put_news(Event::ScopeLeft(scope.mounts)),
+            Role::Plugboard => return Err(Misbehaviour::FrameOutOfPlace),
+        }
+        Ok(())
+    }
+
+    pub(super) fn put_orders(&mut self, message: &mut Message) {
+        let DueOrders { moving, scope } = &mut self.due.orders;
+        for due in [scope, moving] {
+            if message.takes_control() && due.as_ref().is_some_and(|frame| message.try_put(frame)) {
+                *due = None;
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What a plugboard tells about a session as a whole.
+
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::pair::{OnLink as _, Pair, events, http, lone, message, misbehaviour, request, said};
+use crate::error::Misbehaviour;
+use crate::session::{Event, Role};
+use crate::time::Timestamp;
+use crate::wire::{Frame, Move, Scope};
+
+const NOW: Timestamp = Timestamp::ZERO;
+
+fn order() -> Move {
+    Move { within_ms: 100, url: Some("ws://next.example".into()) }
+}
+
+fn scope(mounts: &[&str]) -> Vec<String> {
+    mounts.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_telephone_that_is_to_move_goes_on_until_its_plugboard_leaves() {
+    let mut pair = Pair::new();
+    pair.plugboard.ask_to_move(order());
+    pair.settle();
+    assert_eq!(events(&mut pair.telephone), [Event::MoveAsked(order())]);
+    pair.opened(http(request("GET")), true);
+    assert!(pair.telephone.is_open() && pair.plugboard.is_open());
+
+    pair.telephone.confirm_move();
+    pair.settle();
+    assert!(events(&mut pair.plugboard).contains(&Event::Moved));
+    pair.opened(http(request("GET")), true);
+}
+
+#[test]
+fn of_each_kind_of_order_the_latest_is_said_in_a_numbered_message() {
+    let mut session = lone(Role::Plugboard);
+    said(&mut session, NOW);
+    session.ask_to_move(Move { within_ms: 1, url: None });
+    session.ask_to_move(order());
+    session.tell_scope(scope(&["/a"]));
+    let orders = [Frame::Scope(Scope { mounts: scope(&["/a"]) }), Frame::Move(Some(order()))];
+    assert_eq!(said(&mut session, NOW), orders);
+    assert!(orders.iter().all(Frame::is_numbered));
+    assert_eq!(said(&mut session, NOW), []);
+}
+
+#[test]
+fn what_a_fresh_token_left_comes_before_the_word_that_it_was_taken() {
+    let mut pair = Pair::new();
+    pair.plugboard.tell_scope(scope(&["/a", "/b"]));
+    pair.plugboard.confirm_renewal(None, pair.now);
+    pair.settle();
+    let news = [Event::ScopeLeft(scope(&["/a", "/b"])), Event::Renewed(None)];
+    assert_eq!(events(&mut pair.telephone), news);
+}
+
+#[test]
+fn an_end_that_may_not_give_orders_is_sent_away() {
+    for (role, frame) in [
+        (Role::Plugboard, Frame::Move(Some(order()))),
+        (Role::Plugboard, Frame::Scope(Scope { mounts: vec![] })),
+        (Role::Telephone, Frame::Move(None)),
+    ] {
+        let mut session = lone(role);
+        session.hear(message(&[frame]), NOW);
+        assert_eq!(misbehaviour(&mut session, NOW), Some(Misbehaviour::FrameOutOfPlace));
+    }
+}
+
+#[test]
+fn orders_that_crowd_cost_tokens() {
+    let mut session = lone(Role::Telephone);
+    for _ in 0..201 {
+        session.hear(message(&[Frame::Move(Some(order()))]), NOW);
+    }
+    assert_eq!(misbehaviour(&mut session, NOW), Some(Misbehaviour::FreeFrames));
+}
+
+#[test]
+fn an_order_that_fits_no_message_is_not_given() {
+    let mut session = lone(Role::Plugboard);
+    said(&mut session, NOW);
+    session.ask_to_move(Move { within_ms: 1, url: Some("x".repeat(70_000)) });
+    session.tell_scope(vec!["/long".repeat(2_000); 64]);
+    assert_eq!(said(&mut session, NOW), []);
+}
