@@ -49,15 +49,29 @@ impl Relay {
     /// # Panics
     /// If it does not get ready.
     pub fn with_secret(secret: &str, options: &[&str]) -> Self {
+        Self::at(free_addr(), secret, options)
+    }
+
+    fn at(public: SocketAddr, secret: &str, options: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let secret = secret.to_owned();
         write_private(&directory.path().join("secret"), &format!("{secret}\n"));
-        let (public, admin) = (free_addr(), free_addr());
+        let admin = free_addr();
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         let process = plan(public, admin, directory.path(), &options).start();
         let mut relay = Self { public, admin, secret, options, directory, process };
         relay.wait_ready();
         relay
+    }
+
+    /// Starts the relay that is to take over, on the same port and with the same secret and options, and waits until it is
+    /// ready.
+    ///
+    /// # Panics
+    /// If it does not get ready.
+    pub fn successor(&self) -> Self {
+        let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
+        Self::at(self.public, &self.secret, &options)
     }
 
     /// Where clients and telephones connect.

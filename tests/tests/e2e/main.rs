@@ -9,6 +9,7 @@ mod bodies;
 mod connections;
 mod crowd;
 mod deployment;
+mod deploys;
 mod embedding;
 mod failures;
 mod forwarding;

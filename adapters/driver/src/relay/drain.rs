@@ -107,8 +107,12 @@ impl<R: Runtime> Plugboard<R> {
         relay.closing.raise();
         self.wait_until(grace_end, || relay.exchanges.all() == 0).await;
 
-        let is_over = relay.exchanges.all() == 0;
-        let code = if is_over { LeaveCode::Draining } else { LeaveCode::Stopped };
+        let code = if relay.exchanges.all() == 0 {
+            LeaveCode::Draining
+        } else {
+            relay.stopping.raise();
+            LeaveCode::Stopped
+        };
         relay.registry.leave_where(code, |_, _| true);
         let is_empty = || relay.exchanges.all() == 0 && relay.registry.counts().sessions == 0;
         self.wait_until(deadline(FAREWELL_TIME), is_empty).await;

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use telephone_core::error::ResetCode;
+use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::forward::stamp;
 use telephone_core::http1::{AbortCause, RequestError};
 use telephone_core::limits::{DARK_TIME, REQUEST_ATTEMPTS_MAX};
@@ -224,8 +224,7 @@ async fn carry<R: Runtime>(
     let mut codec = PublicCodec::new(&mut client.server, &relay.config.http, &relay.draining);
     let socket = (&mut client.connection, &mut client.alarm);
     let mut pump = Pump::new(&relay.runtime, socket, &mut codec, &stream, request.end);
-    let ended =
-        if may_move { pump_unless_dark(relay, &mut pump, chosen).await } else { Some(pump.run().await) };
+    let ended = run(relay, &mut pump, chosen, may_move).await;
     let Some(ended) = ended else { return Attempt::Elsewhere };
     account.moved.inbound += pump.moved.inbound;
     account.moved.outbound += pump.moved.outbound;
@@ -240,7 +239,7 @@ async fn carry<R: Runtime>(
             Attempt::Over(refuse(client, refused, account))
         }
         Ended::Reset(reset) | Ended::Stopped(reset) => {
-            account.cause = "response_aborted";
+            account.cause = if relay.stopping.is_raised() { "relay_stopped" } else { "response_aborted" };
             if reset.code != ResetCode::SessionLost || !codec.close_web_socket() {
                 client.server.abort();
             }
@@ -271,12 +270,15 @@ fn has_budget<R: Runtime>(relay: &Inner<R>) -> bool {
     is_allowed
 }
 
-/// Pumps an exchange to its end. `None` if its session lost its link for a while, another one is there, and nothing
-/// forbids to ask that one instead.
-async fn pump_unless_dark<R: Runtime>(
+/// What an exchange has come to that outlasts the relay.
+const CUT_OFF: Reset = Reset { code: ResetCode::SessionLost, touched: Touched::Unknown };
+
+/// Pumps an exchange to its end. `None` if it may move, its session lost its link for a while, and another one is there.
+async fn run<R: Runtime>(
     relay: &Inner<R>,
     pump: &mut Pump<'_, R, R::Socket, PublicCodec<'_>>,
     chosen: &Chosen,
+    may_move: bool,
 ) -> Option<Ended<ClientLoss>> {
     let mut alarm = Alarm::new(relay.runtime.clone());
     let mut dark_since = None;
@@ -285,7 +287,11 @@ async fn pump_unless_dark<R: Runtime>(
             if let Poll::Ready(ended) = pump.poll(cx) {
                 return Poll::Ready(Some(ended));
             }
-            if chosen.session.is_up() || pump.codec.status.is_some() {
+            // Its session's end has woken it, but its client takes nothing.
+            if relay.stopping.is_raised() {
+                return Poll::Ready(Some(Ended::Reset(CUT_OFF)));
+            }
+            if !may_move || chosen.session.is_up() || pump.codec.status.is_some() {
                 dark_since = None;
                 return Poll::Pending;
             }

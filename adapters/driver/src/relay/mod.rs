@@ -99,6 +99,8 @@ struct Inner<R: Runtime> {
     draining: Flag,
     /// It listens no more.
     closing: Flag,
+    /// What is in flight is cut off.
+    stopping: Flag,
     exchanges: Exchanges,
 }
 
@@ -130,6 +132,7 @@ impl<R: Runtime> Plugboard<R> {
             ports,
             draining: Flag::default(),
             closing: Flag::default(),
+            stopping: Flag::default(),
             exchanges: Exchanges::default(),
         }))
     }
