@@ -19,6 +19,7 @@ mod identity;
 mod interim;
 mod mounts;
 mod refusals;
+mod renewals;
 mod replicas;
 mod resume;
 mod room_access;
