@@ -92,6 +92,8 @@ struct Process {
 #[derive(Default)]
 struct Processes {
     relay: Option<Relay>,
+    /// Those that handed over to their successors.
+    former_relays: Vec<Relay>,
     telephones: Vec<Option<Process>>,
     backends: Vec<Option<Group>>,
     clients: Vec<Group>,
@@ -116,6 +118,7 @@ fn host(number: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, 0, 0, number))
 }
 
+/// The host of the first plugboard; those that take over have the next ones.
 const RELAY_HOST: u8 = 1;
 
 /// The host of the telephone and of the backend in one seat.
@@ -127,7 +130,6 @@ impl Stage {
     /// A world in which nothing runs yet.
     #[must_use]
     pub fn new(executor: Executor, net: Net, ledger: Ledger, seats: Vec<Seat>) -> Self {
-        net.name("plugboard", [host(RELAY_HOST)]);
         let processes = Processes {
             telephones: seats.iter().map(|_| None).collect(),
             backends: seats.iter().map(|_| None).collect(),
@@ -191,12 +193,16 @@ impl Stage {
 
     /// Starts the plugboard.
     pub fn start_relay(&self) {
-        let runtime = self.runtime("plugboard".into(), host(RELAY_HOST));
-        let doors = self.runtime("plugboard's doors".into(), host(RELAY_HOST));
+        self.start_relay_at(host(RELAY_HOST));
+    }
+
+    fn start_relay_at(&self, address: IpAddr) {
+        let runtime = self.runtime("plugboard".into(), address);
+        let doors = self.runtime("plugboard's doors".into(), address);
         let plugboard =
             Plugboard::new(runtime.clone(), RelayConfig::default(), Arc::new(Tokens), self.watcher.clone());
         for port in [PUBLIC_PORT, LINK_PORT] {
-            let Ok(listener) = doors.bind(SocketAddr::new(host(RELAY_HOST), port)) else {
+            let Ok(listener) = doors.bind(SocketAddr::new(address, port)) else {
                 self.ledger.violate(format!("the port {port} is still in use"));
                 continue;
             };
@@ -211,6 +217,28 @@ impl Stage {
         }
         let relay = Relay { plugboard, connections: runtime.group(), doors: doors.group() };
         self.lock().relay = Some(relay);
+        self.net.name("plugboard", [address]);
+    }
+
+    /// Starts the plugboard that takes over, which has the name from now on, and asks the present one to go.
+    pub fn hand_relay_over(&self) {
+        self.shut_relay_down();
+        let number = {
+            let mut processes = self.lock();
+            let former = processes.relay.take();
+            processes.former_relays.extend(former);
+            u8::try_from(processes.former_relays.len()).unwrap_or(u8::MAX)
+        };
+        self.start_relay_at(host(RELAY_HOST + number));
+    }
+
+    /// The tasks of plugboards that handed over, and their sessions.
+    #[must_use]
+    pub fn left_behind(&self) -> (usize, usize) {
+        let processes = self.lock();
+        let relays = processes.former_relays.iter();
+        let left = relays.map(|one| (self.executor.tasks(one.connections), one.plugboard.counts().sessions));
+        left.fold((0, 0), |(tasks, sessions), one| (tasks + one.0, sessions + one.1))
     }
 
     /// Ends the plugboard's process on the spot.

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!   announce      answers say `Connection: close`, telephones are asked to move, new ones are refused
-//!      │ delay    balancers notice; longer if some telephones have moved and others are still at it
-//!   finish        requests that came before have their answers; whoever still comes is served
-//!      │ grace
+//!      │          until the requests that came before are over for as long as the delay: balancers notice, and the
+//!      │          clients that were answered last are told. Longer if some telephones have moved and others are at it.
+//!      │          Whoever comes is served.
 //!   close         the listener closes; kept connections on which nothing comes are closed
-//!      │ grace    the last requests have their answers, or are cut off
+//!      │          until the last requests have their answers, or are cut off when the grace is over
 //!   leave         sessions end
 //! ```
 
@@ -19,7 +19,7 @@ use telephone_core::limits::{DRAIN_TIME, FAREWELL_TIME};
 use telephone_core::time::Timestamp;
 use telephone_core::wire::Move;
 
-use super::{Plugboard, ports, spread};
+use super::{Inner, Plugboard, ports, spread};
 use crate::runtime::Runtime;
 
 /// How often a relay that goes looks whether it may go on.
@@ -30,9 +30,9 @@ const MOVE_TIME: Duration = Duration::from_secs(3);
 /// How a relay goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrainConfig {
-    /// How long everything goes on, so that balancers notice. (L13)
+    /// How long everything goes on, so that balancers notice, and clients that keep connections. (L13)
     pub delay: Duration,
-    /// How long what is in flight may take to finish after that. (L13)
+    /// How much longer what is in flight may take. (L13)
     pub grace: Duration,
     /// Where telephones are to go, `ws://` or `wss://`; if nowhere in particular, where they dialled before.
     pub to: Option<String>,
@@ -47,7 +47,7 @@ impl Default for DrainConfig {
 /// How many exchanges are in flight.
 #[derive(Debug, Default)]
 pub(super) struct Exchanges {
-    /// Those that began before the relay waited for them, and those that began later.
+    /// Those that began before the relay said that it leaves, and those that began later.
     counts: [AtomicUsize; 2],
     is_later: AtomicBool,
 }
@@ -91,17 +91,15 @@ impl<R: Runtime> Plugboard<R> {
     /// Dropping the future leaves the relay as it is at that moment.
     pub async fn drain(&self, config: &DrainConfig, close: impl Future<Output = ()>) {
         let relay = &*self.0;
-        let deadline = |time: Duration| relay.runtime.now() + time;
+        let start = relay.runtime.now();
+        let (moves_end, grace_end) = (start + config.delay + MOVE_TIME, start + config.delay + config.grace);
         relay.draining.raise();
+        relay.exchanges.divide();
         let within_ms = u64::try_from(spread(relay).as_millis()).unwrap_or(u64::MAX);
         relay.registry.ask_to_move(&Move { within_ms, url: config.to.clone() });
-        let moves_end = deadline(config.delay + MOVE_TIME);
-        relay.runtime.sleep_until(deadline(config.delay)).await;
+        self.wait_quiet(config.delay, grace_end).await;
         self.wait_until(moves_end, || relay.registry.is_nobody_moving()).await;
 
-        let grace_end = deadline(config.grace);
-        relay.exchanges.divide();
-        self.wait_until(grace_end, || relay.exchanges.earlier() == 0).await;
         close.await;
         ports::close_all(relay);
         relay.closing.raise();
@@ -115,7 +113,19 @@ impl<R: Runtime> Plugboard<R> {
         };
         relay.registry.leave_where(code, |_, _| true);
         let is_empty = || relay.exchanges.all() == 0 && relay.registry.counts().sessions == 0;
-        self.wait_until(deadline(FAREWELL_TIME), is_empty).await;
+        self.wait_until(relay.runtime.now() + FAREWELL_TIME, is_empty).await;
+    }
+
+    /// Waits until the requests that came before have been over for `time`.
+    async fn wait_quiet(&self, time: Duration, deadline: Timestamp) {
+        let Inner { runtime, exchanges, .. } = &*self.0;
+        let mut since = runtime.now();
+        while runtime.now() < deadline.min(since + time) {
+            runtime.sleep_until(deadline.min(since + time).min(runtime.now() + INTERVAL)).await;
+            if exchanges.earlier() > 0 {
+                since = runtime.now();
+            }
+        }
     }
 
     async fn wait_until(&self, deadline: Timestamp, is_reached: impl Fn() -> bool) {

@@ -131,7 +131,7 @@ impl Plugboard {
         stage: &mut Stage<'_>,
     ) -> Result<SessionKey, RefusedCode> {
         if self.is_draining {
-            return Err(RefusedCode::Busy);
+            return Err(RefusedCode::Leaving);
         }
         let now = stage.clock.timestamp();
         let config = SessionConfig {
