@@ -25,15 +25,16 @@ pub enum NotARecording {
 
 /// Who looks on while a recording is replayed.
 pub trait Witness {
-    /// This input is about to be given, the `number`th of the segment.
-    fn on_input(&mut self, number: u64, input: &Input);
+    /// This input is about to be given, the `number`th of the segment. The recording has `before` for the hash of the trace
+    /// until now.
+    fn on_input(&mut self, number: u64, input: &Input, before: TraceHash);
     /// This came of it, and that is the hash of the trace with it.
     fn on_output(&mut self, output: &Output, trace: TraceHash);
 }
 
 /// Nobody looks on.
 impl Witness for () {
-    fn on_input(&mut self, _: u64, _: &Input) {}
+    fn on_input(&mut self, _: u64, _: &Input, _: TraceHash) {}
     fn on_output(&mut self, _: &Output, _: TraceHash) {}
 }
 
@@ -150,7 +151,7 @@ impl<'a> Replay<'a> {
                 Ok(Record::Input { trace, input }) => {
                     self.compare(trace, &mut outcome);
                     outcome.inputs += 1;
-                    witness.on_input(outcome.inputs, &input);
+                    witness.on_input(outcome.inputs, &input, TraceHash::from_number(trace));
                     input.apply(&mut self.recorded);
                     if let Some(tape) = self.recorded.tape() {
                         witness.on_output(tape.last(), tape.trace());
@@ -169,7 +170,9 @@ impl<'a> Replay<'a> {
         outcome
     }
 
-    fn trace(&self) -> TraceHash {
+    /// The hash of the trace so far, also of what the segments before this one hold.
+    #[must_use]
+    pub fn trace(&self) -> TraceHash {
         self.recorded.tape().map_or(TraceHash::EMPTY, Tape::trace)
     }
 

@@ -124,7 +124,7 @@ struct Seen {
 }
 
 impl Witness for Seen {
-    fn on_input(&mut self, number: u64, input: &Input) {
+    fn on_input(&mut self, number: u64, input: &Input, _: TraceHash) {
         assert_eq!(number, self.inputs.len() as u64 + 1);
         self.inputs.push(input.clone());
     }

@@ -113,7 +113,7 @@ pub fn input(profile: Profile, input: &Input) -> String {
         Input::Activity { .. } => "◀── octets".into(),
         Input::Disconnect { link, .. } => format!("link {} is gone", link.number()),
         Input::Timeout { .. } => "time has passed".into(),
-        Input::Transmit { .. } => "the link takes a message".into(),
+        Input::Transmit { .. } => "the link takes".into(),
         Input::PollEvent => "what is new".into(),
         Input::Open { opening: of, end, .. } => format!("open {}{}", opening(of), ended(*end)),
         Input::Accept => "accept".into(),
@@ -140,22 +140,24 @@ pub fn input(profile: Profile, input: &Input) -> String {
     }
 }
 
-/// An output in words; `None` if the input gives nothing back.
+/// An output in words, behind an arrow; `None` if the input gives nothing back.
 #[must_use]
 pub fn output(profile: Profile, output: &Output) -> Option<String> {
     let text = match output {
         Output::Nothing => return None,
+        Output::Message(Some(octets)) => {
+            return Some(format!("──▶ {} ({} octets)", message(profile, octets), octets.len()));
+        }
         Output::Message(None) | Output::Event(None) | Output::Accepted(None) | Output::Head(None) => {
             "nothing".into()
-        }
-        Output::Message(Some(octets)) => {
-            format!("──▶ {} ({} octets)", message(profile, octets), octets.len())
         }
         Output::Event(Some(Event::Renewal(_))) => "Renewal".into(),
         Output::Event(Some(event)) => format!("{event:?}"),
         Output::Opened(Ok(id)) => format!("stream {id}"),
         Output::Opened(Err(error)) => error.to_string(),
-        Output::Accepted(Some(accepted)) => format!("stream {}, {}", accepted.id, opening(&accepted.opening)),
+        Output::Accepted(Some(accepted)) => {
+            format!("stream {}, {}", accepted.id, opening(&accepted.opening))
+        }
         Output::Room(count) | Output::Written(Ok(count)) => format!("{count} octets"),
         Output::Written(Err(stopped)) => stopped.to_string(),
         Output::Given(Ok(())) => "given".into(),
@@ -171,5 +173,5 @@ pub fn output(profile: Profile, output: &Output) -> Option<String> {
         Output::Resumed(Ok(link)) => format!("link {}", link.number()),
         Output::Resumed(Err(error)) => error.to_string(),
     };
-    Some(text)
+    Some(format!("→ {text}"))
 }
