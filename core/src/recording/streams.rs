@@ -14,6 +14,9 @@ impl RecordedSend<'_> {
     /// As [`SendStream::capacity`](crate::session::SendStream::capacity).
     pub fn capacity(&mut self) -> usize {
         let id = self.id;
+        if !self.recorded.is_noted(|session| session.is_room_news(id)) {
+            return self.plain().capacity();
+        }
         self.recorded.note(|| Input::Capacity { id });
         let room = self.plain().capacity();
         self.recorded.told(|| Output::Room(room));

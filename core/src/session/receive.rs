@@ -418,6 +418,8 @@ impl Session {
         if stream.send.stopped.is_some() {
             return self.charge(now);
         }
+        let has_credit = stream.send.sent < stream.send.limit;
+        assert!(has_credit || !cfg!(planted = "stop-without-credit"), "a reader leaves that gives no credit");
         stream.send.stopped = Some(Reset { code, touched: Touched::Unknown });
         stream.send.reset(Reset { code: ResetCode::Stopped, touched: Touched::Unknown });
         self.list_to_send(id);

@@ -46,6 +46,14 @@ impl Session {
         !self.unaccepted.is_empty()
     }
 
+    /// Whether it makes a difference that a stream's writer asks for room.
+    pub(crate) fn is_room_news(&self, id: StreamId) -> bool {
+        self.streams.get(&id).is_some_and(|stream| {
+            let has_room = stream.send.is_writable() && stream.send.room() > 0;
+            stream.send.wants_room == has_room
+        })
+    }
+
     /// Whether a read of a stream would yield anything.
     pub(crate) fn is_readable(&self, id: StreamId) -> bool {
         self.streams.get(&id).is_none_or(|stream| {

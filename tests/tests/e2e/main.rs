@@ -17,6 +17,7 @@ mod heads;
 mod identity;
 mod interim;
 mod mounts;
+mod recordings;
 mod refusals;
 mod replicas;
 mod resume;
