@@ -29,7 +29,7 @@ pub struct TapeConfig {
     pub about: String,
     /// Whether bodies, tokens and all else that people sent is kept. Without it they are redacted.
     pub keeps_contents: bool,
-    /// Octets of a segment after which the next one begins.
+    /// Octets of records after which the next segment begins. A snapshot does not count, however large it is.
     pub segment_bytes: usize,
     /// Where it goes.
     pub sink: Box<dyn Sink>,
@@ -45,7 +45,7 @@ pub struct Tape {
     /// None while a recording is replayed, and when it is over.
     sink: Option<Box<dyn Sink>>,
     trace: TraceHash,
-    /// Octets in the segment.
+    /// Octets of records in the segment.
     written: usize,
     /// An input was noted, and nothing came of it yet.
     is_applying: bool,
@@ -113,7 +113,7 @@ impl Tape {
             start,
         };
         let octets = format::start(&header);
-        self.written = octets.len();
+        self.written = 0;
         self.put(|sink| sink.begin(&octets));
     }
 

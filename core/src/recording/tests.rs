@@ -1,12 +1,13 @@
 //! Random use of two recorded sessions, replayed from each segment on.
 
+mod memory;
 mod redaction;
 mod world;
 
 use alloc::vec::Vec;
 use proptest::prelude::*;
 
-use super::{Ending, Input, NotARecording, Output, Replay, Witness};
+use super::{Ending, Input, NotARecording, Output, Replay, Sink, Witness};
 use crate::trace::TraceHash;
 use world::{World, record};
 

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
-use super::world::{Memory, SECRET, World, secret_fields, tape};
+use super::memory::Memory;
+use super::world::{SECRET, World, secret_fields, tape};
 use crate::limits::SessionLimits;
 use crate::recording::{Ending, Recorded, Replay, redact};
 use crate::session::{Role, SessionConfig};

@@ -5,7 +5,6 @@ use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
-use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
@@ -13,36 +12,15 @@ use crate::error::{LeaveCode, Reset, ResetCode, Touched};
 use crate::limits::SessionLimits;
 use crate::message::{Headers, RequestHead, ResponseHead};
 use crate::random::Random;
-use crate::recording::{Recorded, Sink, Tape, TapeConfig};
+use crate::recording::{Recorded, Tape, TapeConfig};
 use crate::session::{Event, Incoming, Role, SessionConfig, StreamId};
 use crate::time::Timestamp;
 use crate::wire::{Opening, Profile, Settings};
 
+use super::memory::Memory;
+
 /// What everything secret is made of.
 pub(super) const SECRET: &str = "hunter2";
-
-/// Segments in memory.
-#[derive(Clone, Default)]
-pub(super) struct Memory(Arc<Mutex<Vec<Vec<u8>>>>);
-
-impl Sink for Memory {
-    fn begin(&mut self, start: &[u8]) -> bool {
-        self.0.lock().expect("no panic").push(start.to_vec());
-        true
-    }
-
-    fn append(&mut self, record: &[u8]) -> bool {
-        let mut segments = self.0.lock().expect("no panic");
-        segments.last_mut().expect("a segment began").extend_from_slice(record);
-        true
-    }
-}
-
-impl Memory {
-    pub(super) fn segments(&self) -> Vec<Vec<u8>> {
-        self.0.lock().expect("no panic").clone()
-    }
-}
 
 pub(super) fn tape(memory: &Memory, segment_bytes: usize, keeps_contents: bool) -> Tape {
     let sink = Box::new(memory.clone());
