@@ -45,12 +45,16 @@ pub enum Input {
     End { id: StreamId, trailers: Headers },
     /// `send(id).reset`.
     Reset { id: StreamId, reset: Reset },
+    /// `recv(id).peek`.
+    Peek { id: StreamId },
     /// `recv(id).read`.
     Read { id: StreamId },
     /// `recv(id).take_head`.
     TakeHead { id: StreamId },
     /// `recv(id).credit`.
     Credit { id: StreamId, count: usize, now: Timestamp },
+    /// `recv(id).consume`.
+    Consume { id: StreamId, count: usize, now: Timestamp },
     /// `recv(id).stop`.
     Stop { id: StreamId, code: ResetCode },
     /// `release`.
@@ -95,9 +99,11 @@ impl Input {
             Self::Respond { id, head, end } => ignore(to.send(id).respond(head, end)),
             Self::End { id, trailers } => to.send(id).end(trailers),
             Self::Reset { id, reset } => to.send(id).reset(reset),
+            Self::Peek { id } => ignore(to.recv(id).peek()),
             Self::Read { id } => ignore(to.recv(id).read()),
             Self::TakeHead { id } => ignore(to.recv(id).take_head()),
             Self::Credit { id, count, now } => to.recv(id).credit(count, now),
+            Self::Consume { id, count, now } => to.recv(id).consume(count, now),
             Self::Stop { id, code } => to.recv(id).stop(code),
             Self::Release { id } => to.release(id),
             Self::Leave { code, now } => to.leave(code, now),
@@ -122,6 +128,7 @@ impl Input {
             | Self::Transmit { now, .. }
             | Self::Open { now, .. }
             | Self::Credit { now, .. }
+            | Self::Consume { now, .. }
             | Self::Leave { now, .. }
             | Self::Authorize { now, .. }
             | Self::ConfirmRenewal { now, .. }
@@ -135,6 +142,7 @@ impl Input {
             | Self::Respond { .. }
             | Self::End { .. }
             | Self::Reset { .. }
+            | Self::Peek { .. }
             | Self::Read { .. }
             | Self::TakeHead { .. }
             | Self::Stop { .. }

@@ -33,13 +33,6 @@ impl Deref for Recorded {
     }
 }
 
-impl From<Session> for Recorded {
-    /// A session without a tape.
-    fn from(session: Session) -> Self {
-        Self { session, tape: None }
-    }
-}
-
 impl Recorded {
     /// As [`Session::new`], on a tape if there is one.
     #[must_use]

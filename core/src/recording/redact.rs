@@ -254,9 +254,11 @@ pub(super) fn input(profile: Profile, of: &mut Input) {
         | Input::Accept
         | Input::Capacity { .. }
         | Input::Reset { .. }
+        | Input::Peek { .. }
         | Input::Read { .. }
         | Input::TakeHead { .. }
         | Input::Credit { .. }
+        | Input::Consume { .. }
         | Input::Stop { .. }
         | Input::Release { .. }
         | Input::Leave { .. }

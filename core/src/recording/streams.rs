@@ -93,6 +93,18 @@ impl RecordedSend<'_> {
 }
 
 impl RecordedRecv<'_> {
+    /// As [`RecvStream::peek`](crate::session::RecvStream::peek).
+    pub fn peek(&mut self) -> Incoming {
+        let id = self.id;
+        if !self.recorded.is_noted(|session| session.is_readable(id)) {
+            return self.plain().peek();
+        }
+        self.recorded.note(|| Input::Peek { id });
+        let incoming = self.plain().peek();
+        self.recorded.told(|| Output::Incoming(incoming.clone()));
+        incoming
+    }
+
     /// As [`RecvStream::read`](crate::session::RecvStream::read).
     pub fn read(&mut self) -> Incoming {
         let id = self.id;
@@ -125,6 +137,14 @@ impl RecordedRecv<'_> {
         let id = self.id;
         self.recorded.note(|| Input::Credit { id, count, now });
         self.plain().credit(count, now);
+        self.recorded.told(|| Output::Nothing);
+    }
+
+    /// As [`RecvStream::consume`](crate::session::RecvStream::consume).
+    pub fn consume(&mut self, count: usize, now: Timestamp) {
+        let id = self.id;
+        self.recorded.note(|| Input::Consume { id, count, now });
+        self.plain().consume(count, now);
         self.recorded.told(|| Output::Nothing);
     }
 

@@ -125,9 +125,12 @@ pub fn input(profile: Profile, input: &Input) -> String {
         Input::Reset { id, reset } => {
             format!("stream {id}: reset, {:?}, touched {:?}", reset.code, reset.touched)
         }
+        Input::Peek { id } => format!("stream {id}: look"),
         Input::Read { id } => format!("stream {id}: read"),
         Input::TakeHead { id } => format!("stream {id}: take the head"),
-        Input::Credit { id, count, .. } => format!("stream {id}: {count} octets were taken"),
+        Input::Credit { id, count, .. } | Input::Consume { id, count, .. } => {
+            format!("stream {id}: {count} octets were taken")
+        }
         Input::Stop { id, code } => format!("stream {id}: stop, {code:?}"),
         Input::Release { id } => format!("stream {id}: release"),
         Input::Leave { code, .. } => format!("leave, {code:?}"),
