@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Why one direction of a stream was reset. Travels as a varint; unknown codes read as [`ResetCode::Other`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ResetCode {
     /// Nobody wants the rest: the client left, or the handle was dropped.
     Cancelled,
@@ -99,7 +99,7 @@ impl Touched {
 }
 
 /// How one direction of a stream ended early.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reset {
     /// Why.
     pub code: ResetCode,
@@ -108,7 +108,7 @@ pub struct Reset {
 }
 
 /// Why a head cannot cross. The peer would end the session for it, so that it never leaves this end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error, Serialize)]
 pub enum HeadRefused {
     /// It is larger, or has more fields, than a frame takes.
     #[error("a head does not fit a frame")]
@@ -119,7 +119,7 @@ pub enum HeadRefused {
 }
 
 /// Why a session leaves, as it travels in the leave frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LeaveCode {
     /// No new streams; those that are open may finish.
     Draining,
@@ -176,7 +176,7 @@ impl LeaveCode {
 }
 
 /// Why a session is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error, Serialize, Deserialize)]
 pub enum CloseReason {
     /// Both ends agreed: the last stream of a draining session is done.
     #[error("the session ended on purpose")]
@@ -199,7 +199,7 @@ pub enum CloseReason {
 }
 
 /// The rules that a peer can break, one variant each. Every one of them ends the session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error, Serialize, Deserialize)]
 pub enum Misbehaviour {
     /// A frame or a varint went past the end of its message.
     #[error("a frame is cut short")]

@@ -1,6 +1,7 @@
 //! Every limit with its default, its unit and its precedent (faults.md rows L1 to L18 in brackets).
 
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// A mebibyte.
 const MIB: u64 = 1024 * 1024;
@@ -96,7 +97,7 @@ pub const MOUNTS_MAX: usize = 64;
 pub const MOUNT_BYTES_MAX: usize = 512;
 
 /// Limits of one session. (L5–L9)
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionLimits {
     /// A stream's credit that is always there, outside the session window: octets.
     pub stream_floor: u64,

@@ -7,6 +7,7 @@
 mod headers;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::http1::is_offered;
 
@@ -34,7 +35,7 @@ pub(crate) fn word(octets: &[u8]) -> Bytes {
 }
 
 /// A request's head (RFC 9110 §6): what the telephone's side needs to write the request afresh.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestHead {
     /// Any method token of up to `METHOD_BYTES_MAX` octets.
     pub method: Bytes,
@@ -59,7 +60,7 @@ impl RequestHead {
 }
 
 /// A response's head, final or interim (1xx).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResponseHead {
     /// 100 to 599.
     pub status: u16,

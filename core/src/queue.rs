@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use bytes::{Buf, Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
 
 /// Pieces below this are gathered: a queue entry and the buffer that it pins would cost more than a copy.
 const GATHER_BYTES: usize = 1024;
@@ -9,7 +10,8 @@ const GATHER_BYTES: usize = 1024;
 const GATHERED_BYTES_MAX: usize = 8 * 1024;
 
 /// Octets in order, in as few pieces as is cheap: what is small and goes through at once costs one allocation.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Pieces", into = "Pieces")]
 pub struct ByteQueue {
     /// The first piece; empty if there is none but what is gathered.
     first: Bytes,
@@ -17,6 +19,29 @@ pub struct ByteQueue {
     /// Small pieces gathered behind the others.
     gathered: BytesMut,
     len: usize,
+}
+
+/// A queue as it is kept in a snapshot: how it is cut decides how much one read yields.
+#[derive(Serialize, Deserialize)]
+struct Pieces {
+    first: Bytes,
+    more: VecDeque<Bytes>,
+    gathered: BytesMut,
+}
+
+impl From<ByteQueue> for Pieces {
+    fn from(queue: ByteQueue) -> Self {
+        let ByteQueue { first, more, gathered, len: _ } = queue;
+        Self { first, more, gathered }
+    }
+}
+
+impl From<Pieces> for ByteQueue {
+    fn from(pieces: Pieces) -> Self {
+        let Pieces { first, more, gathered } = pieces;
+        let len = first.len() + more.iter().map(Bytes::len).sum::<usize>() + gathered.len();
+        Self { first, more, gathered, len }
+    }
 }
 
 impl ByteQueue {
@@ -106,6 +131,14 @@ impl ByteQueue {
     /// Throws everything away and frees the memory.
     pub fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// Puts zeros in the place of all octets. The pieces stay as they are.
+    pub(crate) fn blank(&mut self) {
+        for piece in core::iter::once(&mut self.first).chain(&mut self.more) {
+            *piece = Bytes::from(alloc::vec![0; piece.len()]);
+        }
+        self.gathered.fill(0);
     }
 
     fn seal(&mut self) {

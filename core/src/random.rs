@@ -1,10 +1,11 @@
 //! Jitter: numbers that look random and follow from a seed alone, so that a run can be repeated.
 
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// `SplitMix64` (Steele, Lea and Flood 2014): one word of state, good enough to spread telephones over
 /// time. Whoever knows the seed knows every number, so it makes no secret.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Random(u64);
 
 impl Random {

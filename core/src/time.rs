@@ -2,12 +2,13 @@
 
 use core::ops::{Add, Sub};
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// A moment on the driver's monotonic clock, in microseconds since an epoch that the driver chose.
 ///
 /// The core never reads a clock. Two timestamps compare only if they come from one driver. Arithmetic
 /// saturates, so a hostile or absurd duration cannot overflow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Timestamp(u64);
 
 impl Timestamp {

@@ -60,6 +60,36 @@ fn ensure(built: &Built, targets: &str) {
 
 fn build(targets: &str) -> Result<(), String> {
     let target = directory().parent().expect("target");
+    let mut cargo = cargo_build(target);
+    cargo.args(["--workspace", targets, "--profile", &profile()]);
+    finish(cargo)
+}
+
+/// `telephone` with a bug planted into the core, `cfg!(planted = "name")`: without TLS and unoptimised, and so soon built. It lies where no other build does.
+///
+/// # Panics
+/// If it does not build.
+pub fn planted(name: &str) -> PathBuf {
+    let target = directory().parent().expect("target").join("planted").join("programs").join(name);
+    std::fs::create_dir_all(&target).expect("room for a build");
+    // The cfg reaches the crates of this workspace alone, so that dependencies are built once.
+    let wrapper = target.join("rustc");
+    let script = format!("#!/bin/sh\nrustc=$1\nshift\nexec \"$rustc\" \"$@\" --cfg 'planted=\"{name}\"'\n");
+    if std::fs::read_to_string(&wrapper).ok().as_ref() != Some(&script) {
+        std::fs::write(&wrapper, script).expect("room for a build");
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&wrapper, executable).expect("a file of our own");
+    }
+    let mut cargo = cargo_build(&target);
+    cargo.args(["--package", "telephone-cli", "--no-default-features"]);
+    cargo.env("RUSTC_WORKSPACE_WRAPPER", wrapper).env("CARGO_PROFILE_DEV_DEBUG", "none");
+    if let Err(said) = finish(cargo) {
+        panic!("telephone does not build:\n{said}");
+    }
+    target.join("debug").join("telephone")
+}
+
+fn cargo_build(target: &Path) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     // What cargo tells a test of its package is news to build scripts (ring's): they would run again each time.
     for (name, _) in std::env::vars_os() {
@@ -68,7 +98,11 @@ fn build(targets: &str) -> Result<(), String> {
             cargo.env_remove(&name);
         }
     }
-    cargo.args(["build", "--workspace", targets, "--profile", &profile(), "--target-dir"]).arg(target);
-    let output = cargo.current_dir(workspace()).output().expect("cargo runs");
+    cargo.arg("build").arg("--target-dir").arg(target).current_dir(workspace());
+    cargo
+}
+
+fn finish(mut cargo: Command) -> Result<(), String> {
+    let output = cargo.output().expect("cargo runs");
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }

@@ -16,6 +16,7 @@ mod observe;
 mod plugboard_url;
 mod pump;
 mod raw;
+mod recorder;
 mod relay;
 mod runtime;
 mod service;
@@ -34,6 +35,7 @@ pub use backend::{BackendUrl, BadBackendUrl};
 pub use observe::{AccessRecord, Observer, Unobserved};
 pub use plugboard_url::{BadUrl, PlugboardUrl};
 pub use raw::RawStream;
+pub use recorder::Recorder;
 pub use relay::{DrainConfig, Plugboard, RelayConfig, RoomsConfig, TcpPorts, Trust};
 pub use runtime::{Endpoint, Listener, Runtime};
 pub use service::{BodyLost, BoxError, Incoming};
@@ -48,8 +50,8 @@ pub use token::{Token, TokenSource};
 pub mod embedding {
     pub use crate::{
         Acceptor, BackendUrl, BadBackendUrl, BadUrl, BodyLost, BoxError, BuildError, ConnectError,
-        EmbedError, Endpoint, Handle, Incoming, LineStatus, RawStream, ServeError, State, Stats, Status,
-        Token, TokenSource,
+        EmbedError, Endpoint, Handle, Incoming, LineStatus, RawStream, Recorder, ServeError, State, Stats,
+        Status, Token, TokenSource,
     };
     pub use {bytes, http, http_body};
 }

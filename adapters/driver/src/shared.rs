@@ -10,9 +10,8 @@ use std::task::{Context, Waker};
 
 use bytes::Bytes;
 use telephone_core::error::{CloseReason, LeaveCode};
-use telephone_core::session::{
-    Accepted, CannotResume, Event, LinkId, OpenError, Session, SessionStats, StreamId,
-};
+use telephone_core::recording::Recorded;
+use telephone_core::session::{Accepted, CannotResume, Event, LinkId, OpenError, SessionStats, StreamId};
 use telephone_core::time::Timestamp;
 use telephone_core::wire::{Opening, Stats};
 
@@ -44,7 +43,7 @@ struct StreamWakers {
 }
 
 struct State {
-    session: Session,
+    session: Recorded,
     streams: BTreeMap<StreamId, StreamWakers>,
     /// Who waits for the peer to allow one more stream.
     openers: Queue,
@@ -79,7 +78,7 @@ struct Shared {
 }
 
 impl SharedSession {
-    pub(crate) fn new(session: Session, clock: Clock) -> Self {
+    pub(crate) fn new(session: Recorded, clock: Clock) -> Self {
         let seen = session.link();
         let (streams, openers) = (BTreeMap::new(), Queue::default());
         let state = State { session, streams, openers, link: None, seen };
@@ -98,13 +97,13 @@ impl SharedSession {
     }
 
     /// Runs one verb, then wakes the link if there is something to say.
-    pub(crate) fn with<T>(&self, verb: impl FnOnce(&mut Session, Timestamp) -> T) -> T {
+    pub(crate) fn with<T>(&self, verb: impl FnOnce(&mut Recorded, Timestamp) -> T) -> T {
         let now = self.now();
         self.change(|state| verb(&mut state.session, now))
     }
 
     /// Runs one verb that asks for no time, likewise.
-    pub(crate) fn act<T>(&self, verb: impl FnOnce(&mut Session) -> T) -> T {
+    pub(crate) fn act<T>(&self, verb: impl FnOnce(&mut Recorded) -> T) -> T {
         self.change(|state| verb(&mut state.session))
     }
 
@@ -131,7 +130,7 @@ impl SharedSession {
     }
 
     /// Runs one input or output of the link itself, which needs no waking.
-    pub(crate) fn with_link<T>(&self, turn: impl FnOnce(&mut Session) -> T) -> T {
+    pub(crate) fn with_link<T>(&self, turn: impl FnOnce(&mut Recorded) -> T) -> T {
         turn(&mut self.lock().session)
     }
 
@@ -207,7 +206,7 @@ impl SharedSession {
 
     /// Takes the next stream that the peer opened.
     pub(crate) fn accept(&self) -> Option<(Opening, StreamHandle)> {
-        let Accepted { id, opening } = self.act(Session::accept)?;
+        let Accepted { id, opening } = self.act(Recorded::accept)?;
         Some((opening, StreamHandle::new(self.clone(), id)))
     }
 
@@ -248,7 +247,7 @@ impl SharedSession {
 
     /// Ends the session without a word.
     pub(crate) fn abandon(&self) {
-        self.act(Session::abandon);
+        self.act(Recorded::abandon);
     }
 
     pub(crate) fn stats(&self) -> SessionStats {
@@ -276,7 +275,7 @@ impl SharedSession {
         id: StreamId,
         wait: Wait,
         cx: &Context<'_>,
-        look: impl FnOnce(&mut Session) -> Option<T>,
+        look: impl FnOnce(&mut Recorded) -> Option<T>,
     ) -> Option<T> {
         let mut state = self.lock();
         let found = look(&mut state.session);

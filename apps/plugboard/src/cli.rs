@@ -164,6 +164,14 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) limit: Vec<String>,
 
+    /// Record in this directory what each session is given, for `telephone replay`: bodies as lengths, no secrets
+    #[arg(long, value_name = "DIR", env = "PLUGBOARD_RECORD")]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Record bodies, tokens and all else that passes as it is
+    #[arg(long, env = "PLUGBOARD_RECORD_BODIES", value_parser = BoolishValueParser::new())]
+    pub(crate) record_bodies: bool,
+
     /// Where one line for each request goes: a file, - for standard output, or off
     #[arg(long, value_name = "FILE", env = "PLUGBOARD_ACCESS_LOG", default_value = "-",
           value_parser = Destination::parse)]

@@ -53,7 +53,8 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let tcp = settings.tcp_ports.map(|ports| TcpPorts { address, ports, are_shared });
     let public_url = settings.public_url.map(|url| url.to_string());
     let config = relay_config(settings.limits, settings.trust, public_url);
-    let config = RelayConfig { tcp, rooms: settings.rooms, ..config };
+    let recorder = settings.recording.map(|recording| recording.open("plugboard")).transpose()?;
+    let config = RelayConfig { tcp, rooms: settings.rooms, recorder, ..config };
     let relay = Plugboard::new(runtime, config, Arc::new(authority), Arc::clone(&telemetry) as Arc<_>);
     let is_draining = Arc::new(AtomicBool::new(false));
     let routes = admin::routes(Admin {

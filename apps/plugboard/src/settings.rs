@@ -9,7 +9,7 @@ use std::thread::available_parallelism;
 
 use ipnet::IpNet;
 use telephone_driver::{DrainConfig, PlugboardUrl, RoomsConfig};
-use telephone_sidecar::{LogFormat, Usage};
+use telephone_sidecar::{LogFormat, Recording, Usage};
 
 use crate::access_log::Destination;
 use crate::cli::ServeOptions;
@@ -43,6 +43,8 @@ pub struct ServeSettings {
     pub threads: NonZeroUsize,
     /// Every limit.
     pub limits: Limits,
+    /// Where sessions are recorded, if they are.
+    pub recording: Option<Recording>,
     /// Where access lines go.
     pub access_log: Destination,
     /// How log lines look.
@@ -68,6 +70,8 @@ impl ServeSettings {
             ));
         }
         let rooms = rooms(options.rooms, options.client_tokens, options.origin)?;
+        let bodies = "--record-bodies (PLUGBOARD_RECORD_BODIES)";
+        let recording = Recording::asked_for(options.record, options.record_bodies, bodies)?;
         let expectations = Expectations { audience: options.audience, issuer: options.issuer };
         Ok(Self {
             listen: options.listen,
@@ -85,6 +89,7 @@ impl ServeSettings {
             },
             threads: options.threads.unwrap_or_else(default_threads),
             limits: limits(&options.limit)?,
+            recording,
             access_log: options.access_log,
             log_format: options.log_format,
         })

@@ -3,15 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use telephone_driver::{PlugboardUrl, Runtime, TelephoneBuilder, Token};
 
 use crate::exclusive::{Either, TOKEN, TOKEN_FILE, either};
 use crate::logging::LogFormat;
+use crate::recording::Recording;
 use crate::token_file::TokenFile;
 use crate::usage::{Stop, Usage};
 use crate::values;
+
+/// The option that keeps bodies in recordings, by its names.
+const BODIES: &str = "--record-bodies (TELEPHONE_RECORD_BODIES)";
 
 /// The options of every verb.
 #[derive(Debug, Args)]
@@ -48,6 +53,14 @@ pub(crate) struct LineOptions {
     #[arg(long, value_name = "FILE", env = "TELEPHONE_CA")]
     pub(crate) ca: Option<PathBuf>,
 
+    /// Record in this directory what each session is given, for `telephone replay`: bodies as lengths, no secrets
+    #[arg(long, value_name = "DIR", env = "TELEPHONE_RECORD")]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Record bodies, tokens and all else that passes as it is
+    #[arg(long, env = "TELEPHONE_RECORD_BODIES", value_parser = BoolishValueParser::new())]
+    pub(crate) record_bodies: bool,
+
     /// How log lines look; RUST_LOG sets their levels
     #[arg(long, value_name = "F", env = "LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
@@ -78,6 +91,8 @@ pub struct LineSettings {
     pub backoff_max: Duration,
     /// PEM roots to trust instead of the platform's.
     pub ca: Option<PathBuf>,
+    /// Where sessions are recorded, if they are.
+    pub recording: Option<Recording>,
     /// How log lines look.
     pub log_format: LogFormat,
 }
@@ -103,6 +118,7 @@ impl LineSettings {
             backoff_base: options.backoff_base,
             backoff_max: options.backoff_max,
             ca: options.ca,
+            recording: Recording::asked_for(options.record, options.record_bodies, BODIES)?,
             log_format: options.log_format,
         })
     }
@@ -110,7 +126,7 @@ impl LineSettings {
     /// Tells a telephone of it.
     ///
     /// # Errors
-    /// The token's file cannot be read.
+    /// The token's file cannot be read, or the directory of recordings not be written.
     pub(crate) fn describe<R: Runtime>(
         self,
         mut telephone: TelephoneBuilder<R>,
@@ -121,6 +137,9 @@ impl LineSettings {
         }
         if let Some(file) = self.ca {
             telephone = telephone.ca(file);
+        }
+        if let Some(recording) = self.recording {
+            telephone = telephone.record(recording.open("telephone")?);
         }
         match self.token {
             TokenOrigin::Fixed(token) => Ok(telephone.token(token)),

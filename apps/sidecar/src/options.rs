@@ -11,6 +11,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::connect::{CONNECT_EXAMPLES, ConnectOptions, ConnectSettings, Side};
 use crate::line::LineOptions;
 use crate::logging::LogFormat;
+use crate::replay::{REPLAY_EXAMPLES, ReplayOptions, ReplaySettings};
 use crate::settings::Settings;
 use crate::status::StatusOptions;
 use crate::usage::Stop;
@@ -30,6 +31,10 @@ Examples:
 
   See what a running one is doing, through its health page:
     telephone status --health 127.0.0.1:4100
+
+  Record what its sessions are given, to find out later what went wrong:
+    telephone --record /var/lib/telephone --plugboard ws://127.0.0.1:4000 --mount /api --port 3000
+    telephone replay FILE
 
 RELAY_URL stands in for PLUGBOARD_URL, and LOCAL_PORT for BACKEND_PORT, where no variable says otherwise.
 A token comes from `plugboard token`. Exit codes: 0 after a clean stop, 1 after a failure, 2 for bad usage,
@@ -104,6 +109,9 @@ enum Verb {
     Connect(Box<ConnectOptions>),
     /// Show what a running sidecar is doing, by its health page
     Status(StatusOptions),
+    /// Replay what was recorded with --record, and see whether the same comes of it
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(ReplayOptions),
 }
 
 /// What a program was asked to do.
@@ -115,6 +123,8 @@ pub enum Command {
     Connect(Box<ConnectSettings>),
     /// Show what the sidecar with this health page is doing.
     Status(SocketAddr),
+    /// Replay a recording.
+    Replay(ReplaySettings),
 }
 
 impl Command {
@@ -127,7 +137,7 @@ impl Command {
                 (settings.line.log_format, LevelFilter::ERROR)
             }
             Self::Connect(settings) => (settings.line.log_format, LevelFilter::INFO),
-            Self::Status(_) => (LogFormat::Text, LevelFilter::INFO),
+            Self::Status(_) | Self::Replay(_) => (LogFormat::Text, LevelFilter::INFO),
         }
     }
 }
@@ -148,6 +158,7 @@ where
             Ok(Command::Connect(Box::new(ConnectSettings::new(*options, matches)?)))
         }
         (Some(Verb::Status(options)), _) => Ok(Command::Status(options.health)),
+        (Some(Verb::Replay(options)), _) => Ok(Command::Replay(options.into())),
         _ => Ok(Command::Serve(Box::new(Settings::new(options, &matches)?))),
     }
 }

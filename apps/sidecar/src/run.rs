@@ -12,6 +12,7 @@ use crate::logging;
 use crate::memory;
 use crate::options::{self, Command};
 use crate::probes;
+use crate::replay;
 use crate::settings::Settings;
 use crate::status;
 use crate::usage::Stop;
@@ -43,6 +44,7 @@ pub async fn run<R: Runtime>(
         Command::Serve(settings) => serve(runtime, *settings, signals).await,
         Command::Connect(settings) => connect::run(runtime, *settings, signals).await,
         Command::Status(health) => status::show(health),
+        Command::Replay(settings) => replay::show(&settings),
     }
 }
 

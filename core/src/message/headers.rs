@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use serde::{Deserialize, Serialize};
 
 use crate::wire::varint;
 
@@ -12,7 +13,7 @@ pub type Field<'a> = (&'a [u8], &'a [u8]);
 ///
 /// All of them stand in one buffer as they cross the tunnel, so that to read, to copy and to send a head costs one
 /// allocation and no more than its octets.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Headers {
     /// Names and values by turns, each behind its length as a varint.
     octets: Vec<u8>,

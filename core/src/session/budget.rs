@@ -1,5 +1,7 @@
 //! A token bucket for frames that move nothing. [L8]
 
+use serde::{Deserialize, Serialize};
+
 use crate::limits::SessionLimits;
 use crate::time::Timestamp;
 
@@ -10,7 +12,7 @@ const EARNED: u64 = 8;
 /// One token, in the bucket's micro units.
 const TOKEN: u64 = 1_000_000;
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Budget {
     /// Micro tokens that time gave, at most `burst`.
     level: u64,

@@ -6,6 +6,7 @@
 //! from the window when they are given, no sender can exceed it, and no frame has to say so.
 
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 use crate::limits::SessionLimits;
 use crate::time::Timestamp;
@@ -18,7 +19,7 @@ const ROUND_TRIP_MIN: Duration = Duration::from_millis(1);
 const WINDOW_IDLE: Duration = Duration::from_secs(10);
 
 /// The session window: what is reserved of it, and how it grows.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Ledger {
     window: u64,
     reserved: u64,
@@ -64,7 +65,7 @@ impl Ledger {
 }
 
 /// The receiving end of one stream direction's credit.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Grant {
     received: u64,
     consumed: u64,

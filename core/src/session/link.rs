@@ -7,12 +7,14 @@
 //!     └──────────── resume ───────────────┘      (also while the old link still counts as up)
 //! ```
 
+use serde::{Deserialize, Serialize};
+
 use super::{Phase, Session};
 use crate::error::{CloseReason, LeaveCode};
 use crate::time::Timestamp;
 
 /// One of a session's links, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LinkId(u64);
 
 impl LinkId {
@@ -26,7 +28,7 @@ impl LinkId {
 }
 
 /// Why a session cannot go on over a new link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize)]
 pub enum CannotResume {
     /// It is over, or about to be.
     #[error("the session is over")]

@@ -4,6 +4,7 @@
 //! not a dead peer (law 6).
 
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 use super::Role;
 use crate::limits::{FAREWELL_TIME, SessionLimits, TOKEN_GRACE};
@@ -32,7 +33,7 @@ pub(super) enum Timer {
     Grace,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Liveness {
     random: Random,
     /// The last octet from the peer.

@@ -20,6 +20,7 @@ mod liveness;
 mod orders;
 mod positions;
 mod receive;
+mod snapshot;
 mod stream;
 mod transmit;
 mod types;
@@ -29,6 +30,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 pub use crate::error::HeadRefused;
 use crate::error::{CloseReason, LeaveCode, Reset, ResetCode, Touched};
@@ -56,7 +58,7 @@ const OVERHEAD_BYTES_MAX: usize = 256;
 pub(crate) const HEAD_BYTES_MAX: usize = MESSAGE_BYTES_MAX - CONTROL_BYTES_MAX - OVERHEAD_BYTES_MAX;
 
 /// Where the session stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Phase {
     Open,
     /// One end said that it leaves; open streams finish, and then the one that said so ends the session.
@@ -69,7 +71,7 @@ enum Phase {
 }
 
 /// Counts of streams opened in one direction.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Slots {
     /// Streams opened so far.
     opened: u64,
@@ -78,7 +80,7 @@ struct Slots {
 }
 
 /// Session-wide frames that are due. Each is one flag, however often it was asked for.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct DueFrames {
     pong: Option<u64>,
     ping: bool,
@@ -93,7 +95,7 @@ struct DueFrames {
 }
 
 /// What is known of the peer's numbers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct PeerStats {
     asked_at: Option<Timestamp>,
     /// An answer is awaited.
@@ -102,7 +104,7 @@ struct PeerStats {
 }
 
 /// One session. See the [module](self) for its contract.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Session {
     config: SessionConfig,
     phase: Phase,

@@ -3,17 +3,20 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use super::transmit::Message;
 use super::{Event, HEAD_BYTES_MAX, Role, Session};
 use crate::error::Misbehaviour;
 use crate::time::Timestamp;
 use crate::wire::{Frame, Move, Scope};
 
-/// The frames that are to say so: of each kind the latest, and none that would not fit a message.
-#[derive(Debug, Default)]
+/// What of that is to be said: of each the latest, and nothing that would not fit a message.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct DueOrders {
-    moving: Option<Frame>,
-    scope: Option<Frame>,
+    /// What the next move frame says: an order, or from a telephone that it was followed.
+    moving: Option<Option<Move>>,
+    scope: Option<Scope>,
 }
 
 impl DueOrders {
@@ -22,8 +25,8 @@ impl DueOrders {
     }
 }
 
-fn fitting(frame: Frame) -> Option<Frame> {
-    Some(frame).filter(|frame| frame.size() <= HEAD_BYTES_MAX)
+fn fits(frame: &Frame) -> bool {
+    frame.size() <= HEAD_BYTES_MAX
 }
 
 impl Session {
@@ -32,14 +35,15 @@ impl Session {
     /// that fits no message.
     pub fn ask_to_move(&mut self, order: Move) {
         if self.config.role == Role::Plugboard {
-            self.due.orders.moving = fitting(Frame::Move(Some(order)));
+            let order = Some(order);
+            self.due.orders.moving = Some(order).filter(|order| fits(&Frame::Move(order.clone())));
         }
     }
 
     /// Says that the session elsewhere is there. Only a telephone does: no effect otherwise.
     pub fn confirm_move(&mut self) {
         if self.config.role == Role::Telephone {
-            self.due.orders.moving = fitting(Frame::Move(None));
+            self.due.orders.moving = Some(None);
         }
     }
 
@@ -47,7 +51,7 @@ impl Session {
     /// [`confirm_renewal`](Session::confirm_renewal). Only a plugboard does: no effect otherwise.
     pub fn tell_scope(&mut self, mounts: Vec<String>) {
         if self.config.role == Role::Plugboard {
-            self.due.orders.scope = fitting(Frame::Scope(Scope { mounts }));
+            self.due.orders.scope = Some(Scope { mounts }).filter(|scope| fits(&Frame::Scope(scope.clone())));
         }
     }
 
@@ -75,10 +79,8 @@ impl Session {
 
     pub(super) fn put_orders(&mut self, message: &mut Message) {
         let DueOrders { moving, scope } = &mut self.due.orders;
-        for due in [scope, moving] {
-            if message.takes_control() && due.as_ref().is_some_and(|frame| message.try_put(frame)) {
-                *due = None;
-            }
-        }
+        let is_put = |message: &mut Message, frame: Frame| message.takes_control() && message.try_put(&frame);
+        scope.take_if(|scope| is_put(message, Frame::Scope(scope.clone())));
+        moving.take_if(|order| is_put(message, Frame::Move(order.clone())));
     }
 }

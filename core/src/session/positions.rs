@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use bytes::{BufMut, Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
 
 use crate::limits::{ACK_BYTES, ACK_DELAY, SessionLimits};
 use crate::time::Timestamp;
@@ -11,7 +12,7 @@ use crate::wire::varint;
 const KEPT_OVERHEAD_BYTES: usize = 64;
 
 /// A numbered message that was sent and is not acknowledged.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Kept {
     message: Bytes,
     /// Where its numbered frames begin, if others stand before them: those are not said again.
@@ -39,7 +40,7 @@ impl Kept {
 ///
 /// While the ring is full nothing numbered is built. A full ring that the peer keeps emptying is what holds this end
 /// back: it doubles, up to its maximum. One that stays full belongs to a dead link and does not grow.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Sent {
     is_kept: bool,
     ring: VecDeque<Kept>,
@@ -133,6 +134,20 @@ impl Sent {
         self.is_kept && self.acknowledged <= position && position <= self.position
     }
 
+    /// The messages that are kept.
+    pub(super) fn messages(&mut self) -> impl Iterator<Item = &mut Bytes> {
+        self.ring.iter_mut().map(|kept| &mut kept.message)
+    }
+
+    /// Whether the counts agree with what is kept.
+    pub(super) fn is_sound(&self) -> bool {
+        let unacknowledged = self.position.checked_sub(self.acknowledged);
+        let is_kept_whole = unacknowledged.is_some_and(|count| self.ring.len() as u64 <= count);
+        let is_countable = unacknowledged.is_some_and(|count| count <= u64::from(u32::MAX));
+        let octets: usize = self.ring.iter().map(Kept::weight).sum();
+        is_kept_whole && is_countable && self.octets == octets && self.next <= self.ring.len()
+    }
+
     /// A new link: everything that is kept is said again.
     pub(super) const fn rewind(&mut self) {
         self.next = if cfg!(planted = "replay-skips-one") { 1 } else { 0 };
@@ -152,7 +167,7 @@ impl Sent {
 }
 
 /// The numbered messages of the peer: how many have arrived, and what the peer does not know of that.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Received {
     /// Whether the peer waits to be told: it keeps what it sent.
     is_kept: bool,

@@ -16,14 +16,20 @@ use crate::wire::{Frame, Opening, Setting, Stats};
 impl Session {
     /// A message came in. Never fails: a peer that breaks a rule ends the session with a reason.
     pub fn handle_message(&mut self, link: LinkId, message: Bytes, now: Timestamp) {
+        let size = message.len();
+        self.handle_sized_message(link, message, size, now);
+    }
+
+    /// A message that counts as one of `size` octets: what a recording redacted.
+    pub(crate) fn handle_sized_message(&mut self, link: LinkId, message: Bytes, size: usize, now: Timestamp) {
         self.handle_activity(link, now);
         let is_current = self.link() == Some(link) || cfg!(planted = "old-link-believed");
         if !is_current || matches!(self.phase, Phase::Closing(_)) {
             return;
         }
-        self.stats.bytes_received += message.len() as u64;
+        self.stats.bytes_received += size as u64;
         self.ledger.shrink(&self.config.limits, now);
-        if let Err(misbehaviour) = self.on_message(message, now) {
+        if let Err(misbehaviour) = self.on_message(message, size, now) {
             self.misbehave(misbehaviour, now);
         }
     }
@@ -82,8 +88,8 @@ impl Session {
         }
     }
 
-    fn on_message(&mut self, message: Bytes, now: Timestamp) -> Result<(), Misbehaviour> {
-        let (profile, size) = (self.config.profile, message.len());
+    fn on_message(&mut self, message: Bytes, size: usize, now: Timestamp) -> Result<(), Misbehaviour> {
+        let profile = self.config.profile;
         if size > profile.message_bytes_max() {
             return Err(Misbehaviour::MessageSize);
         }
@@ -414,6 +420,8 @@ impl Session {
         if stream.send.stopped.is_some() {
             return self.charge(now);
         }
+        let has_credit = stream.send.sent < stream.send.limit;
+        assert!(has_credit || !cfg!(planted = "stop-without-credit"), "a reader leaves that gives no credit");
         stream.send.stopped = Some(Reset { code, touched: Touched::Unknown });
         stream.send.reset(Reset { code: ResetCode::Stopped, touched: Touched::Unknown });
         self.list_to_send(id);

@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::credit::Grant;
 use crate::error::{Reset, ResetCode};
@@ -11,7 +12,7 @@ use crate::queue::ByteQueue;
 use crate::wire::Opening;
 
 /// What has to be said before a direction's first octet.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Preface {
     /// The opener's open frame, not sent yet.
     Open(Opening),
@@ -22,7 +23,7 @@ pub(super) enum Preface {
 }
 
 /// How far one direction of ours has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum SendState {
     /// More may be written.
     Open,
@@ -35,7 +36,7 @@ pub(super) enum SendState {
 }
 
 /// Our direction of a stream: a bounded buffer in front of the peer's credit.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct SendHalf {
     pub(super) preface: Preface,
     pub(super) buffer: ByteQueue,
@@ -168,7 +169,7 @@ impl SendHalf {
 }
 
 /// How far one direction of the peer's has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum RecvState {
     /// More may come.
     Open,
@@ -179,7 +180,7 @@ pub(super) enum RecvState {
 }
 
 /// The peer's direction of a stream: heads, then octets, then one ending.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct RecvHalf {
     pub(super) heads: VecDeque<ResponseHead>,
     pub(super) interims: usize,
@@ -227,7 +228,7 @@ impl RecvHalf {
 }
 
 /// Which of the session's lists a stream stands in.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Listed {
     pub(super) to_send: bool,
     pub(super) control: bool,
@@ -235,20 +236,20 @@ pub(super) struct Listed {
 }
 
 /// Control that is due for a stream.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Due {
     pub(super) credit: bool,
     pub(super) stop: bool,
 }
 
 /// What the application has not been told yet.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct News {
     pub(super) readable: bool,
     pub(super) writable: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Stream {
     /// Whether this end opened it.
     pub(super) is_ours: bool,

@@ -5,13 +5,14 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{CloseReason, HeadRefused, LeaveCode};
 use crate::limits::SessionLimits;
 use crate::wire::{Move, Opening, Profile, Settings, StreamId};
 
 /// Which end a session is. Nothing but the parity of stream ids, and who holds the token, follows from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// Opens streams with odd numbers.
     Telephone,
@@ -20,7 +21,7 @@ pub enum Role {
 }
 
 /// What a session is made with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SessionConfig {
     /// Which end this is.
     pub role: Role,
@@ -39,7 +40,7 @@ pub struct SessionConfig {
 
 /// What the application may do now. Each is told once; a stream's flags are told again only after more
 /// has happened, and never after its release.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// The peer opened streams: [`Session::accept`](super::Session::accept) until there are no more.
     Opened,
@@ -72,7 +73,7 @@ pub enum Event {
 }
 
 /// A stream that the peer opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// Its number, to be given to [`Session::release`](super::Session::release) in the end.
     pub id: StreamId,
@@ -81,7 +82,7 @@ pub struct Accepted {
 }
 
 /// Why a stream could not be opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize)]
 pub enum OpenError {
     /// The session is over, one end of it is leaving, or its token ran out.
     #[error("the session takes no new streams")]
@@ -95,7 +96,7 @@ pub enum OpenError {
 }
 
 /// Numbers for statistics, counted since the session began.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionStats {
     /// Octets of messages sent.
     pub bytes_sent: u64,

@@ -1,6 +1,7 @@
 //! Borrowed views of one stream: what an application writes to and reads from.
 
 use bytes::Bytes;
+use serde::Serialize;
 
 use super::stream::{RecvState, SendState};
 use super::{HEAD_BYTES_MAX, HeadRefused, Session, StreamId};
@@ -11,12 +12,12 @@ use crate::time::Timestamp;
 use crate::wire;
 
 /// The peer no longer reads this direction, or the session is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize)]
 #[error("the peer stopped reading: {0:?}")]
 pub struct Stopped(pub Reset);
 
 /// What stands next in the peer's direction of a stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Incoming {
     /// An answer's head; take it with [`RecvStream::take_head`].
     Head,

@@ -1,8 +1,8 @@
 //! Frames: one place that writes each and one that reads it.
 
 use bytes::{Buf as _, BufMut, Bytes, BytesMut};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::hello::{Hello, Refused, Welcome};
 use super::moving::Move;
@@ -14,7 +14,7 @@ use crate::error::{LeaveCode, Misbehaviour, Reset, ResetCode, Touched};
 use crate::message::{Headers, ResponseHead};
 
 /// The number of a stream: even if the plugboard opened it, odd if the telephone did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StreamId(u64);
 
 impl StreamId {

@@ -4,6 +4,7 @@ use alloc::string::{String, ToString as _};
 use core::net::SocketAddr;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
 
 use super::frame::take_octets;
 use super::{head, rules, varint};
@@ -11,7 +12,7 @@ use crate::error::Misbehaviour;
 use crate::message::RequestHead;
 
 /// What a stream is opened for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Opening {
     /// An HTTP exchange that came for `mount`.
     Http {

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use bytes::{Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
 
 use super::{Frame, Frames, json, varint};
 use crate::error::Misbehaviour;
@@ -9,7 +10,7 @@ use crate::limits::{MESSAGE_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::websocket::MessageType;
 
 /// How the frames of a link are written. The telephone chooses, by the WebSocket subprotocol that it offers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Profile {
     /// `telephone.v1`: many frames in one binary message, for speed.
     #[default]

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use telephone_core::limits::SessionLimits;
-use telephone_core::session::{LinkId, Role, Session, SessionConfig, StreamId};
+use telephone_core::recording::words;
+use telephone_core::session::{LinkId, Role, Session, SessionConfig};
 use telephone_core::time::{Timestamp, earliest};
-use telephone_core::wire::{Frame, Frames, Opening, Profile, Settings};
+use telephone_core::wire::{Profile, Settings};
 
 /// One way through the link.
 const LATENCY: Duration = Duration::from_millis(10);
@@ -75,7 +76,7 @@ impl Chart {
         let is_any = up.is_some() || down.is_some();
         let fate = if self.is_dark { Fate::Lost } else { Fate::Arrived };
         for (message, is_up) in up.iter().map(|it| (it, true)).chain(down.iter().map(|it| (it, false))) {
-            self.draw(&describe(message), is_up, fate);
+            self.draw(&words::message(Profile::Binary, message), is_up, fate);
         }
         if is_any {
             self.now = self.now + LATENCY;
@@ -94,7 +95,7 @@ impl Chart {
 
     /// Draws a message of a handshake.
     pub(crate) fn hand_over(&mut self, message: &Bytes, is_up: bool) {
-        self.draw(&describe(message), is_up, Fate::Arrived);
+        self.draw(&words::message(Profile::Binary, message), is_up, Fate::Arrived);
         self.now = self.now + LATENCY;
     }
 
@@ -146,79 +147,4 @@ fn hear(session: &mut Session, message: Bytes, now: Timestamp) {
     let link: LinkId = session.latest_link();
     session.handle_message(link, message, now);
     while session.poll_event().is_some() {}
-}
-
-/// A message in words: its acknowledgement in brackets, then its frames.
-fn describe(message: &Bytes) -> String {
-    let (ack, frames) = Frames::of(message.clone()).expect("a message of ours");
-    let mut data: Option<(StreamId, usize, usize)> = None;
-    let mut words = vec![format!("[{ack}]")];
-    let flush = |data: &mut Option<(StreamId, usize, usize)>, words: &mut Vec<String>| {
-        if let Some((id, octets, count)) = data.take() {
-            let times = if count > 1 { format!(" in {count} frames") } else { String::new() };
-            words.push(format!("data {id}, {octets} octets{times}"));
-        }
-    };
-    for frame in frames.map(|frame| frame.expect("a frame of ours")) {
-        match (&mut data, frame) {
-            (Some((last, octets, count)), Frame::Data { id, octets: more }) if *last == id => {
-                *octets += more.len();
-                *count += 1;
-            }
-            (_, Frame::Data { id, octets }) => {
-                flush(&mut data, &mut words);
-                data = Some((id, octets.len(), 1));
-            }
-            (_, frame) => {
-                flush(&mut data, &mut words);
-                words.push(name(&frame));
-            }
-        }
-    }
-    flush(&mut data, &mut words);
-    let frames = words.split_off(1).join(" · ");
-    format!("{} {frames}", words.join(" "))
-}
-
-fn name(frame: &Frame) -> String {
-    let ended = |end: bool| if end { ", end" } else { "" };
-    match frame {
-        Frame::Hello(hello) => match &hello.resume {
-            None => format!("hello {}", hello.mounts.join(" ")),
-            Some(resume) => format!("hello, go on with {} behind {}", resume.session, resume.position),
-        },
-        Frame::Welcome(welcome) => match welcome.resumed {
-            None => format!("welcome {}, window {} ms", welcome.session, welcome.resume_window_ms),
-            Some(position) => format!("welcome, {} goes on behind {position}", welcome.session),
-        },
-        Frame::Refused(refused) => format!("refused: {}", refused.reason),
-        Frame::Open { id, end, opening, .. } => match opening {
-            Opening::Http { head, .. } => {
-                let method = String::from_utf8_lossy(&head.method);
-                let target = String::from_utf8_lossy(&head.target);
-                format!("open {id}, {method} {target}{}", ended(*end))
-            }
-            Opening::Tcp { .. } => format!("open {id}, tcp{}", ended(*end)),
-        },
-        Frame::Head { id, end, head } => format!("head {id}, {}{}", head.status, ended(*end)),
-        Frame::Data { id, octets } => format!("data {id}, {} octets", octets.len()),
-        Frame::End { id, .. } => format!("end {id}"),
-        Frame::Reset { id, reset } => {
-            format!("reset {id}, {:?}, touched {:?}", reset.code, reset.touched).to_lowercase()
-        }
-        Frame::Stop { id, code } => format!("stop {id}, {code:?}").to_lowercase(),
-        Frame::Credit { id, limit } => format!("credit {id}, {limit}"),
-        Frame::Streams { limit } => format!("streams {limit}"),
-        Frame::Ping(number) => format!("ping {number}"),
-        Frame::Pong(number) => format!("pong {number}"),
-        Frame::Ack => "ack".into(),
-        Frame::Leave { code, last } => format!("leave {code:?}, last {last}").to_lowercase(),
-        Frame::Renew { .. } => "renew".into(),
-        Frame::Stats(stats) => format!("stats{}", if stats.is_some() { "" } else { "?" }),
-        Frame::Move(Some(order)) => format!("move, within {} ms", order.within_ms),
-        Frame::Move(None) => "move, done".into(),
-        Frame::Scope(scope) => format!("scope {}", scope.mounts.join(" ")),
-        Frame::Renewed { expires_in_s } => format!("renewed, {expires_in_s:?} s"),
-        Frame::Skipped { kind } => format!("type {kind}"),
-    }
 }

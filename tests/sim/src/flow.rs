@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use telephone_core::error::Reset;
 use telephone_core::message::Headers;
-use telephone_core::session::{Incoming, RecvStream, SendStream};
+use telephone_core::recording::{RecordedRecv, RecordedSend};
+use telephone_core::session::Incoming;
 use telephone_core::time::Timestamp;
 
 use crate::clock::Micros;
@@ -78,7 +79,7 @@ impl Source {
     }
 
     /// Writes what can be written now.
-    pub fn offer(&mut self, mut send: SendStream<'_>, now: Micros) -> Offered {
+    pub fn offer(&mut self, mut send: RecordedSend<'_>, now: Micros) -> Offered {
         loop {
             if self.held.is_empty() {
                 if self.made == self.length {
@@ -143,7 +144,7 @@ impl Sink {
     }
 
     /// Takes what can be taken now.
-    pub fn drain(&mut self, recv: &mut RecvStream<'_>, now: Micros) -> Drained {
+    pub fn drain(&mut self, recv: &mut RecordedRecv<'_>, now: Micros) -> Drained {
         loop {
             if let Some(paced) = self.paced.as_ref().filter(|paced| paced.next_at > now) {
                 return Drained::Later(paced.next_at);

@@ -19,6 +19,7 @@ pub mod laws;
 pub mod line;
 pub mod net;
 pub mod oracle;
+pub mod recorder;
 pub mod scenario;
 pub mod shrink;
 pub mod stage;
@@ -30,6 +31,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use choices::Choices;
 use oracle::Violation;
+use recorder::Recorder;
 use scenario::Scenario;
 use world::{Report, World};
 
@@ -42,8 +44,17 @@ pub fn scenario(seed: u64) -> Scenario {
 /// Runs a scenario. A panic is a broken law too.
 #[must_use]
 pub fn run_scenario(scenario: &Scenario, is_told: bool) -> Report {
-    let run = || World::new(scenario, is_told).run();
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Report {
+    run_world(|| World::new(scenario, is_told))
+}
+
+/// Runs a scenario whose sessions are recorded.
+#[must_use]
+pub fn record_scenario(scenario: &Scenario, is_told: bool, recorder: &Recorder) -> Report {
+    run_world(|| World::recorded(scenario, is_told, recorder.clone()))
+}
+
+fn run_world<'a>(world: impl FnOnce() -> World<'a>) -> Report {
+    catch_unwind(AssertUnwindSafe(|| world().run())).unwrap_or_else(|panic| Report {
         hash: 0,
         events: None,
         violation: Some(Violation { law: "I1", what: panic_text(panic.as_ref()) }),

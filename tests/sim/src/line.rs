@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use telephone_core::session::{Accepted, Event as News, LinkId, Session, StreamId};
+use telephone_core::recording::Recorded;
+use telephone_core::session::{Accepted, Event as News, LinkId, StreamId};
 use telephone_core::time::Timestamp;
 
 use crate::clock::{Event, Micros};
@@ -17,11 +18,15 @@ pub trait Leg: Sized {
     type Ended;
 
     /// Takes up a stream that the peer opened, or refuses it.
-    fn accept(accepted: Accepted, place: Place, session: &mut Session, stage: &mut Stage<'_>)
-    -> Option<Self>;
+    fn accept(
+        accepted: Accepted,
+        place: Place,
+        session: &mut Recorded,
+        stage: &mut Stage<'_>,
+    ) -> Option<Self>;
 
     /// Moves what can be moved now; says so if the exchange is over for this leg.
-    fn pump(&mut self, place: Place, session: &mut Session, stage: &mut Stage<'_>) -> Option<Self::Ended>;
+    fn pump(&mut self, place: Place, session: &mut Recorded, stage: &mut Stage<'_>) -> Option<Self::Ended>;
 }
 
 /// Where a leg is.
@@ -62,7 +67,7 @@ impl Alarm {
 #[derive(Debug)]
 pub struct Line<L: Leg> {
     /// The session.
-    pub session: Session,
+    pub session: Recorded,
     /// Its number, the same at both ends.
     pub number: u64,
     side: Side,
@@ -85,7 +90,7 @@ pub struct Line<L: Leg> {
 impl<L: Leg> Line<L> {
     /// A session whose first link is a wire.
     #[must_use]
-    pub fn new(session: Session, number: u64, side: Side, actor: u32, wire: u32, now: Micros) -> Self {
+    pub fn new(session: Recorded, number: u64, side: Side, actor: u32, wire: u32, now: Micros) -> Self {
         let wire = session.link().map(|link| (wire, link));
         Self {
             session,

@@ -2,13 +2,17 @@
 
 use std::io::{IsTerminal, Write};
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use telephone_sim::oracle::Violation;
-use telephone_sim::{run_scenario, scenario, shrink};
+use telephone_sim::recorder::Recorder;
+use telephone_sim::scenario::Scenario;
+use telephone_sim::world::Report;
+use telephone_sim::{record_scenario, run_scenario, scenario, shrink};
 
 /// The session protocol of telephone and plugboard in a world of faults.
 #[derive(Debug, Parser)]
@@ -26,6 +30,9 @@ struct Options {
     /// Prints the scenario that broke a law as it was drawn, not made smaller.
     #[arg(long)]
     no_shrink: bool,
+    /// Records the sessions of the seed that runs alone, or of the scenario that broke a law, to files of this directory.
+    #[arg(long)]
+    record: Option<PathBuf>,
 }
 
 fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
@@ -33,6 +40,9 @@ fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
     let parse = |number: &str| number.parse::<u64>().map_err(|error| error.to_string());
     Ok(parse(from)?..parse(to)?)
 }
+
+/// Octets of a recording's segment: all of a session, whatever it does.
+const SEGMENT_BYTES: usize = 64 * 1024 * 1024;
 
 /// What all runs came to.
 #[derive(Default)]
@@ -56,15 +66,31 @@ fn main() -> ExitCode {
     // A panic is reported as a violation; its message belongs there and not between the lines.
     std::panic::set_hook(Box::new(|_| {}));
     match options.seed {
-        Some(seed) => replay(seed),
+        Some(seed) => replay(&options, seed),
         None => run_all(&options),
     }
 }
 
-fn replay(seed: u64) -> ExitCode {
+/// Runs a scenario, tells its events, and keeps its recordings if that was asked for.
+fn tell_all(scenario: &Scenario, record: Option<&Path>) -> Report {
+    let recorder = Recorder::new(SEGMENT_BYTES);
+    let report = match record {
+        Some(_) => record_scenario(scenario, true, &recorder),
+        None => run_scenario(scenario, true),
+    };
+    if let Some(directory) = record {
+        match recorder.write(directory) {
+            Ok(count) => println!("{count} recordings in {}", directory.display()),
+            Err(error) => println!("cannot record to {}: {error}", directory.display()),
+        }
+    }
+    report
+}
+
+fn replay(options: &Options, seed: u64) -> ExitCode {
     let scenario = scenario(seed);
     println!("seed {seed}\n{scenario}");
-    let report = run_scenario(&scenario, true);
+    let report = tell_all(&scenario, options.record.as_deref());
     print!("{}", report.events.unwrap_or_default());
     println!("trace hash {:016x}", report.hash);
     match report.violation {
@@ -168,7 +194,7 @@ fn explain(options: &Options, seed: u64, violation: &Violation) {
         smallest = shrink::shrink(smallest, breaks);
     }
     println!("the smallest scenario that breaks it:\n{smallest}");
-    let report = run_scenario(&smallest, true);
+    let report = tell_all(&smallest, options.record.as_deref());
     print!("{}", report.events.unwrap_or_default());
     if let Some(found) = report.violation {
         println!("violation of {}: {}", found.law, found.what);

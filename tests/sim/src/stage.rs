@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use telephone_core::random::Random;
+use telephone_core::recording::Tape;
 
 use crate::actors::issuer::Issuer;
 use crate::clock::{Clock, Event, Micros};
 use crate::net::{Arrival, Rules, Side, Wire};
 use crate::oracle::Oracle;
+use crate::recorder::Recorder;
 use crate::scenario::{Request, Scenario};
 use crate::trace::Trace;
 
@@ -45,6 +47,8 @@ pub struct Stage<'a> {
     pub sessions: u64,
     /// Links over which a session went on.
     pub resumed: u64,
+    /// What records the sessions, if they are recorded.
+    pub recorder: Option<Recorder>,
     connections: Vec<Connection>,
     /// The last moment of a redial, and how many there were.
     redials: (Micros, u32),
@@ -65,6 +69,7 @@ impl<'a> Stage<'a> {
             is_healed: false,
             sessions: 0,
             resumed: 0,
+            recorder: None,
             connections: Vec::new(),
             redials: (0, 0),
         }
@@ -74,6 +79,12 @@ impl<'a> Stage<'a> {
     #[must_use]
     pub const fn now(&self) -> Micros {
         self.clock.now()
+    }
+
+    /// The tape of a session that begins.
+    #[must_use]
+    pub fn tape(&self, side: Side, actor: u32, session: u64) -> Option<Tape> {
+        self.recorder.as_ref().map(|recorder| recorder.tape(side, actor, session))
     }
 
     /// The plan of a request, or of a probe.

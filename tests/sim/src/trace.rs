@@ -3,12 +3,14 @@
 
 use std::fmt::Write as _;
 
+use telephone_core::trace::TraceHash;
+
 use crate::clock::Micros;
 
 /// A run's trace. The same seed gives the same hash. (I47)
 #[derive(Debug)]
 pub struct Trace {
-    hash: u64,
+    hash: TraceHash,
     text: Option<String>,
 }
 
@@ -16,24 +18,17 @@ impl Trace {
     /// An empty trace; with `is_told` its events are also kept as text.
     #[must_use]
     pub fn new(is_told: bool) -> Self {
-        Self { hash: 0x6A09_E667_F3BC_C908, text: is_told.then(String::new) }
+        Self { hash: TraceHash::EMPTY, text: is_told.then(String::new) }
     }
 
     /// Mixes a number in.
     pub const fn mix(&mut self, word: u64) {
-        let mixed = (self.hash ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.hash = mixed ^ (mixed >> 29);
+        self.hash.mix(word);
     }
 
     /// Mixes octets in.
     pub fn mix_octets(&mut self, octets: &[u8]) {
-        self.mix(octets.len() as u64);
-        let mut words = octets.chunks_exact(8);
-        for word in &mut words {
-            self.mix(u64::from_le_bytes(word.try_into().unwrap_or_default()));
-        }
-        let rest = words.remainder().iter().rev();
-        self.mix(rest.fold(0, |word, octet| (word << 8) | u64::from(*octet)));
+        self.hash.mix_octets(octets);
     }
 
     /// Notes an event; `tell` is asked for its text only if somebody will read it.
@@ -50,7 +45,7 @@ impl Trace {
     /// The hash so far.
     #[must_use]
     pub const fn hash(&self) -> u64 {
-        self.hash
+        self.hash.number()
     }
 
     /// The events as text, if they were kept.

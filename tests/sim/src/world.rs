@@ -9,6 +9,7 @@ use crate::actors::{exchange, operator};
 use crate::clock::{Event, Micros, Owner, SECOND};
 use crate::net::Side;
 use crate::oracle::{Outcome, Violation};
+use crate::recorder::Recorder;
 use crate::scenario::{BackendFault, Body, Pace, Request, Scenario, Shape};
 use crate::stage::{Note, Stage};
 
@@ -97,7 +98,19 @@ impl<'a> World<'a> {
     /// A world in which nothing has happened yet.
     #[must_use]
     pub fn new(scenario: &'a Scenario, is_told: bool) -> Self {
+        Self::on(Stage::new(scenario, is_told))
+    }
+
+    /// One whose sessions are recorded.
+    #[must_use]
+    pub fn recorded(scenario: &'a Scenario, is_told: bool, recorder: Recorder) -> Self {
         let mut stage = Stage::new(scenario, is_told);
+        stage.recorder = Some(recorder);
+        Self::on(stage)
+    }
+
+    fn on(mut stage: Stage<'a>) -> Self {
+        let scenario = stage.scenario;
         for (index, request) in scenario.requests.iter().enumerate() {
             stage.clock.plan(request.at, Event::Request(index as u32));
         }

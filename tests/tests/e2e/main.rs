@@ -18,6 +18,7 @@ mod heads;
 mod identity;
 mod interim;
 mod mounts;
+mod recordings;
 mod refusals;
 mod renewals;
 mod replicas;

@@ -31,6 +31,7 @@ use crate::authority::Authority;
 use crate::connection::Connection;
 use crate::flag::Flag;
 use crate::observe::Observer;
+use crate::recorder::Recorder;
 use crate::runtime::Runtime;
 use crate::shared::SharedSession;
 pub use drain::DrainConfig;
@@ -62,6 +63,8 @@ pub struct RelayConfig {
     pub tcp: Option<TcpPorts>,
     /// How `/client` and `/agent` serve rooms; those paths are like all others if they do not.
     pub rooms: Option<RoomsConfig>,
+    /// What records what each session is given: nothing by default.
+    pub recorder: Option<Recorder>,
 }
 
 impl Default for RelayConfig {
@@ -75,6 +78,7 @@ impl Default for RelayConfig {
             public_url: None,
             tcp: None,
             rooms: None,
+            recorder: None,
         }
     }
 }

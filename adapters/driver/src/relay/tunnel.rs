@@ -13,8 +13,9 @@ use telephone_core::handshake::{self, Reception};
 use telephone_core::http1::OwnAnswer;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::mount::Mount;
+use telephone_core::recording::Recorded;
 use telephone_core::router::{Identity, Registration, ResumeSecret, SessionKey};
-use telephone_core::session::{CannotResume, Event, LinkId, Role, Session, SessionConfig};
+use telephone_core::session::{CannotResume, Event, LinkId, Role, SessionConfig};
 use telephone_core::target;
 use telephone_core::wire::{Hello, Opening, Profile, Refused, RefusedCode, Settings, Welcome};
 
@@ -233,7 +234,9 @@ fn register<R: Runtime>(
         seed: fastrand::u64(..),
         resume_window: hello.settings.resume_window(relay.config.session.resume_window),
     };
-    let mut session = Session::new(config, now);
+    let key = relay.registry.next_key();
+    let tape = relay.config.recorder.as_ref().and_then(|recorder| recorder.tape(key.number()));
+    let mut session = Recorded::new(config, now, tape);
     session.authorize(grant.good_for, now);
     let link = session.link().ok_or_else(|| refused(RefusedCode::Busy, "the session has no link"))?;
     let clock: Clock = {
@@ -241,7 +244,6 @@ fn register<R: Runtime>(
         Arc::new(move || relay.runtime.now())
     };
     let session = SharedSession::new(session, clock);
-    let key = relay.registry.next_key();
     let registration = Registration { identity, epoch: hello.epoch, mounts, secret };
     let registered = relay.registry.register(key, registration, &grant, session.clone(), now);
     registered.map_err(|error| refused(error.code(), error))?;

@@ -41,7 +41,7 @@ pub(crate) fn limited(limits: SessionLimits) -> SharedSession {
         seed: 1,
         resume_window: Duration::ZERO,
     };
-    SharedSession::new(Session::new(config, Timestamp::ZERO), Arc::new(|| Timestamp::ZERO))
+    SharedSession::new(Recorded::new(config, Timestamp::ZERO, None), Arc::new(|| Timestamp::ZERO))
 }
 
 pub(crate) fn opening() -> Opening {

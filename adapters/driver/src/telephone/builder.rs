@@ -15,6 +15,7 @@ use super::raw::{Acceptor, Arrivals, RawService};
 use super::{Config, Telephone};
 use crate::backend::{Backend, BadBackendUrl, Leg, NoLeg, Rewrite};
 use crate::plugboard_url::{BadUrl, PlugboardUrl};
+use crate::recorder::Recorder;
 use crate::runtime::{Endpoint, Runtime};
 use crate::token::{Token, TokenSource};
 
@@ -71,6 +72,7 @@ pub struct TelephoneBuilder<R> {
     limits: SessionLimits,
     dialer: DialerConfig,
     ca: Option<PathBuf>,
+    recorder: Option<Recorder>,
     mistake: Option<BuildError>,
     runtime: PhantomData<fn() -> R>,
 }
@@ -90,6 +92,7 @@ impl<R> Default for TelephoneBuilder<R> {
             limits: SessionLimits::default(),
             dialer: DialerConfig::default(),
             ca: None,
+            recorder: None,
             mistake: None,
             runtime: PhantomData,
         }
@@ -217,6 +220,12 @@ impl<R> TelephoneBuilder<R> {
         self
     }
 
+    /// Records what each session is given, without what people sent.
+    pub fn record(mut self, recorder: Recorder) -> Self {
+        self.recorder = Some(recorder);
+        self
+    }
+
     fn blame(&mut self, error: impl Into<BuildError>) {
         self.mistake.get_or_insert(error.into());
     }
@@ -266,6 +275,7 @@ impl<R: Runtime> TelephoneBuilder<R> {
             epoch: self.epoch.unwrap_or_else(now_in_millis),
             dialer: self.dialer,
             limits: self.limits,
+            recorder: self.recorder,
             #[cfg(feature = "tls")]
             tls: if self.urls.iter().any(PlugboardUrl::is_tls) {
                 Some(crate::tls::TlsConnector::new(self.ca.as_deref())?)

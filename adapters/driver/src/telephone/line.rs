@@ -9,7 +9,8 @@ use futures_lite::future;
 use telephone_core::dialer::{DialEvent, DialFailure, Dialer, GiveUp};
 use telephone_core::error::{CloseReason, LeaveCode, ResetCode, Touched};
 use telephone_core::limits::{DRAIN_TIME, FAREWELL_TIME, RESUME_ALONE_TIME};
-use telephone_core::session::{Event, LinkId, Role, Session, SessionConfig};
+use telephone_core::recording::Recorded;
+use telephone_core::session::{Event, LinkId, Role, SessionConfig};
 use telephone_core::time::Timestamp;
 use telephone_core::wire::{Opening, Profile, Resume, Welcome};
 
@@ -333,7 +334,8 @@ impl<R: Runtime, L: Leg> Line<R, L> {
             seed: fastrand::u64(..),
             resume_window: Duration::from_millis(welcome.resume_window_ms),
         };
-        let session = SharedSession::new(Session::new(config, self.runtime.now()), clock);
+        let tape = self.config.recorder.as_ref().and_then(|recorder| recorder.tape(welcome.session));
+        let session = SharedSession::new(Recorded::new(config, self.runtime.now(), tape), clock);
         Live {
             ending: Ending(session.clone()),
             session,

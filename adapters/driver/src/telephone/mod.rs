@@ -25,6 +25,7 @@ use telephone_core::mount::Mount;
 use crate::backend::Leg;
 use crate::flag::Flag;
 use crate::plugboard_url::PlugboardUrl;
+use crate::recorder::Recorder;
 use crate::runtime::Runtime;
 use crate::status::Status;
 use crate::token::TokenSource;
@@ -49,6 +50,7 @@ struct Config {
     epoch: u64,
     dialer: DialerConfig,
     limits: SessionLimits,
+    recorder: Option<Recorder>,
     #[cfg(feature = "tls")]
     tls: Option<crate::tls::TlsConnector>,
 }

@@ -9,6 +9,7 @@ use futures_lite::future;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use telephone_core::error::{CloseReason, LeaveCode};
+use telephone_core::recording::Recorded;
 use telephone_core::wire::Move;
 
 use crate::flag::Flag;
@@ -74,7 +75,7 @@ impl<'a> Parting<'a> {
     /// Tells their plugboards that the successor is there.
     pub(super) fn confirm(&self) {
         for session in self.open().iter() {
-            session.act(telephone_core::session::Session::confirm_move);
+            session.act(Recorded::confirm_move);
         }
     }
 

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::limits::BackendLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
-use telephone_core::session::{Accepted, Session};
+use telephone_core::recording::Recorded;
+use telephone_core::session::Accepted;
 use telephone_core::wire::Opening;
 
 use super::client;
@@ -79,7 +80,7 @@ impl BackendLeg {
         }
     }
 
-    fn pump_connect(&mut self, place: Place, session: &mut Session, stage: &mut Stage<'_>) -> Option<Reset> {
+    fn pump_connect(&mut self, place: Place, session: &mut Recorded, stage: &mut Stage<'_>) -> Option<Reset> {
         let Step::Connecting(at) = self.step else { return None };
         if let Some(reset) = session.send(place.stream).stopped() {
             return Some(Reset { touched: Touched::No, ..reset });
@@ -139,7 +140,7 @@ impl BackendLeg {
     }
 
     /// What the client's side sends goes to the backend.
-    fn pump_up(&mut self, place: Place, session: &mut Session, stage: &mut Stage<'_>) -> Option<Reset> {
+    fn pump_up(&mut self, place: Place, session: &mut Recorded, stage: &mut Stage<'_>) -> Option<Reset> {
         let plan = *stage.request(self.request);
         let is_held = plan.shape == Shape::Upgrade && !self.is_opaque;
         if is_held || self.is_outbound_done || matches!(self.step, Step::Connecting(_)) {
@@ -180,7 +181,7 @@ impl BackendLeg {
     }
 
     /// What the backend says goes to the client's side.
-    fn pump_down(&mut self, place: Place, session: &mut Session, stage: &mut Stage<'_>) -> Option<Reset> {
+    fn pump_down(&mut self, place: Place, session: &mut Recorded, stage: &mut Stage<'_>) -> Option<Reset> {
         if !matches!(self.step, Step::Connecting(_))
             && let Some(reset) = session.send(place.stream).stopped()
         {
@@ -202,7 +203,7 @@ impl BackendLeg {
         if self.step == Step::Answering { self.pump_body(&plan, place, session, stage) } else { None }
     }
 
-    fn answer(&mut self, plan: &Request, place: Place, session: &mut Session, stage: &mut Stage<'_>) {
+    fn answer(&mut self, plan: &Request, place: Place, session: &mut Recorded, stage: &mut Stage<'_>) {
         let mut head = ResponseHead {
             status: 103,
             reason: Bytes::new(),
@@ -237,7 +238,7 @@ impl BackendLeg {
         &mut self,
         plan: &Request,
         place: Place,
-        session: &mut Session,
+        session: &mut Recorded,
         stage: &mut Stage<'_>,
     ) -> Option<Reset> {
         let before = self.source.made();
@@ -264,7 +265,7 @@ impl BackendLeg {
         None
     }
 
-    fn step(&mut self, place: Place, session: &mut Session, stage: &mut Stage<'_>) -> Option<Reset> {
+    fn step(&mut self, place: Place, session: &mut Recorded, stage: &mut Stage<'_>) -> Option<Reset> {
         let failed = self.pump_connect(place, session, stage);
         let failed = failed.or_else(|| self.pump_up(place, session, stage));
         let failed = failed.or_else(|| self.pump_down(place, session, stage));
@@ -294,7 +295,7 @@ impl Leg for BackendLeg {
     fn accept(
         accepted: Accepted,
         place: Place,
-        session: &mut Session,
+        session: &mut Recorded,
         stage: &mut Stage<'_>,
     ) -> Option<Self> {
         let Some(request) = request_of(&accepted.opening, stage) else {
@@ -316,7 +317,7 @@ impl Leg for BackendLeg {
         Some(Self::new(request, &plan, stage.now()))
     }
 
-    fn pump(&mut self, place: Place, session: &mut Session, stage: &mut Stage<'_>) -> Option<()> {
+    fn pump(&mut self, place: Place, session: &mut Recorded, stage: &mut Stage<'_>) -> Option<()> {
         if let Some(reset) = self.step(place, session, stage) {
             session.send(place.stream).reset(reset);
         } else if !self.is_complete() {

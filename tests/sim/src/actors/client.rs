@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::message::{Headers, RequestHead};
-use telephone_core::session::{Accepted, Session};
+use telephone_core::recording::Recorded;
+use telephone_core::session::Accepted;
 use telephone_core::wire::Opening;
 
 use crate::content::{Content, Direction};
@@ -103,7 +104,7 @@ impl PublicLeg {
         }
     }
 
-    fn pump_up(&mut self, place: Place, session: &mut Session, stage: &mut Stage<'_>) {
+    fn pump_up(&mut self, place: Place, session: &mut Recorded, stage: &mut Stage<'_>) {
         let plan = *stage.request(self.request);
         if self.is_inbound_done || (plan.shape == Shape::Upgrade && !self.is_opaque) {
             return;
@@ -123,7 +124,7 @@ impl PublicLeg {
         }
     }
 
-    fn pump_down(&mut self, place: Place, session: &mut Session, stage: &mut Stage<'_>) -> Option<Ended> {
+    fn pump_down(&mut self, place: Place, session: &mut Recorded, stage: &mut Stage<'_>) -> Option<Ended> {
         loop {
             let drained = self.sink.drain(&mut session.recv(place.stream), stage.now());
             let is_end = matches!(drained, Drained::End(_));
@@ -153,7 +154,7 @@ impl PublicLeg {
         !self.is_opaque || self.is_inbound_done
     }
 
-    fn on_head(&mut self, place: Place, session: &mut Session, stage: &mut Stage<'_>) {
+    fn on_head(&mut self, place: Place, session: &mut Recorded, stage: &mut Stage<'_>) {
         let Some(head) = session.recv(place.stream).take_head() else { return };
         let (request, plan) = (self.request, *stage.request(self.request));
         if head.is_interim() {
@@ -184,14 +185,14 @@ impl PublicLeg {
 impl Leg for PublicLeg {
     type Ended = Ended;
 
-    fn accept(accepted: Accepted, _: Place, session: &mut Session, _: &mut Stage<'_>) -> Option<Self> {
+    fn accept(accepted: Accepted, _: Place, session: &mut Recorded, _: &mut Stage<'_>) -> Option<Self> {
         // No grant of this version lets a telephone open streams.
         session.send(accepted.id).reset(Reset { code: ResetCode::Refused, touched: Touched::No });
         session.release(accepted.id);
         None
     }
 
-    fn pump(&mut self, place: Place, session: &mut Session, stage: &mut Stage<'_>) -> Option<Ended> {
+    fn pump(&mut self, place: Place, session: &mut Recorded, stage: &mut Stage<'_>) -> Option<Ended> {
         self.pump_up(place, session, stage);
         if let Some(ended) = self.pump_down(place, session, stage) {
             return Some(ended);

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use telephone_core::error::LeaveCode;
 use telephone_core::handshake;
 use telephone_core::mount::Mount;
+use telephone_core::recording::Recorded;
 use telephone_core::router::{Identity, Registration, ResumeSecret, SessionKey};
-use telephone_core::session::{CannotResume, Role, Session, SessionConfig};
+use telephone_core::session::{CannotResume, Role, SessionConfig};
 use telephone_core::wire::{Hello, Profile, Refused, RefusedCode, Settings, Welcome};
 
 use super::issuer::{BadToken, Grant};
@@ -142,10 +143,11 @@ impl Plugboard {
             seed: stage.random.next_u64(),
             resume_window: Duration::from_micros(stage.scenario.resume_window),
         };
-        let mut session = Session::new(config, now);
-        session.authorize(lifetime(grant, stage.now()), now);
         self.next_key += 1;
         let key = SessionKey::new(self.next_key);
+        let tape = stage.tape(Side::Plugboard, self.index, key.number());
+        let mut session = Recorded::new(config, now, tape);
+        session.authorize(lifetime(grant, stage.now()), now);
         let secret = secret(stage);
         let mounts: Vec<Mount> = hello.mounts.iter().filter_map(|mount| mount.parse().ok()).collect();
         let identity = Self::identity(grant, hello);

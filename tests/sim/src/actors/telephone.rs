@@ -7,7 +7,8 @@ use telephone_core::dialer::{DialEvent, DialFailure, Dialer, DialerConfig};
 use telephone_core::error::{CloseReason, LeaveCode};
 use telephone_core::handshake::{Answer, Greeting};
 use telephone_core::limits::{DRAIN_TIME, HANDSHAKE_TIMEOUT};
-use telephone_core::session::{Event as News, Role, Session, SessionConfig};
+use telephone_core::recording::Recorded;
+use telephone_core::session::{Event as News, Role, SessionConfig};
 use telephone_core::wire::{Hello, Profile, Refused, Resume, Settings, Welcome};
 
 use super::backend::BackendLeg;
@@ -328,7 +329,8 @@ impl Telephone {
             seed: stage.random.next_u64(),
             resume_window: Duration::from_millis(welcome.resume_window_ms),
         };
-        let mut session = Session::new(config, now);
+        let tape = stage.tape(Side::Telephone, self.index, welcome.session);
+        let mut session = Recorded::new(config, now, tape);
         session.authorize(welcome.expires_in(), now);
         let line = Line::new(session, welcome.session, Side::Telephone, self.index, wire, stage.now());
         // What is left of an earlier session is lost with it.

@@ -14,7 +14,8 @@ use http_body::{Body, Frame};
 use telephone_core::error::Reset;
 use telephone_core::limits::SessionLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
-use telephone_core::session::{self, Role, Session, SessionConfig};
+use telephone_core::recording::Recorded;
+use telephone_core::session::{self, Role, SessionConfig};
 use telephone_core::time::Timestamp;
 use telephone_core::wire::{Opening, Profile, Settings};
 use tower_service::Service;
@@ -42,7 +43,7 @@ impl Line {
                 seed: 1,
                 resume_window: std::time::Duration::ZERO,
             };
-            SharedSession::new(Session::new(config, Timestamp::ZERO), Arc::new(|| Timestamp::ZERO))
+            SharedSession::new(Recorded::new(config, Timestamp::ZERO, None), Arc::new(|| Timestamp::ZERO))
         };
         Self { relay: end(Role::Plugboard), telephone: end(Role::Telephone) }
     }

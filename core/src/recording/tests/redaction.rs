@@ -1,0 +1,126 @@
+//! What must not be in a recording.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::{Bytes, BytesMut};
+use proptest::prelude::*;
+
+use super::memory::Memory;
+use super::world::{SECRET, World, secret_fields, tape};
+use crate::limits::SessionLimits;
+use crate::recording::{Ending, Recorded, Replay, redact};
+use crate::session::{Role, SessionConfig};
+use crate::time::Timestamp;
+use crate::wire::{Frame, Hello, Profile, Resume, Settings, StreamId, varint};
+
+fn has_secret(segments: &[Vec<u8>]) -> bool {
+    let base64 = b"aHVudGVyM";
+    segments.iter().any(|segment| {
+        let has = |what: &[u8]| segment.windows(what.len()).any(|window| window == what);
+        has(SECRET.as_bytes()) || has(base64)
+    })
+}
+
+/// In the inputs, and in the snapshots: with a segment for each record everything stands in some snapshot once.
+#[test]
+fn nothing_that_people_sent_is_in_a_recording_unless_it_was_asked_for() {
+    for seed in 0..20 {
+        for (keeps_contents, segment_bytes) in [(false, 1), (false, 1 << 22), (true, 1), (true, 1 << 22)] {
+            let mut world = World::new(seed, segment_bytes, keeps_contents);
+            world.exchange_one_request();
+            let recorded = world.finish();
+            for segments in &recorded {
+                assert_eq!(has_secret(segments), keeps_contents, "seed {seed}, segments of {segment_bytes}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_may_be_seen_stays() {
+    let mut headers = secret_fields();
+    redact::headers(&mut headers);
+    assert_eq!(headers.first("x-odd"), Some(&b"\x80\xff"[..]));
+    assert_eq!(headers.first("authorization"), Some("x".repeat(7 + SECRET.len()).as_bytes()));
+    assert_eq!(headers.first("referer"), Some(&b"https://example.test/?xxxxxxxxx"[..]));
+}
+
+fn hello(resume: Option<Resume>) -> Frame {
+    Frame::Hello(Hello {
+        token: String::from(SECRET),
+        mounts: Vec::new(),
+        instance: String::new(),
+        epoch: 1,
+        agent: String::new(),
+        settings: Settings::default(),
+        resume,
+    })
+}
+
+/// What a hostile peer says may hold secrets, too, such as a token in a frame out of place.
+#[test]
+fn a_session_that_ends_over_a_broken_rule_ends_over_the_same_one_when_it_is_replayed() {
+    let data = Frame::Data { id: StreamId::new(2), octets: Bytes::from_static(SECRET.as_bytes()) };
+    let resume = Some(Resume { session: 1, secret: [7; 16], position: 0 });
+    let wrong = [
+        Profile::Binary.write(0, &hello(resume)),
+        Profile::Json.write(0, &hello(None)),
+        Profile::Binary.write(0, &data),
+        Profile::Binary.write(0, &data).slice(..5),
+        Bytes::from(std::format!("\0\x05\x7f\x02{SECRET}")),
+        Bytes::from([b"\0\x03\x09\x80\x00", SECRET.as_bytes()].concat()),
+        Bytes::from(std::format!("\0\x3f\x07{SECRET}")),
+        Bytes::from(std::format!("{{\"type\": \"nobody\", \"data\": \"{SECRET}\"}}")),
+        Bytes::from(std::format!("{{\"type\": \"renew\", \"data\": {{\"token\": \"{SECRET}\"}}")),
+        Bytes::from(SECRET.repeat(30_000)),
+    ];
+    for (message, profile) in
+        wrong.iter().flat_map(|message| [(message, Profile::Binary), (message, Profile::Json)])
+    {
+        let memory = Memory::default();
+        let limits = SessionLimits::default();
+        let (peer, resume_window) = (Settings::of(&limits), limits.resume_window);
+        let config = SessionConfig { role: Role::Telephone, profile, limits, peer, seed: 1, resume_window };
+        let mut session = Recorded::new(config, Timestamp::ZERO, Some(tape(&memory, 1 << 22, false)));
+        let link = session.latest_link();
+        session.handle_message(link, message.clone(), Timestamp::ZERO);
+        while session.poll_transmit(link, Timestamp::ZERO).is_some() {}
+        let closed = session.closed();
+        assert!(closed.is_some(), "{profile:?} {message:?}");
+        drop(session);
+        let segments = memory.segments();
+        assert!(!has_secret(&segments), "{profile:?} {message:?}");
+        let outcome = Replay::new(&segments[0]).expect("a segment of ours").run(&mut ());
+        assert_eq!((outcome.closed, outcome.departed_at, outcome.ending), (closed, None, Ending::Whole));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Sound or not, what is redacted has its size and breaks the rule that it broke.
+    #[test]
+    fn a_binary_message_keeps_its_size_and_its_frames(
+        ends in proptest::collection::vec(any::<prop::sample::Index>(), 0..3),
+        octets in proptest::collection::vec(any::<u8>(), 0..3),
+    ) {
+        let mut out = BytesMut::new();
+        varint::put(&mut out, 300);
+        Frame::Data { id: StreamId::new(7), octets: SECRET.into() }.put(&mut out);
+        Frame::End { id: StreamId::new(7), trailers: secret_fields() }.put(&mut out);
+        Frame::Ping(7).put(&mut out);
+        hello(None).put(&mut out);
+        for (at, octet) in ends.into_iter().zip(octets) {
+            *at.get_mut(&mut out) = octet;
+        }
+        let message = out.freeze();
+        let redacted = redact::message(Profile::Binary, &message);
+        prop_assert_eq!(redacted.len(), message.len());
+        prop_assert_eq!(&redact::message(Profile::Binary, &redacted), &redacted);
+        let kinds = |message: &Bytes| {
+            let read = Profile::Binary.read(message.clone());
+            read.map(|(ack, frames)| (ack, frames.map(|of| of.map(|of| of.kind())).collect::<Vec<_>>()))
+        };
+        prop_assert_eq!(kinds(&redacted), kinds(&message));
+    }
+}
