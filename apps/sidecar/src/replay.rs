@@ -135,10 +135,13 @@ impl Printer {
         writeln!(self.out, "session       {session}")?;
         writeln!(self.out, "last message  {}", self.last_message)?;
         writeln!(self.out, "trace hash    {:016x}", outcome.trace.number())?;
+        let recorded = outcome.recorded.number();
         match outcome.departed_at {
-            None => writeln!(self.out, "as recorded   yes, {:016x}", outcome.recorded.number()),
+            None if outcome.ending == Ending::Damaged => {
+                writeln!(self.out, "as recorded   as far as it can be read, {recorded:016x}")
+            }
+            None => writeln!(self.out, "as recorded   yes, {recorded:016x}"),
             Some(number) => {
-                let recorded = outcome.recorded.number();
                 writeln!(
                     self.out,
                     "as recorded   no: it departs before input {number}; {recorded:016x} was last"

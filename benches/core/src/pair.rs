@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use telephone_core::limits::SessionLimits;
-use telephone_core::session::{Event, Incoming, LinkId, Role, Session, SessionConfig, StreamId};
+use telephone_core::recording::Recorded;
+use telephone_core::session::{Event, Incoming, LinkId, Role, SessionConfig, StreamId};
 use telephone_core::time::Timestamp;
 use telephone_core::wire::{Profile, Settings};
 
@@ -14,7 +15,7 @@ const STEP: Duration = Duration::from_micros(500);
 #[derive(Debug)]
 pub struct End {
     /// The session.
-    pub session: Session,
+    pub session: Recorded,
     link: LinkId,
 }
 
@@ -22,9 +23,10 @@ impl End {
     fn new(role: Role, limits: &SessionLimits) -> Self {
         let (limits, peer) = (limits.clone(), Settings::of(limits));
         let resume_window = limits.resume_window;
-        let session = Session::new(
+        let session = Recorded::new(
             SessionConfig { role, profile: Profile::Binary, limits, peer, seed: 1, resume_window },
             Timestamp::ZERO,
+            None,
         );
         let link = session.link().expect("a new session has a link");
         Self { session, link }

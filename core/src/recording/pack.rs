@@ -39,13 +39,20 @@ fn put_plain(octets: &[u8], out: &mut Vec<u8>) {
 fn next_run(octets: &[u8], from: usize) -> Option<(usize, usize)> {
     let mut at = from;
     while let Some((first, rest)) = octets.get(at..).and_then(<[u8]>::split_first) {
-        let count = 1 + rest.iter().take_while(|octet| *octet == first).count();
+        let count = 1 + count_same(rest, *first);
         if count >= RUN_MIN {
             return Some((at, count));
         }
         at += count;
     }
     None
+}
+
+/// How many octets at the front are this one. Eight are compared at once: most are those of bodies.
+fn count_same(octets: &[u8], same: u8) -> usize {
+    let words = octets.chunks_exact(8).take_while(|word| **word == [same; 8]).count() * 8;
+    let rest = octets.get(words..).unwrap_or_default();
+    words + rest.iter().take_while(|octet| **octet == same).count()
 }
 
 /// The octets of `packed`; `None` if it is not what [`pack`] writes, or stands for more than `max` octets.

@@ -56,14 +56,30 @@ impl Recorded {
     }
 
     /// Notes an input before it is given.
+    #[inline]
     pub(super) fn note(&mut self, input: impl FnOnce() -> Input) {
-        self.tape.take_if(|tape| !tape.note(&self.session, input()));
+        if self.tape.is_some() {
+            self.note_input(input());
+        }
+    }
+
+    #[cold]
+    fn note_input(&mut self, input: Input) {
+        self.tape.take_if(|tape| !tape.note(&self.session, input));
     }
 
     /// Notes what came of it.
+    #[inline]
     pub(super) fn told(&mut self, output: impl FnOnce() -> Output) {
+        if self.tape.is_some() {
+            self.fold_output(output());
+        }
+    }
+
+    #[cold]
+    fn fold_output(&mut self, output: Output) {
         if let Some(tape) = &mut self.tape {
-            tape.fold(&self.session, output());
+            tape.fold(&self.session, output);
         }
     }
 

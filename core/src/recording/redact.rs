@@ -8,14 +8,14 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use bytes::{BufMut as _, Bytes};
+use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::input::Input;
 use super::output::Output;
 use crate::error::Misbehaviour;
 use crate::message::Headers;
 use crate::session::{Event, Incoming};
-use crate::wire::{Frame, Opening, Profile, varint};
+use crate::wire::{self, Frame, Frames, Opening, Profile, varint};
 
 /// A field is secret if its name has one of these in it: `Authorization`, `Set-Cookie`, `X-Api-Key` and their like.
 const SECRET_NAMES: [&[u8]; 9] =
@@ -60,8 +60,9 @@ fn binary(message: &Bytes) -> Bytes {
 fn frames(rest: &mut &[u8], out: &mut Vec<u8>) -> bool {
     while !rest.is_empty() {
         let Some((frame, behind)) = split_frame(rest) else { return false };
-        let Some(redacted) = binary_frame(frame) else { return false };
-        out.put_slice(&redacted);
+        if put_frame(frame, out).is_none() {
+            return false;
+        }
         *rest = behind;
     }
     true
@@ -81,22 +82,34 @@ fn split_frame(from: &[u8]) -> Option<(RawFrame<'_>, &[u8])> {
     Some((RawFrame { whole, kind, body }, rest))
 }
 
-/// A frame without what people sent, as long as before; `None` if no frame can be read from it.
-fn binary_frame(raw: RawFrame<'_>) -> Option<Vec<u8>> {
-    let mut frames = crate::wire::Frames::of([&[0], raw.whole].concat().into()).ok()?.1;
+/// Appends a frame without what people sent, as long as before; `None` if no frame can be read from it.
+fn put_frame(raw: RawFrame<'_>, out: &mut Vec<u8>) -> Option<()> {
+    // Most of what passes is data.
+    if raw.kind == wire::DATA {
+        let (_, octets) = varint::split(raw.body).ok()?;
+        put_blank(raw.whole, octets.len(), out);
+        return Some(());
+    }
+    let mut frames = Frames::of([&[0], raw.whole].concat().into()).ok()?.1;
     let mut of = frames.next()?.ok()?;
-    let mut out = bytes::BytesMut::with_capacity(raw.whole.len());
     if matches!(of, Frame::Skipped { .. }) {
         // Nobody reads what is in it.
-        let head = raw.whole.len() - raw.body.len();
-        out.put_slice(raw.whole.get(..head)?);
-        out.put_bytes(0, raw.body.len());
-    } else {
-        frame(&mut of);
-        of.put(&mut out);
+        put_blank(raw.whole, raw.body.len(), out);
+        return Some(());
     }
-    debug_assert_eq!((out.len(), of.kind()), (raw.whole.len(), raw.kind));
-    Some(out.into())
+    frame(&mut of);
+    let mut redacted = BytesMut::with_capacity(raw.whole.len());
+    of.put(&mut redacted);
+    debug_assert_eq!((redacted.len(), of.kind()), (raw.whole.len(), raw.kind));
+    out.put_slice(&redacted);
+    Some(())
+}
+
+/// Appends a frame with zeros for its last `count` octets.
+fn put_blank(whole: &[u8], count: usize, out: &mut Vec<u8>) {
+    let head = whole.len().saturating_sub(count);
+    out.put_slice(whole.get(..head).unwrap_or_default());
+    out.put_bytes(0, count);
 }
 
 /// A message with a frame that cannot be read: behind `sound` octets stands what breaks the same rule, and as little of
@@ -121,7 +134,7 @@ fn broken(message: &Bytes, sound: &[u8]) -> Bytes {
 
 /// Which rule the first frame that cannot be read breaks, and how many can be read before.
 fn broken_rule(message: &Bytes) -> (usize, Option<Misbehaviour>) {
-    match crate::wire::Frames::of(message.clone()) {
+    match Frames::of(message.clone()) {
         Err(rule) => (0, Some(rule)),
         Ok((_, frames)) => {
             let mut count = 0;

@@ -36,6 +36,9 @@ pub use profile::Profile;
 pub use scope::Scope;
 pub use stats::Stats;
 
+/// The type of a data frame.
+pub(crate) const DATA: u64 = frame::kind::DATA;
+
 pub(crate) use head::{response_size, trailers_size};
 pub(crate) use opening::size as opening_size;
 pub(crate) use rules::{check_fields, check_opening, check_response};

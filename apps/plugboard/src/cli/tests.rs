@@ -40,7 +40,7 @@ fn serve_has_the_documented_defaults() {
     assert_eq!(settings.drain, DrainConfig::default());
     assert_eq!(settings.limits, crate::limits::Limits::default());
     assert_eq!(settings.access_log, Destination::Stdout);
-    assert!(settings.trust.is_empty() && settings.public_url.is_none());
+    assert!(settings.trust.is_empty() && settings.public_url.is_none() && settings.recording.is_none());
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn every_option_of_serve_arrives() {
         "serve --listen [::]:80 --admin localhost:9 --audience relay --issuer ops --trust 10.0.0.0/8 \
          --trust ::1 --public-url https://example.com --drain-delay 250ms --drain-grace 1m --drain-to wss://b.example \
          --reuse-port --threads 3 --limit streams=5 \
-         --limit park-time=2s --access-log off --log-format json",
+         --limit park-time=2s --access-log off --log-format json --record /records",
     );
     assert_eq!(settings.listen.to_string(), "[::]:80");
     assert_eq!(settings.admin.to_string(), "127.0.0.1:9");
@@ -66,6 +66,8 @@ fn every_option_of_serve_arrives() {
     assert_eq!(settings.limits.router.park_time, Duration::from_secs(2));
     assert_eq!(settings.access_log, Destination::Off);
     assert_eq!(settings.log_format, LogFormat::Json);
+    let recording = settings.recording.unwrap();
+    assert_eq!((recording.directory.to_str(), recording.keeps_contents), (Some("/records"), false));
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn the_shortest_good_line_has_the_documented_defaults() {
     assert_eq!(settings.line.log_format, LogFormat::Text);
     assert!(!settings.strips_prefix && settings.health.is_none() && settings.line.ca.is_none());
     assert!(settings.host_header.is_none());
-    assert_eq!(settings.streams, 1024);
+    assert_eq!((settings.streams, settings.line.recording), (1024, None));
 }
 
 #[test]
@@ -42,7 +42,8 @@ fn every_option_arrives() {
         "--plugboard ws://a --plugboard wss://b/x --mount /a --mount h.example/b --mount room:r \
          --tcp 5432=[::1]:5432 --tcp tcp:db:1=unix:/db.sock --proxy-protocol --backend unix:/run/app.sock --token-file /t --health localhost:9000 \
          --max-attempts 5 --backoff-base 50ms --backoff-max 2s --instance web-1 \
-         --host-header localhost:3000 --strip-prefix --streams 9 --ca /ca.pem --log-format json",
+         --host-header localhost:3000 --strip-prefix --streams 9 --ca /ca.pem --log-format json \
+         --record /records --record-bodies",
     )
     .unwrap();
     assert_eq!(settings.line.plugboards.len(), 2);
@@ -60,6 +61,18 @@ fn every_option_arrives() {
     assert_eq!(settings.streams, 9);
     assert_eq!(settings.line.ca, Some("/ca.pem".into()));
     assert_eq!(settings.line.log_format, LogFormat::Json);
+    let recording = settings.line.recording.unwrap();
+    assert_eq!((recording.directory.to_str(), recording.keeps_contents), (Some("/records"), true));
+}
+
+#[test]
+fn a_recording_is_replayed_without_a_plugboard() {
+    let replayed = |line: &str| match commanded(line).unwrap() {
+        Command::Replay(settings) => (settings.file, settings.is_quiet),
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(replayed("replay a.recording"), ("a.recording".into(), false));
+    assert_eq!(replayed("replay --quiet /b"), ("/b".into(), true));
 }
 
 #[test]
@@ -134,6 +147,11 @@ const BAD: &[(&str, &[&str])] = &[
     ("--plugboard ws://a --tcp 22 --token a.b.c", &["--tcp", "22", "5432=127.0.0.1:5432"]),
     ("--plugboard ws://a --tcp 22=22 --token a.b.c", &["HOST:PORT or unix:/PATH"]),
     ("--plugboard ws://a --tcp 0=a:22 --token a.b.c", &["1 to 65535"]),
+    (
+        "--plugboard ws://a --mount /a --port 1 --token a.b.c --record-bodies",
+        &["--record-bodies", "TELEPHONE_RECORD_BODIES", "--record DIR"],
+    ),
+    ("replay", &["<FILE>"]),
     ("connect --plugboard ws://a --token a.b.c --stdio", &["--to"]),
     ("connect --plugboard ws://a --token a.b.c --to db:1", &["--listen ADDR", "--stdio"]),
     (
