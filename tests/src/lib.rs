@@ -27,6 +27,7 @@ pub mod origin;
 pub mod parts;
 pub mod prf;
 pub mod process;
+pub mod puppet;
 pub mod raw;
 pub mod relay;
 pub mod request;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -95,6 +96,21 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", env = "STREAMS", default_value_t = 1024,
           value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub(crate) streams: u32,
+
+    /// How long the application may take to accept a connection; then the client gets 504
+    #[arg(long, value_name = "D", env = "BACKEND_CONNECT_TIMEOUT", default_value = "5s",
+          value_parser = values::positive_duration)]
+    pub(crate) backend_connect_timeout: Duration,
+
+    /// How long it may take to begin its answer; then the client gets 504
+    #[arg(long, value_name = "D", env = "BACKEND_ANSWER_TIMEOUT", default_value = "60s",
+          value_parser = values::positive_duration)]
+    pub(crate) backend_answer_timeout: Duration,
+
+    /// How long it may pause within a body of declared length; then the client's connection is reset
+    #[arg(long, value_name = "D", env = "BACKEND_IDLE_TIMEOUT", default_value = "5m",
+          value_parser = values::positive_duration)]
+    pub(crate) backend_idle_timeout: Duration,
 }
 
 #[derive(Debug, Subcommand)]

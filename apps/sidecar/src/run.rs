@@ -78,7 +78,8 @@ fn telephone<R: Runtime>(runtime: R, settings: Settings) -> Result<Telephone<R>,
         .instance(settings.instance)
         .strip_prefix(settings.strips_prefix)
         .proxy_protocol(settings.proxy_protocol)
-        .streams(settings.streams);
+        .streams(settings.streams)
+        .backend_timeouts(settings.connect_timeout, settings.answer_timeout, settings.idle_timeout);
     for service in settings.tcp {
         builder = builder.tcp(&service.mount, service.backend);
     }

@@ -6,6 +6,7 @@
 mod agents;
 mod backpressure;
 mod bodies;
+mod causes;
 mod connections;
 mod crowd;
 mod deployment;

@@ -71,7 +71,7 @@ pub(super) async fn serve<R: Runtime>(
         if tunnel::is_for_telephones(&relay.config, &request.head) {
             match tunnel::upgrade(&mut client, &request.head) {
                 Ok(profile) => return tunnel::serve(relay, client, profile).await,
-                Err(answer) => client.server.refuse(&answer),
+                Err(refused) => exchange::refuse_upgrade(relay, &mut client, &request, refused),
             }
         } else if exchange::serve(relay, &mut client, request).await.is_break() {
             return;
