@@ -70,5 +70,6 @@ pub mod router;
 pub mod session;
 pub mod target;
 pub mod time;
+pub mod timing;
 pub mod websocket;
 pub mod wire;

@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tungstenite::client::IntoClientRequest as _;
 use tungstenite::http::HeaderValue;
 use tungstenite::{Message, WebSocket};
@@ -17,11 +17,11 @@ pub struct Puppet {
 }
 
 impl Puppet {
-    /// Registers `/m`; `resumes` if its session is to go on after a lost link.
+    /// Registers `/m`, with more settings than it needs to serve.
     ///
     /// # Panics
     /// If the relay does not want it.
-    pub fn connect(relay: &Relay, resumes: bool) -> Self {
+    pub fn connect(relay: &Relay, settings: &[(&str, u64)]) -> Self {
         let stream = TcpStream::connect(relay.addr()).expect("the relay listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
         let url = format!("{}/.well-known/telephone", relay.url());
@@ -31,7 +31,9 @@ impl Puppet {
         let (link, _) = tungstenite::client(request, stream).expect("an upgrade");
         let mut puppet = Self { link };
         let token = relay.token(&["/m"]);
-        let settings = json!({"streams": 1000, "stream_floor": 65536, "resume": u8::from(resumes)});
+        let needed = [("streams", 1000), ("stream_floor", 65536)];
+        let settings: Map<String, Value> =
+            needed.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
         let hello = json!({
             "token": token, "mounts": ["/m"], "instance": "puppet", "epoch": 1, "settings": settings,
         });

@@ -1,10 +1,13 @@
 //! The plugboard's own answers: errors that it found itself.
 
+use core::time::Duration;
+
 use super::encode::{content_length, put, status_line};
 use super::error::RequestError;
 use crate::cause::Cause;
 use crate::message::Headers;
 use crate::output::Output;
+use crate::timing::Millis;
 
 /// An answer that the plugboard makes itself: a status and a line of plain text.
 ///
@@ -15,19 +18,27 @@ pub struct OwnAnswer {
     text: &'static str,
     cause: Cause,
     retry_after: Option<u32>,
+    relay_time: Option<Duration>,
 }
 
 impl OwnAnswer {
     /// An answer with `status`, 400 to 599, for that cause, and a line of `text` without line end.
     #[must_use]
     pub const fn new(status: u16, cause: Cause, text: &'static str) -> Self {
-        Self { status, text, cause, retry_after: None }
+        Self { status, text, cause, retry_after: None, relay_time: None }
     }
 
     /// Says after how many seconds to try again (RFC 9110 §10.2.3).
     #[must_use]
     pub const fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Says how long the relay had the request, to a client that asked for [timing](crate::timing).
+    #[must_use]
+    pub const fn relay_time(mut self, time: Duration) -> Self {
+        self.relay_time = Some(time);
         self
     }
 
@@ -51,6 +62,9 @@ impl OwnAnswer {
             put(output, format_args!("Retry-After: {seconds}\r\n"));
         }
         self.write_proxy_status(output);
+        if let Some(time) = self.relay_time {
+            put(output, format_args!("Server-Timing: relay;dur={}\r\n", Millis(time)));
+        }
         if self.status == 401 {
             // RFC 9110 §15.5.2 asks for it.
             output.text(b"WWW-Authenticate: Bearer\r\n");

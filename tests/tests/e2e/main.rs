@@ -28,5 +28,6 @@ mod speed;
 mod statistics;
 mod storm;
 mod tcp;
+mod timing;
 mod truncation;
 mod upgrades;

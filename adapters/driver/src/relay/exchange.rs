@@ -20,11 +20,12 @@ use telephone_core::router::Refusal;
 use telephone_core::session::OpenError;
 use telephone_core::target;
 use telephone_core::time::Timestamp;
+use telephone_core::timing;
 use telephone_core::wire::Opening;
 
 use super::Inner;
 use super::answer::Refused;
-use super::codec::{ClientLoss, PublicCodec};
+use super::codec::{ClientLoss, PublicCodec, Timing};
 use super::public::{Client, Request};
 use super::registry::{Chosen, Decision};
 use super::rooms;
@@ -42,6 +43,7 @@ const READ_AHEAD_BYTES: usize = 64 * 1024;
 /// What the access log will say.
 struct Account {
     started: Timestamp,
+    is_timed: bool,
     status: Option<u16>,
     cause: Cause,
     moved: Moved,
@@ -53,6 +55,7 @@ impl Account {
     fn new(request: &Request) -> Self {
         Self {
             started: request.at,
+            is_timed: false,
             status: None,
             cause: Cause::Complete,
             moved: Moved::default(),
@@ -95,7 +98,8 @@ pub(super) async fn serve<R: Runtime>(
 ) -> ControlFlow<()> {
     let _in_flight = InFlight::count(&relay.exchanges);
     let mut account = Account::new(&request);
-    stamp(&mut request.head.headers, &client.observed);
+    request.is_timed = stamp(&mut request.head.headers, &client.observed);
+    account.is_timed = request.is_timed;
     let is_visit = rooms::is_visit(relay, &request.head);
     let entered = if is_visit { rooms::enter(relay, &mut request) } else { Ok(()) };
     let flow = match entered {
@@ -160,7 +164,9 @@ async fn serve_stamped<R: Runtime>(
 fn refuse<R: Runtime>(client: &mut Client<R>, refused: Refused, account: &mut Account) -> ControlFlow<()> {
     account.status = Some(refused.answer.status());
     account.cause = refused.cause();
-    client.server.refuse(&refused.answer);
+    let answer = refused.answer;
+    let timed = account.is_timed.then(|| answer.relay_time(client.alarm.now().since(account.started)));
+    client.server.refuse(&timed.unwrap_or(answer));
     ControlFlow::Continue(())
 }
 
@@ -223,6 +229,10 @@ async fn client_left<R: Runtime>(client: &mut Client<R>) {
     .await;
 }
 
+fn tells_timing(chosen: &Chosen) -> bool {
+    chosen.session.with_link(|session| session.peer_tells_timing())
+}
+
 /// Opens a request's stream in one session, or tells how the attempt ended instead.
 async fn open<R: Runtime>(
     relay: &Arc<Inner<R>>,
@@ -233,7 +243,11 @@ async fn open<R: Runtime>(
 ) -> Result<StreamHandle, Attempt> {
     let opening = || {
         let mount = Bytes::copy_from_slice(chosen.mount.as_str().as_bytes());
-        Opening::Http { mount, head: request.head.clone() }
+        let mut head = request.head.clone();
+        if request.is_timed && tells_timing(chosen) {
+            head.headers.push(timing::ASK, "1");
+        }
+        Opening::Http { mount, head }
     };
     let left = client_left(client);
     let opened = turn::open(relay, (chosen, now), opening, request.end, left).await;
@@ -267,6 +281,13 @@ async fn carry<R: Runtime>(
         Err(attempt) => return attempt,
     };
     let mut codec = PublicCodec::new(&mut client.server, &relay.config.http, &relay.draining);
+    let clock = || relay.runtime.now();
+    codec.timing = request.is_timed.then(|| Timing {
+        started: request.at,
+        opened: clock(),
+        is_asked: tells_timing(chosen),
+        clock: &clock,
+    });
     let socket = (&mut client.connection, &mut client.alarm);
     let mut pump = Pump::new(&relay.runtime, socket, &mut codec, &stream, request.end);
     let ended =

@@ -12,7 +12,7 @@ use telephone_core::dialer::DialFailure;
 use telephone_core::error::Misbehaviour;
 use telephone_core::handshake::{Answer, Greeting};
 use telephone_core::limits::HANDSHAKE_TIMEOUT;
-use telephone_core::wire::{Hello, Profile, Refused, Resume, Welcome};
+use telephone_core::wire::{Hello, Profile, Refused, Resume, Setting, Settings, Welcome};
 
 use super::Config;
 use super::upgrade::Upgrading;
@@ -126,7 +126,7 @@ fn hello(config: &Config, token: String, resume: Option<Resume>) -> Hello {
         instance: config.instance.clone(),
         epoch: config.epoch,
         agent: concat!("telephone/", env!("CARGO_PKG_VERSION")).into(),
-        settings: telephone_core::wire::Settings::of(&config.limits),
+        settings: Settings::of(&config.limits).with(Setting::Timing, 1),
         resume,
     }
 }

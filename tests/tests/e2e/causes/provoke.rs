@@ -292,7 +292,7 @@ fn too_many_streams(program: Program) -> Provoked {
 /// The answer to a request that a telephone deals with in such a way.
 fn puppet(request: &Request, mut play: impl FnMut(&mut Puppet, &serde_json::Value)) -> Provoked {
     let relay = Relay::start();
-    let mut puppet = Puppet::connect(&relay, false);
+    let mut puppet = Puppet::connect(&relay, &[]);
     let mut client = Client::connect(relay.addr());
     client.send(request.to_vec());
     let opened = puppet.hear("http_request");
@@ -328,7 +328,7 @@ fn lost_before_dispatch(_: Program) -> Provoked {
     let limits = ["start-grace=0s", "resume-window=100ms", "replay-bytes=1KiB", "replay-bytes-max=1KiB"];
     let relay = Relay::with(&limits.map(|limit| ["--limit", limit]).concat());
     // It goes on after a lost link, and never says what has arrived: nothing more is sent than is kept for it.
-    let mut puppet = Puppet::connect(&relay, true);
+    let mut puppet = Puppet::connect(&relay, &[("resume", 1)]);
     let first = Client::connect(relay.addr());
     first.send(Request::post("/m/x", "once").field("X-Long", "a".repeat(2000)).to_vec());
     puppet.hear("http_request");
