@@ -33,6 +33,7 @@ pub mod relay;
 pub mod request;
 pub mod sidecar;
 pub mod sizes;
+pub mod tinyproxy;
 pub mod wait;
 pub mod websocket;
 pub mod wire;

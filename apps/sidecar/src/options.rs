@@ -10,6 +10,7 @@ use telephone_driver::BackendUrl;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::connect::{CONNECT_EXAMPLES, ConnectOptions, ConnectSettings, Side};
+use crate::doctor::{DOCTOR_EXAMPLES, DoctorOptions, DoctorSettings};
 use crate::line::LineOptions;
 use crate::logging::LogFormat;
 use crate::settings::Settings;
@@ -29,9 +30,13 @@ Examples:
     PLUGBOARD_URL=wss://example.com MOUNT_PATH=/shop,/cart BACKEND_PORT=8080 \\
     TELEPHONE_TOKEN_FILE=/var/run/secrets/telephone/token telephone
 
+  Find out why nothing comes through:
+    telephone doctor --plugboard wss://example.com --mount /api --port 3000 --token-file token
+
   See what a running one is doing, through its health page:
     telephone status --health 127.0.0.1:4100
 
+HTTPS_PROXY, ALL_PROXY and NO_PROXY name an HTTP proxy (http://[USER:PASSWORD@]HOST:PORT) on the way to plugboards.
 RELAY_URL stands in for PLUGBOARD_URL, and LOCAL_PORT for BACKEND_PORT, where no variable says otherwise.
 A token comes from `plugboard token`. Exit codes: 0 after a clean stop, 1 after a failure, 2 for bad usage,
 3 if the plugboard refused the token for good. SIGTERM lets what is in flight finish; a second one does not.";
@@ -118,6 +123,9 @@ enum Verb {
     /// Reach a private endpoint that another telephone serves with --tcp NAME:PORT=BACKEND
     #[command(after_help = CONNECT_EXAMPLES)]
     Connect(Box<ConnectOptions>),
+    /// See what stands between this machine, a plugboard and the application
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(Box<DoctorOptions>),
     /// Show what a running sidecar is doing, by its health page
     Status(StatusOptions),
 }
@@ -129,6 +137,8 @@ pub enum Command {
     Serve(Box<Settings>),
     /// Reach what another telephone serves.
     Connect(Box<ConnectSettings>),
+    /// Look at each stage of the way.
+    Doctor(Box<DoctorSettings>),
     /// Show what the sidecar with this health page is doing.
     Status(SocketAddr),
 }
@@ -143,6 +153,8 @@ impl Command {
                 (settings.line.log_format, LevelFilter::ERROR)
             }
             Self::Connect(settings) => (settings.line.log_format, LevelFilter::INFO),
+            // What goes wrong is what it reports.
+            Self::Doctor(_) => (LogFormat::Text, LevelFilter::ERROR),
             Self::Status(_) => (LogFormat::Text, LevelFilter::INFO),
         }
     }
@@ -156,12 +168,16 @@ pub fn parse<I>(program: &'static str, args: I) -> Result<Command, Stop>
 where
     I: IntoIterator<Item = OsString>,
 {
-    let command = with_stand_ins(Options::command()).name(program).bin_name(program);
+    let command = with_stand_ins(Options::command());
+    let command = command.mut_subcommand("doctor", with_stand_ins).name(program).bin_name(program);
     let matches = command.try_get_matches_from(args)?;
     let mut options = Options::from_arg_matches(&matches)?;
     match (options.verb.take(), matches.subcommand()) {
         (Some(Verb::Connect(options)), Some((_, matches))) => {
             Ok(Command::Connect(Box::new(ConnectSettings::new(*options, matches)?)))
+        }
+        (Some(Verb::Doctor(options)), Some((_, matches))) => {
+            Ok(Command::Doctor(Box::new(DoctorSettings::new(*options, matches)?)))
         }
         (Some(Verb::Status(options)), _) => Ok(Command::Status(options.health)),
         _ => Ok(Command::Serve(Box::new(Settings::new(options, &matches)?))),

@@ -7,6 +7,7 @@ use futures_lite::{Stream, StreamExt, future};
 use telephone_driver::{Handle, Listener, Runtime, ServeError, Telephone, WhenFull};
 
 use crate::connect;
+use crate::doctor;
 use crate::exit::Exit;
 use crate::logging;
 use crate::memory;
@@ -42,6 +43,7 @@ pub async fn run<R: Runtime>(
     match command {
         Command::Serve(settings) => serve(runtime, *settings, signals).await,
         Command::Connect(settings) => connect::run(runtime, *settings, signals).await,
+        Command::Doctor(settings) => doctor::run(runtime, *settings, signals).await,
         Command::Status(health) => status::show(health),
     }
 }

@@ -81,7 +81,7 @@ impl Settings {
     }
 }
 
-fn mounts(texts: Vec<String>, rooms: Vec<String>) -> Result<Vec<Mount>, Usage> {
+pub(crate) fn mounts(texts: Vec<String>, rooms: Vec<String>) -> Result<Vec<Mount>, Usage> {
     let parse = |text: String| {
         let named = format!("--mount {text:?} (MOUNT_PATH)");
         let mount: Mount = text.parse().map_err(|why: MountError| Usage::new(&named, why))?;

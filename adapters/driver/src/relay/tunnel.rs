@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::task::Context;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use bytes::Bytes;
@@ -59,6 +59,8 @@ pub(super) fn upgrade<R: Runtime>(client: &mut Client<R>, head: &RequestHead) ->
     };
     let mut headers = Headers::new();
     headers.push(&b"Sec-WebSocket-Accept"[..], derive_accept_key(key));
+    // By which a telephone sees whether its clock is right.
+    headers.push("Date", httpdate::fmt_http_date(SystemTime::now()));
     headers.push(&b"Sec-WebSocket-Protocol"[..], profile.subprotocol().as_bytes());
     let switching = ResponseHead {
         status: 101,

@@ -11,6 +11,7 @@ use telephone_core::dialer::DialerConfig;
 use telephone_core::limits::{BackendLimits, MOUNTS_MAX, SessionLimits};
 use telephone_core::mount::{Mount, MountError};
 
+use super::proxy::Proxies;
 use super::raw::{Acceptor, Arrivals, RawService};
 use super::{Config, Telephone};
 use crate::backend::{Backend, BadBackendUrl, Leg, NoLeg, Rewrite};
@@ -72,6 +73,7 @@ pub struct TelephoneBuilder<R> {
     backend_limits: BackendLimits,
     dialer: DialerConfig,
     ca: Option<PathBuf>,
+    proxies: Proxies,
     mistake: Option<BuildError>,
     runtime: PhantomData<fn() -> R>,
 }
@@ -92,6 +94,7 @@ impl<R> Default for TelephoneBuilder<R> {
             backend_limits: BackendLimits::default(),
             dialer: DialerConfig::default(),
             ca: None,
+            proxies: Proxies::default(),
             mistake: None,
             runtime: PhantomData,
         }
@@ -228,6 +231,12 @@ impl<R> TelephoneBuilder<R> {
         self
     }
 
+    /// The HTTP proxies on the way to plugboards; none by default.
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
     fn blame(&mut self, error: impl Into<BuildError>) {
         self.mistake.get_or_insert(error.into());
     }
@@ -282,6 +291,7 @@ impl<R: Runtime> TelephoneBuilder<R> {
             epoch: self.epoch.unwrap_or_else(now_in_millis),
             dialer: self.dialer,
             limits: self.limits,
+            proxies: self.proxies,
             #[cfg(feature = "tls")]
             tls: if self.urls.iter().any(PlugboardUrl::is_tls) {
                 Some(crate::tls::TlsConnector::new(self.ca.as_deref())?)

@@ -5,6 +5,8 @@ mod connect;
 mod dial;
 mod embed;
 mod line;
+mod probe;
+mod proxy;
 mod raw;
 mod shared_status;
 mod upgrade;
@@ -31,6 +33,8 @@ pub use builder::{BuildError, TelephoneBuilder};
 pub use connect::ConnectError;
 pub use embed::EmbedError;
 use line::Line;
+pub use probe::{Certificate, NotUpgraded, Probe, ProbeError, TlsFault, Upgraded};
+pub use proxy::{BadProxy, Proxies, Proxy, ProxyError};
 pub use raw::Acceptor;
 use raw::RawService;
 use shared_status::SharedStatus;
@@ -46,6 +50,7 @@ struct Config {
     epoch: u64,
     dialer: DialerConfig,
     limits: SessionLimits,
+    proxies: Proxies,
     #[cfg(feature = "tls")]
     tls: Option<crate::tls::TlsConnector>,
 }
