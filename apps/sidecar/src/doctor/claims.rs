@@ -38,7 +38,9 @@ impl Claims {
     pub(super) fn read(token: &str) -> Option<Self> {
         let payload = is_jwt_shaped(token).then(|| token.split('.').nth(1)).flatten()?;
         let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
-        let time = |name: &str| UNIX_EPOCH.checked_add(Duration::from_secs(claims[name].as_u64()?));
+        // RFC 7519 §2: seconds, which need not be whole.
+        let seconds = |name: &str| Duration::try_from_secs_f64(claims[name].as_f64()?).ok();
+        let time = |name: &str| UNIX_EPOCH.checked_add(seconds(name)?);
         let mounts = claims["mounts"].as_array().into_iter().flatten();
         claims.is_object().then(|| Self {
             subject: claims["sub"].as_str().unwrap_or("nobody").to_owned(),
@@ -106,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_token_stands_as_its_times_say() {
-        let claims = Claims::read(&token(r#"{"exp":5000,"nbf":1000}"#)).unwrap();
+        let claims = Claims::read(&token(r#"{"exp":5000.0,"nbf":1000}"#)).unwrap();
         for (now, standing) in [
             (900, Standing::NotYet),
             (940, Standing::Good),
