@@ -67,7 +67,7 @@ pub struct Observed {
 /// What an untrusted peer wrote there, and its `X-Real-IP`, is removed. To a trusted peer's lists the peer
 /// itself is appended, and its `-Proto` and `-Host` are kept. Internal names (`X-Plugboard-*`) and spellings
 /// with `_`, which CGI-like backends cannot tell apart, are removed from either. Says whether the peer asked for
-/// [timing](crate::timing).
+/// [timing].
 pub fn stamp(headers: &mut Headers, observed: &Observed) -> bool {
     let mut is_timed = false;
     headers.retain(|name, value| {
