@@ -10,6 +10,7 @@ use core::net::IpAddr;
 use bytes::{Bytes, BytesMut};
 
 use crate::message::Headers;
+use crate::timing;
 
 /// Room for the fields that [`stamp`] adds to most requests.
 pub(crate) const FORWARDING_BYTES: usize = 192;
@@ -65,9 +66,15 @@ pub struct Observed {
 ///
 /// What an untrusted peer wrote there, and its `X-Real-IP`, is removed. To a trusted peer's lists the peer
 /// itself is appended, and its `-Proto` and `-Host` are kept. Internal names (`X-Plugboard-*`) and spellings
-/// with `_`, which CGI-like backends cannot tell apart, are removed from either.
-pub fn stamp(headers: &mut Headers, observed: &Observed) {
-    headers.retain(|name, _| is_believed(name, observed.is_trusted));
+/// with `_`, which CGI-like backends cannot tell apart, are removed from either. Says whether the peer asked for
+/// [timing].
+pub fn stamp(headers: &mut Headers, observed: &Observed) -> bool {
+    let mut is_timed = false;
+    headers.retain(|name, value| {
+        let is_kept = is_believed(name, observed.is_trusted);
+        is_timed |= !is_kept && timing::is_ask(name, value);
+        is_kept
+    });
     let peer = &observed.peer;
     let mut addresses = joined(headers, "x-forwarded-for");
     let mut forwarded = joined(headers, "forwarded");
@@ -92,6 +99,7 @@ pub fn stamp(headers: &mut Headers, observed: &Observed) {
         headers.push_copy("X-Forwarded-Host", "host");
     }
     headers.set("Forwarded", forwarded);
+    is_timed
 }
 
 /// Whether a field may stay.
@@ -104,7 +112,7 @@ fn is_believed(name: &[u8], is_trusted: bool) -> bool {
         name.get(..prefix.len()).is_some_and(|start| start.iter().map(plain).eq(prefix.iter().copied()))
     };
     let is = |whole: &[u8]| name.len() == whole.len() && starts(whole);
-    if starts(b"x-plugboard-") {
+    if timing::is_internal(name) {
         return false;
     }
     let is_forwarding = is(b"forwarded") || is(b"x-real-ip") || is(b"x-forwarded") || starts(b"x-forwarded-");

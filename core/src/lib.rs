@@ -52,6 +52,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod cause;
 pub mod dialer;
 pub mod error;
 pub mod forward;
@@ -70,6 +71,7 @@ pub mod router;
 pub mod session;
 pub mod target;
 pub mod time;
+pub mod timing;
 pub mod trace;
 pub mod websocket;
 pub mod wire;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-/// The files of one authority and of one server certificate for `localhost` that it signed.
+/// The files of one authority and of one server certificate that it signed, for `localhost` if not said otherwise.
 #[derive(Debug, Clone)]
 pub struct Certs {
     /// The authority's certificate: what `--ca` takes.
@@ -22,14 +22,25 @@ impl Certs {
     /// # Panics
     /// If it cannot.
     pub fn make(directory: &Path) -> Self {
+        Self::make_for(directory, &["localhost", "127.0.0.1"], 4096)
+    }
+
+    /// Makes them in `directory`, for these names and good until the first of January of that year.
+    ///
+    /// # Panics
+    /// If it cannot.
+    pub fn make_for(directory: &Path, names: &[&str], until: i32) -> Self {
         let ca_key = KeyPair::generate().expect("a key");
         let mut ca = CertificateParams::new(Vec::new()).expect("no names");
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        ca.distinguished_name.push(DnType::CommonName, "the authority of one test");
+        // Each by its own name, as real ones.
+        let name = directory.file_name().unwrap_or_default().to_string_lossy();
+        ca.distinguished_name.push(DnType::CommonName, format!("the authority of one test, {name}"));
         let ca_cert = ca.self_signed(&ca_key).expect("a certificate");
         let key = KeyPair::generate().expect("a key");
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut leaf = CertificateParams::new(names).expect("good names");
+        leaf.not_after = rcgen::date_time_ymd(until, 1, 1);
         leaf.use_authority_key_identifier_extension = true;
         let cert = leaf.signed_by(&key, &Issuer::new(ca, ca_key)).expect("a certificate");
         let write = |name: &str, pem: String| {

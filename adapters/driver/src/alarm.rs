@@ -26,6 +26,11 @@ impl<R: Runtime> Alarm<R> {
         Self { runtime, set: None }
     }
 
+    /// The time, as its clock has it.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.runtime.now()
+    }
+
     /// Whether `deadline` has come. If not, the task is woken no later than then, perhaps earlier. `now` may be a moment
     /// ago: when the task was woken.
     pub(crate) fn poll(&mut self, deadline: Option<Timestamp>, now: Timestamp, cx: &mut Context<'_>) -> bool {

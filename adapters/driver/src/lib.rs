@@ -42,7 +42,8 @@ pub use service::{BodyLost, BoxError, Incoming};
 pub use socket::{Socket, TcpOrUnix};
 pub use status::{LineStatus, State, Stats, Status};
 pub use telephone::{
-    Acceptor, BuildError, ConnectError, EmbedError, Handle, ServeError, Telephone, TelephoneBuilder,
+    Acceptor, BadProxy, BuildError, Certificate, ConnectError, EmbedError, Handle, NotUpgraded, Probe,
+    ProbeError, Proxies, Proxy, ProxyError, ServeError, Telephone, TelephoneBuilder, TlsFault, Upgraded,
 };
 pub use token::{Token, TokenSource};
 
@@ -50,8 +51,8 @@ pub use token::{Token, TokenSource};
 pub mod embedding {
     pub use crate::{
         Acceptor, BackendUrl, BadBackendUrl, BadUrl, BodyLost, BoxError, BuildError, ConnectError,
-        EmbedError, Endpoint, Handle, Incoming, LineStatus, RawStream, Recorder, ServeError, State, Stats,
-        Status, Token, TokenSource,
+        EmbedError, Endpoint, Handle, Incoming, LineStatus, Proxies, RawStream, Recorder, ServeError, State,
+        Stats, Status, Token, TokenSource,
     };
     pub use {bytes, http, http_body};
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use telephone_core::cause::Cause;
 use telephone_core::wire::Stats;
 
 use crate::authority::AuthError;
@@ -30,9 +31,28 @@ pub struct AccessRecord<'a> {
     pub mount: Option<&'a str>,
     /// Who serves that mount.
     pub subject: Option<&'a str>,
-    /// How it ended: `complete`, or the word of RFC 9209 that `Proxy-Status` carries. One of a fixed,
-    /// small set, since metrics use it as a label.
-    pub cause: &'static str,
+    /// How it ended. Its word is the one that `Proxy-Status` carries, and a label of metrics.
+    pub cause: Cause,
+}
+
+impl<'a> AccessRecord<'a> {
+    /// What there is to tell of a request or a connection of which no more is known.
+    #[must_use]
+    pub const fn bare(method: &'a [u8], target: &'a [u8], peer: SocketAddr, cause: Cause) -> Self {
+        Self {
+            method,
+            host: None,
+            target,
+            status: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            duration: Duration::ZERO,
+            peer,
+            mount: None,
+            subject: None,
+            cause,
+        }
+    }
 }
 
 /// Is told what happens, on the event loop: it must neither block nor fail. What it does not ask for, it

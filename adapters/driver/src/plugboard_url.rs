@@ -47,6 +47,13 @@ impl PlugboardUrl {
         &self.0
     }
 
+    /// Its host, an IPv6 address without brackets, and its port.
+    #[must_use]
+    pub fn host_and_port(&self) -> (String, u16) {
+        let host = self.0.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        (host, self.0.port_or_known_default().unwrap_or(80))
+    }
+
     /// Whether the link is encrypted.
     #[must_use]
     pub fn is_tls(&self) -> bool {

@@ -13,6 +13,7 @@ use telephone_core::error::{CloseReason, LeaveCode};
 use telephone_core::recording::Recorded;
 use telephone_core::session::{Accepted, CannotResume, Event, LinkId, OpenError, SessionStats, StreamId};
 use telephone_core::time::Timestamp;
+use telephone_core::timing;
 use telephone_core::wire::{Opening, Stats};
 
 use crate::stream::StreamHandle;
@@ -206,8 +207,14 @@ impl SharedSession {
 
     /// Takes the next stream that the peer opened.
     pub(crate) fn accept(&self) -> Option<(Opening, StreamHandle)> {
-        let Accepted { id, opening } = self.act(Recorded::accept)?;
-        Some((opening, StreamHandle::new(self.clone(), id)))
+        let Accepted { id, mut opening } = self.act(Recorded::accept)?;
+        let mut stream = StreamHandle::new(self.clone(), id);
+        if let Opening::Http { head, .. } = &mut opening
+            && timing::take_ask(&mut head.headers)
+        {
+            stream.time_from(self.now());
+        }
+        Some((opening, stream))
     }
 
     pub(crate) fn leave(&self, code: LeaveCode) {

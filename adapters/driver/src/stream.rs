@@ -6,6 +6,8 @@ use bytes::Bytes;
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::message::{Headers, ResponseHead};
 use telephone_core::session::{HeadRefused, Incoming, Stopped, StreamId};
+use telephone_core::time::Timestamp;
+use telephone_core::timing;
 
 use crate::shared::{SharedSession, Wait};
 
@@ -31,11 +33,18 @@ pub(crate) struct Look {
 pub(crate) struct StreamHandle {
     session: SharedSession,
     id: StreamId,
+    /// Since when the application has the request, if its client asked for timing.
+    timed: Option<Timestamp>,
 }
 
 impl StreamHandle {
     pub(crate) const fn new(session: SharedSession, id: StreamId) -> Self {
-        Self { session, id }
+        Self { session, id, timed: None }
+    }
+
+    /// Has the response's head tell how long it took from `now` on.
+    pub(crate) const fn time_from(&mut self, now: Timestamp) {
+        self.timed = Some(now);
     }
 
     /// Takes what stands next in the peer's direction; never [`Incoming::Pending`]. Return the credit of
@@ -137,7 +146,10 @@ impl StreamHandle {
         self.session.act(|session| session.send(self.id).interim(head))
     }
 
-    pub(crate) fn respond(&self, head: ResponseHead, end: bool) -> Result<(), HeadRefused> {
+    pub(crate) fn respond(&self, mut head: ResponseHead, end: bool) -> Result<(), HeadRefused> {
+        if let Some(started) = self.timed {
+            timing::tell(&mut head.headers, self.session.now().since(started));
+        }
         self.session.act(|session| session.send(self.id).respond(head, end))
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, UNIX_EPOCH};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_rustls::client;
@@ -15,6 +16,7 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use rustls_platform_verifier::BuilderVerifierExt;
 
 use crate::socket::Socket;
+use crate::telephone::{Certificate, TlsFault};
 
 /// Why there is no TLS configuration.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +100,26 @@ impl TlsConnector {
     }
 }
 
+impl TlsError {
+    /// What is wrong, for programs.
+    pub(crate) const fn fault(&self) -> TlsFault {
+        match self {
+            Self::WrongHost(_) | Self::InvalidName(_) => TlsFault::WrongName,
+            Self::NotTls(_) => TlsFault::NotSpoken,
+            Self::BadCertificate(rustls::Error::InvalidCertificate(error)) => match error {
+                CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsFault::Expired,
+                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                    TlsFault::NotYetValid
+                }
+                // Signed by another authority, of a trusted one's name.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFault::UnknownIssuer,
+                _ => TlsFault::Other,
+            },
+            Self::BadCertificate(_) | Self::Refused(_) | Self::Broken(_) => TlsFault::Other,
+        }
+    }
+}
+
 fn roots_in(path: &Path) -> Result<RootCertStore, RootsError> {
     let unreadable = |reason| RootsError::Unreadable { path: path.to_owned(), reason };
     let mut roots = RootCertStore::empty();
@@ -126,6 +148,21 @@ fn classify(error: io::Error) -> TlsError {
 /// A TLS connection.
 #[derive(Debug)]
 pub struct TlsStream<S>(client::TlsStream<S>);
+
+impl<S> TlsStream<S> {
+    /// What the server's certificate says of itself.
+    pub(crate) fn certificate(&self) -> Option<Certificate> {
+        let (_, session) = self.0.get_ref();
+        let der = session.peer_certificates()?.first()?;
+        let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
+        let expires = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
+        Some(Certificate {
+            subject: certificate.subject().to_string(),
+            issuer: certificate.issuer().to_string(),
+            expires: UNIX_EPOCH + Duration::from_secs(expires),
+        })
+    }
+}
 
 impl<S: Socket> Socket for TlsStream<S> {
     fn tune_for_link(&self) {

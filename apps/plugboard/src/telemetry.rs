@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use metrics::{Counter, Histogram, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusRecorder};
+use telephone_driver::core::cause::Cause;
 use telephone_driver::{AccessRecord, AuthError, Observer, Stats};
 
 use crate::access_log::AccessLog;
@@ -16,9 +17,6 @@ const SECONDS: &[f64] =
 /// The recorder keeps each sample until it is summed up, so it is summed up after so many requests,
 /// also when nobody ever asks for the metrics.
 const SAMPLES_MAX: u64 = 1024;
-
-/// How a request ended that was answered as it should be.
-const COMPLETE: &str = "complete";
 
 /// Metrics, and the access log if there is one. Labels come from fixed, small sets (faults S-12): never a
 /// path, a host or a subject.
@@ -50,7 +48,7 @@ impl Telemetry {
             gauge!("plugboard_sessions").set(0.0);
             gauge!("plugboard_links").set(0.0);
             (
-                counter!("plugboard_requests_total", "outcome" => COMPLETE, "class" => "2xx"),
+                counter!("plugboard_requests_total", "outcome" => Cause::Complete.word(), "class" => "2xx"),
                 counter!("plugboard_body_bytes_total", "direction" => "in"),
                 counter!("plugboard_body_bytes_total", "direction" => "out"),
                 histogram!("plugboard_request_duration_seconds"),
@@ -148,9 +146,9 @@ const fn class(status: Option<u16>) -> &'static str {
 impl Observer for Telemetry {
     fn request_ended(&self, record: &AccessRecord<'_>) {
         match class(record.status) {
-            "2xx" if record.cause == COMPLETE => self.completed.increment(1),
+            "2xx" if record.cause == Cause::Complete => self.completed.increment(1),
             class => self.with(|| {
-                counter!("plugboard_requests_total", "outcome" => record.cause, "class" => class)
+                counter!("plugboard_requests_total", "outcome" => record.cause.word(), "class" => class)
                     .increment(1);
             }),
         }
@@ -221,7 +219,7 @@ mod tests {
     fn each_request_counts_once_under_its_outcome() {
         let telemetry = Telemetry::new(None).unwrap();
         let mut aborted = record(b"/x");
-        (aborted.status, aborted.cause) = (None, "connection_terminated");
+        (aborted.status, aborted.cause) = (None, Cause::TunnelLost);
         for record in [&record(b"/x"), &record(b"/y"), &aborted] {
             telemetry.request_ended(record);
         }

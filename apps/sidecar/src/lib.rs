@@ -2,6 +2,7 @@
 //! codes, and the run itself, generic over the runtime.
 
 mod connect;
+mod doctor;
 mod exclusive;
 mod exit;
 mod health;
@@ -20,6 +21,7 @@ mod usage;
 pub mod values;
 
 pub use connect::{ConnectSettings, Side};
+pub use doctor::DoctorSettings;
 pub use exit::Exit;
 pub use health::{Answer, answer};
 pub use line::{LineSettings, TokenOrigin};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
-use telephone_driver::{PlugboardUrl, Runtime, TelephoneBuilder, Token};
+use telephone_driver::{PlugboardUrl, Proxies, Runtime, TelephoneBuilder, Token};
 
 use crate::exclusive::{Either, TOKEN, TOKEN_FILE, either};
 use crate::logging::LogFormat;
@@ -93,6 +93,8 @@ pub struct LineSettings {
     pub ca: Option<PathBuf>,
     /// Where sessions are recorded, if they are.
     pub recording: Option<Recording>,
+    /// The HTTP proxies on the way there.
+    pub proxies: Proxies,
     /// How log lines look.
     pub log_format: LogFormat,
 }
@@ -111,6 +113,11 @@ impl LineSettings {
                 format!("it must not be longer than --backoff-max, which is {max}"),
             ));
         }
+        let proxies = proxies();
+        for url in &plugboards {
+            let usable = proxies.on_way_to(url);
+            usable.map_err(|why| Usage::new(&format!("--plugboard {url} (PLUGBOARD_URL)"), why))?;
+        }
         Ok(Self {
             plugboards,
             token,
@@ -119,6 +126,7 @@ impl LineSettings {
             backoff_max: options.backoff_max,
             ca: options.ca,
             recording: Recording::asked_for(options.record, options.record_bodies, BODIES)?,
+            proxies,
             log_format: options.log_format,
         })
     }
@@ -132,6 +140,7 @@ impl LineSettings {
         mut telephone: TelephoneBuilder<R>,
     ) -> Result<TelephoneBuilder<R>, Stop> {
         telephone = telephone.backoff(self.backoff_base, self.backoff_max).attempts_max(self.attempts_max);
+        telephone = telephone.proxies(self.proxies);
         for url in &self.plugboards {
             telephone = telephone.url(url.as_url().as_str());
         }
@@ -160,7 +169,12 @@ pub(crate) fn listed(values: Vec<String>, matches: &ArgMatches, id: &str) -> Vec
     parts.map(|part| part.trim().to_owned()).collect()
 }
 
-fn plugboards(texts: Vec<String>) -> Result<Vec<PlugboardUrl>, Usage> {
+/// The HTTP proxies that the environment names.
+pub(crate) fn proxies() -> Proxies {
+    Proxies::from_variables(|name| std::env::var(name).ok())
+}
+
+pub(crate) fn plugboards(texts: Vec<String>) -> Result<Vec<PlugboardUrl>, Usage> {
     let parse = |text: String| {
         text.parse().map_err(|error| {
             let shown = if text.contains(['@', '?']) { "URL".into() } else { format!("{text:?}") };
@@ -174,7 +188,7 @@ fn plugboards(texts: Vec<String>) -> Result<Vec<PlugboardUrl>, Usage> {
 }
 
 /// A token that fits into a header. Its value stays out of the error.
-fn checked(token: Token) -> Result<Token, Usage> {
+pub(crate) fn checked(token: Token) -> Result<Token, Usage> {
     let is_sound = !token.expose().is_empty() && token.expose().bytes().all(|b| b.is_ascii_graphic());
     if is_sound {
         return Ok(token);

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -9,6 +10,7 @@ use telephone_driver::BackendUrl;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::connect::{CONNECT_EXAMPLES, ConnectOptions, ConnectSettings, Side};
+use crate::doctor::{DOCTOR_EXAMPLES, DoctorOptions, DoctorSettings};
 use crate::line::LineOptions;
 use crate::logging::LogFormat;
 use crate::replay::{REPLAY_EXAMPLES, ReplayOptions, ReplaySettings};
@@ -29,6 +31,9 @@ Examples:
     PLUGBOARD_URL=wss://example.com MOUNT_PATH=/shop,/cart BACKEND_PORT=8080 \\
     TELEPHONE_TOKEN_FILE=/var/run/secrets/telephone/token telephone
 
+  Find out why nothing comes through:
+    telephone doctor --plugboard wss://example.com --mount /api --port 3000 --token-file token
+
   See what a running one is doing, through its health page:
     telephone status --health 127.0.0.1:4100
 
@@ -36,6 +41,7 @@ Examples:
     telephone --record /var/lib/telephone --plugboard ws://127.0.0.1:4000 --mount /api --port 3000
     telephone replay FILE
 
+HTTPS_PROXY, ALL_PROXY and NO_PROXY name an HTTP proxy (http://[USER:PASSWORD@]HOST:PORT) on the way to plugboards.
 RELAY_URL stands in for PLUGBOARD_URL, and LOCAL_PORT for BACKEND_PORT, where no variable says otherwise.
 A token comes from `plugboard token`. Exit codes: 0 after a clean stop, 1 after a failure, 2 for bad usage,
 3 if the plugboard refused the token for good. SIGTERM lets what is in flight finish; a second one does not.";
@@ -100,6 +106,21 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", env = "STREAMS", default_value_t = 1024,
           value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub(crate) streams: u32,
+
+    /// How long the application may take to accept a connection; then the client gets 504
+    #[arg(long, value_name = "D", env = "BACKEND_CONNECT_TIMEOUT", default_value = "5s",
+          value_parser = values::positive_duration)]
+    pub(crate) backend_connect_timeout: Duration,
+
+    /// How long it may take to begin its answer; then the client gets 504
+    #[arg(long, value_name = "D", env = "BACKEND_ANSWER_TIMEOUT", default_value = "60s",
+          value_parser = values::positive_duration)]
+    pub(crate) backend_answer_timeout: Duration,
+
+    /// How long it may pause within a body of declared length; then the client's connection is reset
+    #[arg(long, value_name = "D", env = "BACKEND_IDLE_TIMEOUT", default_value = "5m",
+          value_parser = values::positive_duration)]
+    pub(crate) backend_idle_timeout: Duration,
 }
 
 #[derive(Debug, Subcommand)]
@@ -107,6 +128,9 @@ enum Verb {
     /// Reach a private endpoint that another telephone serves with --tcp NAME:PORT=BACKEND
     #[command(after_help = CONNECT_EXAMPLES)]
     Connect(Box<ConnectOptions>),
+    /// See what stands between this machine, a plugboard and the application
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(Box<DoctorOptions>),
     /// Show what a running sidecar is doing, by its health page
     Status(StatusOptions),
     /// Replay what was recorded with --record, and see whether the same comes of it
@@ -121,6 +145,8 @@ pub enum Command {
     Serve(Box<Settings>),
     /// Reach what another telephone serves.
     Connect(Box<ConnectSettings>),
+    /// Look at each stage of the way.
+    Doctor(Box<DoctorSettings>),
     /// Show what the sidecar with this health page is doing.
     Status(SocketAddr),
     /// Replay a recording.
@@ -137,6 +163,8 @@ impl Command {
                 (settings.line.log_format, LevelFilter::ERROR)
             }
             Self::Connect(settings) => (settings.line.log_format, LevelFilter::INFO),
+            // What goes wrong is what it reports.
+            Self::Doctor(_) => (LogFormat::Text, LevelFilter::ERROR),
             Self::Status(_) | Self::Replay(_) => (LogFormat::Text, LevelFilter::INFO),
         }
     }
@@ -150,12 +178,16 @@ pub fn parse<I>(program: &'static str, args: I) -> Result<Command, Stop>
 where
     I: IntoIterator<Item = OsString>,
 {
-    let command = with_stand_ins(Options::command()).name(program).bin_name(program);
+    let command = with_stand_ins(Options::command());
+    let command = command.mut_subcommand("doctor", with_stand_ins).name(program).bin_name(program);
     let matches = command.try_get_matches_from(args)?;
     let mut options = Options::from_arg_matches(&matches)?;
     match (options.verb.take(), matches.subcommand()) {
         (Some(Verb::Connect(options)), Some((_, matches))) => {
             Ok(Command::Connect(Box::new(ConnectSettings::new(*options, matches)?)))
+        }
+        (Some(Verb::Doctor(options)), Some((_, matches))) => {
+            Ok(Command::Doctor(Box::new(DoctorSettings::new(*options, matches)?)))
         }
         (Some(Verb::Status(options)), _) => Ok(Command::Status(options.health)),
         (Some(Verb::Replay(options)), _) => Ok(Command::Replay(options.into())),

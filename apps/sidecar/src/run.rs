@@ -7,6 +7,7 @@ use futures_lite::{Stream, StreamExt, future};
 use telephone_driver::{Handle, Listener, Runtime, ServeError, Telephone, WhenFull};
 
 use crate::connect;
+use crate::doctor;
 use crate::exit::Exit;
 use crate::logging;
 use crate::memory;
@@ -43,6 +44,7 @@ pub async fn run<R: Runtime>(
     match command {
         Command::Serve(settings) => serve(runtime, *settings, signals).await,
         Command::Connect(settings) => connect::run(runtime, *settings, signals).await,
+        Command::Doctor(settings) => doctor::run(runtime, *settings, signals).await,
         Command::Status(health) => status::show(health),
         Command::Replay(settings) => replay::show(&settings),
     }
@@ -80,7 +82,8 @@ fn telephone<R: Runtime>(runtime: R, settings: Settings) -> Result<Telephone<R>,
         .instance(settings.instance)
         .strip_prefix(settings.strips_prefix)
         .proxy_protocol(settings.proxy_protocol)
-        .streams(settings.streams);
+        .streams(settings.streams)
+        .backend_timeouts(settings.connect_timeout, settings.answer_timeout, settings.idle_timeout);
     for service in settings.tcp {
         builder = builder.tcp(&service.mount, service.backend);
     }

@@ -1,6 +1,7 @@
 //! What a sidecar was asked to do, checked.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::ArgMatches;
 use telephone_core::limits::MOUNTS_MAX;
@@ -37,6 +38,12 @@ pub struct Settings {
     pub strips_prefix: bool,
     /// Streams that each plugboard may have open at once.
     pub streams: u32,
+    /// How long the backend may take to accept a connection.
+    pub connect_timeout: Duration,
+    /// How long it may take to begin its answer.
+    pub answer_timeout: Duration,
+    /// How long it may pause within a body of declared length.
+    pub idle_timeout: Duration,
 }
 
 impl Settings {
@@ -67,11 +74,14 @@ impl Settings {
             host_header: options.host_header,
             strips_prefix: options.strip_prefix,
             streams: options.streams,
+            connect_timeout: options.backend_connect_timeout,
+            answer_timeout: options.backend_answer_timeout,
+            idle_timeout: options.backend_idle_timeout,
         })
     }
 }
 
-fn mounts(texts: Vec<String>, rooms: Vec<String>) -> Result<Vec<Mount>, Usage> {
+pub(crate) fn mounts(texts: Vec<String>, rooms: Vec<String>) -> Result<Vec<Mount>, Usage> {
     let parse = |text: String| {
         let named = format!("--mount {text:?} (MOUNT_PATH)");
         let mount: Mount = text.parse().map_err(|why: MountError| Usage::new(&named, why))?;

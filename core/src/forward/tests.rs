@@ -57,6 +57,23 @@ fn what_an_untrusted_peer_wrote_is_gone_in_every_spelling() {
 }
 
 #[test]
+fn whoever_asks_for_timing_is_heard_and_the_question_goes_no_further() {
+    for (name, value, expected) in [
+        ("X-Plugboard-Timing", "1", true),
+        ("x-plugboard-timing", "1", true),
+        ("x-plugboard-timing", "0", false),
+        ("x_plugboard_timing", "1", false),
+        ("X-Plugboard-Timings", "1", false),
+    ] {
+        let mut headers = headers(&[("Host", "a"), (name, value)]);
+        let peer: IpAddr = "192.0.2.7".parse().expect("an address");
+        let observed = Observed { peer: peer.into(), scheme: Scheme::Http, is_trusted: true };
+        assert_eq!(stamp(&mut headers, &observed), expected, "{name}: {value}");
+        assert!(!headers.has(name), "{name}");
+    }
+}
+
+#[test]
 fn a_trusted_peers_lists_are_continued() {
     let fields = [
         ("Host", "a"),

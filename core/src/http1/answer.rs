@@ -1,9 +1,13 @@
 //! The plugboard's own answers: errors that it found itself.
 
+use core::time::Duration;
+
 use super::encode::{content_length, put, status_line};
 use super::error::RequestError;
+use crate::cause::Cause;
 use crate::message::Headers;
 use crate::output::Output;
+use crate::timing::Millis;
 
 /// An answer that the plugboard makes itself: a status and a line of plain text.
 ///
@@ -12,15 +16,16 @@ use crate::output::Output;
 pub struct OwnAnswer {
     status: u16,
     text: &'static str,
+    cause: Cause,
     retry_after: Option<u32>,
-    cause: Option<&'static str>,
+    relay_time: Option<Duration>,
 }
 
 impl OwnAnswer {
-    /// An answer with `status`, 400 to 599, and a line of `text` without line end.
+    /// An answer with `status`, 400 to 599, for that cause, and a line of `text` without line end.
     #[must_use]
-    pub const fn new(status: u16, text: &'static str) -> Self {
-        Self { status, text, retry_after: None, cause: None }
+    pub const fn new(status: u16, cause: Cause, text: &'static str) -> Self {
+        Self { status, text, cause, retry_after: None, relay_time: None }
     }
 
     /// Says after how many seconds to try again (RFC 9110 §10.2.3).
@@ -30,11 +35,10 @@ impl OwnAnswer {
         self
     }
 
-    /// Says why, for machines: the error type of `Proxy-Status`, such as `connection_timeout`
-    /// (RFC 9209 §2.3).
+    /// Says how long the relay had the request, to a client that asked for [timing](crate::timing).
     #[must_use]
-    pub const fn cause(mut self, error: &'static str) -> Self {
-        self.cause = Some(error);
+    pub const fn relay_time(mut self, time: Duration) -> Self {
+        self.relay_time = Some(time);
         self
     }
 
@@ -44,6 +48,12 @@ impl OwnAnswer {
         self.status
     }
 
+    /// Why it is given.
+    #[must_use]
+    pub const fn cause(&self) -> Cause {
+        self.cause
+    }
+
     /// Writes the whole answer, its body only if the request was not a HEAD.
     pub(super) fn write(&self, output: &mut Output, connection: Option<&str>, has_body: bool) {
         status_line(output, self.status, reason_phrase(self.status).as_bytes(), &Headers::new());
@@ -51,8 +61,9 @@ impl OwnAnswer {
         if let Some(seconds) = self.retry_after {
             put(output, format_args!("Retry-After: {seconds}\r\n"));
         }
-        if let Some(cause) = self.cause {
-            put(output, format_args!("Proxy-Status: plugboard; error={cause}\r\n"));
+        self.write_proxy_status(output);
+        if let Some(time) = self.relay_time {
+            put(output, format_args!("Server-Timing: relay;dur={}\r\n", Millis(time)));
         }
         if self.status == 401 {
             // RFC 9110 §15.5.2 asks for it.
@@ -61,6 +72,10 @@ impl OwnAnswer {
         if self.status == 405 {
             // RFC 9110 §15.5.6 asks for it; which others a backend serves is its own to say.
             output.text(b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
+        }
+        if self.status == 426 {
+            // RFC 9110 §15.5.22 asks for it, and §7.8 for the option.
+            output.text(b"Upgrade: websocket\r\nConnection: upgrade\r\n");
         }
         content_length(output, (self.text.len() as u64).saturating_add(1));
         if let Some(option) = connection {
@@ -71,11 +86,21 @@ impl OwnAnswer {
             put(output, format_args!("{}\n", self.text));
         }
     }
+
+    /// Says why, for machines (RFC 9209 §2): the registered error, and behind it our word where that says more.
+    fn write_proxy_status(&self, output: &mut Output) {
+        let Some(error) = self.cause.error() else { return };
+        put(output, format_args!("Proxy-Status: plugboard; error={error}"));
+        if self.cause.word() != error {
+            put(output, format_args!("; details=\"{}\"", self.cause.word()));
+        }
+        output.text(b"\r\n");
+    }
 }
 
 impl From<RequestError> for OwnAnswer {
     fn from(error: RequestError) -> Self {
-        Self::new(error.status(), error.reason())
+        Self::new(error.status(), error.cause(), error.reason())
     }
 }
 

@@ -4,6 +4,8 @@
 
 use thiserror::Error;
 
+use crate::cause::Cause;
+
 /// What one rule says: the status of the answer, the clause that it comes from, and words for a person.
 #[derive(Debug, Clone, Copy)]
 struct Rule(u16, &'static str, &'static str);
@@ -171,6 +173,17 @@ impl RequestError {
     #[must_use]
     pub const fn status(self) -> u16 {
         self.rule().0
+    }
+
+    /// The word for logs, metrics and `Proxy-Status`.
+    #[must_use]
+    pub const fn cause(self) -> Cause {
+        match self.status() {
+            405 => Cause::MethodNotAllowed,
+            408 => Cause::RequestTooSlow,
+            413 | 414 | 431 => Cause::RequestTooLarge,
+            _ => Cause::BadRequest,
+        }
     }
 
     /// The clause that was broken: an RFC's section, a row of the faults table.

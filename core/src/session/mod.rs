@@ -356,6 +356,12 @@ impl Session {
         self.config.profile
     }
 
+    /// Whether the peer answers the question for [timing](crate::timing).
+    #[must_use]
+    pub fn peer_tells_timing(&self) -> bool {
+        self.config.peer.value(Setting::Timing).is_some_and(|value| value > 0)
+    }
+
     /// How long it waits for a new link; zero is not at all.
     #[must_use]
     pub const fn resume_window(&self) -> Duration {

@@ -184,16 +184,19 @@ pub enum Setting {
     StreamFloor,
     /// Not 0 if the sender goes on with a session over another link: only then is anything kept for it.
     Resume,
+    /// Not 0 if the sender answers the question for [timing](crate::timing): only then is it asked.
+    Timing,
 }
 
 impl Setting {
-    const ALL: [Self; 3] = [Self::Streams, Self::StreamFloor, Self::Resume];
+    const ALL: [Self; 4] = [Self::Streams, Self::StreamFloor, Self::Resume, Self::Timing];
 
     const fn id(self) -> u64 {
         match self {
             Self::Streams => 1,
             Self::StreamFloor => 2,
             Self::Resume => 3,
+            Self::Timing => 4,
         }
     }
 
@@ -202,6 +205,7 @@ impl Setting {
             Self::Streams => "streams",
             Self::StreamFloor => "stream_floor",
             Self::Resume => "resume",
+            Self::Timing => "timing",
         }
     }
 }
@@ -210,7 +214,7 @@ impl Setting {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings(Vec<(u64, u64)>);
 
-/// Settings in one hello or welcome: v1 has three, the rest is room for later versions.
+/// Settings in one hello or welcome: v1 has four, the rest is room for later versions.
 const SETTINGS_MAX: usize = 64;
 
 impl Serialize for Settings {
@@ -243,6 +247,13 @@ impl Settings {
             (Setting::StreamFloor.id(), limits.stream_floor),
             (Setting::Resume.id(), u64::from(!limits.resume_window.is_zero())),
         ])
+    }
+
+    /// The same, and `setting` with that value.
+    #[must_use]
+    pub fn with(mut self, setting: Setting, value: u64) -> Self {
+        self.0.push((setting.id(), value));
+        self
     }
 
     /// The value of one setting, if it was sent.

@@ -2,6 +2,7 @@
 
 use crate::support::{NOW, fields, limits, response, taken};
 use bytes::{Bytes, BytesMut};
+use telephone_core::cause::Cause;
 use telephone_core::http1::{AbortCause, Closing, OwnAnswer, RequestError, Server, ServerEvent, Unsendable};
 use telephone_core::message::{Headers, ResponseHead};
 
@@ -128,7 +129,7 @@ fn a_head_that_would_split_the_response_is_not_sent() {
         line.request();
         assert!(line.server.respond(&head, true).is_err(), "{head:?}");
         assert_eq!(line.written(), "");
-        line.server.refuse(&OwnAnswer::new(502, "bad gateway"));
+        line.server.refuse(&OwnAnswer::new(502, Cause::UnusableAnswer, "bad gateway"));
         assert!(line.written().starts_with("HTTP/1.1 502 Bad Gateway\r\n"), "{head:?}");
     }
 }
@@ -317,7 +318,7 @@ fn a_client_that_closes_between_requests_leaves_nothing() {
 
 #[test]
 fn a_refusal_keeps_the_connection_only_behind_a_whole_request() {
-    let answer = OwnAnswer::new(503, "nobody connected").retry_after(5).cause("destination_unavailable");
+    let answer = OwnAnswer::new(503, Cause::NobodyConnected, "nobody connected").retry_after(5);
     let mut whole = Line::new(GET);
     whole.request();
     whole.server.refuse(&answer);
@@ -338,11 +339,27 @@ fn a_refusal_keeps_the_connection_only_behind_a_whole_request() {
 }
 
 #[test]
+fn a_refusal_says_our_word_where_the_registered_one_says_less() {
+    for (cause, expected) in [
+        (Cause::TunnelLost, "\r\nProxy-Status: plugboard; error=connection_terminated\r\n"),
+        (
+            Cause::LostBeforeDispatch,
+            "\r\nProxy-Status: plugboard; error=connection_terminated; details=\"lost_before_dispatch\"\r\n",
+        ),
+    ] {
+        let mut line = Line::new(GET);
+        line.request();
+        line.server.refuse(&OwnAnswer::new(502, cause, "lost"));
+        assert!(line.written().contains(expected), "{}", line.written());
+    }
+}
+
+#[test]
 fn a_refusal_of_a_begun_response_resets() {
     let mut line = Line::new(GET);
     line.request();
     line.server.respond(&response(200), false).expect("sendable");
-    line.server.refuse(&OwnAnswer::new(502, "late"));
+    line.server.refuse(&OwnAnswer::new(502, Cause::TunnelLost, "late"));
     assert_eq!(line.server.closing(), Closing::Reset);
     assert!(!line.written().contains("502"));
 }

@@ -129,11 +129,12 @@ impl Origin {
         scripts.insert(path.to_owned(), Arc::new(script));
     }
 
-    /// Holds each request for `path` until it is released, and answers `late`.
+    /// Holds each request for `path`, its body read, until it is released, and answers `late`.
     pub fn hold(&self, path: &str) -> Sender<()> {
         let (release, released) = mpsc::channel::<()>();
         let released = Mutex::new(released);
         self.on(path, move |exchange| {
+            exchange.upload()?;
             let released = released.lock().expect("no panic while it is held");
             released.recv_timeout(HOLD_MAX).map_err(io::Error::other)?;
             exchange.answer(200, "late")

@@ -61,8 +61,7 @@ pub(crate) struct Backend<R: Runtime> {
 }
 
 impl<R: Runtime> Backend<R> {
-    pub(crate) fn new(runtime: R, endpoint: Endpoint, rewrite: Rewrite) -> Self {
-        let limits = BackendLimits::default();
+    pub(crate) fn new(runtime: R, endpoint: Endpoint, rewrite: Rewrite, limits: BackendLimits) -> Self {
         let pool = Pool::new(runtime.clone(), endpoint, limits.clone(), HttpLimits::default());
         Self { runtime, pool, rewrite, limits }
     }

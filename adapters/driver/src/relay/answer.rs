@@ -1,40 +1,44 @@
-//! What the relay itself answers, and the word for it in logs: one table.
+//! What the relay itself answers, and why: one table.
 
-use telephone_core::error::{CloseReason, Reset, ResetCode};
+use telephone_core::cause::Cause;
+use telephone_core::error::{CloseReason, Reset, ResetCode, Touched};
 use telephone_core::http1::OwnAnswer;
 use telephone_core::room::VisitError;
 use telephone_core::router::Refusal;
 
 use crate::authority::AuthError;
 
-/// An answer of the relay's own, with the word of RFC 9209 §2.3 for its cause.
+/// An answer of the relay's own.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Refused {
     pub(super) answer: OwnAnswer,
-    pub(super) cause: &'static str,
 }
 
 impl Refused {
-    const fn new(status: u16, cause: &'static str, text: &'static str) -> Self {
-        Self { answer: OwnAnswer::new(status, text).cause(cause), cause }
+    const fn new(status: u16, cause: Cause, text: &'static str) -> Self {
+        Self { answer: OwnAnswer::new(status, cause, text) }
+    }
+
+    pub(super) const fn cause(&self) -> Cause {
+        self.answer.cause()
     }
 
     const fn retry_after(self, seconds: u32) -> Self {
-        Self { answer: self.answer.retry_after(seconds), ..self }
+        Self { answer: self.answer.retry_after(seconds) }
     }
 
     /// Why a request was not routed.
     pub(super) fn from_refusal(refusal: Refusal) -> Self {
         let seconds = |delay: std::time::Duration| u32::try_from(delay.as_secs().max(1)).unwrap_or(1);
         match refusal {
-            Refusal::NoSuchMount => Self::new(404, "destination_not_found", "There is no application here."),
-            Refusal::Ambiguous => Self::new(400, "http_request_error", "The path can be read in two ways."),
+            Refusal::NoSuchMount => Self::new(404, Cause::NoSuchMount, "There is no application here."),
+            Refusal::Ambiguous => Self::new(400, Cause::AmbiguousPath, "The path can be read in two ways."),
             Refusal::NobodyConnected { retry_after } => {
-                Self::new(503, "destination_unavailable", "The application is not connected.")
+                Self::new(503, Cause::NobodyConnected, "The application is not connected.")
                     .retry_after(seconds(retry_after))
             }
             Refusal::TooBusy { retry_after } => {
-                Self::new(503, "connection_limit_reached", "Too many requests wait for the application.")
+                Self::new(503, Cause::TooManyWait, "Too many requests wait for the application.")
                     .retry_after(seconds(retry_after))
             }
         }
@@ -50,14 +54,14 @@ impl Refused {
                  /client/DOCUMENT?room=ID"
             }
         };
-        Self::new(400, "http_request_error", text)
+        Self::new(400, Cause::RoomNotNamed, text)
     }
 
     /// Why a client did not get to its room: there is nothing else that its name could mean, so it is not found.
     pub(super) fn from_room_refusal(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NoSuchMount | Refusal::NobodyConnected { .. } => {
-                Self::new(404, "destination_not_found", "Nobody is connected for this room.")
+                Self::new(404, Cause::RoomEmpty, "Nobody is connected for this room.")
             }
             Refusal::Ambiguous | Refusal::TooBusy { .. } => Self::from_refusal(refusal),
         }
@@ -65,7 +69,7 @@ impl Refused {
 
     /// A web page of another origin asks for a room.
     pub(super) const fn foreign_origin() -> Self {
-        Self::new(403, "http_request_denied", "Web pages of this origin may not come here.")
+        Self::new(403, Cause::OriginRefused, "Web pages of this origin may not come here.")
     }
 
     /// A room's client showed no token that is good for it.
@@ -82,53 +86,76 @@ impl Refused {
             | AuthError::WrongIssuer
             | AuthError::Revoked => (401, "The token is not good here."),
         };
-        Self::new(status, "http_request_denied", text)
+        Self::new(status, Cause::ClientTokenRefused, text)
     }
 
     /// The session has as many streams as its telephone takes.
     pub(super) const fn too_many_streams() -> Self {
-        Self::new(503, "connection_limit_reached", "The application is at its limit.").retry_after(1)
+        Self::new(503, Cause::TooManyStreams, "The application is at its limit.").retry_after(1)
     }
 
-    /// A telephone asked for a stream that its token does not allow.
-    pub(super) const fn denied() -> Self {
-        Self::new(403, "http_request_denied", "The token does not allow this.")
+    /// The relay is about to leave, and has sent its telephones away.
+    pub(super) const fn draining() -> Self {
+        Self::new(503, Cause::Draining, "The plugboard is about to restart.").retry_after(1)
+    }
+
+    /// The relay leaves, and its grace is over.
+    pub(super) const fn cut_off() -> Self {
+        Self::new(502, Cause::CutOff, "The plugboard stops before the answer was there.")
+    }
+
+    /// A request for the telephones' path that is no upgrade.
+    pub(super) const fn no_upgrade() -> Self {
+        Self::new(426, Cause::NotATelephone, "Telephones connect here, with a WebSocket upgrade.")
+    }
+
+    /// A request for the telephones' path whose upgrade is not theirs.
+    pub(super) const fn unusable_upgrade(text: &'static str) -> Self {
+        Self::new(400, Cause::NotATelephone, text)
     }
 
     /// The head fits no frame.
     pub(super) const fn head_too_large() -> Self {
-        Self::new(431, "http_request_error", "The request's header fields are too large.")
+        Self::new(431, Cause::RequestTooLarge, "The request's header fields are too large.")
     }
 
     /// A telephone's answer cannot be written as one HTTP response.
     pub(super) const fn unsendable() -> Self {
-        Self::new(502, "http_protocol_error", "The application's answer is not usable.")
+        Self::new(502, Cause::UnusableAnswer, "The application's answer is not usable.")
     }
 
     /// Why a stream was reset before its answer's head.
     pub(super) fn from_reset(reset: Reset, closed: Option<CloseReason>) -> Self {
-        match (reset.code, closed) {
-            (ResetCode::SessionLost, Some(CloseReason::Silent)) => {
-                Self::new(504, "connection_timeout", "The application's tunnel fell silent.")
+        let (status, cause, text) = match (reset.code, reset.touched) {
+            (ResetCode::SessionLost, Touched::No) => (
+                502,
+                Cause::LostBeforeDispatch,
+                "The application's tunnel was lost before the request was sent.",
+            ),
+            (ResetCode::SessionLost, _) if closed == Some(CloseReason::Silent) => {
+                (504, Cause::TunnelSilent, "The application's tunnel fell silent.")
             }
-            (ResetCode::SessionLost, _) => {
-                Self::new(502, "connection_terminated", "The application's tunnel was lost.")
-            }
+            (ResetCode::SessionLost, _) => (502, Cause::TunnelLost, "The application's tunnel was lost."),
             (ResetCode::Unreachable, _) => {
-                Self::new(502, "connection_refused", "The application does not accept connections.")
+                (502, Cause::BackendRefused, "The application does not accept connections.")
+            }
+            (ResetCode::TimedOut, Touched::No) => {
+                (504, Cause::BackendConnectTimeout, "The application did not accept the connection in time.")
             }
             (ResetCode::TimedOut, _) => {
-                Self::new(504, "http_response_timeout", "The application did not answer in time.")
+                (504, Cause::BackendTimeout, "The application did not answer in time.")
             }
             (ResetCode::Refused, _) => {
-                Self::new(503, "connection_limit_reached", "The application is at its limit.").retry_after(1)
+                (503, Cause::TelephoneRefused, "The application takes no more requests.")
             }
             (ResetCode::BackendFailed | ResetCode::Truncated, _) => {
-                Self::new(502, "http_response_incomplete", "The application broke its answer off.")
+                (502, Cause::BackendBroke, "The application broke its answer off.")
             }
             (ResetCode::Cancelled | ResetCode::Stopped | ResetCode::Denied | ResetCode::Other(_), _) => {
-                Self::new(502, "proxy_internal_error", "The application's side gave the request up.")
+                (502, Cause::GivenUp, "The application's side gave the request up.")
             }
-        }
+        };
+        let refused = Self::new(status, cause, text);
+        if status == 503 { refused.retry_after(1) } else { refused }
     }
 }

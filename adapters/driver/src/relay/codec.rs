@@ -8,6 +8,7 @@ use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, ResponseHead};
 use telephone_core::output::Output;
 use telephone_core::time::Timestamp;
+use telephone_core::timing::{self, Stages};
 use telephone_core::websocket::{Follower, close_frame};
 
 use crate::codec::{Codec, Part};
@@ -29,10 +30,31 @@ pub(super) enum ClientLoss {
     Unsendable,
 }
 
+/// The moments of a request whose client asked for them.
+pub(super) struct Timing<'a> {
+    /// When it came.
+    pub(super) started: Timestamp,
+    /// When it had its stream.
+    pub(super) opened: Timestamp,
+    /// Whether the telephone was asked: if not, what it tells may be its backend's word.
+    pub(super) is_asked: bool,
+    pub(super) clock: &'a (dyn Fn() -> Timestamp + Sync),
+}
+
+impl Timing<'_> {
+    /// Where the time went until now; `backend` is what the telephone told.
+    fn stages(&self, backend: Option<Duration>) -> Stages {
+        let beyond = (self.clock)().since(self.opened);
+        Stages { relay: self.opened.since(self.started), beyond, backend: backend.filter(|_| self.is_asked) }
+    }
+}
+
 pub(super) struct PublicCodec<'a> {
     server: &'a mut Server,
     limits: &'a HttpLimits,
     draining: &'a Flag,
+    /// For a client that asked where the time of its request went.
+    pub(super) timing: Option<Timing<'a>>,
     /// The status of the final head, once it was written.
     pub(super) status: Option<u16>,
     is_opaque: bool,
@@ -50,6 +72,7 @@ impl<'a> PublicCodec<'a> {
             server,
             limits,
             draining,
+            timing: None,
             status: None,
             is_opaque: false,
             frames: None,
@@ -117,7 +140,11 @@ impl Codec for PublicCodec<'_> {
         true
     }
 
-    fn put_head(&mut self, head: ResponseHead, end: bool) -> bool {
+    fn put_head(&mut self, mut head: ResponseHead, end: bool) -> bool {
+        let told = timing::take_internal(&mut head.headers);
+        if let Some(timing) = self.timing.as_ref().filter(|_| !head.is_interim()) {
+            head.headers.push("Server-Timing", timing.stages(told).to_field());
+        }
         if self.draining.is_raised() {
             self.server.announce_close();
         }

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
+use telephone_core::cause::Cause;
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::forward::stamp;
 use telephone_core::http1::{AbortCause, RequestError};
@@ -15,14 +15,16 @@ use telephone_core::limits::{DARK_TIME, REQUEST_ATTEMPTS_MAX};
 use telephone_core::message::RequestHead;
 use telephone_core::mount::Mount;
 use telephone_core::retry::{may_move, may_repeat};
+use telephone_core::router::Refusal;
 use telephone_core::session::OpenError;
 use telephone_core::target;
 use telephone_core::time::Timestamp;
+use telephone_core::timing;
 use telephone_core::wire::Opening;
 
 use super::Inner;
 use super::answer::Refused;
-use super::codec::{ClientLoss, PublicCodec};
+use super::codec::{ClientLoss, PublicCodec, Timing};
 use super::public::{Client, Request};
 use super::registry::{Chosen, Decision};
 use super::rooms;
@@ -31,21 +33,34 @@ use crate::alarm::Alarm;
 use crate::observe::AccessRecord;
 use crate::pump::{Ended, Moved, Pump};
 use crate::runtime::Runtime;
+use crate::socket::Socket as _;
 use crate::stream::StreamHandle;
 
 /// Octets that are read ahead from a client whose request waits for a session.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
 
-/// The word for a request that broke a rule. (RFC 9209 §2.3)
-const BAD_REQUEST: &str = "http_request_error";
-
 /// What the access log will say.
 struct Account {
     started: Timestamp,
+    is_timed: bool,
     status: Option<u16>,
-    cause: &'static str,
+    cause: Cause,
     moved: Moved,
     chosen: Option<(Arc<str>, Arc<Mount>)>,
+}
+
+impl Account {
+    /// Of a request of which nothing is known to have gone wrong.
+    fn new(request: &Request) -> Self {
+        Self {
+            started: request.at,
+            is_timed: false,
+            status: None,
+            cause: Cause::Complete,
+            moved: Moved::default(),
+            chosen: None,
+        }
+    }
 }
 
 /// How one attempt to serve a request ended.
@@ -65,14 +80,9 @@ pub(super) async fn serve<R: Runtime>(
     mut request: Request,
 ) -> ControlFlow<()> {
     let _in_flight = relay.exchanges.count();
-    let mut account = Account {
-        started: request.at,
-        status: None,
-        cause: "complete",
-        moved: Moved::default(),
-        chosen: None,
-    };
-    stamp(&mut request.head.headers, &client.observed);
+    let mut account = Account::new(&request);
+    request.is_timed = stamp(&mut request.head.headers, &client.observed);
+    account.is_timed = request.is_timed;
     let is_visit = rooms::is_visit(relay, &request.head);
     let entered = if is_visit { rooms::enter(relay, &mut request) } else { Ok(()) };
     let flow = match entered {
@@ -86,6 +96,18 @@ pub(super) async fn serve<R: Runtime>(
     flow
 }
 
+/// Answers a request that is for telephones and comes from none.
+pub(super) fn refuse_upgrade<R: Runtime>(
+    relay: &Inner<R>,
+    client: &mut Client<R>,
+    request: &Request,
+    refused: Refused,
+) {
+    let mut account = Account::new(request);
+    let _goes_on = refuse(client, refused, &mut account);
+    report(relay, client, (&request.head, target::path(&request.head.target)), &account);
+}
+
 async fn serve_stamped<R: Runtime>(
     relay: &Arc<Inner<R>>,
     client: &mut Client<R>,
@@ -97,7 +119,7 @@ async fn serve_stamped<R: Runtime>(
         let chosen = match route(relay, client, request, &mut now).await {
             Ok(chosen) => chosen,
             Err(None) => {
-                account.cause = "client_left";
+                account.cause = Cause::ClientLeft;
                 return ControlFlow::Break(());
             }
             Err(Some(refused)) => return refuse(client, refused, account),
@@ -124,8 +146,10 @@ async fn serve_stamped<R: Runtime>(
 
 fn refuse<R: Runtime>(client: &mut Client<R>, refused: Refused, account: &mut Account) -> ControlFlow<()> {
     account.status = Some(refused.answer.status());
-    account.cause = refused.cause;
-    client.server.refuse(&refused.answer);
+    account.cause = refused.cause();
+    let answer = refused.answer;
+    let timed = account.is_timed.then(|| answer.relay_time(client.alarm.now().since(account.started)));
+    client.server.refuse(&timed.unwrap_or(answer));
     ControlFlow::Continue(())
 }
 
@@ -156,11 +180,21 @@ async fn route<R: Runtime>(
     };
     match decision {
         Decision::To(chosen) => Ok(chosen),
+        // Its telephones are at another one, or on their way there.
+        Decision::Refuse(Refusal::NobodyConnected { .. }) if relay.draining.is_raised() => {
+            Err(Some(Refused::draining()))
+        }
         Decision::Refuse(refusal) if room.is_some() => Err(Some(Refused::from_room_refusal(refusal))),
         Decision::Refuse(refusal) => Err(Some(Refused::from_refusal(refusal))),
         // A wait does not end in another one.
         Decision::Wait(_) => Err(None),
     }
+}
+
+/// Whether a client has taken nothing of its answer for as long as it may.
+fn has_stalled<R: Runtime>(relay: &Inner<R>, client: &Client<R>) -> bool {
+    let since = client.connection.blocked_since;
+    since.is_some_and(|since| since + relay.config.http.send_timeout <= relay.runtime.now())
 }
 
 /// Reads ahead, up to a bound, while a request waits, and returns when the client is gone.
@@ -178,6 +212,10 @@ async fn client_left<R: Runtime>(client: &mut Client<R>) {
     .await;
 }
 
+fn tells_timing(chosen: &Chosen) -> bool {
+    chosen.session.with_link(|session| session.peer_tells_timing())
+}
+
 /// Opens a request's stream in one session, or tells how the attempt ended instead.
 async fn open<R: Runtime>(
     relay: &Arc<Inner<R>>,
@@ -188,13 +226,17 @@ async fn open<R: Runtime>(
 ) -> Result<StreamHandle, Attempt> {
     let opening = || {
         let mount = Bytes::copy_from_slice(chosen.mount.as_str().as_bytes());
-        Opening::Http { mount, head: request.head.clone() }
+        let mut head = request.head.clone();
+        if request.is_timed && tells_timing(chosen) {
+            head.headers.push(timing::ASK, "1");
+        }
+        Opening::Http { mount, head }
     };
     let left = client_left(client);
     let opened = turn::open(relay, (chosen, now), opening, request.end, left).await;
     opened.map_err(|error| match error {
         None => {
-            account.cause = "client_left";
+            account.cause = Cause::ClientLeft;
             Attempt::Over(ControlFlow::Break(()))
         }
         Some(OpenError::Leaving) => {
@@ -222,6 +264,13 @@ async fn carry<R: Runtime>(
         Err(attempt) => return attempt,
     };
     let mut codec = PublicCodec::new(&mut client.server, &relay.config.http, &relay.draining);
+    let clock = || relay.runtime.now();
+    codec.timing = request.is_timed.then(|| Timing {
+        started: request.at,
+        opened: clock(),
+        is_asked: tells_timing(chosen),
+        clock: &clock,
+    });
     let socket = (&mut client.connection, &mut client.alarm);
     let mut pump = Pump::new(&relay.runtime, socket, &mut codec, &stream, request.end);
     let ended = run(relay, &mut pump, chosen, may_move).await;
@@ -231,6 +280,9 @@ async fn carry<R: Runtime>(
     account.status = codec.status;
     match ended {
         Ended::Complete => Attempt::Over(ControlFlow::Continue(())),
+        Ended::Reset(_) | Ended::Stopped(_) if account.status.is_none() && relay.stopping.is_raised() => {
+            Attempt::Over(refuse(client, Refused::cut_off(), account))
+        }
         Ended::Reset(reset) | Ended::Stopped(reset) if account.status.is_none() => {
             let refused = Refused::from_reset(reset, chosen.session.closed());
             if may_repeat(&request.head, request.end, reset) && has_budget(relay) {
@@ -239,7 +291,7 @@ async fn carry<R: Runtime>(
             Attempt::Over(refuse(client, refused, account))
         }
         Ended::Reset(reset) | Ended::Stopped(reset) => {
-            account.cause = if relay.stopping.is_raised() { "relay_stopped" } else { "response_aborted" };
+            account.cause = if relay.stopping.is_raised() { Cause::CutOff } else { Cause::ResponseAborted };
             if reset.code != ResetCode::SessionLost || !codec.close_web_socket() {
                 client.server.abort();
             }
@@ -247,16 +299,18 @@ async fn carry<R: Runtime>(
         }
         Ended::Lost(ClientLoss::Aborted(cause)) => {
             account.cause = match cause {
-                AbortCause::ClientLeft => "client_left",
+                AbortCause::ClientLeft => Cause::ClientLeft,
                 AbortCause::Body(error) => {
                     account.status = account.status.or(Some(error.status()));
-                    BAD_REQUEST
+                    error.cause()
                 }
             };
             Attempt::Over(ControlFlow::Continue(()))
         }
         Ended::Lost(ClientLoss::Broken) => {
-            account.cause = "client_left";
+            account.cause = if has_stalled(relay, client) { Cause::ClientStalled } else { Cause::ClientLeft };
+            // What the kernel still holds must not look like all of an answer.
+            client.connection.socket.reset_on_drop();
             Attempt::Over(ControlFlow::Break(()))
         }
         Ended::Lost(ClientLoss::Unsendable) => Attempt::Over(refuse(client, Refused::unsendable(), account)),
@@ -334,17 +388,6 @@ fn report<R: Runtime>(
 /// Reports what was no request: of its head nothing is told, since none of it is to be trusted.
 pub(super) fn report_refused<R: Runtime>(relay: &Inner<R>, peer: SocketAddr, error: RequestError) {
     tracing::debug!(%peer, reason = error.reason(), "refused a request");
-    relay.observer.request_ended(&AccessRecord {
-        method: b"-",
-        host: None,
-        target: b"-",
-        status: Some(error.status()),
-        bytes_in: 0,
-        bytes_out: 0,
-        duration: Duration::ZERO,
-        peer,
-        mount: None,
-        subject: None,
-        cause: BAD_REQUEST,
-    });
+    let record = AccessRecord::bare(b"-", b"-", peer, error.cause());
+    relay.observer.request_ended(&AccessRecord { status: Some(error.status()), ..record });
 }

@@ -27,6 +27,8 @@ pub(super) struct Request {
     pub(super) origin: RequestOrigin,
     /// When it came.
     pub(super) at: Timestamp,
+    /// Whether its client asked for [timing](telephone_core::timing).
+    pub(super) is_timed: bool,
     /// The room that it goes to; if none, its host and path decide.
     pub(super) visit: Option<Visit>,
 }
@@ -72,7 +74,7 @@ pub(super) async fn serve<R: Runtime>(
         if tunnel::is_for_telephones(&relay.config, &request.head) {
             match tunnel::upgrade(&mut client, &request.head) {
                 Ok(profile) => return tunnel::serve(relay, client, profile).await,
-                Err(answer) => client.server.refuse(&answer),
+                Err(refused) => exchange::refuse_upgrade(relay, &mut client, &request, refused),
             }
         } else if exchange::serve(relay, &mut client, request).await.is_break() {
             return;
@@ -119,7 +121,14 @@ impl<R: Runtime> Client<R> {
             match self.server.poll_event(&mut self.connection.input, now) {
                 Some(ServerEvent::Request { head, end, origin }) => {
                     self.has_asked = true;
-                    return Poll::Ready(Some(Request { head, end, origin, at: now, visit: None }));
+                    return Poll::Ready(Some(Request {
+                        head,
+                        end,
+                        origin,
+                        at: now,
+                        is_timed: false,
+                        visit: None,
+                    }));
                 }
                 // The answer is in the output, or there is nobody to give one to.
                 Some(ServerEvent::Refused(error)) => {

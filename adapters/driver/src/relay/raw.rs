@@ -3,9 +3,9 @@
 use std::future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
+use telephone_core::cause::Cause;
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::limits::REQUEST_ATTEMPTS_MAX;
 use telephone_core::mount::Mount;
@@ -52,31 +52,12 @@ pub(super) async fn serve_stream<R: Runtime>(
         let session = format_args!("{:016x}", key.number());
         let mount = String::from_utf8_lossy(mount);
         tracing::info!(%peer, session, ?mount, "a telephone may not connect to what it asked for");
-        relay.observer.request_ended(&AccessRecord {
-            cause: Refused::denied().cause,
-            ..record(mount.as_bytes(), peer)
-        });
+        let record = AccessRecord::bare(METHOD, mount.as_bytes(), peer, Cause::ConnectDenied);
+        relay.observer.request_ended(&record);
         return stream.give_up(Reset { code: ResetCode::Denied, touched: Touched::No });
     };
     if let Err((stream, reset)) = serve(relay, &mount, stream, peer).await {
         stream.give_up(reset);
-    }
-}
-
-/// What there is to tell of a connection that nothing is known of yet.
-fn record(target: &[u8], peer: SocketAddr) -> AccessRecord<'_> {
-    AccessRecord {
-        method: METHOD,
-        host: None,
-        target,
-        status: None,
-        bytes_in: 0,
-        bytes_out: 0,
-        duration: Duration::ZERO,
-        peer,
-        mount: None,
-        subject: None,
-        cause: "complete",
     }
 }
 
@@ -89,7 +70,7 @@ async fn serve<R: Runtime, S: Socket>(
 ) -> Result<(), (S, Reset)> {
     let _in_flight = relay.exchanges.count();
     let started = relay.runtime.now();
-    let mut record = record(mount.as_str().as_bytes(), peer);
+    let mut record = AccessRecord::bare(METHOD, mount.as_str().as_bytes(), peer, Cause::Complete);
     let (result, chosen) = match take(relay, mount, peer).await {
         Ok((chosen, stream, _lease)) => {
             let Carried { moved, ended, socket } = carry(&relay.runtime, socket, &stream, Bytes::new()).await;
@@ -97,18 +78,18 @@ async fn serve<R: Runtime, S: Socket>(
             let result = match ended {
                 Ok(()) => Ok(()),
                 Err(GivenUp::AtSocket) => {
-                    record.cause = "client_left";
+                    record.cause = Cause::ClientLeft;
                     Ok(())
                 }
                 Err(GivenUp::ByPeer(reset)) => {
-                    record.cause = Refused::from_reset(reset, chosen.session.closed()).cause;
+                    record.cause = Refused::from_reset(reset, chosen.session.closed()).cause();
                     Err((socket, reset))
                 }
             };
             (result, Some(chosen))
         }
         Err((refused, code)) => {
-            record.cause = refused.cause;
+            record.cause = refused.cause();
             (Err((socket, Reset { code, touched: Touched::No })), None)
         }
     };

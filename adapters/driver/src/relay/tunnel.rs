@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::task::Context;
+use std::time::SystemTime;
 
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use bytes::Bytes;
 use futures_lite::future;
 use telephone_core::error::{CloseReason, LeaveCode, ResetCode, Touched};
 use telephone_core::handshake::{self, Reception};
-use telephone_core::http1::OwnAnswer;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::mount::Mount;
 use telephone_core::recording::Recorded;
@@ -19,6 +19,7 @@ use telephone_core::session::{CannotResume, Event, LinkId, Role, SessionConfig};
 use telephone_core::target;
 use telephone_core::wire::{Hello, Opening, Profile, Refused, RefusedCode, Settings, Welcome};
 
+use super::answer::Refused as Unfit;
 use super::codec::WEB_SOCKET;
 use super::ports::PortError;
 use super::public::Client;
@@ -41,21 +42,23 @@ pub(super) fn is_for_telephones(config: &RelayConfig, head: &RequestHead) -> boo
 }
 
 /// Checks a telephone's upgrade (RFC 6455 §4.2) and puts the 101 into the output. Tells the profile that it chose.
-pub(super) fn upgrade<R: Runtime>(client: &mut Client<R>, head: &RequestHead) -> Result<Profile, OwnAnswer> {
+pub(super) fn upgrade<R: Runtime>(client: &mut Client<R>, head: &RequestHead) -> Result<Profile, Unfit> {
     if head.method != "GET" || !head.offers(WEB_SOCKET) {
-        return Err(OwnAnswer::new(426, "Telephones connect here, with a WebSocket upgrade."));
+        return Err(Unfit::no_upgrade());
     }
     let key = head.headers.first("sec-websocket-key");
     let version = head.headers.first("sec-websocket-version");
     let (Some(key), Some(b"13")) = (key, version.map(AsRef::as_ref)) else {
-        return Err(OwnAnswer::new(400, "The WebSocket upgrade lacks a key or version 13."));
+        return Err(Unfit::unusable_upgrade("The WebSocket upgrade lacks a key or version 13."));
     };
     let offers = head.headers.all("sec-websocket-protocol");
     let Some(profile) = Profile::of_offers(offers) else {
-        return Err(OwnAnswer::new(400, "The subprotocol must be telephone.v1 or telephone.v1.json."));
+        return Err(Unfit::unusable_upgrade("The subprotocol must be telephone.v1 or telephone.v1.json."));
     };
     let mut headers = Headers::new();
     headers.push(&b"Sec-WebSocket-Accept"[..], derive_accept_key(key));
+    // By which a telephone sees whether its clock is right.
+    headers.push("Date", httpdate::fmt_http_date(SystemTime::now()));
     headers.push(&b"Sec-WebSocket-Protocol"[..], profile.subprotocol().as_bytes());
     let switching = ResponseHead {
         status: 101,
@@ -64,8 +67,8 @@ pub(super) fn upgrade<R: Runtime>(client: &mut Client<R>, head: &RequestHead) ->
         length: None,
         upgrade: Some(Bytes::from_static(WEB_SOCKET.as_bytes())),
     };
-    let unusable = OwnAnswer::new(400, "The WebSocket upgrade is not usable.");
-    client.server.respond(&switching, false).map_err(|_| unusable)?;
+    let unusable = |_| Unfit::unusable_upgrade("The WebSocket upgrade is not usable.");
+    client.server.respond(&switching, false).map_err(unusable)?;
     Ok(profile)
 }
 

@@ -8,9 +8,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use telephone_core::dialer::DialerConfig;
-use telephone_core::limits::{MOUNTS_MAX, SessionLimits};
+use telephone_core::limits::{BackendLimits, MOUNTS_MAX, SessionLimits};
 use telephone_core::mount::{Mount, MountError};
 
+use super::proxy::Proxies;
 use super::raw::{Acceptor, Arrivals, RawService};
 use super::{Config, Telephone};
 use crate::backend::{Backend, BadBackendUrl, Leg, NoLeg, Rewrite};
@@ -70,9 +71,11 @@ pub struct TelephoneBuilder<R> {
     epoch: Option<u64>,
     pub(super) rewrite: Rewrite,
     limits: SessionLimits,
+    backend_limits: BackendLimits,
     dialer: DialerConfig,
     ca: Option<PathBuf>,
     recorder: Option<Recorder>,
+    proxies: Proxies,
     mistake: Option<BuildError>,
     runtime: PhantomData<fn() -> R>,
 }
@@ -90,9 +93,11 @@ impl<R> Default for TelephoneBuilder<R> {
             epoch: None,
             rewrite: Rewrite::default(),
             limits: SessionLimits::default(),
+            backend_limits: BackendLimits::default(),
             dialer: DialerConfig::default(),
             ca: None,
             recorder: None,
+            proxies: Proxies::default(),
             mistake: None,
             runtime: PhantomData,
         }
@@ -214,6 +219,15 @@ impl<R> TelephoneBuilder<R> {
         self
     }
 
+    /// How long the backend of requests may take: to accept a connection, to begin its answer, and between two octets of
+    /// a body of declared length. By default 5 s, 60 s and 300 s.
+    pub const fn backend_timeouts(mut self, connect: Duration, answer: Duration, idle: Duration) -> Self {
+        self.backend_limits.connect_timeout = connect;
+        self.backend_limits.first_byte_timeout = answer;
+        self.backend_limits.idle_timeout = idle;
+        self
+    }
+
     /// A PEM file of roots for `wss://`, instead of the platform's.
     pub fn ca(mut self, file: impl Into<PathBuf>) -> Self {
         self.ca = Some(file.into());
@@ -223,6 +237,12 @@ impl<R> TelephoneBuilder<R> {
     /// Records what each session is given, without what people sent.
     pub fn record(mut self, recorder: Recorder) -> Self {
         self.recorder = Some(recorder);
+        self
+    }
+
+    /// The HTTP proxies on the way to plugboards; none by default.
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
         self
     }
 
@@ -238,7 +258,7 @@ impl<R: Runtime> TelephoneBuilder<R> {
     /// [`BuildError`], the first mistake that was made.
     pub fn backend(mut self, runtime: R, endpoint: impl Into<Endpoint>) -> Result<Telephone<R>, BuildError> {
         let rewrite = std::mem::take(&mut self.rewrite);
-        let backend = Backend::new(runtime.clone(), endpoint.into(), rewrite);
+        let backend = Backend::new(runtime.clone(), endpoint.into(), rewrite, self.backend_limits.clone());
         self.leg(runtime, backend)
     }
 
@@ -276,6 +296,7 @@ impl<R: Runtime> TelephoneBuilder<R> {
             dialer: self.dialer,
             limits: self.limits,
             recorder: self.recorder,
+            proxies: self.proxies,
             #[cfg(feature = "tls")]
             tls: if self.urls.iter().any(PlugboardUrl::is_tls) {
                 Some(crate::tls::TlsConnector::new(self.ca.as_deref())?)

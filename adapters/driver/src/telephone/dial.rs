@@ -6,16 +6,19 @@ use std::time::Duration;
 use async_tungstenite::client_async;
 use async_tungstenite::tungstenite::client::IntoClientRequest;
 use async_tungstenite::tungstenite::error::ProtocolError;
+use async_tungstenite::tungstenite::handshake::client::Response;
 use async_tungstenite::tungstenite::{Error as WsError, http};
 use futures_lite::future;
 use telephone_core::dialer::DialFailure;
 use telephone_core::error::Misbehaviour;
 use telephone_core::handshake::{Answer, Greeting};
 use telephone_core::limits::HANDSHAKE_TIMEOUT;
-use telephone_core::wire::{Hello, Profile, Refused, Resume, Welcome};
+use telephone_core::wire::{Hello, Profile, Refused, Resume, Setting, Settings, Welcome};
 
 use super::Config;
+use super::proxy::{BadProxy, Proxy, ProxyError};
 use super::upgrade::Upgrading;
+use crate::connection::Connection;
 use crate::link::Link;
 use crate::plugboard_url::PlugboardUrl;
 use crate::runtime::{Endpoint, Runtime};
@@ -38,6 +41,10 @@ pub(super) enum DialError {
     NotAPlugboard { status: u16, retry_after: Option<Duration> },
     #[error("the WebSocket upgrade failed: {0}")]
     Upgrade(WsError),
+    #[error(transparent)]
+    BadProxy(#[from] BadProxy),
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     #[error("the link broke during the handshake: {0}")]
     Link(io::Error),
     #[error("the plugboard broke the protocol: {0}")]
@@ -57,6 +64,11 @@ impl DialError {
             Self::Upgrade(WsError::Io(_) | WsError::Protocol(ProtocolError::HandshakeIncomplete)) => {
                 DialFailure::Unreachable
             }
+            // What it cannot reach now it may reach soon.
+            Self::Proxy(ProxyError::Broken { .. } | ProxyError::Refused { status: 500.., .. }) => {
+                DialFailure::Unreachable
+            }
+            Self::BadProxy(_) | Self::Proxy(_) => DialFailure::Refused { retry_after: None },
             Self::NotAPlugboard { retry_after, .. } => DialFailure::Refused { retry_after: *retry_after },
             #[cfg(feature = "tls")]
             Self::Tls(crate::tls::TlsError::Broken(_)) => DialFailure::Unreachable,
@@ -111,11 +123,8 @@ async fn attempt<R: Runtime>(
 ) -> Result<Established<BoxedSocket>, DialError> {
     let token = config.token.token().map_err(DialError::Token)?;
     let socket = connect(runtime, config, url).await?;
-    let mut request = url.as_url().as_str().into_client_request().map_err(DialError::Upgrade)?;
-    let subprotocol = http::HeaderValue::from_static(Profile::Binary.subprotocol());
-    request.headers_mut().insert(http::header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
-    let (socket, _) = client_async(request, Upgrading::new(socket)).await.map_err(upgrade_error)?;
-    let mut link = Link::dialled(socket.into_inner().into_connection());
+    let (connection, _) = upgrade(url, socket).await.map_err(upgrade_error)?;
+    let mut link = Link::dialled(connection);
     let (hello, greeting) = Greeting::start(Profile::Binary, hello(config, token, wanted), runtime.now());
     link.send(runtime, hello).await.map_err(DialError::Link)?;
     let answer = link.receive().await.map_err(DialError::Link)?;
@@ -123,6 +132,18 @@ async fn attempt<R: Runtime>(
         Answer::Welcome(welcome) => Ok(Established { link, welcome }),
         Answer::Refused(refused) => Err(DialError::Refused(refused)),
     }
+}
+
+/// Asks for the upgrade to a WebSocket.
+pub(super) async fn upgrade(
+    url: &PlugboardUrl,
+    socket: BoxedSocket,
+) -> Result<(Connection<BoxedSocket>, Response), WsError> {
+    let mut request = url.as_url().as_str().into_client_request()?;
+    let subprotocol = http::HeaderValue::from_static(Profile::Binary.subprotocol());
+    request.headers_mut().insert(http::header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    let (socket, response) = client_async(request, Upgrading::new(socket)).await?;
+    Ok((socket.into_inner().into_connection(), response))
 }
 
 fn hello(config: &Config, token: String, wanted: Wanted) -> Hello {
@@ -133,7 +154,7 @@ fn hello(config: &Config, token: String, wanted: Wanted) -> Hello {
         instance: config.instance.clone(),
         epoch: config.epoch,
         agent: concat!("telephone/", env!("CARGO_PKG_VERSION")).into(),
-        settings: telephone_core::wire::Settings::of(&config.limits),
+        settings: Settings::of(&config.limits).with(Setting::Timing, 1),
         resume,
     }
 }
@@ -143,11 +164,14 @@ async fn connect<R: Runtime>(
     config: &Config,
     url: &PlugboardUrl,
 ) -> Result<BoxedSocket, DialError> {
-    let host = url.as_url().host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    let port = url.as_url().port_or_known_default().unwrap_or(80);
-    let endpoint = Endpoint::Tcp { host: host.clone(), port };
-    let socket = runtime.connect(&endpoint).await.map_err(DialError::Unreachable)?;
+    let proxy = config.proxies.on_way_to(url)?;
+    let (host, port) = url.host_and_port();
+    let endpoint = proxy.map_or_else(|| Endpoint::Tcp { host: host.clone(), port }, Proxy::endpoint);
+    let mut socket = runtime.connect(&endpoint).await.map_err(DialError::Unreachable)?;
     socket.tune_for_link();
+    if let Some(proxy) = proxy {
+        proxy.tunnel(&mut socket, url).await?;
+    }
     if !url.is_tls() {
         return Ok(Box::new(socket));
     }

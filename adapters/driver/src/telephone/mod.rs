@@ -6,6 +6,8 @@ mod dial;
 mod embed;
 mod line;
 mod parting;
+mod probe;
+mod proxy;
 mod raw;
 mod shared_status;
 mod upgrade;
@@ -33,6 +35,8 @@ pub use builder::{BuildError, TelephoneBuilder};
 pub use connect::ConnectError;
 pub use embed::EmbedError;
 use line::Line;
+pub use probe::{Certificate, NotUpgraded, Probe, ProbeError, TlsFault, Upgraded};
+pub use proxy::{BadProxy, Proxies, Proxy, ProxyError};
 pub use raw::Acceptor;
 use raw::RawService;
 use shared_status::SharedStatus;
@@ -51,6 +55,7 @@ struct Config {
     dialer: DialerConfig,
     limits: SessionLimits,
     recorder: Option<Recorder>,
+    proxies: Proxies,
     #[cfg(feature = "tls")]
     tls: Option<crate::tls::TlsConnector>,
 }

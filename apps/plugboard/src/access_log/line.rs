@@ -11,7 +11,7 @@ use telephone_driver::AccessRecord;
 const FIELD_BYTES_MAX: usize = 512;
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct Line {
     time: String,
     peer: String,
     method: String,
@@ -23,7 +23,7 @@ struct Line<'a> {
     duration_ms: f64,
     mount: Option<String>,
     subject: Option<String>,
-    cause: &'a str,
+    cause: &'static str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
 }
@@ -47,7 +47,7 @@ pub(super) fn line(record: &AccessRecord<'_>, time: SystemTime) -> Vec<u8> {
         duration_ms: (record.duration.as_secs_f64() * 1e6).round() / 1e3,
         mount: record.mount.map(|mount| field(mount.as_bytes())),
         subject: record.subject.map(|subject| field(subject.as_bytes())),
-        cause: record.cause,
+        cause: record.cause.word(),
         truncated,
     };
     let mut out = Vec::with_capacity(512);

@@ -1,5 +1,7 @@
 use std::sync::MutexGuard;
 
+use telephone_driver::core::cause::Cause;
+
 use super::*;
 use crate::scratch::Scratch;
 
@@ -15,7 +17,7 @@ pub(crate) fn record(target: &[u8]) -> AccessRecord<'_> {
         peer: "192.0.2.1:5000".parse().unwrap(),
         mount: Some("/a"),
         subject: Some("shop"),
-        cause: "complete",
+        cause: Cause::Complete,
     }
 }
 

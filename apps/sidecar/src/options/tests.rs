@@ -4,7 +4,6 @@
 use super::*;
 use crate::exit::Exit;
 use crate::line::TokenOrigin;
-use std::time::Duration;
 
 const GOOD: &str = "--plugboard ws://127.0.0.1:4000 --mount /api --port 3000 --token a.b.c";
 
@@ -34,6 +33,8 @@ fn the_shortest_good_line_has_the_documented_defaults() {
     assert!(!settings.strips_prefix && settings.health.is_none() && settings.line.ca.is_none());
     assert!(settings.host_header.is_none());
     assert_eq!((settings.streams, settings.line.recording), (1024, None));
+    let timeouts = [settings.connect_timeout, settings.answer_timeout, settings.idle_timeout];
+    assert_eq!(timeouts, [5, 60, 300].map(Duration::from_secs));
 }
 
 #[test]
@@ -42,6 +43,7 @@ fn every_option_arrives() {
         "--plugboard ws://a --plugboard wss://b/x --mount /a --mount h.example/b --mount room:r \
          --tcp 5432=[::1]:5432 --tcp tcp:db:1=unix:/db.sock --proxy-protocol --backend unix:/run/app.sock --token-file /t --health localhost:9000 \
          --max-attempts 5 --backoff-base 50ms --backoff-max 2s --instance web-1 \
+         --backend-connect-timeout 2s --backend-answer-timeout 30s --backend-idle-timeout 1h \
          --host-header localhost:3000 --strip-prefix --streams 9 --ca /ca.pem --log-format json \
          --record /records --record-bodies",
     )
@@ -59,6 +61,8 @@ fn every_option_arrives() {
     assert_eq!(settings.host_header.as_deref(), Some("localhost:3000"));
     assert!(settings.strips_prefix);
     assert_eq!(settings.streams, 9);
+    let timeouts = [settings.connect_timeout, settings.answer_timeout, settings.idle_timeout];
+    assert_eq!(timeouts, [2, 30, 3600].map(Duration::from_secs));
     assert_eq!(settings.line.ca, Some("/ca.pem".into()));
     assert_eq!(settings.line.log_format, LogFormat::Json);
     let recording = settings.line.recording.unwrap();

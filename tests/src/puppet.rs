@@ -1,0 +1,68 @@
+//! A telephone that does what a test tells it: an agent of the JSON profile, without any habits of its own.
+
+use std::net::TcpStream;
+
+use serde_json::{Map, Value, json};
+use tungstenite::client::IntoClientRequest as _;
+use tungstenite::http::HeaderValue;
+use tungstenite::{Message, WebSocket};
+
+use crate::relay::Relay;
+use crate::wait::PATIENCE;
+
+/// A puppet; its link ends when it is dropped.
+#[derive(Debug)]
+pub struct Puppet {
+    link: WebSocket<TcpStream>,
+}
+
+impl Puppet {
+    /// Registers `/m`, with more settings than it needs to serve.
+    ///
+    /// # Panics
+    /// If the relay does not want it.
+    pub fn connect(relay: &Relay, settings: &[(&str, u64)]) -> Self {
+        let stream = TcpStream::connect(relay.addr()).expect("the relay listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+        let url = format!("{}/.well-known/telephone", relay.url());
+        let mut request = url.into_client_request().expect("a URL");
+        let profile = HeaderValue::from_static("telephone.v1.json");
+        request.headers_mut().insert("Sec-WebSocket-Protocol", profile);
+        let (link, _) = tungstenite::client(request, stream).expect("an upgrade");
+        let mut puppet = Self { link };
+        let token = relay.token(&["/m"]);
+        let needed = [("streams", 1000), ("stream_floor", 65536)];
+        let settings: Map<String, Value> =
+            needed.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        let hello = json!({
+            "token": token, "mounts": ["/m"], "instance": "puppet", "epoch": 1, "settings": settings,
+        });
+        puppet.say("auth", &hello);
+        puppet.hear("auth_success");
+        puppet
+    }
+
+    /// Says one frame.
+    ///
+    /// # Panics
+    /// If nobody listens.
+    pub fn say(&mut self, kind: &str, data: &Value) {
+        let text = json!({"type": kind, "data": data}).to_string();
+        self.link.send(Message::text(text)).expect("the relay listens");
+    }
+
+    /// What the next frame of that kind says; others are skipped.
+    ///
+    /// # Panics
+    /// If none comes.
+    pub fn hear(&mut self, kind: &str) -> Value {
+        loop {
+            let message = self.link.read().expect("a frame");
+            let text = message.to_text().unwrap_or_default();
+            let frame: Value = serde_json::from_str(text).unwrap_or_default();
+            if frame["type"] == kind {
+                return frame["data"].clone();
+            }
+        }
+    }
+}
