@@ -1,17 +1,16 @@
 //! How each of the failures is brought about.
 
 use std::any::Any;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Mutex;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc;
 
 use serde_json::json;
 use telephone_tests::client::{Client, ask, get};
 use telephone_tests::hop::Cut;
 use telephone_tests::line::Line;
 use telephone_tests::net::free_addr;
-use telephone_tests::origin::{After, Origin};
+use telephone_tests::origin::After;
 use telephone_tests::puppet::Puppet;
 use telephone_tests::raw::{ENDPOINT, RawBackend, RawLine};
 use telephone_tests::relay::{NO_GRACE, Relay};
