@@ -164,7 +164,8 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) limit: Vec<String>,
 
-    /// Record in this directory what each session is given, for `telephone replay`: bodies as lengths, no secrets
+    /// Record in this directory what each session is given, for `telephone replay`: bodies as lengths, tokens and
+    /// cookies redacted
     #[arg(long, value_name = "DIR", env = "PLUGBOARD_RECORD")]
     pub(crate) record: Option<PathBuf>,
 

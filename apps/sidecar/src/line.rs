@@ -53,7 +53,8 @@ pub(crate) struct LineOptions {
     #[arg(long, value_name = "FILE", env = "TELEPHONE_CA")]
     pub(crate) ca: Option<PathBuf>,
 
-    /// Record in this directory what each session is given, for `telephone replay`: bodies as lengths, no secrets
+    /// Record in this directory what each session is given, for `telephone replay`: bodies as lengths, tokens and
+    /// cookies redacted
     #[arg(long, value_name = "DIR", env = "TELEPHONE_RECORD")]
     pub(crate) record: Option<PathBuf>,
 

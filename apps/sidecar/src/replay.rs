@@ -1,9 +1,9 @@
 //! `telephone replay`: a recording's inputs in the core again, and what came of them.
 
-use std::fs;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read as _, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use telephone_core::recording::{Ending, Input, Outcome, Output, Replay, Witness, words};
@@ -23,8 +23,11 @@ Examples:
   See only whether it does today what it did then:
     telephone replay --quiet FILE
 
-Exit codes: 0 if the trace is as recorded, 1 if it is not or if the core panics, as it may have done then, 2 if the
-file is no recording. A file of `plugboard serve` is replayed as well.";
+Files of `plugboard serve` are replayed, too. Exit codes: 0 if the trace is as recorded, 1 if it is
+not, or if the core panics, as it may have done then, 2 if the file is no recording.";
+
+/// Octets of a recording: twice what a snapshot with all bodies can be, and the records behind it.
+const FILE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 /// The options of `replay`.
 #[derive(Debug, Args)]
@@ -60,7 +63,7 @@ impl From<ReplayOptions> for ReplaySettings {
 /// The file cannot be read, or is no recording.
 pub(crate) fn show(settings: &ReplaySettings) -> Result<Exit, Stop> {
     let named = settings.file.display().to_string();
-    let octets = fs::read(&settings.file).map_err(|error| Usage::new(&named, error))?;
+    let octets = read(&settings.file).map_err(|error| Usage::new(&named, error))?;
     let mut replay = Replay::new(&octets).map_err(|error| Usage::new(&named, error))?;
     let mut printer = Printer::new(&replay, settings.is_quiet);
     // Whoever closed the pipe does not want to read it, and learns from the exit code what there is to learn.
@@ -70,6 +73,13 @@ pub(crate) fn show(settings: &ReplaySettings) -> Result<Exit, Stop> {
     let is_equal =
         outcome.is_ok_and(|outcome| outcome.departed_at.is_none() && outcome.ending != Ending::Damaged);
     Ok(if is_equal { Exit::Clean } else { Exit::Failed })
+}
+
+/// Reads a file that may be anything.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    let count = File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut octets)? as u64;
+    if count > FILE_BYTES_MAX { Err(io::Error::other("it is too large for a recording")) } else { Ok(octets) }
 }
 
 fn header(replay: &Replay<'_>) -> String {

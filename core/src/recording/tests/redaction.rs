@@ -95,6 +95,35 @@ fn a_session_that_ends_over_a_broken_rule_ends_over_the_same_one_when_it_is_repl
     }
 }
 
+/// Whoever writes JSON may write it at greater length: what counts is the size that came.
+#[test]
+fn json_that_others_wrote_replays_to_the_same_acknowledgements() {
+    let memory = Memory::default();
+    let limits = SessionLimits::default();
+    let (peer, resume_window) = (Settings::of(&limits), limits.resume_window);
+    let (role, profile) = (Role::Plugboard, Profile::Json);
+    let config = SessionConfig { role, profile, limits, peer, seed: 1, resume_window };
+    let mut session = Recorded::new(config, Timestamp::ZERO, Some(tape(&memory, 1 << 22, false)));
+    let link = session.latest_link();
+    let room = " ".repeat(30_000);
+    let open = r#"{"data": {"mount": "tcp:1", "grant": 9, "stream": 1}, "type": "tcp_connect"}"#;
+    session.handle_message(link, Bytes::from(open), Timestamp::ZERO);
+    let mut said = 0;
+    for _ in 0..20 {
+        // A secret in base64, and room.
+        let data =
+            std::format!(r#"{{"type": "data",{room}"data": {{"base64": "aHVudGVyMg==", "stream": 1}}}}"#);
+        session.handle_message(link, Bytes::from(data), Timestamp::ZERO);
+        said += core::iter::from_fn(|| session.poll_transmit(link, Timestamp::ZERO)).count();
+    }
+    assert!(said > 5, "an acknowledgement for each 64 KiB and not only {said}");
+    drop(session);
+    let segments = memory.segments();
+    assert!(!has_secret(&segments) && segments[0].len() < 5_000);
+    let outcome = Replay::new(&segments[0]).expect("a segment of ours").run(&mut ());
+    assert_eq!((outcome.departed_at, outcome.ending), (None, Ending::Whole));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
