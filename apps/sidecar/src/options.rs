@@ -10,7 +10,7 @@ use telephone_driver::BackendUrl;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::connect::{CONNECT_EXAMPLES, ConnectOptions, ConnectSettings, Side};
-use crate::doctor::{DOCTOR_EXAMPLES, DoctorOptions, DoctorSettings};
+use crate::doctor::{self, DoctorSettings};
 use crate::line::LineOptions;
 use crate::logging::LogFormat;
 use crate::replay::{REPLAY_EXAMPLES, ReplayOptions, ReplaySettings};
@@ -41,7 +41,8 @@ Examples:
     telephone --record /var/lib/telephone --plugboard ws://127.0.0.1:4000 --mount /api --port 3000
     telephone replay FILE
 
-HTTPS_PROXY, ALL_PROXY and NO_PROXY name an HTTP proxy (http://[USER:PASSWORD@]HOST:PORT) on the way to plugboards.
+HTTPS_PROXY or ALL_PROXY names an HTTP proxy, http://[USER:PASSWORD@]HOST:PORT, on the way to
+plugboards, and NO_PROXY lists who is dialled directly.
 RELAY_URL stands in for PLUGBOARD_URL, and LOCAL_PORT for BACKEND_PORT, where no variable says otherwise.
 A token comes from `plugboard token`. Exit codes: 0 after a clean stop, 1 after a failure, 2 for bad usage,
 3 if the plugboard refused the token for good. SIGTERM lets what is in flight finish; a second one does not.";
@@ -128,9 +129,6 @@ enum Verb {
     /// Reach a private endpoint that another telephone serves with --tcp NAME:PORT=BACKEND
     #[command(after_help = CONNECT_EXAMPLES)]
     Connect(Box<ConnectOptions>),
-    /// See what stands between this machine, a plugboard and the application
-    #[command(after_help = DOCTOR_EXAMPLES)]
-    Doctor(Box<DoctorOptions>),
     /// Show what a running sidecar is doing, by its health page
     Status(StatusOptions),
     /// Replay what was recorded with --record, and see whether the same comes of it
@@ -179,15 +177,17 @@ where
     I: IntoIterator<Item = OsString>,
 {
     let command = with_stand_ins(Options::command());
-    let command = command.mut_subcommand("doctor", with_stand_ins).name(program).bin_name(program);
+    let doctor = doctor::command(&command);
+    let command = command.subcommand(doctor).name(program).bin_name(program);
     let matches = command.try_get_matches_from(args)?;
+    if let Some((doctor::NAME, matches)) = matches.subcommand() {
+        let options = Options::from_arg_matches(matches)?;
+        return Ok(Command::Doctor(Box::new(DoctorSettings::new(options, matches)?)));
+    }
     let mut options = Options::from_arg_matches(&matches)?;
     match (options.verb.take(), matches.subcommand()) {
         (Some(Verb::Connect(options)), Some((_, matches))) => {
             Ok(Command::Connect(Box::new(ConnectSettings::new(*options, matches)?)))
-        }
-        (Some(Verb::Doctor(options)), Some((_, matches))) => {
-            Ok(Command::Doctor(Box::new(DoctorSettings::new(*options, matches)?)))
         }
         (Some(Verb::Status(options)), _) => Ok(Command::Status(options.health)),
         (Some(Verb::Replay(options)), _) => Ok(Command::Replay(options.into())),

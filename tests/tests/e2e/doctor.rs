@@ -76,7 +76,10 @@ fn where_all_is_well_it_says_so_and_disturbs_nobody() {
         let number = |page: &str| serde_json::from_str::<Value>(page).expect("JSON")["session"].clone();
         let before = number(&session());
         let (url, token) = (line.relay().url(), line.relay().token(&["/m"]));
+        // It takes whatever the telephone was given.
+        let given = ["--strip-prefix", "--health", "127.0.0.1:1", "--streams", "9"];
         let args = ["--plugboard", &url, "--mount", "/m/below", "--backend", &line.origin.url()];
+        let args = [&args[..], &given].concat();
         let visit = visit(program, &args, &[("TELEPHONE_TOKEN", &token)]);
         assert_eq!(visit.code, Some(0), "{}", visit.text);
         for stage in ["dns", "tcp", "upgrade", "token", "clock", "backend"] {

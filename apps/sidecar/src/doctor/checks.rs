@@ -82,7 +82,8 @@ fn too_late() -> io::Error {
 
 impl<R: Runtime> Way<'_, R> {
     fn since(&self, start: Timestamp) -> String {
-        format!("{:.1} ms", self.runtime.now().since(start).as_secs_f64() * 1e3)
+        let micros = self.runtime.now().since(start).as_micros();
+        format!("{}.{} ms", micros / 1000, micros / 100 % 10)
     }
 
     async fn dns(&mut self) -> Vec<SocketAddr> {

@@ -10,20 +10,23 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::pin::pin;
 
-use clap::{ArgMatches, Args};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use futures_lite::{Stream, StreamExt as _, future};
 use telephone_core::mount::Mount;
-use telephone_driver::{BackendUrl, PlugboardUrl, Proxies, Runtime, Token};
+use telephone_driver::{BackendUrl, PlugboardUrl, Proxies, Runtime};
 
 use crate::exclusive::{BACKEND, Either, PORT, TOKEN, TOKEN_FILE, either};
 use crate::exit::Exit;
 use crate::line::{TokenOrigin, checked, listed, plugboards, proxies};
+use crate::options::Options;
 use crate::settings;
 use crate::usage::{Stop, Usage};
-use crate::values::{self, TcpService};
 use report::Report;
 
-pub(crate) const DOCTOR_EXAMPLES: &str = "\
+/// What the subcommand is called.
+pub(crate) const NAME: &str = "doctor";
+
+const EXAMPLES: &str = "\
 Examples:
   Why does nothing come through? Give it what the telephone was given:
     TELEPHONE_TOKEN=\"$JWT\" telephone doctor --plugboard wss://example.com --mount /api --port 3000
@@ -31,53 +34,29 @@ Examples:
   In a container it finds the variables of its telephone:
     kubectl exec deploy/shop -c telephone -- telephone doctor
 
-It looks in this order at DNS, TCP, an HTTP proxy (HTTPS_PROXY, ALL_PROXY, NO_PROXY), TLS, the upgrade to a WebSocket, the
-token, and the clock against the plugboard's, and then whether the application answers GET /. A stage that depends on one
-that failed is skipped. The plugboard judges the token without registering anything: a telephone that is
-running keeps its mounts. No secret is shown. Exit codes: 0 if nothing failed, 1 if something did, 2 for bad usage.";
+It looks at DNS, TCP, an HTTP proxy (HTTPS_PROXY, ALL_PROXY, NO_PROXY), TLS, the upgrade to a
+WebSocket, the token, and the clock against the plugboard's, in this order, and then whether the
+application answers GET /. A stage that depends on one that failed is skipped. The plugboard judges
+the token without registering anything: a telephone that is running keeps its mounts. No secret is
+shown. Exit codes: 0 if nothing failed, 1 if something did, 2 for bad usage.";
 
-/// The options of `doctor`.
-#[derive(Debug, Args)]
-pub(crate) struct DoctorOptions {
-    /// Where telephones dial: ws:// or wss://; repeatable
-    #[arg(long, value_name = "URL", env = "PLUGBOARD_URL", required = true)]
-    plugboard: Vec<String>,
+/// The options of a telephone that it looks at, by their ids. It takes all of them.
+const USED: [&str; 9] = ["plugboard", "token", "token_file", "mount", "room", "tcp", "port", "backend", "ca"];
 
-    /// The token to judge; better kept in the variable or a file
-    #[arg(long, value_name = "JWT", env = "TELEPHONE_TOKEN", hide_env_values = true)]
-    token: Option<Token>,
-
-    /// A file with the token
-    #[arg(long, value_name = "PATH", env = "TELEPHONE_TOKEN_FILE")]
-    token_file: Option<PathBuf>,
-
-    /// A mount that the token is to cover: [host]/path, or room:ID; repeatable
-    #[arg(long, value_name = "M", env = "MOUNT_PATH")]
-    mount: Vec<String>,
-
-    /// A room that the token is to cover
-    #[arg(long, value_name = "ID", env = "ROOM_ID")]
-    room: Vec<String>,
-
-    /// A mount of raw connections that the token is to cover, as the telephone was given it
-    #[arg(long, value_name = "MOUNT=BACKEND", env = "TCP", value_delimiter = ',', value_parser = values::tcp)]
-    tcp: Vec<TcpService>,
-
-    /// The application's port on this machine; short for --backend http://127.0.0.1:N
-    #[arg(long, value_name = "N", env = "BACKEND_PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    port: Option<u16>,
-
-    /// The application: http://host:port or unix:/path
-    #[arg(long, value_name = "URL", env = "BACKEND_URL", value_parser = values::backend)]
-    backend: Option<BackendUrl>,
-
-    /// Trust the certificates in this PEM file, for wss:// with a private authority
-    #[arg(long, value_name = "FILE", env = "TELEPHONE_CA")]
-    ca: Option<PathBuf>,
-
-    /// Tell it to a program
-    #[arg(long)]
-    json: bool,
+/// The subcommand of a telephone's command line, with the very options of that: what a telephone was given, its doctor
+/// understands. None of them is needed but the plugboard.
+pub(crate) fn command(telephone: &Command) -> Command {
+    let args = telephone.get_arguments().cloned().map(|arg| match arg.get_id().as_str() {
+        "mount" => arg.required_unless_present("plugboard"),
+        id if USED.contains(&id) => arg,
+        _ => arg.hide(true),
+    });
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Tell it to a program");
+    Command::new(NAME)
+        .about("See what stands between this machine, a plugboard and the application")
+        .after_help(EXAMPLES)
+        .args(args)
+        .arg(json)
 }
 
 /// What the doctor is to look at. Every value has been checked.
@@ -93,11 +72,11 @@ pub struct DoctorSettings {
 }
 
 impl DoctorSettings {
-    pub(crate) fn new(options: DoctorOptions, matches: &ArgMatches) -> Result<Self, Usage> {
+    pub(crate) fn new(options: Options, matches: &ArgMatches) -> Result<Self, Usage> {
         let texts = listed(options.mount, matches, "mount");
         let mut mounts = settings::mounts(texts, listed(options.room, matches, "room"))?;
         mounts.extend(options.tcp.iter().filter_map(|service| service.mount.parse::<Mount>().ok()));
-        let token = match (options.token, options.token_file) {
+        let token = match (options.line.token, options.line.token_file) {
             (None, None) => None,
             (token, file) => Some(match either(matches, TOKEN, TOKEN_FILE, token, file)? {
                 Either::Left(token) => TokenOrigin::Fixed(checked(token)?),
@@ -112,13 +91,13 @@ impl DoctorSettings {
             }),
         };
         Ok(Self {
-            plugboards: plugboards(listed(options.plugboard, matches, "plugboard"))?,
+            plugboards: plugboards(listed(options.line.plugboard, matches, "plugboard"))?,
             token,
             mounts,
             backend,
-            ca: options.ca,
+            ca: options.line.ca,
             proxies: proxies(),
-            is_json: options.json,
+            is_json: matches.get_flag("json"),
         })
     }
 }
