@@ -4,7 +4,7 @@
 //!   announce      answers say `Connection: close`, telephones are asked to move, new ones are refused
 //!      │          until the requests that came before are over for as long as the delay: balancers notice, and the
 //!      │          clients that were answered last are told. Longer if some telephones have moved and others are at it.
-//!      │          Whoever comes is served.
+//!      │          Whoever comes is served; the ports of raw connections close when the delay is over.
 //!   close         the listener closes; kept connections on which nothing comes are closed
 //!      │          until the last requests have their answers, or are cut off when the grace is over
 //!   leave         sessions end
@@ -14,6 +14,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_lite::future;
 use telephone_core::error::LeaveCode;
 use telephone_core::limits::{DRAIN_TIME, FAREWELL_TIME};
 use telephone_core::time::Timestamp;
@@ -97,11 +98,16 @@ impl<R: Runtime> Plugboard<R> {
         relay.exchanges.divide();
         let within_ms = u64::try_from(spread(relay).as_millis()).unwrap_or(u64::MAX);
         relay.registry.ask_to_move(&Move { within_ms, url: config.to.clone() });
-        self.wait_quiet(config.delay, grace_end).await;
-        self.wait_until(moves_end, || relay.registry.is_nobody_moving()).await;
+        let quiet = self.wait_quiet(config.delay, grace_end);
+        let moved = async {
+            relay.runtime.sleep_until(start + config.delay).await;
+            self.wait_until(moves_end, || relay.registry.is_nobody_moving()).await;
+            // Who connects to one cannot be told that the relay leaves.
+            ports::close_all(relay);
+        };
+        future::zip(quiet, moved).await;
 
         close.await;
-        ports::close_all(relay);
         relay.closing.raise();
         self.wait_until(grace_end, || relay.exchanges.all() == 0).await;
 
