@@ -118,7 +118,7 @@ fn a_relay_hands_its_port_to_the_next_one_and_no_request_fails() {
 #[test]
 fn a_download_and_a_websocket_outlive_the_drain_of_their_relay() {
     both_programs(|program| {
-        let mut relay = Relay::with(&["--drain-delay", "100ms"]);
+        let mut relay = Relay::with(&["--drain-delay", "100ms", "--drain-grace", "3m"]);
         let origin = Origin::start();
         let dial = program.dial(&relay).token(&relay.token(&["/m"])).mount("/m").backend(&origin.url());
         let _sidecar = dial.ready();

@@ -42,6 +42,7 @@ pub fn break_down(world: &mut World<'_>, number: u32) {
         FaultKind::KillPlugboard => kill_plugboard(world, index),
         FaultKind::DrainPlugboard => world.with_plugboard(index, |plugboard, stage| {
             plugboard.is_draining = true;
+            plugboard.ask_to_move(stage);
             plugboard.dismiss_all(None, LeaveCode::Draining, stage);
         }),
         FaultKind::FreezePlugboard => world.plugboards[index as usize].freezes += 1,

@@ -9,7 +9,7 @@ use telephone_core::handshake::Reception;
 use telephone_core::limits::{DARK_TIME, RouterLimits, TOKEN_GRACE};
 use telephone_core::router::{Router, SessionKey, Ticket};
 use telephone_core::session::{Event as News, LinkId, StreamId};
-use telephone_core::wire::Profile;
+use telephone_core::wire::{Move, Profile};
 
 use super::client::PublicLeg;
 use super::issuer::BadToken;
@@ -382,6 +382,18 @@ impl Plugboard {
         }
         for request in self.clients.into_keys() {
             super::exchange::finish(request, crate::oracle::Outcome::Aborted, stage);
+        }
+    }
+
+    /// Asks all telephones for their next sessions elsewhere. There is nowhere to go: whoever is new here is refused.
+    pub fn ask_to_move(&mut self, stage: &mut Stage<'_>) {
+        let within_ms = stage.random.up_to(200);
+        let keys: Vec<SessionKey> = self.sessions.keys().copied().collect();
+        for key in keys {
+            if let Some(held) = self.sessions.get_mut(&key) {
+                held.line.session.ask_to_move(Move { within_ms, url: None });
+            }
+            self.turn(key, stage);
         }
     }
 

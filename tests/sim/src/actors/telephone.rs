@@ -353,7 +353,7 @@ impl Telephone {
             self.dialer.handle_progress(stage.clock.timestamp());
         }
         let mut closed = None;
-        let mut has_renewed = false;
+        let (mut has_renewed, mut has_moved) = (false, false);
         for event in news {
             match event {
                 News::RenewalDue if self.has_tokens => {
@@ -361,6 +361,7 @@ impl Telephone {
                     has_renewed = true;
                 }
                 News::Closed(reason) => closed = Some(reason),
+                News::MoveAsked(_) => has_moved = true,
                 News::RenewalDue
                 | News::Renewed(_)
                 | News::PeerLeaves(_)
@@ -369,7 +370,6 @@ impl Telephone {
                 | News::Writable(_)
                 | News::Renewal(_)
                 | News::ScopeLeft(_)
-                | News::MoveAsked(_)
                 | News::Moved
                 | News::Expired => {}
             }
@@ -379,6 +379,10 @@ impl Telephone {
         }
         if has_lost {
             self.on_lost(stage);
+        }
+        // Whatever a telephone says that it did, the plugboard goes on until it leaves.
+        if has_moved && let Some(served) = &mut self.served {
+            served.line.session.confirm_move();
         }
         if has_renewed && let Some(served) = &mut self.served {
             served.line.session.renew(Bytes::from(Issuer::text(self.token)));
