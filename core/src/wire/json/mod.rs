@@ -114,8 +114,9 @@ pub(super) fn write(ack: u64, frame: &Frame) -> Vec<u8> {
             text.write(name::RENEWED, &Renewed { expires_in_s: *expires_in_s })
         }
         Frame::Stats(stats) => text.envelope(name::STATS, None, stats.as_ref()),
-        Frame::Move(order) => text.envelope(name::MOVE, None, order.as_ref()),
-        Frame::Scope(scope) => text.write(name::SCOPE, scope),
+        // These came later: who does not know them goes by the number.
+        Frame::Move(order) => text.envelope(name::MOVE, Some(frame.kind()), order.as_ref()),
+        Frame::Scope(scope) => text.envelope(name::SCOPE, Some(frame.kind()), Some(scope)),
         Frame::Skipped { kind } => text.envelope(name::SKIPPED, Some(*kind), None::<&Empty>),
     }
 }
