@@ -58,11 +58,15 @@ impl RetryBudget {
     /// Whether one request may be sent again now.
     #[must_use]
     pub fn spend(&mut self, now: Timestamp) -> bool {
+        const SECOND: u64 = 1_000_000;
         let elapsed = u64::try_from(now.since(self.refilled_at).as_micros()).unwrap_or(u64::MAX);
-        let parts = elapsed.saturating_mul(self.rate.saturating_mul(RETRY_COST)) / 1_000_000;
+        let parts_a_second = self.rate.saturating_mul(RETRY_COST);
+        let parts = elapsed.saturating_mul(parts_a_second) / SECOND;
         if parts > 0 {
             self.add(parts);
-            self.refilled_at = now;
+            // What is left of a part counts the next time.
+            let worth = parts.saturating_mul(SECOND).div_ceil(parts_a_second);
+            self.refilled_at = self.refilled_at + core::time::Duration::from_micros(worth.min(elapsed));
         }
         let left = self.parts.checked_sub(RETRY_COST);
         self.parts = left.unwrap_or(self.parts);
@@ -135,10 +139,10 @@ mod tests {
         assert_eq!(spent(&mut budget, 5000, now), 10);
         let mut retried = 0;
         for _ in 0..1000 {
-            now = now + Duration::from_millis(10);
+            now = now + Duration::from_millis(13);
             retried += spent(&mut budget, 3, now);
         }
-        assert_eq!(retried, 100, "ten seconds of ten each");
+        assert_eq!(retried, 130, "thirteen seconds of ten each");
         now = now + Duration::from_secs(3600);
         assert_eq!(spent(&mut budget, 5000, now), RETRIES_KEPT, "no more is kept");
     }

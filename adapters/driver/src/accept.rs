@@ -75,9 +75,11 @@ pub async fn accept_loop<R: Runtime>(
             runtime.sleep_until(runtime.now() + LAST_QUIET).await;
             None
         };
-        let last = future::or(async { listener.accept().await.ok() }, quiet).await;
-        let Some((socket, peer)) = last else { break };
-        on_socket(socket, peer);
+        match future::or(async { Some(listener.accept().await) }, quiet).await {
+            Some(Ok((socket, peer))) => on_socket(socket, peer),
+            Some(Err(error)) if concerns_one_connection(&error) => {}
+            Some(Err(_)) | None => break,
+        }
     }
 }
 

@@ -87,7 +87,7 @@ fn a_token_of_twenty_seconds_is_renewed_for_as_long_as_there_are_fresh_ones() {
 #[test]
 fn a_token_that_covers_less_takes_one_mount_away_and_leaves_the_streams_of_the_other() {
     both_programs(|program| {
-        let mut tenant = Tenant::start(program, &["/m", "/other"], "6s");
+        let mut tenant = Tenant::start(program, &["/m", "/other"], "20s");
         let length = 20_000_000;
         let mut download = Client::connect_narrow(tenant.relay.addr(), 16 * 1024);
         download.send(Request::get(&format!("/m/bytes?n={length}")).to_vec());

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use futures_lite::future;
 use telephone_core::error::LeaveCode;
-use telephone_core::limits::{DRAIN_TIME, FAREWELL_TIME};
+use telephone_core::limits::{DRAIN_TIME, FAREWELL_TIME, MOVE_WITHIN_MAX};
 use telephone_core::time::Timestamp;
 use telephone_core::wire::Move;
 
@@ -25,8 +25,15 @@ use crate::runtime::Runtime;
 
 /// How often a relay that goes looks whether it may go on.
 const INTERVAL: Duration = Duration::from_millis(20);
-/// How long telephones that have not moved are waited for once others have.
+/// How long telephones that have not moved are waited for once others have, when all have dialled.
 const MOVE_TIME: Duration = Duration::from_secs(3);
+/// How long the first of them may take to dial, and then to have moved: if none has by then there is nowhere to go.
+const FIRST_DIAL_TIME: Duration = Duration::from_secs(2);
+const FIRST_MOVE_TIME: Duration = Duration::from_secs(1);
+/// How long a request whose connection was accepted last may take to come.
+const LAST_HEAD_TIME: Duration = Duration::from_millis(200);
+/// How long requests that came last may take at least, when others have used up the grace.
+const LAST_TIME: Duration = Duration::from_secs(3);
 
 /// How a relay goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +81,10 @@ impl Exchanges {
     fn earlier(&self) -> usize {
         self.counts[0].load(Ordering::Relaxed)
     }
+
+    fn later(&self) -> usize {
+        self.counts[1].load(Ordering::Relaxed)
+    }
 }
 
 /// One exchange that is in flight.
@@ -93,15 +104,20 @@ impl<R: Runtime> Plugboard<R> {
     pub async fn drain(&self, config: &DrainConfig, close: impl Future<Output = ()>) {
         let relay = &*self.0;
         let start = relay.runtime.now();
-        let (moves_end, grace_end) = (start + config.delay + MOVE_TIME, start + config.delay + config.grace);
+        let grace_end = start + config.delay + config.grace;
+        let within = spread(relay).min(MOVE_WITHIN_MAX);
+        let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+        let order = relay.moving.get_or_init(|| Move { within_ms, url: config.to.clone() });
         relay.draining.raise();
         relay.exchanges.divide();
-        let within_ms = u64::try_from(spread(relay).as_millis()).unwrap_or(u64::MAX);
-        relay.registry.ask_to_move(&Move { within_ms, url: config.to.clone() });
+        relay.registry.ask_to_move(order);
         let quiet = self.wait_quiet(config.delay, grace_end);
         let moved = async {
             relay.runtime.sleep_until(start + config.delay).await;
-            self.wait_until(moves_end, || relay.registry.is_nobody_moving()).await;
+            let first = start + within.min(FIRST_DIAL_TIME) + FIRST_MOVE_TIME;
+            let last = start + config.delay.max(within) + MOVE_TIME;
+            self.wait_until(first.min(grace_end), || relay.registry.has_all_moved()).await;
+            self.wait_until(last.min(grace_end), || relay.registry.is_nobody_moving()).await;
             // Who connects to one cannot be told that the relay leaves.
             ports::close_all(relay);
         };
@@ -109,7 +125,9 @@ impl<R: Runtime> Plugboard<R> {
 
         close.await;
         relay.closing.raise();
+        relay.runtime.sleep_until(relay.runtime.now() + LAST_HEAD_TIME).await;
         self.wait_until(grace_end, || relay.exchanges.all() == 0).await;
+        self.wait_until(relay.runtime.now() + LAST_TIME, || relay.exchanges.later() == 0).await;
 
         let code = if relay.exchanges.all() == 0 {
             LeaveCode::Draining

@@ -69,6 +69,8 @@ enum Attempt {
     Over(ControlFlow<()>),
     /// Nothing of it reached the client, and it may be given to another session.
     Again(Refused),
+    /// Likewise, but an application may have had it.
+    Repeat(Refused),
     /// Likewise: another session is there at once, and this one has no link.
     Elsewhere,
 }
@@ -135,10 +137,11 @@ async fn serve_stamped<R: Runtime>(
         drop(lease);
         match outcome {
             Attempt::Over(flow) => return flow,
-            Attempt::Again(refused) if attempt == REQUEST_ATTEMPTS_MAX => {
+            Attempt::Again(refused) | Attempt::Repeat(refused) if attempt == REQUEST_ATTEMPTS_MAX => {
                 return refuse(client, refused, account);
             }
-            Attempt::Again(_) | Attempt::Elsewhere => now = relay.runtime.now(),
+            Attempt::Repeat(refused) if !has_budget(relay) => return refuse(client, refused, account),
+            Attempt::Again(_) | Attempt::Repeat(_) | Attempt::Elsewhere => now = relay.runtime.now(),
         }
     }
     ControlFlow::Continue(())
@@ -285,8 +288,10 @@ async fn carry<R: Runtime>(
         }
         Ended::Reset(reset) | Ended::Stopped(reset) if account.status.is_none() => {
             let refused = Refused::from_reset(reset, chosen.session.closed());
-            if may_repeat(&request.head, request.end, reset) && has_budget(relay) {
-                return Attempt::Again(refused);
+            if may_repeat(&request.head, request.end, reset) {
+                // What never started costs nobody anything.
+                let is_free = reset.touched == Touched::No;
+                return if is_free { Attempt::Again(refused) } else { Attempt::Repeat(refused) };
             }
             Attempt::Over(refuse(client, refused, account))
         }

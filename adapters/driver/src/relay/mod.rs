@@ -19,13 +19,13 @@ mod tunnel;
 mod turn;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use telephone_core::error::LeaveCode;
 use telephone_core::limits::{HttpLimits, REDIAL_SPREAD, RouterLimits, SessionLimits};
 use telephone_core::router::RouterCounts;
-use telephone_core::wire::Stats;
+use telephone_core::wire::{Move, Stats};
 
 use crate::authority::Authority;
 use crate::connection::Connection;
@@ -99,6 +99,8 @@ struct Inner<R: Runtime> {
     observer: Arc<dyn Observer>,
     registry: Registry,
     ports: Ports,
+    /// What telephones are asked once the relay is about to leave.
+    moving: OnceLock<Move>,
     /// The relay is about to leave.
     draining: Flag,
     /// It listens no more.
@@ -134,6 +136,7 @@ impl<R: Runtime> Plugboard<R> {
             observer,
             registry,
             ports,
+            moving: OnceLock::new(),
             draining: Flag::default(),
             closing: Flag::default(),
             stopping: Flag::default(),

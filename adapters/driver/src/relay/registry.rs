@@ -77,6 +77,8 @@ struct State {
     waiting: HashMap<Ticket, Waiting>,
     next_key: u64,
     retries: RetryBudget,
+    /// Some telephone has moved.
+    has_moved: bool,
 }
 
 pub(super) struct Registry(Mutex<State>);
@@ -85,6 +87,7 @@ impl Registry {
     pub(super) fn new(limits: RouterLimits, now: Timestamp) -> Self {
         Self(Mutex::new(State {
             retries: RetryBudget::new(limits.retries, now),
+            has_moved: false,
             router: Router::new(limits, now),
             sessions: BTreeMap::new(),
             waiting: HashMap::new(),
@@ -244,16 +247,21 @@ impl Registry {
 
     /// A session's telephone has another one elsewhere.
     pub(super) fn set_moved(&self, key: SessionKey) {
-        if let Some(one) = self.lock().sessions.get_mut(&key) {
+        let mut state = self.lock();
+        state.has_moved = true;
+        if let Some(one) = state.sessions.get_mut(&key) {
             one.has_moved = true;
         }
     }
 
-    /// Whether no telephone is to be waited for: all have moved, or none has, for then there is nowhere to go.
+    /// Whether every telephone that is still here has another session elsewhere.
+    pub(super) fn has_all_moved(&self) -> bool {
+        self.lock().sessions.values().all(|one| one.has_moved)
+    }
+
+    /// Whether no telephone is to be waited for: all have moved, or none ever has, for then there is nowhere to go.
     pub(super) fn is_nobody_moving(&self) -> bool {
-        let state = self.lock();
-        let moved = state.sessions.values().filter(|one| one.has_moved).count();
-        moved == 0 || moved == state.sessions.len()
+        !self.lock().has_moved || self.has_all_moved()
     }
 
     /// A session is over.
@@ -300,16 +308,16 @@ impl Registry {
     }
 
     fn decide(&self, route: impl FnOnce(&mut Router) -> Route) -> Decision {
-        self.with(|state| match route(&mut state.router) {
-            Route::To { session, mount } => {
-                state.retries.earn();
-                choose(state, session, mount)
+        self.with(|state| {
+            state.retries.earn();
+            match route(&mut state.router) {
+                Route::To { session, mount } => choose(state, session, mount),
+                Route::Park(ticket) => {
+                    state.waiting.insert(ticket, Waiting::default());
+                    Decision::Wait(ticket)
+                }
+                Route::Refuse(refusal) => Decision::Refuse(refusal),
             }
-            Route::Park(ticket) => {
-                state.waiting.insert(ticket, Waiting::default());
-                Decision::Wait(ticket)
-            }
-            Route::Refuse(refusal) => Decision::Refuse(refusal),
         })
     }
 

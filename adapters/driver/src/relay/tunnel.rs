@@ -250,6 +250,10 @@ fn register<R: Runtime>(
     let registration = Registration { identity, epoch: hello.epoch, mounts, secret };
     let registered = relay.registry.register(key, registration, &grant, session.clone(), now);
     registered.map_err(|error| refused(error.code(), error))?;
+    if let Some(order) = relay.moving.get() {
+        // All others were asked meanwhile.
+        session.act(|session| session.ask_to_move(order.clone()));
+    }
     let welcome = welcome(relay, key, &grant, secret, &session, None);
     Ok(Admitted { key, session, link, subject: grant.subject, welcome })
 }

@@ -32,6 +32,8 @@ pub(super) struct Line<R: Runtime, L> {
     pub(super) config: Arc<Config>,
     pub(super) leg: Arc<L>,
     pub(super) url: PlugboardUrl,
+    /// Where the other lines of the telephone dial.
+    pub(super) others: Vec<PlugboardUrl>,
     pub(super) index: usize,
     pub(super) status: Arc<SharedStatus>,
     pub(super) shutdown: Arc<Flag>,
@@ -245,7 +247,9 @@ impl<R: Runtime, L: Leg> Line<R, L> {
             }
             Err(order) => {
                 tracing::info!(plugboard = %self.url, within = ?order.within(), "the plugboard is leaving; moving");
-                *elsewhere = order.url.as_deref().and_then(|url| self.safe_url(url));
+                // Another line is there already, and one identity has one session at a plugboard.
+                let told = order.url.as_deref().and_then(|url| self.safe_url(url));
+                *elsewhere = told.filter(|url| !self.others.contains(url));
                 dialer.handle_move(order.within(), self.runtime.now());
                 if let Some(one) = live.take() {
                     parting.add(one.session, one.ending, running, || self.status.lose_ended(self.index));
@@ -381,6 +385,19 @@ impl<R: Runtime, L: Leg> Line<R, L> {
         Err(reason.to_string())
     }
 
+    /// A fresh token covers no more than these mounts; those that were never asked for do not count.
+    fn narrow(&self, mut mounts: Vec<String>) {
+        let mut scope = self.scope.lock().unwrap_or_else(PoisonError::into_inner);
+        mounts.retain(|mount| scope.contains(mount));
+        if mounts.is_empty() {
+            return;
+        }
+        tracing::warn!(plugboard = %self.url, left = ?mounts, "the fresh token does not cover all mounts");
+        scope.clone_from(&mounts);
+        drop(scope);
+        self.status.narrow(self.index, mounts);
+    }
+
     fn on_event(&self, session: &SharedSession, asked: &Asked, event: Event) {
         match event {
             Event::Opened => {
@@ -413,11 +430,9 @@ impl<R: Runtime, L: Leg> Line<R, L> {
                 tracing::info!(?expires_in, "the token was renewed");
                 self.status.expire(expires_in.map(|life| SystemTime::now() + life));
             }
-            Event::ScopeLeft(mounts) => {
-                tracing::warn!(plugboard = %self.url, left = ?mounts, "the fresh token does not cover all mounts");
-                self.status.narrow(self.index, mounts.clone());
-                *self.scope.lock().unwrap_or_else(PoisonError::into_inner) = mounts;
-            }
+            Event::ScopeLeft(mounts) if !asked.is_set() => self.narrow(mounts),
+            // The successor goes by its own token.
+            Event::ScopeLeft(_) => {}
             Event::MoveAsked(order) => asked.set(order),
             Event::PeerLeaves(_) => tracing::info!("the plugboard is leaving; streams may finish"),
             Event::Closed(reason) => tracing::debug!(%reason, "the session is over"),

@@ -121,10 +121,15 @@ impl<R: Runtime> Telephone<R> {
         let status = Arc::new(SharedStatus::new(&urls));
         let (shutdown, stop) = (Arc::<Flag>::default(), Arc::<Flag>::default());
         let (config, leg) = (Arc::new(config), Arc::new(leg));
+        let others = |of: usize| -> Vec<PlugboardUrl> {
+            urls.iter().enumerate().filter(|(index, _)| *index != of).map(|(_, url)| url.clone()).collect()
+        };
         let lines: Vec<_> = urls
-            .into_iter()
+            .iter()
+            .cloned()
             .enumerate()
             .map(|(index, url)| Line {
+                others: others(index),
                 runtime: runtime.clone(),
                 config: config.clone(),
                 leg: leg.clone(),

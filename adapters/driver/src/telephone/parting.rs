@@ -15,6 +15,9 @@ use telephone_core::wire::Move;
 use crate::flag::Flag;
 use crate::shared::{Ending, SharedSession};
 
+/// Sessions of one line that go on beside their successor.
+const PARTING_MAX: usize = 4;
+
 /// What a plugboard asked of one session's telephone.
 #[derive(Default)]
 pub(super) struct Asked {
@@ -26,6 +29,11 @@ impl Asked {
     pub(super) fn set(&self, order: Move) {
         *lock(&self.order) = Some(order);
         self.flag.raise();
+    }
+
+    /// Whether it asked.
+    pub(super) fn is_set(&self) -> bool {
+        self.flag.is_raised()
     }
 
     /// The order, once it comes.
@@ -52,7 +60,13 @@ impl<'a> Parting<'a> {
         running: impl Future<Output = Option<CloseReason>> + Send + 'a,
         ended: impl FnOnce() + Send + 'a,
     ) {
-        lock(&self.sessions).push(session);
+        let mut sessions = self.open();
+        if sessions.len() >= PARTING_MAX {
+            // Whoever asks again and again is not served on all of them.
+            sessions.remove(0).leave(LeaveCode::Stopped);
+        }
+        sessions.push(session);
+        drop(sessions);
         lock(&self.running).push(Box::pin(async move {
             let reason = running.await.unwrap_or(CloseReason::LinkLost);
             drop(ending);
@@ -102,7 +116,10 @@ impl<'a> Parting<'a> {
 
     fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut running = lock(&self.running);
-        while std::task::ready!(running.poll_next_unpin(cx)).is_some() {}
+        while std::task::ready!(running.poll_next_unpin(cx)).is_some() {
+            // So that nothing is kept of the one that is over.
+            drop(self.open());
+        }
         Poll::Ready(())
     }
 }

@@ -151,8 +151,11 @@ impl SharedStatus {
 
     /// A session that was moved is over: if nothing took its place, the line has none.
     pub(super) fn lose_ended(&self, index: usize) {
-        let current = self.lines().get(index).and_then(|line| line.session.clone());
-        if current.is_some_and(|session| session.closed().is_some()) {
+        let is_over = self.lines().get(index).is_some_and(|line| {
+            let session = line.session.as_ref();
+            line.status.state == State::Connected && session.is_some_and(|one| one.closed().is_some())
+        });
+        if is_over {
             self.lose(index);
         }
     }
