@@ -32,13 +32,8 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let runtime = TokioRuntime::new();
     let failed = |error: io::Error| Stop::new(Exit::Failed, error);
     let signals = stop_signals().map_err(failed)?;
-    let public = if settings.reuse_port {
-        warn_of_losses();
-        runtime.bind_shared(settings.listen)
-    } else {
-        runtime.bind(settings.listen)
-    };
-    let public = public.map_err(|error| cannot_listen("--listen", settings.listen, &error))?;
+    let bind = if settings.reuse_port { bind_shared } else { bind };
+    let public = bind(runtime, "--listen", settings.listen)?;
     let public_address = public.local_addr().map_err(failed)?;
     let admin = TcpListener::bind(settings.admin).await;
     let admin = admin.map_err(|error| cannot_listen("--admin", settings.admin, &error))?;
@@ -99,6 +94,21 @@ pub(crate) fn bind(
     runtime.bind(address).map_err(|error| cannot_listen(option, address, &error))
 }
 
+/// Opens it beside the relay that it is to take over from, or that is to take over from it.
+fn bind_shared(
+    runtime: TokioRuntime,
+    option: &str,
+    address: SocketAddr,
+) -> Result<telephone_tokio::Listener, Stop> {
+    if std::fs::read_to_string(MIGRATES).is_ok_and(|text| text.trim() == "0") {
+        tracing::warn!(
+            "--reuse-port: a connection that waits to be accepted just when this relay stops is reset; \
+             `sysctl net.ipv4.tcp_migrate_req=1` hands it to the next one"
+        );
+    }
+    runtime.bind_shared(address).map_err(|error| cannot_listen(option, address, &error))
+}
+
 fn cannot_listen(option: &str, address: SocketAddr, error: &io::Error) -> Stop {
     Stop::new(Exit::Failed, format!("{option} {address}: cannot listen there: {error}"))
 }
@@ -124,15 +134,6 @@ pub(crate) async fn accept(
         let _ = stopped.await;
     };
     accept_loop(&runtime, listener, WhenFull::Shed, on_socket, stopped).await;
-}
-
-fn warn_of_losses() {
-    if std::fs::read_to_string(MIGRATES).is_ok_and(|text| text.trim() == "0") {
-        tracing::warn!(
-            "--reuse-port: a connection that waits to be accepted just when this relay stops is reset; \
-             `sysctl net.ipv4.tcp_migrate_req=1` hands it to the next one"
-        );
-    }
 }
 
 /// Waits for a signal, then for `drain` or for another signal.
