@@ -171,6 +171,7 @@ mod tests {
         Advance(usize),
         Take,
         Look,
+        Keep,
     }
 
     fn any_step() -> impl Strategy<Value = Step> {
@@ -180,6 +181,7 @@ mod tests {
             (0_usize..5000).prop_map(Step::Advance),
             Just(Step::Take),
             Just(Step::Look),
+            Just(Step::Keep),
         ]
     }
 
@@ -213,6 +215,10 @@ mod tests {
                         let taken = taken.unwrap_or_default();
                         prop_assert!(model.starts_with(&taken));
                         model.drain(..taken.len());
+                    }
+                    Step::Keep => {
+                        let kept = postcard::to_allocvec(&queue).expect("a snapshot");
+                        queue = postcard::from_bytes(&kept).expect("a queue");
                     }
                     Step::Look => {
                         let front = queue.front().cloned();

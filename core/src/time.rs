@@ -49,6 +49,12 @@ impl Sub for Timestamp {
     }
 }
 
+/// A duration in whole milliseconds, as the wire tells it; one that has too many is the longest.
+#[must_use]
+pub fn as_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The earlier of two deadlines, where `None` is never.
 #[must_use]
 pub fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {

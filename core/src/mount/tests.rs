@@ -1,6 +1,6 @@
 use alloc::string::ToString;
 
-use super::{Mount, MountError, host_name};
+use super::{HOST_BYTES_MAX, MOUNT_BYTES_MAX, Mount, MountError, host_name};
 
 fn mount(text: &str) -> Mount {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -84,6 +84,24 @@ fn what_is_no_mount_is_refused_for_the_reason_that_it_has() {
         "tcp:a:b:1",
     ] {
         assert!(matches!(kind(text), MountError::Port(_)), "{text:?}");
+    }
+}
+
+#[test]
+fn what_has_the_greatest_length_is_a_mount() {
+    let path = ["/", "x".repeat(MOUNT_BYTES_MAX - 1).as_str()].concat();
+    assert_eq!(mount(&path).to_string(), path);
+    let host = "a.".repeat(126) + "b";
+    assert_eq!(host.len(), HOST_BYTES_MAX);
+    assert_eq!(mount(&(host.clone() + "/")).host(), Some(host.as_str()));
+}
+
+#[test]
+fn raw_connections_come_to_ports_and_endpoints_alone() {
+    for (text, is_tcp) in
+        [("tcp:80", true), ("tcp:db:80", true), ("/80", false), ("h/", false), ("room:a", false)]
+    {
+        assert_eq!(mount(text).is_tcp(), is_tcp, "{text}");
     }
 }
 

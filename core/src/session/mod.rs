@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::error::HeadRefused;
 use crate::error::{CloseReason, LeaveCode, Reset, ResetCode, Touched};
 use crate::limits::{MESSAGE_BYTES_MAX, STATS_INTERVAL, SessionLimits, TOKEN_BYTES_MAX};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, as_millis};
 pub use crate::wire::StreamId;
 use crate::wire::{self, Opening, Profile, Setting, Stats};
 pub use balance::Balance;
@@ -359,7 +359,7 @@ impl Session {
     /// Whether the peer answers the question for [timing](crate::timing).
     #[must_use]
     pub fn peer_tells_timing(&self) -> bool {
-        self.config.peer.value(Setting::Timing).is_some_and(|value| value > 0)
+        self.config.peer.has(Setting::Timing)
     }
 
     /// How long it waits for a new link; zero is not at all.
@@ -385,15 +385,17 @@ impl Session {
     /// What the peer is told when it asks.
     #[must_use]
     pub fn report(&self, now: Timestamp) -> Stats {
-        let whole = |time: u128| u64::try_from(time).unwrap_or(u64::MAX);
         Stats {
             requests: self.stats.streams_opened,
             streams_open: self.streams.len() as u64,
             bytes_sent: self.stats.bytes_sent,
             bytes_received: self.stats.bytes_received,
             reconnects: self.stats.links_resumed,
-            uptime_ms: whole((now - self.began_at).as_millis()),
-            round_trip_us: self.liveness.round_trip().map(|time| whole(time.as_micros())),
+            uptime_ms: as_millis(now - self.began_at),
+            round_trip_us: self
+                .liveness
+                .round_trip()
+                .map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
         }
     }
 

@@ -47,8 +47,8 @@ impl Session {
         }
     }
 
-    /// Tells which of its mounts a fresh token left the session, ahead of
-    /// [`confirm_renewal`](Session::confirm_renewal). Only a plugboard does: no effect otherwise.
+    /// Tells which of its mounts a token left the session: a fresh one, ahead of
+    /// [`confirm_renewal`](Session::confirm_renewal), or that of its hello. Only a plugboard does: no effect otherwise.
     pub fn tell_scope(&mut self, mounts: Vec<String>) {
         if self.config.role == Role::Plugboard {
             self.due.orders.scope = Some(Scope { mounts }).filter(|scope| fits(&Frame::Scope(scope.clone())));

@@ -186,10 +186,12 @@ pub enum Setting {
     Resume,
     /// Not 0 if the sender answers the question for [timing](crate::timing): only then is it asked.
     Timing,
+    /// Not 0 if the sender takes a session for those of its mounts that its token covers: it had one for all of them.
+    Partial,
 }
 
 impl Setting {
-    const ALL: [Self; 4] = [Self::Streams, Self::StreamFloor, Self::Resume, Self::Timing];
+    const ALL: [Self; 5] = [Self::Streams, Self::StreamFloor, Self::Resume, Self::Timing, Self::Partial];
 
     const fn id(self) -> u64 {
         match self {
@@ -197,6 +199,7 @@ impl Setting {
             Self::StreamFloor => 2,
             Self::Resume => 3,
             Self::Timing => 4,
+            Self::Partial => 5,
         }
     }
 
@@ -206,6 +209,7 @@ impl Setting {
             Self::StreamFloor => "stream_floor",
             Self::Resume => "resume",
             Self::Timing => "timing",
+            Self::Partial => "partial",
         }
     }
 }
@@ -214,7 +218,7 @@ impl Setting {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings(Vec<(u64, u64)>);
 
-/// Settings in one hello or welcome: v1 has four, the rest is room for later versions.
+/// Settings in one hello or welcome: v1 has five, the rest is room for later versions.
 const SETTINGS_MAX: usize = 64;
 
 impl Serialize for Settings {
@@ -262,11 +266,17 @@ impl Settings {
         self.0.iter().find(|(id, _)| *id == setting.id()).map(|(_, value)| *value)
     }
 
+    /// Whether one setting was sent with another value than 0.
+    #[must_use]
+    pub fn has(&self, setting: Setting) -> bool {
+        self.value(setting).is_some_and(|value| value > 0)
+    }
+
     /// For how long a session with whoever sent these settings waits for another link: `window`, unless the sender
     /// does not come back.
     #[must_use]
     pub fn resume_window(&self, window: Duration) -> Duration {
-        if self.value(Setting::Resume).unwrap_or(0) == 0 { Duration::ZERO } else { window }
+        if self.has(Setting::Resume) { window } else { Duration::ZERO }
     }
 }
 

@@ -115,6 +115,22 @@ fn a_token_that_covers_less_takes_one_mount_away_and_leaves_the_streams_of_the_o
 }
 
 #[test]
+fn a_telephone_that_registers_anew_with_a_token_that_covers_less_keeps_the_mounts_that_it_covers() {
+    both_programs(|program| {
+        let mut tenant = Tenant::start(program, &["/m", "/other"], "1h");
+        assert_eq!(get(tenant.relay.addr(), "/other/x").status(), 200);
+        // Long before a renewal is due.
+        tenant.rotate(&["/m"], "1h");
+        tenant.relay.kill();
+        tenant.relay.restart();
+        wait::until_true("one mount is back", PATIENCE, || get(tenant.relay.addr(), "/m/x").status() == 200);
+        assert_eq!(get(tenant.relay.addr(), "/other/x").status(), 404);
+        wait::until_true("it says which", PATIENCE, || tenant.line()["mounts"] == serde_json::json!(["/m"]));
+        assert_eq!(tenant.renewals(), 0);
+    });
+}
+
+#[test]
 fn a_subject_that_is_revoked_under_load_is_gone_within_five_seconds() {
     both_programs(|program| {
         let tenant = Tenant::start(program, &["/m"], "1h");

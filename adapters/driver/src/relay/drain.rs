@@ -17,7 +17,7 @@ use std::time::Duration;
 use futures_lite::future;
 use telephone_core::error::LeaveCode;
 use telephone_core::limits::{DRAIN_TIME, FAREWELL_TIME, MOVE_WITHIN_MAX};
-use telephone_core::time::Timestamp;
+use telephone_core::time::{Timestamp, as_millis};
 use telephone_core::wire::Move;
 
 use super::{Inner, Plugboard, ports, spread};
@@ -106,7 +106,7 @@ impl<R: Runtime> Plugboard<R> {
         let start = relay.runtime.now();
         let grace_end = start + config.delay + config.grace;
         let within = spread(relay).min(MOVE_WITHIN_MAX);
-        let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+        let within_ms = as_millis(within);
         let order = relay.moving.get_or_init(|| Move { within_ms, url: config.to.clone() });
         relay.draining.raise();
         relay.exchanges.divide();

@@ -17,7 +17,8 @@ use telephone_core::recording::Recorded;
 use telephone_core::router::{Identity, Registration, ResumeSecret, SessionKey};
 use telephone_core::session::{CannotResume, Event, LinkId, Role, SessionConfig};
 use telephone_core::target;
-use telephone_core::wire::{Hello, Opening, Profile, Refused, RefusedCode, Settings, Welcome};
+use telephone_core::time::as_millis;
+use telephone_core::wire::{Hello, Opening, Profile, Refused, RefusedCode, Setting, Settings, Welcome};
 
 use super::answer::Refused as Unfit;
 use super::codec::WEB_SOCKET;
@@ -241,6 +242,9 @@ fn register<R: Runtime>(
     let tape = relay.config.recorder.as_ref().and_then(|recorder| recorder.tape(key.number()));
     let mut session = Recorded::new(config, now, tape);
     session.authorize(grant.good_for, now);
+    if mounts.len() < hello.mounts.len() {
+        session.tell_scope(mounts.iter().map(ToString::to_string).collect());
+    }
     let link = session.link().ok_or_else(|| refused(RefusedCode::Busy, "the session has no link"))?;
     let clock: Clock = {
         let relay = relay.clone();
@@ -274,7 +278,8 @@ const fn auth_code(error: AuthError) -> RefusedCode {
     }
 }
 
-/// The hello's mounts, each of which a claim of the token must cover.
+/// The hello's mounts, each of which a claim of the token must cover, or one of them at least if the telephone says
+/// that this is enough.
 fn claimed_mounts(hello: &Hello, grant: &Grant) -> Result<Vec<Mount>, Refused> {
     if hello.mounts.is_empty() && grant.connect.is_empty() {
         return Err(refused(
@@ -283,16 +288,27 @@ fn claimed_mounts(hello: &Hello, grant: &Grant) -> Result<Vec<Mount>, Refused> {
         ));
     }
     let claims = parsed(&grant.mounts);
-    let parse = |text: &String| {
+    let not_covered = |mount: &Mount| {
+        let claims = grant.mounts.join(", ");
+        let reason = format!("the token does not cover the mount {mount}: its claims are {claims}");
+        refused(RefusedCode::Forbidden, reason)
+    };
+    let is_partial_enough = hello.settings.has(Setting::Partial);
+    let (mut covered, mut uncovered) = (Vec::new(), None);
+    for text in &hello.mounts {
         let mount: Mount = text.parse().map_err(|error| refused(RefusedCode::Malformed, error))?;
         if claims.iter().any(|claim| claim.covers(&mount)) {
-            return Ok(mount);
+            covered.push(mount);
+        } else if is_partial_enough {
+            uncovered = Some(mount);
+        } else {
+            return Err(not_covered(&mount));
         }
-        let reason =
-            format!("the token does not cover the mount {mount}: its claims are {}", grant.mounts.join(", "));
-        Err(refused(RefusedCode::Forbidden, reason))
-    };
-    hello.mounts.iter().map(parse).collect()
+    }
+    match uncovered {
+        Some(mount) if covered.is_empty() => Err(not_covered(&mount)),
+        _ => Ok(covered),
+    }
 }
 
 fn welcome<R: Runtime>(
@@ -303,14 +319,13 @@ fn welcome<R: Runtime>(
     session: &SharedSession,
     resumed: Option<u64>,
 ) -> Welcome {
-    let window = session.with_link(|session| session.resume_window()).as_millis();
     Welcome {
         session: key.number(),
         secret: secret.octets(),
         resumed,
         resume_url: relay.config.public_url.clone(),
-        resume_window_ms: u64::try_from(window).unwrap_or(u64::MAX),
-        spread_ms: u64::try_from(spread(relay).as_millis()).unwrap_or(u64::MAX),
+        resume_window_ms: as_millis(session.with_link(|session| session.resume_window())),
+        spread_ms: as_millis(spread(relay)),
         expires_in_s: grant.expires_in().map(|life| life.as_secs()),
         settings: Settings::of(&relay.config.session),
     }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use telephone_core::dialer::DialerConfig;
 use telephone_core::limits::{BackendLimits, MOUNTS_MAX, SessionLimits};
 use telephone_core::mount::{Mount, MountError};
+use telephone_core::time::as_millis;
 
 use super::proxy::Proxies;
 use super::raw::{Acceptor, Arrivals, RawService};
@@ -314,6 +315,5 @@ fn default_instance(mounts: &[Mount]) -> String {
 
 /// Milliseconds since 1970.
 fn now_in_millis() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    as_millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }

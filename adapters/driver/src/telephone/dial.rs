@@ -96,6 +96,8 @@ type BoxedSocket = Box<dyn Socket>;
 /// What a hello asks for.
 pub(super) struct Wanted {
     pub(super) mounts: Vec<String>,
+    /// Whether those of them that the token covers are enough.
+    pub(super) is_partial_enough: bool,
     pub(super) resume: Option<Resume>,
 }
 
@@ -147,14 +149,16 @@ pub(super) async fn upgrade(
 }
 
 fn hello(config: &Config, token: String, wanted: Wanted) -> Hello {
-    let Wanted { mounts, resume } = wanted;
+    let Wanted { mounts, is_partial_enough, resume } = wanted;
     Hello {
         token,
         mounts,
         instance: config.instance.clone(),
         epoch: config.epoch,
         agent: concat!("telephone/", env!("CARGO_PKG_VERSION")).into(),
-        settings: Settings::of(&config.limits).with(Setting::Timing, 1),
+        settings: Settings::of(&config.limits)
+            .with(Setting::Timing, 1)
+            .with(Setting::Partial, u64::from(is_partial_enough)),
         resume,
     }
 }

@@ -63,6 +63,8 @@ struct Standing {
     live: Option<Live>,
     /// Where the plugboard wants the next session to be.
     elsewhere: Option<PlugboardUrl>,
+    /// Whether a plugboard had a session for all mounts.
+    was_registered: bool,
 }
 
 impl Live {
@@ -200,8 +202,14 @@ impl<R: Runtime, L: Leg> Line<R, L> {
         parting: &Parting<'a>,
     ) -> Result<(), String> {
         let url = self.next_url(standing, dialer.attempts()).clone();
-        let Standing { live, elsewhere } = standing;
-        let Some(dialled) = self.dial(&url, live.as_ref()).await else {
+        let Standing { live, elsewhere, was_registered } = standing;
+        let wanted = Wanted {
+            mounts: self.scope(),
+            // A token that covers less than the first one takes mounts away, and not the telephone.
+            is_partial_enough: *was_registered,
+            resume: live.as_ref().map(Live::resume),
+        };
+        let Some(dialled) = self.dial(&url, wanted, live.as_ref()).await else {
             *live = None;
             return Ok(());
         };
@@ -224,6 +232,7 @@ impl<R: Runtime, L: Leg> Line<R, L> {
             return Err("the plugboard goes on with a session that is over here".into());
         };
         *elsewhere = None;
+        *was_registered = true;
         parting.confirm();
         let Some(one) = live.as_ref() else { return Ok(()) };
         let (session, asked) = (one.session.clone(), one.asked.clone());
@@ -276,11 +285,11 @@ impl<R: Runtime, L: Leg> Line<R, L> {
     async fn dial(
         &self,
         url: &PlugboardUrl,
+        wanted: Wanted,
         live: Option<&Live>,
     ) -> Option<Result<Established<Box<dyn Socket>>, DialError>> {
         let mut dialled = None;
         let dialling = async {
-            let wanted = Wanted { mounts: self.scope(), resume: live.map(Live::resume) };
             dialled = Some(dial::dial(&self.runtime, &self.config, url, wanted).await);
             None
         };
@@ -385,14 +394,14 @@ impl<R: Runtime, L: Leg> Line<R, L> {
         Err(reason.to_string())
     }
 
-    /// A fresh token covers no more than these mounts; those that were never asked for do not count.
+    /// The token covers no more than these mounts; those that were never asked for do not count.
     fn narrow(&self, mut mounts: Vec<String>) {
         let mut scope = self.scope.lock().unwrap_or_else(PoisonError::into_inner);
         mounts.retain(|mount| scope.contains(mount));
         if mounts.is_empty() {
             return;
         }
-        tracing::warn!(plugboard = %self.url, left = ?mounts, "the fresh token does not cover all mounts");
+        tracing::warn!(plugboard = %self.url, left = ?mounts, "the token does not cover all mounts any more");
         scope.clone_from(&mounts);
         drop(scope);
         self.status.narrow(self.index, mounts);

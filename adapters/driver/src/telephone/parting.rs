@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_lite::future;
@@ -18,16 +18,16 @@ use crate::shared::{Ending, SharedSession};
 /// Sessions of one line that go on beside their successor.
 const PARTING_MAX: usize = 4;
 
-/// What a plugboard asked of one session's telephone.
+/// What a plugboard asked of one session's telephone, the first time.
 #[derive(Default)]
 pub(super) struct Asked {
-    order: Mutex<Option<Move>>,
+    order: OnceLock<Move>,
     flag: Flag,
 }
 
 impl Asked {
     pub(super) fn set(&self, order: Move) {
-        *lock(&self.order) = Some(order);
+        let _ = self.order.set(order);
         self.flag.raise();
     }
 
@@ -39,8 +39,7 @@ impl Asked {
     /// The order, once it comes.
     pub(super) async fn order(&self) -> Move {
         self.flag.raised().await;
-        let order = lock(&self.order).clone();
-        order.unwrap_or(Move { within_ms: 0, url: None })
+        self.order.get().cloned().unwrap_or(Move { within_ms: 0, url: None })
     }
 }
 
