@@ -133,7 +133,7 @@ fn append_path(path: &[u8], out: &mut Vec<u8>) -> Result<(), TargetError> {
             refuse_disguise(written)?;
         }
     }
-    if has_dots_last || out.is_empty() {
+    if has_dots_last {
         out.push(b'/');
     }
     if out.starts_with(b"//") { Err(TargetError::NamesAHost) } else { Ok(()) }
@@ -149,7 +149,7 @@ fn append_segment(segment: &[u8], out: &mut Vec<u8>) -> Result<(), TargetError> 
         }
         let (high, low) = (hex_digit(octets.next()), hex_digit(octets.next()));
         let (high, low) = high.zip(low).ok_or(TargetError::BrokenEscape)?;
-        match high << 4 | low {
+        match high * 16 + low {
             0 => return Err(TargetError::Nul),
             decoded if is_unreserved(decoded) => out.push(decoded),
             _ => out.extend([b'%', upper_hex(high), upper_hex(low)]),

@@ -204,6 +204,42 @@ fn a_small_message_does_not_pin_the_buffer_that_it_came_in() {
 }
 
 #[test]
+fn a_message_that_fills_a_quarter_of_its_buffer_is_kept_where_it_came() {
+    for (payload, is_copied) in [(1023_u16, true), (1024, false), (1025, false)] {
+        let mut input = BytesMut::with_capacity(4096);
+        assert_eq!(input.capacity(), 4096);
+        input.extend_from_slice(
+            &[&[0x82, 126][..], &payload.to_be_bytes(), &vec![7; payload.into()]].concat(),
+        );
+        let place = input.as_ptr().addr();
+        let Some(WebSocketEvent::Message(octets)) = client().poll_event(&mut input) else {
+            panic!("no message")
+        };
+        assert_eq!(!(place..place + 4096).contains(&octets.as_ptr().addr()), is_copied, "{payload}");
+    }
+}
+
+#[test]
+fn what_is_lacking_of_a_frame_is_known_from_its_head_on() {
+    let frame = [&[0x82, 10][..], &[7; 10]].concat();
+    let lacking: Vec<usize> = (0..=frame.len()).map(|count| client().lacks(&frame[..count])).collect();
+    assert_eq!(lacking, [0, 0, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
+    assert_eq!(client().lacks(&[frame.clone(), frame].concat()), 0);
+    let giant = [&[0x82, 127][..], &u64::from(u32::MAX).to_be_bytes()].concat();
+    assert_eq!(client().lacks(&giant), BYTES_MAX);
+}
+
+#[test]
+fn a_control_frame_holds_125_octets_at_the_most() {
+    let mut ours = client();
+    assert_eq!(events(&mut ours, &[&[0x89, 125][..], &[7; 125]].concat()), []);
+    let pong = taken(&mut ours);
+    assert_eq!((pong.len(), &pong[..2]), (6 + 125, &[0x8A, 0x80 | 125][..]));
+    let longer = [&[0x89, 126, 0, 126][..], &[7; 126]].concat();
+    assert_eq!(events(&mut ours, &longer), [WebSocketEvent::Broken(FramingError::Control)]);
+}
+
+#[test]
 fn a_message_of_the_other_type_is_told_at_its_head() {
     assert_eq!(events(&mut client(), &[0x81, 100]), [WebSocketEvent::WrongType]);
     let mut ours = WebSocket::new(Role::Server, MessageType::Text, BYTES_MAX);

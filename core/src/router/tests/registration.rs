@@ -1,6 +1,7 @@
 use alloc::format;
 
 use super::*;
+use crate::wire::Resume;
 
 #[test]
 fn a_newer_epoch_fences_the_older_session_at_once() {
@@ -108,6 +109,47 @@ fn a_mount_that_is_named_twice_counts_once() {
     assert_eq!(relay.router.counts().mounts, 1);
     relay.remove(1);
     assert_eq!(relay.router.counts().mounts, 0);
+}
+
+#[test]
+fn a_mount_is_held_as_long_as_a_session_has_it_with_a_link_or_without() {
+    let mut relay = Relay::new();
+    let mount: Mount = "/api".parse().unwrap();
+    assert!(!relay.router.is_held(&mount));
+    relay.register(1, "a", "/api");
+    assert!(relay.router.is_held(&mount));
+    relay.link_down(1);
+    assert!(relay.router.is_held(&mount));
+    relay.remove(1);
+    assert!(!relay.router.is_held(&mount));
+}
+
+#[test]
+fn another_session_of_a_mount_is_one_that_takes_requests() {
+    let mut relay = Relay::new();
+    let mount: Mount = "/api".parse().unwrap();
+    let has_other = |relay: &Relay| relay.router.has_other(SessionKey::new(1), &mount);
+    relay.register(1, "a/one", "/api");
+    assert!(!has_other(&relay));
+    relay.register(2, "a/two", "/api");
+    assert!(has_other(&relay));
+    relay.link_down(2);
+    assert!(!has_other(&relay));
+}
+
+#[test]
+fn a_session_goes_on_for_its_own_identity_and_its_secret_alone() {
+    let mut relay = Relay::new();
+    relay.register(1, "a/one", "/api");
+    let resumable = |who: (&str, &str), session, secret| {
+        let resume = Resume { session, secret, position: 0 };
+        relay.router.resumable(&Identity::new(who.0, who.1), &resume).map(SessionKey::number)
+    };
+    assert_eq!(resumable(("a", "one"), 1, [7; 16]), Some(1));
+    assert_eq!(resumable(("a", "one"), 2, [7; 16]), None);
+    assert_eq!(resumable(("a", "one"), 1, [8; 16]), None);
+    assert_eq!(resumable(("a", "two"), 1, [7; 16]), None);
+    assert_eq!(resumable(("b", "one"), 1, [7; 16]), None);
 }
 
 #[test]

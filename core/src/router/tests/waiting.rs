@@ -47,5 +47,6 @@ fn who_has_a_link_again_or_is_gone_holds_nothing() {
     assert_eq!(relay.router.handle_waiting(SessionKey::new(1), None), []);
     assert_eq!(wait(&mut relay, 2, 90 * KIB), NONE);
     relay.remove(2);
+    assert_eq!(wait(&mut relay, 2, 90 * KIB), NONE, "a session that is gone does not wait");
     assert_eq!(wait(&mut relay, 3, 90 * KIB), NONE);
 }
