@@ -118,8 +118,10 @@ fn a_mount_is_held_as_long_as_a_session_has_it_with_a_link_or_without() {
     assert!(!relay.router.is_held(&mount));
     relay.register(1, "a", "/api");
     assert!(relay.router.is_held(&mount));
+    assert_eq!(relay.router.counts().linked, 1);
     relay.link_down(1);
     assert!(relay.router.is_held(&mount));
+    assert_eq!(relay.router.counts().linked, 0);
     relay.remove(1);
     assert!(!relay.router.is_held(&mount));
 }
@@ -150,6 +152,13 @@ fn a_session_goes_on_for_its_own_identity_and_its_secret_alone() {
     assert_eq!(resumable(("a", "one"), 1, [8; 16]), None);
     assert_eq!(resumable(("a", "two"), 1, [7; 16]), None);
     assert_eq!(resumable(("b", "one"), 1, [7; 16]), None);
+}
+
+#[test]
+fn identities_and_secrets_say_what_they_were_made_of() {
+    let identity = Identity::new("a", "one");
+    assert_eq!((identity.subject(), identity.instance()), ("a", "one"));
+    assert_eq!(ResumeSecret::new([7; 16]).octets(), [7; 16]);
 }
 
 #[test]

@@ -181,3 +181,155 @@ proptest! {
         prop_assert_eq!(world.ledger.reserved(), 0);
     }
 }
+
+const ROUND_TRIP: Duration = Duration::from_millis(20);
+const IDLE: Duration = Duration::from_secs(10);
+const TICK: Duration = Duration::from_micros(1);
+
+/// One stream of a session, whose reader takes what it is told to.
+struct Reader {
+    limits: SessionLimits,
+    ledger: Ledger,
+    grant: Grant,
+    now: Timestamp,
+}
+
+impl Reader {
+    fn new(session_window: u64) -> Self {
+        let limits = SessionLimits {
+            stream_floor: 100,
+            stream_window: 1_000,
+            stream_window_max: 4_000,
+            session_window,
+            session_window_max: 4 * session_window,
+            ..SessionLimits::default()
+        };
+        let now = Timestamp::from_micros(1);
+        Self { ledger: Ledger::new(&limits, now), grant: Grant::new(&limits, now), limits, now }
+    }
+
+    /// One whose first window runs from now on: all of it was granted and nothing of it read.
+    fn begun() -> Self {
+        let mut reader = Self::new(1 << 20);
+        assert!(reader.extend());
+        reader.read(300);
+        assert!(reader.extend());
+        assert_eq!(reader.window(), 1_000);
+        reader
+    }
+
+    /// So many octets come and are read.
+    fn read(&mut self, count: u64) {
+        let lacking = (self.grant.consumed() + count).saturating_sub(self.grant.received());
+        assert!(self.grant.receive(lacking));
+        self.grant.consume(count, &mut self.ledger, &self.limits);
+    }
+
+    fn extend(&mut self) -> bool {
+        let tuning = Tuning { limits: &self.limits, round_trip: Some(ROUND_TRIP), now: self.now };
+        self.grant.extend(&mut self.ledger, &tuning)
+    }
+
+    /// So many octets are read in this time. Tells the window that the stream has then.
+    fn read_in(&mut self, count: u64, time: Duration) -> u64 {
+        self.now = self.now + time;
+        self.read(count);
+        self.extend();
+        self.window()
+    }
+
+    fn window(&self) -> u64 {
+        self.grant.window()
+    }
+}
+
+#[test]
+fn a_limit_is_raised_once_a_quarter_of_the_window_is_used_up() {
+    let mut reader = Reader::new(1 << 20);
+    assert_eq!(reader.grant.limit(), 100);
+    assert!(reader.extend());
+    assert_eq!(reader.grant.limit(), 1_000);
+    reader.read(249);
+    assert!(!reader.extend());
+    reader.read(1);
+    assert!(reader.extend());
+    assert_eq!(reader.grant.limit(), 1_250);
+    assert!(!reader.extend());
+}
+
+#[test]
+fn a_limit_of_a_narrow_window_is_raised_once_half_of_the_floor_is_used_up() {
+    let mut reader = Reader::new(0);
+    reader.read(49);
+    assert!(!reader.extend());
+    reader.read(1);
+    assert!(reader.extend());
+    assert_eq!(reader.grant.limit(), 150);
+}
+
+#[test]
+fn a_window_that_is_read_in_less_than_two_round_trips_is_doubled_up_to_its_bound() {
+    let mut reader = Reader::begun();
+    assert_eq!(reader.read_in(1_000, 2 * ROUND_TRIP), 1_000);
+    assert_eq!(reader.read_in(1_000, 2 * ROUND_TRIP - TICK), 2_000);
+    assert_eq!(reader.read_in(2_000, 2 * ROUND_TRIP - TICK), 4_000);
+    assert_eq!(reader.read_in(4_000, TICK), 4_000);
+}
+
+#[test]
+fn less_than_a_window_says_nothing_of_the_way() {
+    let mut reader = Reader::begun();
+    assert_eq!(reader.read_in(999, TICK), 1_000);
+    assert_eq!(reader.read_in(1, TICK), 1_000, "nothing to raise, nothing to look at");
+    assert_eq!(reader.read_in(249, TICK), 2_000);
+}
+
+#[test]
+fn time_runs_from_the_first_octets() {
+    let mut reader = Reader::new(1 << 20);
+    assert!(reader.extend());
+    assert_eq!(reader.read_in(300, 5 * ROUND_TRIP), 1_000);
+    assert_eq!(reader.read_in(1_000, ROUND_TRIP), 2_000);
+}
+
+#[test]
+fn a_window_that_lasts_long_falls_back_to_where_it_began() {
+    for (time, window) in [(IDLE, 2_000), (IDLE + TICK, 1_000)] {
+        let mut reader = Reader::begun();
+        assert_eq!(reader.read_in(1_000, ROUND_TRIP), 2_000);
+        assert_eq!(reader.read_in(1_000, time), window, "{time:?}");
+    }
+}
+
+#[test]
+fn where_the_session_is_the_narrower_its_window_is_doubled_once_in_a_round_trip() {
+    let mut reader = Reader::new(400);
+    reader.now = reader.now + ROUND_TRIP;
+    assert!(reader.extend());
+    // Its floor and half of the session's window.
+    assert_eq!(reader.grant.limit(), 300);
+    reader.read(300);
+    assert!(reader.extend());
+    for (time, window) in [(TICK, 800), (ROUND_TRIP - TICK, 800), (TICK, 1_600)] {
+        let count = reader.grant.limit() - reader.grant.consumed();
+        assert_eq!(reader.read_in(count, time), 1_000);
+        assert_eq!(reader.ledger.window(), window, "{time:?}");
+    }
+}
+
+#[test]
+fn a_session_window_of_which_less_than_a_quarter_is_used_is_halved_once_in_a_while() {
+    let limits = SessionLimits { session_window: 150, ..SessionLimits::default() };
+    let start = Timestamp::from_micros(1);
+    let after = |reserved, time| {
+        let mut ledger = Ledger { window: 400, reserved, tuned_at: start };
+        ledger.shrink(&limits, start + time);
+        ledger.window()
+    };
+    assert_eq!(after(100, IDLE), 400);
+    assert_eq!(after(99, IDLE), 200);
+    assert_eq!(after(99, IDLE - TICK), 400);
+    let mut ledger = Ledger { window: 200, reserved: 0, tuned_at: start };
+    ledger.shrink(&limits, start + IDLE);
+    assert_eq!(ledger.window(), 150, "no less than at first");
+}
