@@ -336,6 +336,45 @@ mod tests {
     }
 
     #[test]
+    fn up_to_as_much_room_as_octets_and_a_kibibyte_is_kept() {
+        for (capacity, is_copied) in [(2 * 101 + 1024, false), (2 * 101 + 1025, true)] {
+            let mut sent = Sent::new(&limits(10_000, 10_000), true);
+            let (message, numbered_at) = message(0, 100);
+            assert_eq!(message.len(), 101);
+            sent.push(&message, numbered_at, capacity);
+            sent.rewind();
+            assert_eq!(sent.replay(0).unwrap().as_ptr() != message.as_ptr(), is_copied, "{capacity}");
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_is_not_said_again_and_takes_no_room() {
+        let mut sent = sent(&limits(100, 100), &[60]);
+        assert!(sent.is_full() && !sent.is_settled());
+        sent.clear();
+        sent.rewind();
+        assert!(!sent.is_full() && sent.is_settled() && !sent.has_replay());
+        assert_eq!((sent.octets(), sent.position), (0, 1));
+    }
+
+    #[test]
+    fn counts_that_disagree_with_what_is_kept_are_found() {
+        let sound = sent(&limits(1000, 1000), &[1, 2, 3]);
+        assert!(sound.is_sound());
+        let mut cases = [(); 6].map(|()| sound.clone());
+        cases[0].acknowledged = 4;
+        cases[1].acknowledged = 1;
+        cases[2].octets += 1;
+        cases[3].octets -= 1;
+        cases[4].next = 4;
+        cases[5].position = 1 << 32;
+        for (case, sent) in cases.iter().enumerate() {
+            assert!(!sent.is_sound(), "{case}");
+        }
+        assert!(Sent { position: u64::from(u32::MAX), ..sound }.is_sound());
+    }
+
+    #[test]
     fn acknowledgements_wait_for_a_message_but_not_for_long_nor_for_much() {
         let now = Timestamp::from_micros(1_000);
         let mut received = Received::new(true);
@@ -347,5 +386,17 @@ mod tests {
         received.count(ACK_BYTES, now);
         assert!(received.is_due());
         assert_eq!(received.position(), 2);
+    }
+
+    #[test]
+    fn an_acknowledgement_is_owed_until_it_is_told_and_may_be_hurried() {
+        let mut received = Received::new(true);
+        assert!(!received.is_owed());
+        received.count(1, Timestamp::ZERO);
+        assert!(received.is_owed() && !received.is_due());
+        received.hurry();
+        assert!(received.is_due());
+        received.told();
+        assert!(!received.is_owed() && !received.is_due());
     }
 }

@@ -10,7 +10,7 @@ use super::pair::{
 use crate::error::{CloseReason, LeaveCode, Misbehaviour, ResetCode, Touched};
 use crate::limits::{FAREWELL_TIME, SessionLimits};
 use crate::message::Headers;
-use crate::session::{CannotResume, Event, Incoming};
+use crate::session::{CannotResume, Event, Incoming, LinkId};
 use crate::wire::Frame;
 
 const WINDOW: Duration = Duration::from_secs(30);
@@ -79,6 +79,7 @@ fn an_old_link_is_given_nothing_and_believed_nothing() {
     let mut pair = pair();
     let id = pair.exchange();
     let old = pair.plugboard.link().expect("a link is up");
+    assert_eq!(old.number(), 0);
     // The telephone comes back while the plugboard still takes its old link for alive.
     pair.telephone.lose(pair.now);
     pair.resume();
@@ -87,7 +88,7 @@ fn an_old_link_is_given_nothing_and_believed_nothing() {
     pair.plugboard.handle_message(old, Bytes::from_static(b"\x00nonsense"), pair.now);
     pair.plugboard.handle_misbehaviour(old, Misbehaviour::MessageType, pair.now);
     pair.plugboard.handle_disconnect(old, pair.now);
-    assert_ne!(pair.plugboard.link(), Some(old));
+    assert_eq!(pair.plugboard.link().map(LinkId::number), Some(1));
     pair.settle();
     assert_eq!(read(&mut pair.telephone, id, pair.now).0, b"new");
 }
@@ -209,6 +210,18 @@ fn a_drain_goes_on_over_the_next_link_and_ends_when_all_is_acknowledged() {
     assert_eq!(pair.plugboard.closed(), Some(CloseReason::Left));
     pair.telephone.lose(pair.now);
     assert_eq!(pair.telephone.closed(), Some(CloseReason::Left));
+}
+
+#[test]
+fn a_drain_whose_word_was_lost_with_its_link_is_told_again() {
+    let mut pair = pair();
+    pair.exchange();
+    pair.plugboard.leave(LeaveCode::Draining, pair.now);
+    assert!(pair.transmit());
+    pair.cut();
+    pair.resume();
+    pair.settle();
+    assert!(events(&mut pair.telephone).contains(&Event::PeerLeaves(LeaveCode::Draining)));
 }
 
 #[test]
