@@ -82,7 +82,7 @@ async fn serve<R: Runtime, S: Socket>(
                     Ok(())
                 }
                 Err(GivenUp::ByPeer(reset)) => {
-                    record.cause = Refused::from_reset(reset, chosen.session.closed()).cause();
+                    record.cause = relay.given_up(reset, &chosen.session).cause();
                     Err((socket, reset))
                 }
             };
@@ -111,6 +111,7 @@ async fn take<'a, R: Runtime>(
     peer: SocketAddr,
 ) -> Result<(Chosen, StreamHandle, Lease<'a, R>), (Refused, ResetCode)> {
     let full = (Refused::too_many_streams(), ResetCode::Refused);
+    let leaving = (Refused::telephone_refused(), ResetCode::Refused);
     for _ in 0..REQUEST_ATTEMPTS_MAX {
         let decision = match relay.registry.route_to(mount, relay.runtime.now()) {
             // Nothing is read of a connection that waits, so that nobody hears that its client left.
@@ -122,7 +123,7 @@ async fn take<'a, R: Runtime>(
             Some(Decision::Refuse(refusal)) => {
                 let is_busy = matches!(refusal, Refusal::TooBusy { .. });
                 let code = if is_busy { ResetCode::Refused } else { ResetCode::Unreachable };
-                return Err((Refused::from_refusal(refusal), code));
+                return Err((relay.not_routed(refusal, false), code));
             }
             // A wait does not end in another one.
             Some(Decision::Wait(_)) | None => return Err(full),
@@ -139,5 +140,5 @@ async fn take<'a, R: Runtime>(
             Err(OpenError::TooManyStreams | OpenError::Head(_)) => return Err(full),
         }
     }
-    Err(full)
+    Err(leaving)
 }
