@@ -321,7 +321,7 @@ fn has_budget<R: Runtime>(relay: &Inner<R>) -> bool {
 }
 
 /// What an exchange has come to that outlasts the relay.
-const CUT_OFF: Reset = Reset { code: ResetCode::SessionLost, touched: Touched::Unknown };
+pub(super) const CUT_OFF: Reset = Reset { code: ResetCode::SessionLost, touched: Touched::Unknown };
 
 /// Pumps an exchange to its end. `None` if it may move, its session lost its link for a while, and another one is there.
 async fn run<R: Runtime>(

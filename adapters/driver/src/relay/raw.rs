@@ -15,6 +15,7 @@ use telephone_core::wire::Opening;
 
 use super::Inner;
 use super::answer::Refused;
+use super::exchange::CUT_OFF;
 use super::registry::{Chosen, Decision};
 use super::turn::{self, Lease};
 use crate::observe::AccessRecord;
@@ -73,7 +74,12 @@ async fn serve<R: Runtime, S: Socket>(
     let mut record = AccessRecord::bare(METHOD, mount.as_str().as_bytes(), peer, Cause::Complete);
     let (result, chosen) = match take(relay, mount, peer).await {
         Ok((chosen, stream, _lease)) => {
-            let Carried { moved, ended, socket } = carry(&relay.runtime, socket, &stream, Bytes::new()).await;
+            let cut_off = async {
+                relay.stopping.raised().await;
+                CUT_OFF
+            };
+            let carried = carry(&relay.runtime, socket, &stream, Bytes::new(), cut_off);
+            let Carried { moved, ended, socket } = carried.await;
             (record.bytes_in, record.bytes_out) = (moved.inbound, moved.outbound);
             let result = match ended {
                 Ok(()) => Ok(()),

@@ -21,11 +21,13 @@ fn assert_logged(relay: &Relay, word: &str) {
     });
 }
 
-/// Says one octet, and then waits for the other end.
+/// Says one octet, and then says on without an end to whoever wants it.
 fn talker() -> RawBackend {
     RawBackend::start(|mut stream| {
+        let mut wish = [0];
         let _said = stream.write_all(b"!");
-        let _ended = stream.read(&mut [0]);
+        let _wished = stream.read(&mut wish);
+        while wish == *b"w" && stream.write_all(&[0; 65536]).is_ok() {}
     })
 }
 
@@ -37,10 +39,16 @@ fn a_raw_connection_that_outlasts_the_grace_of_a_drain_is_cut_off_by_the_relay()
         let mut line = RawLine::to(program, backend.addr(), &options, &[]);
         let mut client = line.connect();
         client.read_exact(&mut [0]).expect("the backend is there");
+        // One that takes nothing hears of nothing.
+        let mut stalled = line.connect();
+        stalled.read_exact(&mut [0]).expect("the backend is there");
+        stalled.write_all(b"w").expect("the tunnel takes it");
         line.relay.terminate();
         assert_reset(client);
         assert_eq!(line.relay.wait_exit(), Some(0));
+        assert!(stalled.read_to_end(&mut Vec::new()).is_err(), "it looks complete");
         assert_logged(&line.relay, "relay_stopped");
+        assert_eq!(logged(&line.relay, "relay_stopped").len(), 2);
     });
 }
 
