@@ -61,7 +61,7 @@ pub fn take_internal(headers: &mut Headers) -> Option<Duration> {
 /// Where the time of one request went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stages {
-    /// In the relay, from the request's first octet to its stream.
+    /// In the relay, from when the request's head was whole to its stream.
     pub relay: Duration,
     /// From there to the response's head.
     pub beyond: Duration,

@@ -43,15 +43,29 @@ impl Certs {
         leaf.not_after = rcgen::date_time_ymd(until, 1, 1);
         leaf.use_authority_key_identifier_extension = true;
         let cert = leaf.signed_by(&key, &Issuer::new(ca, ca_key)).expect("a certificate");
-        let write = |name: &str, pem: String| {
-            let path = directory.join(name);
-            fs::write(&path, pem).expect("a directory of our own");
-            path
-        };
         Self {
-            ca: write("ca.pem", ca_cert.pem()),
-            cert: write("cert.pem", cert.pem()),
-            key: write("key.pem", key.serialize_pem()),
+            ca: write(directory, "ca.pem", &ca_cert.pem()),
+            cert: write(directory, "cert.pem", &cert.pem()),
+            key: write(directory, "key.pem", &key.serialize_pem()),
         }
     }
+
+    /// Makes an authority that serves with its own certificate, as `openssl req -x509` does.
+    ///
+    /// # Panics
+    /// If it cannot.
+    pub fn make_own(directory: &Path) -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let mut own = CertificateParams::new(["127.0.0.1".to_owned()]).expect("good names");
+        own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let cert = own.self_signed(&key).expect("a certificate");
+        let cert = write(directory, "cert.pem", &cert.pem());
+        Self { ca: cert.clone(), cert, key: write(directory, "key.pem", &key.serialize_pem()) }
+    }
+}
+
+fn write(directory: &Path, name: &str, pem: &str) -> PathBuf {
+    let path = directory.join(name);
+    fs::write(&path, pem).expect("a directory of our own");
+    path
 }

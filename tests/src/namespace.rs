@@ -1,8 +1,11 @@
 //! A network of a test's own, with its own loopback and its own settings of the kernel.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use crate::gate;
+use crate::process::Plan;
 
 /// Tells the test inside that it is inside.
 const INSIDE: &str = "E2E_NAMESPACE";
@@ -35,4 +38,18 @@ pub fn is_inside(name: &str, setting: (&str, &str)) -> bool {
     let is_proved = output.status.success() && said.contains("1 passed");
     assert!(is_proved, "{name} failed in its namespace: {said}{complained}");
     false
+}
+
+/// Runs `program` on a machine whose name server never answers, for half a minute at the least; `directory` is the test's.
+///
+/// # Panics
+/// If the directory cannot be written to.
+pub fn without_names(program: &Path, directory: &Path) -> Plan {
+    // What is sent there comes back by the loopback and belongs to nobody.
+    const PREPARE: &str = "ip link set lo up && ip route add 192.0.2.0/24 dev lo && mount --bind \"$1\" /etc/resolv.conf && \
+                           shift && exec \"$@\"";
+    let servers = directory.join("resolv.conf");
+    fs::write(&servers, "nameserver 192.0.2.1\n").expect("a directory of the test's own");
+    let plan = Plan::new("unshare").args(["--map-root-user", "--net", "--mount", "sh", "-c", PREPARE, "sh"]);
+    plan.arg(servers).arg(program).env("RES_OPTIONS", "timeout:30 attempts:1")
 }

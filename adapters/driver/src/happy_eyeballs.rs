@@ -17,9 +17,18 @@ const ADDRESSES_MAX: usize = 16;
 
 pub(crate) async fn connect<R: Runtime>(runtime: &R, endpoint: &Endpoint) -> io::Result<R::Socket> {
     match endpoint {
-        Endpoint::Tcp { host, port } => race(runtime, interleave(runtime.resolve(host, *port).await?)).await,
+        Endpoint::Tcp { host, port } => race(runtime, addresses(runtime, host, *port).await?).await,
         Endpoint::Unix(path) => runtime.connect_unix(path).await,
     }
+}
+
+/// The addresses of a name that are tried, in this order.
+pub(crate) async fn addresses<R: Runtime>(
+    runtime: &R,
+    host: &str,
+    port: u16,
+) -> io::Result<VecDeque<SocketAddr>> {
+    runtime.resolve(host, port).await.map(interleave)
 }
 
 /// Alternates the two families, beginning with the one that the resolver prefers (RFC 8305 §4), so that

@@ -43,7 +43,8 @@ pub use socket::{Socket, TcpOrUnix};
 pub use status::{LineStatus, State, Stats, Status};
 pub use telephone::{
     Acceptor, BadProxy, BuildError, Certificate, ConnectError, EmbedError, Handle, NotUpgraded, Probe,
-    ProbeError, Proxies, Proxy, ProxyError, ServeError, Telephone, TelephoneBuilder, TlsFault, Upgraded,
+    ProbeError, Proxies, Proxy, ProxyError, ServeError, Telephone, TelephoneBuilder, TlsFault, Tried,
+    Upgraded,
 };
 pub use token::{Token, TokenSource};
 

@@ -23,7 +23,7 @@ pub struct AccessRecord<'a> {
     pub bytes_in: u64,
     /// Octets of the response body that went out.
     pub bytes_out: u64,
-    /// From the head's first octet to the end.
+    /// From when the head was whole to the end.
     pub duration: Duration,
     /// The client's socket.
     pub peer: SocketAddr,

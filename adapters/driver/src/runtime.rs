@@ -25,6 +25,27 @@ pub enum Endpoint {
     Unix(PathBuf),
 }
 
+impl Endpoint {
+    /// As a request names it: host and port, an IPv6 address in brackets (RFC 3986 §3.2.2). A Unix socket has no name, and
+    /// is `localhost`.
+    ///
+    /// ```
+    /// use telephone_driver::{BackendUrl, Endpoint};
+    ///
+    /// let url: BackendUrl = "http://[::1]:3000".parse()?;
+    /// assert_eq!(Endpoint::from(url).authority(), "[::1]:3000");
+    /// # Ok::<(), telephone_driver::BadBackendUrl>(())
+    /// ```
+    #[must_use]
+    pub fn authority(&self) -> String {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
+            Self::Tcp { host, port } => format!("{host}:{port}"),
+            Self::Unix(_) => "localhost".into(),
+        }
+    }
+}
+
 /// A runtime binding: about a hundred lines each for tokio and smol.
 ///
 /// A binding gives single system operations; what is made of them, such as trying several addresses

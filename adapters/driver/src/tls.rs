@@ -102,7 +102,7 @@ impl TlsConnector {
 
 impl TlsError {
     /// What is wrong, for programs.
-    pub(crate) const fn fault(&self) -> TlsFault {
+    pub(crate) fn fault(&self) -> TlsFault {
         match self {
             Self::WrongHost(_) | Self::InvalidName(_) => TlsFault::WrongName,
             Self::NotTls(_) => TlsFault::NotSpoken,
@@ -113,6 +113,10 @@ impl TlsError {
                 }
                 // Signed by another authority, of a trusted one's name.
                 CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFault::UnknownIssuer,
+                // rustls has no variant for it. `openssl req -x509` makes such ones.
+                CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity" => {
+                    TlsFault::Authority
+                }
                 _ => TlsFault::Other,
             },
             Self::BadCertificate(_) | Self::Refused(_) | Self::Broken(_) => TlsFault::Other,

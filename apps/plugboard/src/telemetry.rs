@@ -109,7 +109,10 @@ fn describe() {
         "plugboard_retries_total",
         "Requests given to another session, or not for want of budget"
     );
-    describe_histogram!("plugboard_request_duration_seconds", "From a request's first octet to its end");
+    describe_histogram!(
+        "plugboard_request_duration_seconds",
+        "From when a request's head was whole to its end"
+    );
     describe_counter!("plugboard_body_bytes_total", "Body octets of requests (in) and responses (out)");
     describe_gauge!("plugboard_requests_in_progress", "Requests that are served or wait for a session");
     describe_gauge!("plugboard_streams_open", "Streams that are open, of all sessions");

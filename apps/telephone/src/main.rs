@@ -19,11 +19,14 @@ fn main() -> ExitCode {
             .enable_all()
             .build()
             .map_err(cannot_start)?;
-        tokio.block_on(async {
+        let result = tokio.block_on(async {
             let signals = stop_signals().map_err(cannot_start)?;
             // A task of its own: what runs under `block_on` itself is woken by way of the kernel.
             let running = tokio::spawn(telephone_sidecar::run(TokioRuntime::new(), command, signals));
             running.await.unwrap_or_else(|lost| Err(Stop::new(Exit::Failed, lost)))
-        })
+        });
+        // A name that the system still looks up is nobody's concern any more: to drop the runtime would wait for it.
+        tokio.shutdown_background();
+        result
     })
 }

@@ -14,6 +14,7 @@ use telephone_tests::raw::RawBackend;
 use telephone_tests::relay::Relay;
 use telephone_tests::sidecar::Program;
 use telephone_tests::tinyproxy::Tinyproxy;
+use tungstenite::handshake::derive_accept_key;
 
 /// The stages of the way to a plugboard.
 const STAGES: [&str; 7] = ["dns", "tcp", "proxy", "tls", "upgrade", "token", "clock"];
@@ -121,9 +122,50 @@ fn a_web_server_that_is_no_plugboard_and_one_that_drops_the_upgrade() {
         no_plugboard.assert_fails("upgrade", "404 (Server: nginx", "no plugboard at this path");
         let dropped = visit(program, &["--plugboard", &format!("ws://{}", hop.addr())], &[]);
         dropped.assert_fails("upgrade", "426", "drops Upgrade");
+        let elsewhere = visit(program, &["--plugboard", &format!("{}/elsewhere", relay.url())], &[]);
+        elsewhere.assert_fails("upgrade", "503", "leave the path out");
         let other = RawBackend::start(|mut stream| drop(stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")));
         let no_web = visit(program, &["--plugboard", &format!("ws://{}", other.addr())], &[]);
         no_web.assert_fails("upgrade", "", "no web server");
+    });
+}
+
+/// Says yes to the upgrade, as a plugboard does, and nothing to what comes behind it.
+fn mute() -> RawBackend {
+    RawBackend::start(|mut stream| {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut octet = [0];
+            // The doctor's first connection only asks whether somebody listens.
+            if stream.read_exact(&mut octet).is_err() {
+                return;
+            }
+            request.extend_from_slice(&octet);
+        }
+        let request = String::from_utf8(request).expect("a head of text");
+        let key = request.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("sec-websocket-key").then_some(value)
+        });
+        let accept = derive_accept_key(key.expect("an upgrade").as_bytes());
+        let answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: telephone.v1\r\n\r\n"
+        );
+        let _answered = stream.write_all(answer.as_bytes());
+        let _left = stream.read_to_end(&mut Vec::new());
+    })
+}
+
+#[test]
+fn somebody_in_between_who_upgrades_and_passes_nothing_on() {
+    both_programs(|program| {
+        let (relay, mute) = (Relay::start(), mute());
+        let token = relay.token(&["/m"]);
+        let url = format!("ws://{}", mute.addr());
+        let visit = visit(program, &["--plugboard", &url, "--mount", "/m"], &[("TELEPHONE_TOKEN", &token)]);
+        visit.assert_fails("token", "not judged: no answer within", "holds back");
+        assert_eq!(visit.verdict("upgrade"), "ok", "{}", visit.text);
     });
 }
 
@@ -169,9 +211,27 @@ fn certificates_that_are_good_unknown_expired_and_for_another_name() {
             "not for this host",
             "the name",
         );
+        let own = Certs::make_own(&directory("own"));
+        over_tls(program, &relay, &own, &own.ca).assert_fails("tls", "CaUsedAsEndEntity", "signed itself");
         let plain = format!("wss://{}", relay.addr());
         let args = ["--plugboard", &plain, "--ca", good.ca.to_str().expect("UTF-8")];
         visit(program, &args, &[]).assert_fails("tls", "does not speak TLS", "ws://");
+    });
+}
+
+#[test]
+fn a_machine_without_roots_is_a_finding_and_a_file_without_them_bad_usage() {
+    both_programs(|program| {
+        let relay = Relay::start();
+        let empty = relay.directory().join("empty.pem");
+        std::fs::write(&empty, "").expect("a directory of our own");
+        let (url, path) = (format!("wss://{}", relay.addr()), empty.to_str().expect("UTF-8"));
+        let none = visit(program, &["--plugboard", &url], &[("SSL_CERT_FILE", path)]);
+        none.assert_fails("tls", "root certificates", "ca-certificates");
+        assert_eq!(none.verdict("tcp"), "ok", "{}", none.text);
+        let finished = program.plan().args(["doctor", "--plugboard", &url, "--ca", path]).finish();
+        assert_eq!(finished.code, Some(2), "{}", finished.stdout);
+        assert!(finished.stderr.contains("--ca"), "{}", finished.stderr);
     });
 }
 
@@ -246,7 +306,8 @@ fn a_proxy_that_lets_it_through_that_wants_a_password_and_that_is_not_there() {
         assert!(proxy.has_seen(relay.addr()));
         by(&proxy.url()).assert_fails("proxy", "407", "USER:PASSWORD");
         by(&proxy.url_as("user:canary")).assert_fails("proxy", "40", "");
-        by(&format!("http://{}", free_addr())).assert_fails("tcp", "refused", "");
+        by(&format!("http://{}", free_addr())).assert_fails("tcp", "refused", "Does the proxy run");
+        by("http://no-such-proxy.invalid:3128").assert_fails("dns", "(the proxy)", "HTTPS_PROXY");
         assert_eq!(by("socks5://user:canary@127.0.0.1:1").verdict("proxy"), "fail");
     });
 }

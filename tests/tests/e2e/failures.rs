@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+use telephone_tests::bins;
 use telephone_tests::client::{Client, get, try_get};
 use telephone_tests::line::{Line, both, both_at_once, both_programs};
+use telephone_tests::namespace::without_names;
 use telephone_tests::net::free_addr;
 use telephone_tests::origin::{After, Origin};
 use telephone_tests::relay::Relay;
@@ -21,6 +24,21 @@ fn held(line: &Line) -> Client {
     client.send(Request::get("/m/held").close().to_vec());
     wait::until_true("the request reaches the origin", PATIENCE, || line.origin.counts().requests > before);
     client
+}
+
+#[test]
+fn a_telephone_that_waits_for_a_name_server_ends_on_a_signal() {
+    both_programs(|program| {
+        let relay = Relay::start();
+        let plan = without_names(&bins::path(program.name()), relay.directory()).env("RUST_LOG", "info");
+        let plan = plan.args(["--plugboard", "ws://plugboard.example", "--mount", "/m", "--port", "1"]);
+        let plan = plan.args(["--health", "127.0.0.1:4100"]).env("TELEPHONE_TOKEN", relay.token(&["/m"]));
+        let mut process = plan.start();
+        // What it does next is to look the name up.
+        process.wait_stderr("health page on", PATIENCE);
+        process.signal(Signal::TERM);
+        assert_eq!(process.wait_exit(Duration::from_secs(10)).code(), Some(0), "{}", process.stderr());
+    });
 }
 
 #[test]

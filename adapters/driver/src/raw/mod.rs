@@ -9,7 +9,10 @@
 mod codec;
 mod stream;
 
+use std::future::Future;
+
 use bytes::Bytes;
+use futures_lite::future;
 use telephone_core::error::{Reset, ResetCode, Touched};
 
 use crate::alarm::Alarm;
@@ -42,19 +45,22 @@ pub(crate) enum GivenUp {
 /// becomes a reset of the other. Until then dropping the future, or the end of the process, is a reset of both: what was
 /// cut short never looks complete.
 ///
-/// `head` goes to the socket before all else. There is no time limit: whoever is silent may stay so, if it is there.
+/// `head` goes to the socket before all else. There is no time limit: whoever is silent may stay so, if it is there. When
+/// `cut_off` is ready the stream counts as reset by its peer, also if the socket takes nothing, and nobody would hear of a
+/// reset behind what waits to be written.
 pub(crate) async fn carry<R: Runtime, S: Socket>(
     runtime: &R,
     socket: S,
     stream: &StreamHandle,
     head: Bytes,
+    cut_off: impl Future<Output = Reset>,
 ) -> Carried<S> {
     socket.reset_on_drop();
     socket.watch_peer();
     let mut connection = Connection::new(socket);
     let (mut alarm, mut codec) = (Alarm::new(runtime.clone()), RawCodec::new(head));
     let mut pump = Pump::new(runtime, (&mut connection, &mut alarm), &mut codec, stream, false);
-    let ended = pump.run().await;
+    let ended = future::or(pump.run(), async { Ended::Reset(cut_off.await) }).await;
     let moved = pump.moved;
     let ended = match ended {
         Ended::Complete => {

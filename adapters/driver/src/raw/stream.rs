@@ -1,6 +1,7 @@
 //! A raw stream as a program holds it.
 
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -54,7 +55,7 @@ impl RawStream {
     /// # Errors
     /// The stream's peer gave it up, or nobody serves what it was opened for. That the socket broke is no error.
     pub async fn carry<R: Runtime, S: Socket>(self, runtime: &R, socket: S) -> io::Result<()> {
-        match carry(runtime, socket, &self.stream, Bytes::new()).await.ended {
+        match carry(runtime, socket, &self.stream, Bytes::new(), pending()).await.ended {
             Ok(()) | Err(GivenUp::AtSocket) => Ok(()),
             Err(GivenUp::ByPeer(reset)) => Err(lost(reset)),
         }

@@ -6,7 +6,31 @@ use telephone_core::http1::OwnAnswer;
 use telephone_core::room::VisitError;
 use telephone_core::router::Refusal;
 
+use super::Inner;
 use crate::authority::AuthError;
+use crate::runtime::Runtime;
+use crate::shared::SharedSession;
+
+impl<R: Runtime> Inner<R> {
+    /// Why what came was not routed, to a room or to another mount, as this relay stands.
+    pub(super) fn not_routed(&self, refusal: Refusal, is_room: bool) -> Refused {
+        match refusal {
+            // Its telephones are at another one, or on their way there.
+            Refusal::NobodyConnected { .. } if self.draining.is_raised() => Refused::draining(),
+            _ if is_room => Refused::from_room_refusal(refusal),
+            _ => Refused::from_refusal(refusal),
+        }
+    }
+
+    /// Why a stream of a session was given up ahead of what it was opened for, as this relay stands.
+    pub(super) fn given_up(&self, reset: Reset, session: &SharedSession) -> Refused {
+        if self.stopping.is_raised() {
+            Refused::cut_off()
+        } else {
+            Refused::from_reset(reset, session.closed())
+        }
+    }
+}
 
 /// An answer of the relay's own.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +52,7 @@ impl Refused {
     }
 
     /// Why a request was not routed.
-    pub(super) fn from_refusal(refusal: Refusal) -> Self {
+    fn from_refusal(refusal: Refusal) -> Self {
         let seconds = |delay: std::time::Duration| u32::try_from(delay.as_secs().max(1)).unwrap_or(1);
         match refusal {
             Refusal::NoSuchMount => Self::new(404, Cause::NoSuchMount, "There is no application here."),
@@ -58,7 +82,7 @@ impl Refused {
     }
 
     /// Why a client did not get to its room: there is nothing else that its name could mean, so it is not found.
-    pub(super) fn from_room_refusal(refusal: Refusal) -> Self {
+    fn from_room_refusal(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NoSuchMount | Refusal::NobodyConnected { .. } => {
                 Self::new(404, Cause::RoomEmpty, "Nobody is connected for this room.")
@@ -94,8 +118,13 @@ impl Refused {
         Self::new(503, Cause::TooManyStreams, "The application is at its limit.").retry_after(1)
     }
 
+    /// The session takes no new stream: its telephone is leaving, or said so.
+    pub(super) const fn telephone_refused() -> Self {
+        Self::new(503, Cause::TelephoneRefused, "The application takes no more requests.").retry_after(1)
+    }
+
     /// The relay is about to leave, and has sent its telephones away.
-    pub(super) const fn draining() -> Self {
+    const fn draining() -> Self {
         Self::new(503, Cause::Draining, "The plugboard is about to restart.").retry_after(1)
     }
 
@@ -125,8 +154,9 @@ impl Refused {
     }
 
     /// Why a stream was reset before its answer's head.
-    pub(super) fn from_reset(reset: Reset, closed: Option<CloseReason>) -> Self {
+    fn from_reset(reset: Reset, closed: Option<CloseReason>) -> Self {
         let (status, cause, text) = match (reset.code, reset.touched) {
+            (ResetCode::Refused, Touched::No) => return Self::telephone_refused(),
             (ResetCode::SessionLost, Touched::No) => (
                 502,
                 Cause::LostBeforeDispatch,
@@ -136,7 +166,7 @@ impl Refused {
                 (504, Cause::TunnelSilent, "The application's tunnel fell silent.")
             }
             (ResetCode::SessionLost, _) => (502, Cause::TunnelLost, "The application's tunnel was lost."),
-            (ResetCode::Unreachable, _) => {
+            (ResetCode::Unreachable, Touched::No) => {
                 (502, Cause::BackendRefused, "The application does not accept connections.")
             }
             (ResetCode::TimedOut, Touched::No) => {
@@ -145,17 +175,36 @@ impl Refused {
             (ResetCode::TimedOut, _) => {
                 (504, Cause::BackendTimeout, "The application did not answer in time.")
             }
-            (ResetCode::Refused, _) => {
-                (503, Cause::TelephoneRefused, "The application takes no more requests.")
-            }
             (ResetCode::BackendFailed | ResetCode::Truncated, _) => {
                 (502, Cause::BackendBroke, "The application broke its answer off.")
             }
-            (ResetCode::Cancelled | ResetCode::Stopped | ResetCode::Denied | ResetCode::Other(_), _) => {
-                (502, Cause::GivenUp, "The application's side gave the request up.")
-            }
+            // Whoever refuses what it has touched contradicts itself: that it may be sent again is not believed.
+            (
+                ResetCode::Unreachable
+                | ResetCode::Refused
+                | ResetCode::Cancelled
+                | ResetCode::Stopped
+                | ResetCode::Denied
+                | ResetCode::Other(_),
+                _,
+            ) => (502, Cause::GivenUp, "The application's side gave the request up."),
         };
-        let refused = Self::new(status, cause, text);
-        if status == 503 { refused.retry_after(1) } else { refused }
+        Self::new(status, cause, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_refuses_what_it_has_touched_is_not_believed() {
+        let cause = |code, touched| Refused::from_reset(Reset { code, touched }, None).cause();
+        assert_eq!(cause(ResetCode::Refused, Touched::No), Cause::TelephoneRefused);
+        assert_eq!(cause(ResetCode::Unreachable, Touched::No), Cause::BackendRefused);
+        for touched in [Touched::Yes, Touched::Unknown] {
+            assert_eq!(cause(ResetCode::Refused, touched), Cause::GivenUp);
+            assert_eq!(cause(ResetCode::Unreachable, touched), Cause::GivenUp);
+        }
     }
 }

@@ -15,7 +15,6 @@ use telephone_core::limits::{DARK_TIME, REQUEST_ATTEMPTS_MAX};
 use telephone_core::message::RequestHead;
 use telephone_core::mount::Mount;
 use telephone_core::retry::{may_move, may_repeat};
-use telephone_core::router::Refusal;
 use telephone_core::session::OpenError;
 use telephone_core::target;
 use telephone_core::time::Timestamp;
@@ -183,12 +182,7 @@ async fn route<R: Runtime>(
     };
     match decision {
         Decision::To(chosen) => Ok(chosen),
-        // Its telephones are at another one, or on their way there.
-        Decision::Refuse(Refusal::NobodyConnected { .. }) if relay.draining.is_raised() => {
-            Err(Some(Refused::draining()))
-        }
-        Decision::Refuse(refusal) if room.is_some() => Err(Some(Refused::from_room_refusal(refusal))),
-        Decision::Refuse(refusal) => Err(Some(Refused::from_refusal(refusal))),
+        Decision::Refuse(refusal) => Err(Some(relay.not_routed(refusal, room.is_some()))),
         // A wait does not end in another one.
         Decision::Wait(_) => Err(None),
     }
@@ -244,7 +238,7 @@ async fn open<R: Runtime>(
         }
         Some(OpenError::Leaving) => {
             relay.registry.settle_line(chosen.key, relay.runtime.now());
-            Attempt::Again(Refused::too_many_streams())
+            Attempt::Again(Refused::telephone_refused())
         }
         Some(OpenError::TooManyStreams) => {
             Attempt::Over(refuse(client, Refused::too_many_streams(), account))
@@ -283,12 +277,9 @@ async fn carry<R: Runtime>(
     account.status = codec.status;
     match ended {
         Ended::Complete => Attempt::Over(ControlFlow::Continue(())),
-        Ended::Reset(_) | Ended::Stopped(_) if account.status.is_none() && relay.stopping.is_raised() => {
-            Attempt::Over(refuse(client, Refused::cut_off(), account))
-        }
         Ended::Reset(reset) | Ended::Stopped(reset) if account.status.is_none() => {
-            let refused = Refused::from_reset(reset, chosen.session.closed());
-            if may_repeat(&request.head, request.end, reset) {
+            let refused = relay.given_up(reset, &chosen.session);
+            if !relay.stopping.is_raised() && may_repeat(&request.head, request.end, reset) {
                 // What never started costs nobody anything.
                 let is_free = reset.touched == Touched::No;
                 return if is_free { Attempt::Again(refused) } else { Attempt::Repeat(refused) };
@@ -330,7 +321,7 @@ fn has_budget<R: Runtime>(relay: &Inner<R>) -> bool {
 }
 
 /// What an exchange has come to that outlasts the relay.
-const CUT_OFF: Reset = Reset { code: ResetCode::SessionLost, touched: Touched::Unknown };
+pub(super) const CUT_OFF: Reset = Reset { code: ResetCode::SessionLost, touched: Touched::Unknown };
 
 /// Pumps an exchange to its end. `None` if it may move, its session lost its link for a while, and another one is there.
 async fn run<R: Runtime>(

@@ -15,6 +15,7 @@ use telephone_core::wire::Opening;
 
 use super::Inner;
 use super::answer::Refused;
+use super::exchange::CUT_OFF;
 use super::registry::{Chosen, Decision};
 use super::turn::{self, Lease};
 use crate::observe::AccessRecord;
@@ -73,7 +74,12 @@ async fn serve<R: Runtime, S: Socket>(
     let mut record = AccessRecord::bare(METHOD, mount.as_str().as_bytes(), peer, Cause::Complete);
     let (result, chosen) = match take(relay, mount, peer).await {
         Ok((chosen, stream, _lease)) => {
-            let Carried { moved, ended, socket } = carry(&relay.runtime, socket, &stream, Bytes::new()).await;
+            let cut_off = async {
+                relay.stopping.raised().await;
+                CUT_OFF
+            };
+            let carried = carry(&relay.runtime, socket, &stream, Bytes::new(), cut_off);
+            let Carried { moved, ended, socket } = carried.await;
             (record.bytes_in, record.bytes_out) = (moved.inbound, moved.outbound);
             let result = match ended {
                 Ok(()) => Ok(()),
@@ -82,7 +88,7 @@ async fn serve<R: Runtime, S: Socket>(
                     Ok(())
                 }
                 Err(GivenUp::ByPeer(reset)) => {
-                    record.cause = Refused::from_reset(reset, chosen.session.closed()).cause();
+                    record.cause = relay.given_up(reset, &chosen.session).cause();
                     Err((socket, reset))
                 }
             };
@@ -111,6 +117,7 @@ async fn take<'a, R: Runtime>(
     peer: SocketAddr,
 ) -> Result<(Chosen, StreamHandle, Lease<'a, R>), (Refused, ResetCode)> {
     let full = (Refused::too_many_streams(), ResetCode::Refused);
+    let leaving = (Refused::telephone_refused(), ResetCode::Refused);
     for _ in 0..REQUEST_ATTEMPTS_MAX {
         let decision = match relay.registry.route_to(mount, relay.runtime.now()) {
             // Nothing is read of a connection that waits, so that nobody hears that its client left.
@@ -122,7 +129,7 @@ async fn take<'a, R: Runtime>(
             Some(Decision::Refuse(refusal)) => {
                 let is_busy = matches!(refusal, Refusal::TooBusy { .. });
                 let code = if is_busy { ResetCode::Refused } else { ResetCode::Unreachable };
-                return Err((Refused::from_refusal(refusal), code));
+                return Err((relay.not_routed(refusal, false), code));
             }
             // A wait does not end in another one.
             Some(Decision::Wait(_)) | None => return Err(full),
@@ -139,5 +146,5 @@ async fn take<'a, R: Runtime>(
             Err(OpenError::TooManyStreams | OpenError::Head(_)) => return Err(full),
         }
     }
-    Err(full)
+    Err(leaving)
 }

@@ -400,7 +400,8 @@ fn on_event<R: Runtime>(
 ) {
     match event {
         Event::Renewal(token) => renewal::renew(relay, session, key, &token),
-        Event::Moved => relay.registry.set_moved(key),
+        // Who was not asked has gone nowhere that counts.
+        Event::Moved if relay.moving.get().is_some() => relay.registry.set_moved(key),
         Event::Expired => relay.registry.settle_line(key, relay.runtime.now()),
         Event::PeerLeaves(_) => {
             relay.registry.suspend(key, relay.runtime.now());
@@ -430,6 +431,7 @@ fn on_event<R: Runtime>(
         | Event::RenewalDue
         | Event::Renewed(_)
         | Event::ScopeLeft(_)
+        | Event::Moved
         | Event::MoveAsked(_) => {}
     }
 }

@@ -51,6 +51,10 @@ pub enum BuildError {
     /// No token was given.
     #[error("no token was given: call token() or token_source()")]
     NoToken,
+    /// A URL that asks for TLS, of a program without it.
+    #[cfg(not(feature = "tls"))]
+    #[error("this program was built without TLS: use a ws:// URL, or a build with the feature `tls`")]
+    NoTls,
     /// The roots for TLS cannot be loaded.
     #[cfg(feature = "tls")]
     #[error(transparent)]
@@ -278,6 +282,10 @@ impl<R: Runtime> TelephoneBuilder<R> {
         }
         if self.urls.is_empty() {
             return Err(BuildError::NoUrl);
+        }
+        #[cfg(not(feature = "tls"))]
+        if self.urls.iter().any(PlugboardUrl::is_tls) {
+            return Err(BuildError::NoTls);
         }
         let token = self.token.take().ok_or(BuildError::NoToken)?;
         match self.mounts.len() {

@@ -34,9 +34,6 @@ pub(super) enum DialError {
     #[cfg(feature = "tls")]
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),
-    #[cfg(not(feature = "tls"))]
-    #[error("this program was built without TLS: use a ws:// URL, or a build with the feature `tls`")]
-    NoTls,
     #[error("there is no plugboard at this URL: it answered {status} to the upgrade")]
     NotAPlugboard { status: u16, retry_after: Option<Duration> },
     #[error("the WebSocket upgrade failed: {0}")]
@@ -74,8 +71,6 @@ impl DialError {
             Self::Tls(crate::tls::TlsError::Broken(_)) => DialFailure::Unreachable,
             #[cfg(feature = "tls")]
             Self::Tls(_) => DialFailure::Refused { retry_after: None },
-            #[cfg(not(feature = "tls"))]
-            Self::NoTls => DialFailure::Forbidden,
             Self::Upgrade(_) | Self::Misbehaved(_) | Self::Token(_) => {
                 DialFailure::Refused { retry_after: None }
             }
@@ -180,17 +175,11 @@ async fn connect<R: Runtime>(
         return Ok(Box::new(socket));
     }
     #[cfg(feature = "tls")]
-    {
-        let Some(tls) = &config.tls else {
-            return Err(DialError::Unreachable(io::Error::other("TLS was not set up")));
-        };
-        Ok(Box::new(tls.connect(&host, socket).await?))
+    if let Some(tls) = &config.tls {
+        return Ok(Box::new(tls.connect(&host, socket).await?));
     }
-    #[cfg(not(feature = "tls"))]
-    {
-        let _ = config;
-        Err(DialError::NoTls)
-    }
+    // The builder takes no such URL without it, and nobody is followed to one from a URL without.
+    Err(DialError::Unreachable(io::Error::other("TLS was not set up")))
 }
 
 fn upgrade_error(error: WsError) -> DialError {

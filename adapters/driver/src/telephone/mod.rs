@@ -35,7 +35,7 @@ pub use builder::{BuildError, TelephoneBuilder};
 pub use connect::ConnectError;
 pub use embed::EmbedError;
 use line::Line;
-pub use probe::{Certificate, NotUpgraded, Probe, ProbeError, TlsFault, Upgraded};
+pub use probe::{Certificate, NotUpgraded, Probe, ProbeError, TlsFault, Tried, Upgraded};
 pub use proxy::{BadProxy, Proxies, Proxy, ProxyError};
 pub use raw::Acceptor;
 use raw::RawService;

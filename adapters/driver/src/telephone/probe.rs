@@ -1,10 +1,14 @@
 //! One dial in steps, for whoever looks for what stands between a telephone and its plugboard.
 
+use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_tungstenite::tungstenite::Error as WsError;
 use async_tungstenite::tungstenite::http::{HeaderMap, HeaderName, header};
+use futures_lite::future;
+use futures_util::future::join_all;
 use telephone_core::handshake::{Answer, Greeting};
 use telephone_core::limits::MOUNTS_MAX;
 use telephone_core::wire::{Hello, Profile, Refused, RefusedCode, Settings};
@@ -12,6 +16,7 @@ use telephone_core::wire::{Hello, Profile, Refused, RefusedCode, Settings};
 use super::dial;
 use super::proxy::{BadProxy, Proxies, Proxy, ProxyError};
 use crate::connection::Connection;
+use crate::happy_eyeballs;
 use crate::link::Link;
 use crate::plugboard_url::PlugboardUrl;
 use crate::runtime::{Endpoint, Runtime};
@@ -27,7 +32,7 @@ pub struct Probe<R> {
     url: PlugboardUrl,
     proxy: Option<Proxy>,
     #[cfg(feature = "tls")]
-    tls: Option<crate::tls::TlsConnector>,
+    tls: Option<Result<crate::tls::TlsConnector, crate::tls::RootsError>>,
 }
 
 /// Why a probe cannot begin.
@@ -36,10 +41,21 @@ pub enum ProbeError {
     /// The proxy that is named is none.
     #[error(transparent)]
     Proxy(#[from] BadProxy),
-    /// The roots for TLS cannot be loaded.
+    /// The file of roots that was named cannot be loaded.
     #[cfg(feature = "tls")]
     #[error(transparent)]
     Roots(#[from] crate::tls::RootsError),
+}
+
+/// What came of one address.
+#[derive(Debug)]
+pub struct Tried {
+    /// Which.
+    pub address: SocketAddr,
+    /// Whether somebody listens there.
+    pub result: io::Result<()>,
+    /// How long it took to find out.
+    pub took: Duration,
 }
 
 /// What a server's certificate says of itself.
@@ -58,6 +74,8 @@ pub struct Certificate {
 pub enum TlsFault {
     /// This program was built without it.
     Absent,
+    /// This machine has no roots, and no file of them was named.
+    NoRoots,
     /// The server speaks something else.
     NotSpoken,
     /// The certificate has expired.
@@ -66,6 +84,8 @@ pub enum TlsFault {
     NotYetValid,
     /// Nobody who is trusted vouches for the certificate.
     UnknownIssuer,
+    /// The certificate is an authority's own.
+    Authority,
     /// The certificate is for other names.
     WrongName,
     /// Something else.
@@ -113,7 +133,12 @@ impl<R: Runtime> Probe<R> {
         let _unused = ca;
         Ok(Self {
             #[cfg(feature = "tls")]
-            tls: if url.is_tls() { Some(crate::tls::TlsConnector::new(ca)?) } else { None },
+            tls: match ca {
+                _ if !url.is_tls() => None,
+                Some(_) => Some(Ok(crate::tls::TlsConnector::new(ca)?)),
+                // That the machine has none is something to find out, and no mistake of who asks.
+                None => Some(crate::tls::TlsConnector::new(None)),
+            },
             runtime,
             url,
             proxy,
@@ -131,6 +156,30 @@ impl<R: Runtime> Probe<R> {
             Some(Endpoint::Tcp { host, port }) => (host, port),
             Some(Endpoint::Unix(_)) | None => self.url.host_and_port(),
         }
+    }
+
+    /// The addresses of the first hop that a dial tries, in its order.
+    ///
+    /// # Errors
+    /// What the system's resolver said.
+    pub async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        let (host, port) = self.first_hop();
+        happy_eyeballs::addresses(&self.runtime, &host, port).await.map(Vec::from)
+    }
+
+    /// Connects to all of these addresses at once, each within `limit`, and closes what came of it.
+    pub async fn try_all(&self, addresses: Vec<SocketAddr>, limit: Duration) -> Vec<Tried> {
+        let start = self.runtime.now();
+        let attempt = |address| async move {
+            let late = async {
+                self.runtime.sleep_until(start + limit).await;
+                Err(io::ErrorKind::TimedOut.into())
+            };
+            let connecting = async { self.runtime.connect_tcp(address).await.map(drop) };
+            let result = future::or(connecting, late).await;
+            Tried { address, result, took: self.runtime.now().since(start) }
+        };
+        join_all(addresses.into_iter().map(attempt)).await
     }
 
     /// Asks the proxy, if there is one, for its tunnel.
@@ -157,6 +206,7 @@ impl<R: Runtime> Probe<R> {
         }
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
+            let tls = tls.as_ref().map_err(|error| (TlsFault::NoRoots, error.to_string()))?;
             let secured = tls.connect(&self.url.host_and_port().0, socket).await;
             let secured = secured.map_err(|error| (error.fault(), error.to_string()))?;
             let certificate = secured.certificate();
@@ -176,7 +226,7 @@ impl<R: Runtime> Probe<R> {
                 status: response.status().as_u16(),
                 server: text(response.headers(), &header::SERVER),
                 is_plugboard: text(response.headers(), &HeaderName::from_static("proxy-status"))
-                    .is_some_and(|status| status.starts_with("plugboard")),
+                    .is_some_and(|status| status.split([';', ',']).next() == Some("plugboard")),
                 date: date(response.headers()),
             }),
             Err(error) => Err(NotUpgraded::Broken(error.to_string())),

@@ -35,7 +35,7 @@ pub struct Proxy {
 
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", authority(&self.host, self.port))
+        write!(f, "http://{}", self.endpoint().authority())
     }
 }
 
@@ -84,21 +84,24 @@ pub struct Proxies {
     exempt: Vec<Exempt>,
 }
 
-/// Hosts that are reached without a proxy.
+/// Hosts that are reached without a proxy, at one port or at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Exempt {
+struct Exempt {
+    hosts: Hosts,
+    port: Option<u16>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Hosts {
     All,
     /// A host and those below it.
-    Name {
-        name: String,
-        port: Option<u16>,
-    },
+    Named(String),
     Network(IpNet),
 }
 
 impl Proxies {
     /// Reads `HTTPS_PROXY`, else `ALL_PROXY`, and `NO_PROXY`, each in small letters first, by `variable`. Empty ones count as
-    /// if they were not there.
+    /// if they were not there, and so does a part of `NO_PROXY` whose port is none.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
         let value = |name: &str| {
             let either = [name.to_ascii_lowercase(), name.to_owned()];
@@ -108,7 +111,7 @@ impl Proxies {
         let proxy = named.map(|(name, text)| parse(text.trim()).ok_or_else(|| BadProxy(name.to_owned())));
         let exempt = value("NO_PROXY").unwrap_or_default();
         let parts = exempt.split([',', ' ']).map(str::trim).filter(|part| !part.is_empty());
-        Self { proxy, exempt: parts.map(Exempt::parse).collect() }
+        Self { proxy, exempt: parts.filter_map(Exempt::parse).collect() }
     }
 
     /// The proxy on the way to a plugboard, if there is one.
@@ -127,6 +130,10 @@ impl Proxies {
 fn parse(text: &str) -> Option<Proxy> {
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let url = Url::parse(&with_scheme).ok().filter(|url| url.scheme() == "http")?;
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        // A password whose `/`, `?` or `#` is not escaped: what stands before that would be taken for the host, and shown.
+        return None;
+    }
     let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
     // `Url` hides the default port of http, which may have been written.
     let has_port = with_scheme.trim_end_matches('/').ends_with(":80");
@@ -139,41 +146,44 @@ fn parse(text: &str) -> Option<Proxy> {
     Some(Proxy { host, port, credentials })
 }
 
-/// Host and port as a request names them: an IPv6 address in brackets.
-fn authority(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-}
-
 impl Exempt {
-    fn parse(text: &str) -> Self {
-        if text == "*" {
-            return Self::All;
+    /// One part of `NO_PROXY`. `None` if what stands for its port is none: it must not exempt more than was meant.
+    fn parse(text: &str) -> Option<Self> {
+        // The colons of an IPv6 address without brackets are part of it.
+        if let Some(network) = network(text) {
+            return Some(Self { hosts: Hosts::Network(network), port: None });
         }
-        let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-        if let Some(network) = network {
-            return Self::Network(network);
-        }
-        let (name, port) = match text.rsplit_once(':') {
-            Some((name, port)) => (name, port.parse().ok()),
-            None => (text, None),
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port.parse().ok()?)),
+            _ => (text, None),
         };
-        let name = name.trim_matches(['[', ']']).trim_start_matches("*.").trim_start_matches('.');
-        Self::Name { name: name.to_ascii_lowercase(), port }
+        let host = host.trim_matches(['[', ']']);
+        let name = || host.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
+        let hosts = match network(host) {
+            Some(network) => Hosts::Network(network),
+            None if host == "*" => Hosts::All,
+            None => Hosts::Named(name()),
+        };
+        Some(Self { hosts, port })
     }
 
     fn holds(&self, host: &str, port: u16) -> bool {
-        match self {
-            Self::All => true,
-            Self::Network(network) => host.parse().is_ok_and(|address: IpAddr| network.contains(&address)),
-            Self::Name { name, port: only } => {
+        let is_among = match &self.hosts {
+            Hosts::All => true,
+            Hosts::Network(network) => host.parse().is_ok_and(|address: IpAddr| network.contains(&address)),
+            Hosts::Named(name) => {
                 let host = host.to_ascii_lowercase();
-                let is_below = host
-                    .strip_suffix(name.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-                is_below && only.is_none_or(|only| only == port)
+                let rest = host.strip_suffix(name.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
             }
-        }
+        };
+        is_among && self.port.is_none_or(|only| only == port)
     }
+}
+
+/// An address, or several by their prefix.
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 impl Proxy {
@@ -189,7 +199,7 @@ impl Proxy {
     /// It gives none.
     pub async fn tunnel<S: Socket>(&self, socket: &mut S, url: &PlugboardUrl) -> Result<(), ProxyError> {
         let (host, port) = url.host_and_port();
-        let target = authority(&host, port);
+        let target = Endpoint::Tcp { host, port }.authority();
         let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
         if let Some(credentials) = &self.credentials {
             request += &format!("Proxy-Authorization: Basic {credentials}\r\n");
@@ -268,6 +278,11 @@ mod tests {
             ("10.0.0.0/8", "ws://10.1.2.3:4000"),
             ("127.0.0.1", "ws://127.0.0.1:4000"),
             ("::1", "ws://[::1]:4000"),
+            ("[::1]", "ws://[::1]:4000"),
+            ("[::1]:4000", "ws://[::1]:4000"),
+            ("fd00::/8", "ws://[fd00::7]:4000"),
+            ("127.0.0.1:4000", "ws://127.0.0.1:4000"),
+            ("*:4000", "ws://a.example:4000"),
         ] {
             assert!(is_direct(exempt, url), "{exempt} {url}");
         }
@@ -276,6 +291,13 @@ mod tests {
             ("a.example:444", "wss://a.example"),
             ("10.0.0.0/8", "ws://11.1.2.3:4000"),
             ("127.0.0.1", "ws://127.0.0.2:4000"),
+            ("[::1]:4001", "ws://[::1]:4000"),
+            ("[::1]", "ws://[::2]:4000"),
+            ("127.0.0.1:4001", "ws://127.0.0.1:4000"),
+            ("a.example:https", "wss://a.example"),
+            ("a.example:", "wss://a.example"),
+            ("a.example:4430000", "wss://a.example"),
+            ("*:4001", "ws://a.example:4000"),
         ] {
             assert!(!is_direct(exempt, url), "{exempt} {url}");
         }
@@ -283,7 +305,16 @@ mod tests {
 
     #[test]
     fn what_is_no_http_proxy_is_told_by_its_variable_and_only_to_who_needs_it() {
-        for value in ["socks5://a:1", "https://u:canary@a:1", "http://", "http://a:b"] {
+        for value in [
+            "socks5://a:1",
+            "https://u:canary@a:1",
+            "http://",
+            "http://a:b",
+            // Passwords that should have been escaped.
+            "http://u:1#canary@a:1",
+            "http://u:1/canary@a:1",
+            "http://u:1?canary@a:1",
+        ] {
             let url = "wss://a.example".parse().unwrap();
             let error = proxies(&[("ALL_PROXY", value)]).on_way_to(&url).unwrap_err().to_string();
             assert!(error.contains("ALL_PROXY") && !error.contains("canary"), "{error}");

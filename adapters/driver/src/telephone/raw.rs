@@ -1,6 +1,7 @@
 //! Raw streams that the plugboard opens: to a backend, or to this program.
 
 use std::collections::VecDeque;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -113,7 +114,7 @@ pub(super) async fn serve<R: Runtime>(
         Err(code) => return stream.give_up(code, Touched::No),
     };
     let head = if tells_peer { proxy_head(from) } else { Bytes::new() };
-    if let Err(GivenUp::AtSocket) = carry(&runtime, socket, &stream, head).await.ended {
+    if let Err(GivenUp::AtSocket) = carry(&runtime, socket, &stream, head, pending()).await.ended {
         tracing::debug!("the backend of a raw stream reset its connection");
     }
 }

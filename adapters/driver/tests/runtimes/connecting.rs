@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use futures_lite::{AsyncWriteExt, future};
-use telephone_driver::{Endpoint, Runtime};
+use telephone_driver::{Endpoint, Probe, Proxies, Runtime};
 
 use crate::scripted::{Fate, Scripted};
 use crate::{ANY_PORT, endpoint, sleep};
@@ -23,6 +23,7 @@ on_every_runtime!(
     families_alternate_and_the_last_error_is_told,
     a_name_without_addresses_is_an_error,
     a_dropped_attempt_leaves_no_socket,
+    a_probe_tries_all_addresses_at_once_and_each_only_for_so_long,
 );
 
 /// A port that refuses until it listens, and that nobody else can take in the meantime.
@@ -100,6 +101,28 @@ async fn an_attempt_that_had_its_head_start_can_still_win<R: Runtime>(runtime: R
         Scripted::new(runtime).resolving([(slow, Fate::RealButSlow), (silent.address(), Fate::BlackHole)]);
     runtime.connect(&some_name()).await.unwrap();
     assert_eq!(runtime.tried().len(), 2);
+}
+
+async fn a_probe_tries_all_addresses_at_once_and_each_only_for_so_long<R: Runtime>(runtime: R) {
+    const LIMIT: Duration = Duration::from_millis(100);
+    let listener = TcpListener::bind(ANY_PORT).unwrap();
+    let good = listener.local_addr().unwrap();
+    let silent: [SocketAddr; 3] =
+        ["127.0.0.2:1", "127.0.0.3:1", "127.0.0.4:1"].map(|text| text.parse().unwrap());
+    let fates = silent.map(|address| (address, Fate::BlackHole)).into_iter().chain([(good, Fate::Real)]);
+    let runtime = Scripted::new(runtime).resolving(fates);
+    let url = "ws://plugboard.example".parse().unwrap();
+    let probe = Probe::new(runtime.clone(), url, &Proxies::default(), None).unwrap();
+    let start = runtime.now();
+    let tried = probe.try_all(probe.addresses().await.unwrap(), LIMIT).await;
+    let all = runtime.now().since(start);
+    assert_eq!(tried.len(), 4);
+    for one in &tried {
+        assert_eq!(one.result.is_ok(), one.address == good, "{one:?}");
+        // The fourth was not begun when the first was given up.
+        assert!(one.took <= all && all < 4 * LIMIT.max(one.took), "{one:?} of {all:?}");
+    }
+    assert!(tried.iter().all(|one| one.address == good || one.took >= LIMIT), "{tried:?}");
 }
 
 async fn families_alternate_and_the_last_error_is_told<R: Runtime>(runtime: R) {

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use telephone_core::mount::Mount;
+use telephone_driver::LEEWAY;
 
 use crate::token_file::is_jwt_shaped;
 
@@ -30,8 +31,6 @@ pub(super) enum Standing {
 
 /// How long before its end a token is worth a word.
 const ENDING: Duration = Duration::from_secs(300);
-/// What plugboards forgive clocks.
-const LEEWAY: Duration = Duration::from_secs(60);
 
 impl Claims {
     /// Reads a token. `None` if it is none.

@@ -2,6 +2,7 @@
 //! here each of its rows is brought about.
 
 mod provoke;
+mod raw;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
