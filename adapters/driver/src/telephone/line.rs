@@ -215,15 +215,7 @@ impl<R: Runtime, L: Leg> Line<R, L> {
         };
         let Established { link, welcome } = match dialled {
             Ok(established) => established,
-            Err(error) => {
-                let failure = match error.failure() {
-                    // Whoever answers where a plugboard said that it is has no last word.
-                    DialFailure::Forbidden if url != self.url => DialFailure::Unreachable,
-                    failure => failure,
-                };
-                dialer.handle_failed(failure, self.runtime.now());
-                return Err(if url == self.url { error.to_string() } else { format!("{url}: {error}") });
-            }
+            Err(error) => return Err(self.fail(dialer, &url, &error)),
         };
         dialer.handle_established(welcome.spread(), self.runtime.now());
         let Some(id) = self.take_up(live, &welcome) else {
@@ -266,6 +258,17 @@ impl<R: Runtime, L: Leg> Line<R, L> {
                 Ok(())
             }
         }
+    }
+
+    /// A dial came to nothing. Tells what is said of it.
+    fn fail(&self, dialer: &mut Dialer, url: &PlugboardUrl, error: &DialError) -> String {
+        let failure = match error.failure() {
+            // Whoever answers where a plugboard said that it is has no last word.
+            DialFailure::Forbidden if *url != self.url => DialFailure::Unreachable,
+            failure => failure,
+        };
+        dialer.handle_failed(failure, self.runtime.now());
+        if *url == self.url { error.to_string() } else { format!("{url}: {error}") }
     }
 
     /// Where to dial next: the plugboard that has the session, and when that one stays away, by turns, whoever the
