@@ -133,7 +133,7 @@ impl SendHalf {
             }
         } else {
             self.has_head = true;
-            self.declared = head.length.filter(|_| !end);
+            self.declared = head.length;
             if end {
                 self.state = SendState::Ending(Headers::new());
             }

@@ -230,6 +230,11 @@ fn what_is_lacking_of_a_frame_is_known_from_its_head_on() {
 }
 
 #[test]
+fn a_pong_that_nobody_asked_for_is_passed_over() {
+    assert_eq!(events(&mut client(), &[0x8A, 1, 7, 0x82, 1, 9]), [message(&[9])]);
+}
+
+#[test]
 fn a_control_frame_holds_125_octets_at_the_most() {
     let mut ours = client();
     assert_eq!(events(&mut ours, &[&[0x89, 125][..], &[7; 125]].concat()), []);

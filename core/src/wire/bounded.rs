@@ -17,12 +17,8 @@ impl<'de, const MAX: usize, T: Deserialize<'de>> Visitor<'de> for Items<MAX, T> 
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
         let declared = sequence.size_hint().unwrap_or(0);
-        if declared > MAX {
-            return Err(A::Error::custom("too many items"));
-        }
-        let mut items = Vec::with_capacity(declared);
+        let mut items = Vec::with_capacity(declared.min(MAX));
         while let Some(item) = sequence.next_element()? {
-            // JSON declares no count.
             if items.len() >= MAX {
                 return Err(A::Error::custom("too many items"));
             }

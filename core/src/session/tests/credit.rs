@@ -348,6 +348,25 @@ fn what_is_kept_of_a_message_does_not_pin_the_rest_of_it() {
 }
 
 #[test]
+fn a_quarter_of_a_message_is_kept_where_it_came() {
+    for (size, is_copied) in [(8192 + 3, false), (8192 + 4, true)] {
+        let mut pair = Pair::new();
+        let (id, other) = (pair.opened(tcp(), false), pair.opened(tcp(), false));
+        let of = |rest| {
+            let quarter = Frame::Data { id, octets: alloc::vec![1; 2048].into() };
+            message(&[quarter, Frame::Data { id: other, octets: alloc::vec![2; rest].into() }])
+        };
+        let rest = size - of(5_000).len() + 5_000;
+        let whole = of(rest);
+        assert_eq!(whole.len(), size);
+        let range = whole.as_ptr_range();
+        pair.telephone.hear(whole, pair.now);
+        let Incoming::Octets(octets) = pair.telephone.recv(id).peek() else { panic!("octets came") };
+        assert_eq!(!range.contains(&octets.as_ptr()), is_copied, "{size}");
+    }
+}
+
+#[test]
 fn a_reader_of_small_pieces_never_looks_like_one_that_floods_with_credit() {
     let floor = SessionLimits::default().stream_floor;
     let limits = SessionLimits { stream_window: floor, stream_window_max: floor, ..SessionLimits::default() };

@@ -95,11 +95,12 @@ fn interim_heads_come_in_order_before_the_final_one_and_the_ninth_is_not_sent() 
     let id = pair.exchange();
     pair.telephone.send(id).interim(response(100)).expect("a head that fits");
     pair.settle();
-    for _ in 0..8 {
+    for _ in 0..9 {
         pair.telephone.send(id).interim(response(103)).expect("a head that fits");
     }
-    pair.telephone.send(id).respond(response(200), true).expect("a head that fits");
-    pair.telephone.send(id).respond(response(500), true).expect("a head that fits");
+    pair.telephone.send(id).respond(response(200), false).expect("a head that fits");
+    pair.telephone.send(id).respond(response(500), false).expect("a head that fits");
+    pair.telephone.send(id).end(Headers::new());
     pair.settle();
     let heads = core::iter::from_fn(|| pair.plugboard.recv(id).take_head().map(|head| head.status));
     assert_eq!(heads.collect::<Vec<_>>(), [100, 103, 103, 103, 103, 103, 103, 103, 200]);
@@ -198,6 +199,7 @@ fn a_reset_throws_away_what_was_not_sent_heads_among_it() {
     pair.telephone.send(id).respond(response(200), false).expect("a head that fits");
     write(&mut pair.telephone, id, b"never seen");
     pair.telephone.send(id).reset(cancelled());
+    pair.telephone.send(id).respond(response(500), false).expect("a head that fits");
     assert_eq!(said(&mut pair.telephone, pair.now), [Frame::Reset { id, reset: cancelled() }]);
 }
 
@@ -261,6 +263,40 @@ fn a_body_that_is_not_as_long_as_declared_is_reset_as_truncated() {
         assert_eq!(read(&mut pair.telephone, id, pair.now).1, Incoming::Reset(truncated));
         assert_eq!(pair.telephone.closed(), None);
     }
+}
+
+#[test]
+fn an_answer_that_is_not_as_long_as_declared_is_reset_as_truncated() {
+    let truncated = Incoming::Reset(Reset { code: ResetCode::Truncated, touched: Touched::Yes });
+    for (octets, ending) in [("1234", &truncated), ("123456", &truncated), ("12345", &end())] {
+        let mut pair = Pair::new();
+        let id = pair.exchange();
+        let mut head = response(200);
+        head.length = Some(5);
+        pair.telephone.send(id).respond(head, false).expect("a head that fits");
+        let mut octets = Bytes::from_static(octets.as_bytes());
+        pair.telephone.send(id).write(&mut octets).expect("the peer reads");
+        pair.telephone.send(id).end(Headers::new());
+        pair.settle();
+        pair.plugboard.recv(id).take_head();
+        assert_eq!(read(&mut pair.plugboard, id, pair.now).1, *ending);
+    }
+}
+
+#[test]
+fn who_lets_go_of_a_stream_gives_up_what_did_not_end() {
+    let mut pair = Pair::new();
+    let id = pair.exchange();
+    write(&mut pair.plugboard, id, b"half");
+    pair.settle();
+    pair.plugboard.release(id);
+    pair.settle();
+    assert_eq!(read(&mut pair.telephone, id, pair.now), (b"half".to_vec(), Incoming::Reset(cancelled())));
+    let id = pair.exchange();
+    pair.telephone.release(id);
+    pair.settle();
+    let touched = Reset { touched: Touched::Yes, ..cancelled() };
+    assert_eq!(pair.plugboard.recv(id).peek(), Incoming::Reset(touched));
 }
 
 #[test]

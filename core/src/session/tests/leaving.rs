@@ -149,6 +149,19 @@ fn a_peer_that_answered_a_stream_cannot_say_that_it_never_started() {
 }
 
 #[test]
+fn a_peer_that_sent_octets_on_a_connection_cannot_say_that_it_never_started() {
+    for (octets, touched) in [(&b""[..], Touched::No), (b"hello", Touched::Unknown)] {
+        let mut pair = Pair::new();
+        let id = pair.opened(tcp(), false);
+        write(&mut pair.telephone, id, octets);
+        pair.settle();
+        pair.plugboard.hear(message(&[Frame::Leave { code: LeaveCode::Draining, last: 0 }]), pair.now);
+        let ending = Incoming::Reset(Reset { touched, ..UNTOUCHED });
+        assert_eq!(read(&mut pair.plugboard, id, pair.now), (octets.to_vec(), ending));
+    }
+}
+
+#[test]
 fn a_lost_link_ends_every_stream_as_lost_behind_what_had_arrived() {
     let mut pair = Pair::new();
     let id = pair.exchange();
