@@ -292,6 +292,21 @@ fn a_golden_frame_that_is_cut_is_never_read() {
 }
 
 #[test]
+fn a_golden_frame_is_not_read_with_a_number_in_a_longer_form() {
+    for (name, frame) in golden() {
+        let whole = encoded(&frame);
+        let body_at = whole.len() - usize::from(whole[1]);
+        let Some(&first) = whole.get(body_at).filter(|first| whole[1] < 127 && **first < 0x80) else {
+            continue;
+        };
+        let longer = [&[0, whole[0], whole[1] + 1, first | 0x80, 0][..], &whole[body_at + 1..]].concat();
+        let (_, frames) = Frames::of(longer.into()).expect("a message");
+        let is_token = matches!(frame, Frame::Renew { .. });
+        assert_eq!(frames.into_iter().all(|frame| frame.is_err()), !is_token, "{name}");
+    }
+}
+
+#[test]
 fn the_example_message_of_the_document_reads_as_it_says() {
     let rows = rows("A message");
     assert_eq!(rows.len(), 1);
