@@ -27,8 +27,8 @@ const SEGMENTS_MAX: usize = 8;
 /// among them, the oldest are removed when there are more than 4,096 or 1 GiB of them. A recording that cannot be written
 /// stops, with one warning, and all others with it; what is recorded goes on.
 ///
-/// Bodies are recorded as lengths. Tokens, queries, and the values of fields that may hold secrets are replaced by as many
-/// letters. Paths, addresses and all other fields stay.
+/// Bodies are recorded as lengths. Tokens, queries, fragments, and the values of fields that may hold secrets are replaced by
+/// as many letters. Paths, addresses and all other fields stay.
 #[derive(Debug, Clone)]
 pub struct Recorder {
     shared: Arc<Shared>,

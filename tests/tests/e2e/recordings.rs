@@ -73,7 +73,8 @@ impl Recorded {
 fn secret_request() -> Request {
     let body = SECRET.repeat(20_000);
     let request = Request::post(&format!("/m/mirror?key={SECRET}"), body.as_bytes());
-    request.field("Authorization", SECRET).field("Cookie", SECRET)
+    let request = request.field("Authorization", SECRET).field("Cookie", SECRET);
+    request.field("Sec-WebSocket-Protocol", format!("telephone.token.{SECRET}"))
 }
 
 #[test]

@@ -267,5 +267,11 @@ pub(super) fn secret_fields() -> Headers {
     headers.push("cookie", std::format!("a=\"{SECRET}\"; b=\\"));
     headers.push("X-Api-Key", SECRET);
     headers.push("Referer", std::format!("https://example.test/?q={SECRET}"));
+    headers.push("Location", std::format!("https://example.test/#access_{SECRET}"));
+    headers.push("Sec-WebSocket-Protocol", std::format!("chat, telephone.token.{SECRET}"));
+    headers.push("Cf-Access-Jwt-Assertion", SECRET);
+    headers.push("X-Goog-Iap-Jwt-Assertion", SECRET);
+    headers.push("X-Amzn-Oidc-Data", SECRET);
+    headers.push("DPoP", SECRET);
     headers
 }
