@@ -138,6 +138,11 @@ fn replay_tells_what_is_no_recording_and_where_a_trace_departs() {
     let file = only_file(&directory);
     let telephone = bins::path("telephone");
     let mut octets = fs::read(&file).expect("a recording");
+    assert!(octets.starts_with(b"telephone recording 2 by telephone "));
+    fs::write(&file, [&octets[..], b"more"].concat()).expect("room on the disk");
+    let damaged = replay(&telephone, &["--quiet"], &file);
+    assert_eq!(damaged.code, Some(1), "{damaged:?}");
+    assert_eq!(told(&damaged, "not read"), "4 octets behind the last input");
     // The last record says how the trace ended.
     let last = octets.last_mut().expect("not empty");
     *last ^= 1;
@@ -145,7 +150,12 @@ fn replay_tells_what_is_no_recording_and_where_a_trace_departs() {
     let departed = replay(&telephone, &["--quiet"], &file);
     assert_eq!(departed.code, Some(1), "{departed:?}");
     assert!(told(&departed, "as recorded").starts_with("no: it departs"), "{departed:?}");
-    for (content, why) in [("", "no recording"), ("telephone recording\n\u{1}\u{7f}", "damaged")] {
+    let cases = [
+        ("", "no recording"),
+        ("telephone recording 2 by me\n\u{7f}", "damaged"),
+        ("telephone recording 3 by telephone 7.0\n", "telephone 7.0 wrote it"),
+    ];
+    for (content, why) in cases {
         fs::write(&file, content).expect("room on the disk");
         let refused = replay(&telephone, &[], &file);
         assert_eq!(refused.code, Some(2), "{refused:?}");
