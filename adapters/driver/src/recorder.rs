@@ -176,8 +176,7 @@ impl Writer {
 
     fn close(&mut self) {
         if let Some((_, place)) = self.open.take() {
-            self.shared.shelf.complete(place);
-            self.kept.push_back(place);
+            self.kept.extend(self.shared.shelf.complete(place));
         }
     }
 

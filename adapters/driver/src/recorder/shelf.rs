@@ -21,7 +21,7 @@ const LONG_SEGMENTS: u64 = 64;
 /// quarter of the directory.
 const SEGMENT_BYTES_MIN: u64 = 64 * 1024;
 
-/// A file's place among the others: the older, the lower.
+/// A file's place among the others. Of complete ones: the older, the lower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place(u64);
 
@@ -113,13 +113,15 @@ impl Shelf {
         Some((left / LONG_SEGMENTS).max(SEGMENT_BYTES_MIN))
     }
 
-    /// A file is complete, and can be removed from now on.
-    pub(super) fn complete(&self, place: Place) {
+    /// A file is complete, and can be removed from its new place from now on. It is as old as its last record, or the end
+    /// of a session that was silent for long would be the first to go.
+    pub(super) fn complete(&self, place: Place) -> Option<Place> {
         let mut volumes = self.lock();
-        if let Some(volume) = volumes.open.remove(&place) {
-            volumes.open_bytes -= volume.bytes;
-            volumes.complete.insert(place, volume);
-        }
+        let volume = volumes.open.remove(&place)?;
+        volumes.open_bytes -= volume.bytes;
+        let place = volumes.next_place();
+        volumes.complete.insert(place, volume);
+        Some(place)
     }
 
     /// A file could not be made.

@@ -121,7 +121,7 @@ fn the_oldest_files_of_a_directory_make_room_and_those_in_use_stay() {
     let complete = create(3);
     assert!(shelf.grow(complete, 20).is_some());
     assert_eq!(ours(), [name(2), name(3)]);
-    shelf.complete(complete);
+    shelf.complete(complete).expect("it is open");
     assert!(shelf.grow(used, 50).is_some());
     assert_eq!(ours(), [name(2)]);
     assert_eq!(shelf.grow(used, 1), None, "nothing can be removed any more");
@@ -134,12 +134,27 @@ fn a_place_is_free_again_when_the_file_in_it_is_complete() {
     let shelf = Shelf::with_room(directory.path(), "telephone", 100, 2).expect("a directory");
     let [first, second] = [1, 2].map(|_| shelf.add("in-memory".into()).expect("a place"));
     assert_eq!(shelf.add("in-memory".into()), None, "those in use are not removed");
-    shelf.complete(second);
+    shelf.complete(second).expect("it is open");
     let third = shelf.add("in-memory".into()).expect("the place of the second");
     assert_eq!(shelf.add("in-memory".into()), None);
     shelf.forget(third);
     assert!(shelf.add("in-memory".into()).is_some());
     assert!(shelf.grow(first, 100).is_some());
+}
+
+#[test]
+fn what_ended_last_stays_longest_whenever_it_began() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let shelf = Shelf::with_room(directory.path(), "telephone", 100, 2).expect("a directory");
+    let [early, late] = [1, 2].map(|number| {
+        let path = directory.path().join(format!("telephone-{number}.{SUFFIX}"));
+        fs::write(&path, "").expect("room on the disk");
+        (shelf.add(path.clone()).expect("a place"), path)
+    });
+    shelf.complete(late.0).expect("it is open");
+    shelf.complete(early.0).expect("it is open");
+    shelf.add("in-memory".into()).expect("a place");
+    assert!(early.1.exists() && !late.1.exists());
 }
 
 /// Each comes when all before it have filled their segments, and then says nothing more.
