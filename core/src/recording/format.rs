@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::pack::{pack, unpack};
+use super::plain::{self, Bounds};
 use super::{Ending, Input, NotARecording};
 use crate::error::Misbehaviour;
 use crate::session::{Session, SessionConfig};
@@ -30,11 +31,12 @@ const FORMAT: u32 = 2;
 const ABOUT_CHARS_MAX: usize = 60;
 /// Octets of the first line, at most.
 const LINE_BYTES_MAX: usize = 40 + 4 * ABOUT_CHARS_MAX;
-/// Octets that a record may stand for: the largest message, head or write, with room.
-pub(super) const RECORD_BYTES_MAX: usize = 1024 * 1024;
-/// Octets that a header may stand for. A session's window and ring at their defaults are a fifth of it; of one with larger
-/// limits, and that much in it, no snapshot is made.
-pub(super) const HEADER_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// What a record may stand for: the largest message, head or write, with room.
+const RECORD_BOUNDS: Bounds = Bounds { bytes_max: 1024 * 1024, parts_max: 1024 * 1024 };
+/// What a header may stand for. A session's window and ring at their defaults are a fifth of the octets, and a million
+/// messages of the smallest size that wait for acknowledgement most of the parts. Of a session with larger limits, and that
+/// much in it, no snapshot is made.
+const HEADER_BOUNDS: Bounds = Bounds { bytes_max: 256 * 1024 * 1024, parts_max: 8 * 1024 * 1024 };
 /// Octets by which what is packed may be longer than what it stands for: the heads of two parts.
 const PACKING_BYTES_MAX: usize = 2 * varint::VARINT_BYTES_MAX;
 
@@ -76,11 +78,10 @@ pub(super) struct Opened<'a> {
     pub(super) rest: &'a [u8],
 }
 
-/// Appends an item. False, and nothing is appended, if it stands for more octets than will be read.
+/// Appends an item. False, and nothing is appended, if it is larger than may be read.
 #[must_use]
-pub(super) fn put(item: &impl Serialize, bytes_max: usize, out: &mut Vec<u8>) -> bool {
-    let plain = postcard::to_allocvec(item).ok().filter(|plain| plain.len() <= bytes_max);
-    plain.is_some_and(|plain| {
+fn put(item: &impl Serialize, bounds: Bounds, out: &mut Vec<u8>) -> bool {
+    plain::write(item, bounds).is_some_and(|plain| {
         let mut packed = Vec::new();
         pack(&plain, &mut packed);
         varint::put_counted(out, &packed);
@@ -88,11 +89,25 @@ pub(super) fn put(item: &impl Serialize, bytes_max: usize, out: &mut Vec<u8>) ->
     })
 }
 
+/// The octets of a record; `None` if it is larger than may be read.
+pub(super) fn record(record: &Record) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    put(record, RECORD_BOUNDS, &mut out).then_some(out)
+}
+
+/// The octets of anything, which nobody reads again. They are what a trace's hash is made of.
+pub(super) fn hashed(item: &impl Serialize) -> Vec<u8> {
+    let mut out = Vec::new();
+    // Without bounds it is always put.
+    let _ = put(item, Bounds::NONE, &mut out);
+    out
+}
+
 /// The first octets of a segment; `None` if its header stands for more than will be read.
 pub(super) fn start(about: &str, header: &Header) -> Option<Vec<u8>> {
     let mut out = MAGIC.to_vec();
     out.extend_from_slice(format!(" {FORMAT} by {}\n", in_a_line(about)).as_bytes());
-    put(header, HEADER_BYTES_MAX, &mut out).then_some(out)
+    put(header, HEADER_BOUNDS, &mut out).then_some(out)
 }
 
 /// As much of a text as fits in the first line.
@@ -108,8 +123,8 @@ pub(super) fn open(segment: &[u8]) -> Result<Opened<'_>, NotARecording> {
     if format != FORMAT {
         return Err(NotARecording::Format { format, about });
     }
-    let (packed, rest) = split_item(rest, HEADER_BYTES_MAX).map_err(|_| NotARecording::Damaged)?;
-    let header: Header = read(packed, HEADER_BYTES_MAX).ok_or(NotARecording::Damaged)?;
+    let (packed, rest) = split_item(rest, HEADER_BOUNDS).map_err(|_| NotARecording::Damaged)?;
+    let header: Header = read(packed, HEADER_BOUNDS).ok_or(NotARecording::Damaged)?;
     let is_sound = match &header.start {
         Start::New { config, .. } => config.is_sound(),
         Start::Snapshot(session) => session.is_sound(),
@@ -128,26 +143,23 @@ fn split_line(rest: &[u8]) -> Option<(u32, &str, &[u8])> {
 /// Takes the next record from the front of `rest`. Without one, that is how the recording ended, and `rest` is what was not
 /// read.
 pub(super) fn next(rest: &mut &[u8]) -> Result<Record, Ending> {
-    let (packed, behind) = split_item(rest, RECORD_BYTES_MAX)?;
-    let record = read(packed, RECORD_BYTES_MAX).ok_or(Ending::Damaged)?;
+    let (packed, behind) = split_item(rest, RECORD_BOUNDS)?;
+    let record = read(packed, RECORD_BOUNDS).ok_or(Ending::Damaged)?;
     *rest = behind;
     Ok(record)
 }
 
-/// Splits an item that stands for at most so many octets from what follows it. One whose length nobody writes was not cut
+/// Splits an item with these bounds from what follows it. One whose length nobody writes was not cut
 /// off: its rest would never have come.
-fn split_item(from: &[u8], bytes_max: usize) -> Result<(&[u8], &[u8]), Ending> {
+fn split_item(from: &[u8], bounds: Bounds) -> Result<(&[u8], &[u8]), Ending> {
     let is_cut = |rule| rule == Misbehaviour::FrameTruncated;
     let (length, rest) =
         varint::split(from).map_err(|rule| if is_cut(rule) { Ending::Torn } else { Ending::Damaged })?;
-    let length = usize::try_from(length).ok().filter(|length| *length <= bytes_max + PACKING_BYTES_MAX);
+    let length =
+        usize::try_from(length).ok().filter(|length| *length <= bounds.bytes_max + PACKING_BYTES_MAX);
     rest.split_at_checked(length.ok_or(Ending::Damaged)?).ok_or(Ending::Torn)
 }
 
-fn read<T: DeserializeOwned>(packed: &[u8], bytes_max: usize) -> Option<T> {
-    let plain = unpack(packed, bytes_max)?;
-    match postcard::take_from_bytes(&plain) {
-        Ok((item, [])) => Some(item),
-        Ok(_) | Err(_) => None,
-    }
+fn read<T: DeserializeOwned>(packed: &[u8], bounds: Bounds) -> Option<T> {
+    plain::read(&unpack(packed, bounds.bytes_max)?, bounds)
 }

@@ -93,9 +93,9 @@ pub struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    /// Reads what a segment begins with. Whatever the octets are, this and the reading of what follows is sound. A file that
-    /// somebody forged may do two things that no recording does: make a session of a state in which none ever is, which may
-    /// panic over that, and stand for 256 MiB of a state, which may be ten times as much as a state of many small parts.
+    /// Reads what a segment begins with. Whatever the octets are, this and the reading of what follows is sound, and takes
+    /// bounded memory: 256 MiB for what a state stands for, as much for its bodies, and a few times that for its other
+    /// parts. What a session makes of a snapshot that was forged may be a panic.
     ///
     /// # Errors
     /// [`NotARecording`].

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::format::{self, Header, RECORD_BYTES_MAX, Record, Start};
+use super::format::{self, Header, Record, Start};
 use super::redact;
 use super::{Input, Output};
 use crate::session::{Session, SessionConfig};
@@ -134,10 +134,7 @@ impl Tape {
         self.is_applying = false;
         redact::output(session.profile(), &mut output);
         let standing = (&output, session.poll_timeout(), session.closed());
-        let mut packed = Vec::new();
-        // Nobody reads it again, so it may have any size.
-        let _ = format::put(&standing, usize::MAX, &mut packed);
-        self.trace.mix_octets(&packed);
+        self.trace.mix_octets(&format::hashed(&standing));
         if let Deck::Replaying(last) = &mut self.deck {
             *last = output;
         }
@@ -190,11 +187,10 @@ impl Writing {
         if !self.keeps_contents {
             redact::input(session.profile(), &mut input);
         }
-        let mut octets = Vec::new();
-        if !format::put(&Record::Input { trace, input }, RECORD_BYTES_MAX, &mut octets) {
-            return self.stop(trace);
+        match format::record(&Record::Input { trace, input }) {
+            Some(octets) => self.take(&octets),
+            None => self.stop(trace),
         }
-        self.take(&octets)
     }
 
     /// What a segment begins with; `None` if it is too much to be read again.
@@ -209,8 +205,7 @@ impl Writing {
 
     /// Appends a record that is never too large.
     fn append(&mut self, record: &Record) -> bool {
-        let mut octets = Vec::new();
-        format::put(record, RECORD_BYTES_MAX, &mut octets) && self.take(&octets)
+        format::record(record).is_some_and(|octets| self.take(&octets))
     }
 
     fn take(&mut self, octets: &[u8]) -> bool {
