@@ -5,9 +5,9 @@
 mod shelf;
 
 use std::collections::VecDeque;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf, is_separator};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,19 +16,23 @@ use telephone_core::recording::{Sink, Tape, TapeConfig};
 
 use shelf::{Place, Shelf};
 
-/// Octets of a segment: some ten thousand requests, and read in a moment.
+/// Octets of a segment's records: some ten thousand requests, and read in a moment. Of many sessions they are fewer.
 const SEGMENT_BYTES: usize = 4 * 1024 * 1024;
 /// Segments that are kept of one session, the latest.
 const SEGMENTS_MAX: usize = 8;
 
 /// Writes what sessions are given to files of a directory, for `telephone replay`. Clones write to the same directory.
 ///
-/// Each session has files of its own, at most eight of about 4 MiB. Of all files in the directory, those of earlier runs
-/// among them, the oldest are removed when there are more than 4,096 or 1 GiB of them. A recording that cannot be written
-/// stops, with one warning, and all others with it; what is recorded goes on.
+/// Each session has files of its own, at most eight, each with up to 4 MiB of records behind a snapshot; above 64 sessions
+/// they are shorter. While it is recorded it holds one of them open. Of all files of this program in the directory, those
+/// of earlier runs among them, the oldest are removed when there are more than 4,096 or 1 GiB of them. Of two processes that
+/// use one directory at a time each has that much, and neither removes what the other one is writing.
 ///
-/// Bodies are recorded as lengths. Tokens, queries, and the values of fields that may hold secrets are replaced by as many
-/// letters. Paths, addresses and all other fields stay.
+/// A session that cannot be written, or that has no room because all files are being written, is recorded no further, with
+/// a warning; what is recorded goes on, and so do all other recordings.
+///
+/// Bodies are recorded as lengths. Tokens, queries, fragments, and the values of fields that may hold secrets are replaced by
+/// as many letters. Paths, addresses and all other fields stay.
 #[derive(Debug, Clone)]
 pub struct Recorder {
     shared: Arc<Shared>,
@@ -42,24 +46,36 @@ struct Shared {
     /// Sessions that were recorded.
     sessions: AtomicU64,
     shelf: Shelf,
-    has_failed: AtomicBool,
+    /// What was written last could not be: that was told.
+    is_failing: AtomicBool,
 }
 
 impl Recorder {
     /// Records to `directory`, which is made if it is not there, under names that begin with that of `program`.
     ///
     /// # Errors
-    /// The directory cannot be made, or not be read.
+    /// The directory cannot be made, read, or written; or the name cannot be part of a file's.
     pub fn new(directory: impl Into<PathBuf>, program: &str) -> io::Result<Self> {
+        if program.is_empty() || program.contains(|of: char| is_separator(of) || of.is_control()) {
+            return Err(io::Error::new(
+                ErrorKind::InvalidInput,
+                "the program's name begins no name of a file",
+            ));
+        }
         let directory = directory.into();
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.recursive(true).create(&directory)?;
-        let shelf = Shelf::of(&directory)?;
-        let (program, sessions, has_failed) = (program.to_owned(), AtomicU64::new(0), AtomicBool::new(false));
-        let shared = Shared { directory, program, sessions, shelf, has_failed };
-        Ok(Self { shared: Arc::new(shared), keeps_contents: false })
+        probe(&directory, program)?;
+        let shelf = Shelf::of(&directory, program)?;
+        Ok(Self::with_shelf(directory, program, shelf))
+    }
+
+    fn with_shelf(directory: PathBuf, program: &str, shelf: Shelf) -> Self {
+        let (program, sessions, is_failing) = (program.to_owned(), AtomicU64::new(0), AtomicBool::new(false));
+        let shared = Shared { directory, program, sessions, shelf, is_failing };
+        Self { shared: Arc::new(shared), keeps_contents: false }
     }
 
     /// Records bodies, tokens and all else as they are.
@@ -69,24 +85,48 @@ impl Recorder {
         self
     }
 
-    /// For a session of this number; none once something could not be written.
-    pub(crate) fn tape(&self, session: u64) -> Option<Tape> {
+    /// For a session of this number.
+    pub(crate) fn tape(&self, session: u64) -> Tape {
         let shared = &self.shared;
-        if shared.has_failed.load(Ordering::Relaxed) {
-            return None;
-        }
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let count = shared.sessions.fetch_add(1, Ordering::Relaxed);
         let process = std::process::id();
         let name = format!("{}-{seconds}-{process}-{count}-{session:016x}", shared.program);
-        let writer = Writer { shared: shared.clone(), name, begun: 0, open: None, kept: VecDeque::new() };
-        Some(Tape::new(TapeConfig {
-            about: format!("{} {}", shared.program, env!("CARGO_PKG_VERSION")),
+        let (shared, kept) = (shared.clone(), VecDeque::new());
+        Tape::new(TapeConfig {
+            about: self.about(),
             keeps_contents: self.keeps_contents,
             segment_bytes: SEGMENT_BYTES,
-            sink: Box::new(writer),
-        }))
+            sink: Box::new(Writer { shared, name, begun: 0, open: None, segment_bytes: SEGMENT_BYTES, kept }),
+        })
     }
+
+    /// The program, and the version of what replays its recordings.
+    fn about(&self) -> String {
+        let (program, version) = (&self.shared.program, env!("CARGO_PKG_VERSION"));
+        if program == "telephone" {
+            format!("telephone {version}")
+        } else {
+            format!("{program} with telephone {version}")
+        }
+    }
+}
+
+/// Whether files can be made: better told at the start than when the first session comes.
+fn probe(directory: &Path, program: &str) -> io::Result<()> {
+    let path = directory.join(format!("{program}-probe-{}", std::process::id()));
+    // One that was killed here may have had this number.
+    let _ = fs::remove_file(&path);
+    create(&path)?;
+    fs::remove_file(&path)
+}
+
+/// Makes a file that nobody else reads.
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.write(true).create_new(true).open(path)
 }
 
 /// The files of one session.
@@ -97,6 +137,8 @@ struct Writer {
     /// Segments so far.
     begun: u32,
     open: Option<(File, Place)>,
+    /// Octets of records for which there is room in a segment.
+    segment_bytes: usize,
     /// Segments that are complete, the oldest first.
     kept: VecDeque<Place>,
 }
@@ -109,52 +151,74 @@ impl Writer {
         }
         let path = self.shared.directory.join(format!("{}-{:04}.{}", self.name, self.begun, shelf::SUFFIX));
         self.begun += 1;
-        let mut options = OpenOptions::new();
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.write(true).create_new(true).open(&path)?;
-        self.open = Some((file, self.shared.shelf.add(path)));
-        Ok(())
+        let full = || io::Error::other("there are as many files as there may be, and all are in use");
+        let place = self.shared.shelf.add(path.clone()).ok_or_else(full)?;
+        match create(&path) {
+            Ok(file) => {
+                shelf::mark_in_use(&file);
+                self.open = Some((file, place));
+                Ok(())
+            }
+            Err(error) => {
+                self.shared.shelf.forget(place);
+                Err(error)
+            }
+        }
     }
 
     fn write(&mut self, octets: &[u8]) -> io::Result<()> {
         let Some((file, place)) = &mut self.open else { return Ok(()) };
-        if !self.shared.shelf.grow(*place, octets.len() as u64) {
-            return Err(io::Error::other(
-                "the directory is as large as it may be, with files that are in use",
-            ));
-        }
+        let full = || io::Error::other("the directory is as large as it may be, with files that are in use");
+        let room = self.shared.shelf.grow(*place, octets.len() as u64).ok_or_else(full)?;
+        self.segment_bytes = usize::try_from(room).unwrap_or(SEGMENT_BYTES);
         file.write_all(octets)
     }
 
     fn close(&mut self) {
         if let Some((_, place)) = self.open.take() {
-            self.shared.shelf.complete(place);
-            self.kept.push_back(place);
+            self.kept.extend(self.shared.shelf.complete(place));
         }
     }
 
-    /// Whether the recording goes on.
+    /// Whether the recording goes on. That it does not is told once, until others can be written again.
     fn goes_on(&self, result: io::Result<()>) -> bool {
-        let shared = &self.shared;
-        if let Err(error) = result
-            && !shared.has_failed.swap(true, Ordering::Relaxed)
-        {
-            tracing::warn!(directory = %shared.directory.display(), %error, "recording stops");
+        let Shared { directory, is_failing, .. } = &*self.shared;
+        let Err(error) = result else { return true };
+        if !is_failing.swap(true, Ordering::Relaxed) {
+            let directory = directory.display();
+            tracing::warn!(%directory, %error, "a session is recorded no further, and others may not be");
         }
-        !shared.has_failed.load(Ordering::Relaxed)
+        false
     }
 }
 
 impl Sink for Writer {
     fn begin(&mut self, start: &[u8]) -> bool {
-        let result = self.create().and_then(|()| self.write(start));
+        let result = self.create().and_then(|()| {
+            self.write(start).inspect_err(|_| {
+                // Without its beginning nobody can read it.
+                self.close();
+                self.kept.pop_back().inspect(|place| self.shared.shelf.remove(*place));
+            })
+        });
+        if result.is_ok() && self.shared.is_failing.swap(false, Ordering::Relaxed) {
+            tracing::info!(directory = %self.shared.directory.display(), "sessions are recorded again");
+        }
         self.goes_on(result)
     }
 
     fn append(&mut self, record: &[u8]) -> bool {
         let result = self.write(record);
         self.goes_on(result)
+    }
+
+    fn segment_bytes_max(&self) -> usize {
+        self.segment_bytes
+    }
+
+    fn discard(&mut self) {
+        self.close();
+        self.kept.drain(..).for_each(|place| self.shared.shelf.remove(place));
     }
 }
 

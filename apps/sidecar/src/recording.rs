@@ -32,16 +32,22 @@ impl Recording {
         Ok(directory.map(|directory| Self { directory, keeps_contents }))
     }
 
-    /// Makes the directory, if it is not there.
+    /// Makes the directory, if it is not there, and tells the log that sessions are recorded.
     ///
     /// # Errors
-    /// It cannot be made or read.
+    /// It cannot be made, read or written.
     pub fn open(self, program: &str) -> Result<Recorder, Stop> {
         let Self { directory, keeps_contents } = self;
         let recorder = Recorder::new(&directory, program).map_err(|error| {
             let named = format!("--record {}", directory.display());
             Stop::from(Usage::new(&named, format!("cannot record there: {error}")))
         })?;
-        Ok(if keeps_contents { recorder.with_contents() } else { recorder })
+        let directory = directory.display();
+        if keeps_contents {
+            tracing::warn!(%directory, "sessions are recorded with all bodies, tokens and secrets");
+            return Ok(recorder.with_contents());
+        }
+        tracing::info!(%directory, "sessions are recorded, without bodies and secrets");
+        Ok(recorder)
     }
 }

@@ -136,11 +136,17 @@ impl Printer {
         let Some(outcome) = outcome else { return self.conclude_panic() };
         let ending = match outcome.ending {
             Ending::Whole => "whole",
-            Ending::Torn => "cut off behind the last input: the program was gone, or is still running",
+            Ending::Torn => {
+                "cut off behind the last input: the program was gone, is still running, or recording had stopped"
+            }
             Ending::Panicked => "the program panicked over the last input; this one did not",
+            Ending::Stopped => "recording stopped: what came next was too large for it",
             Ending::Damaged => "damaged behind the last input: what follows cannot be read",
         };
         writeln!(self.out, "ending        {ending}")?;
+        if outcome.unread > 0 {
+            writeln!(self.out, "not read      {} octets behind the last input", outcome.unread)?;
+        }
         let session = outcome.closed.map_or_else(|| "open".into(), |reason| format!("over: {reason}"));
         writeln!(self.out, "session       {session}")?;
         writeln!(self.out, "last message  {}", self.last_message)?;

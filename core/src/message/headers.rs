@@ -16,8 +16,24 @@ pub type Field<'a> = (&'a [u8], &'a [u8]);
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Headers {
     /// Names and values by turns, each behind its length as a varint.
+    #[serde(with = "as_octets")]
     octets: Vec<u8>,
     count: usize,
+}
+
+/// A recording has octets as one body, and not as a list of numbers.
+mod as_octets {
+    use alloc::vec::Vec;
+    use bytes::Bytes;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(octets: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(octets)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        Ok(Bytes::deserialize(deserializer)?.into())
+    }
 }
 
 /// The fields of a section in order.

@@ -18,6 +18,7 @@ mod format;
 mod input;
 mod output;
 mod pack;
+mod plain;
 mod recorded;
 pub(crate) mod redact;
 mod replay;

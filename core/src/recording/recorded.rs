@@ -36,13 +36,10 @@ impl Deref for Recorded {
 }
 
 impl Recorded {
-    /// As [`Session::new`], on a tape if there is one.
+    /// As [`Session::new`], on a tape if there is one and it takes what a recording begins with.
     #[must_use]
     pub fn new(config: SessionConfig, now: Timestamp, tape: Option<Tape>) -> Self {
-        let tape = tape.map(|mut tape| {
-            tape.start(&config, now);
-            Box::new(tape)
-        });
+        let tape = tape.and_then(|mut tape| tape.start(&config, now).then(|| Box::new(tape)));
         Self { session: Session::new(config, now), tape }
     }
 
@@ -53,6 +50,13 @@ impl Recorded {
 
     pub(super) fn tape(&self) -> Option<&Tape> {
         self.tape.as_deref()
+    }
+
+    /// Throws the tape away, with all that is on it: the session never came to anything.
+    pub fn discard_tape(&mut self) {
+        if let Some(tape) = self.tape.take() {
+            tape.discard();
+        }
     }
 
     /// Notes an input before it is given.

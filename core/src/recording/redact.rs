@@ -1,8 +1,8 @@
 //! What people sent is taken out of a recording, and everything keeps its size: positions, credit and the trace stay
 //! what they were.
 //!
-//! Bodies become zeros; tokens, secrets, the values of fields that may hold some, and what follows the question mark of
-//! a target become the letter x.
+//! Bodies become zeros; tokens, secrets, the values of fields that may hold some, and what follows a question mark or a
+//! number sign in a target or another field become the letter x.
 
 use alloc::string::String;
 use alloc::vec;
@@ -18,8 +18,25 @@ use crate::session::{Event, Incoming};
 use crate::wire::{self, Frame, Frames, Opening, Profile, varint};
 
 /// A field is secret if its name has one of these in it: `Authorization`, `Set-Cookie`, `X-Api-Key` and their like.
-const SECRET_NAMES: [&[u8]; 9] =
-    [b"auth", b"cookie", b"token", b"secret", b"key", b"session", b"signature", b"credential", b"password"];
+///
+/// A browser's WebSocket can send a token as a subprotocol alone, so `Sec-WebSocket-Protocol` is one of them. The tokens of
+/// proxies in front of an application are called assertions (`Cf-Access-Jwt-Assertion`) or OIDC data (`X-Amzn-Oidc-Data`).
+const SECRET_NAMES: [&[u8]; 14] = [
+    b"auth",
+    b"cookie",
+    b"token",
+    b"secret",
+    b"key",
+    b"session",
+    b"signature",
+    b"credential",
+    b"password",
+    b"jwt",
+    b"assertion",
+    b"oidc",
+    b"dpop",
+    b"websocket-protocol",
+];
 /// The bodies of frames without text are not longer than this.
 const NUMBERS_BYTES_MAX: usize = 32;
 
@@ -184,7 +201,7 @@ fn frame(of: &mut Frame) {
 /// Takes the query and secret fields out of what a stream is opened for.
 pub(crate) fn opening(of: &mut Opening) {
     if let Opening::Http { head, .. } = of {
-        if let Some(query) = after_question_mark(&head.target) {
+        if let Some(query) = after_path(&head.target) {
             let mut target = head.target.to_vec();
             fill_octets(target.get_mut(query..).unwrap_or_default());
             head.target = target.into();
@@ -193,14 +210,14 @@ pub(crate) fn opening(of: &mut Opening) {
     }
 }
 
-/// Takes secret values out of a field section, and queries out of all others.
+/// Takes secret values out of a field section, and queries and fragments out of all others.
 pub(crate) fn headers(of: &mut Headers) {
     if of.is_empty() {
         return;
     }
     let redacted = of.iter().map(|(name, value)| {
         let mut value = value.to_vec();
-        let from = if is_secret(name) { Some(0) } else { after_question_mark(&value) };
+        let from = if is_secret(name) { Some(0) } else { after_path(&value) };
         if let Some(secret) = from.and_then(|from| value.get_mut(from..)) {
             fill_octets(secret);
         }
@@ -214,8 +231,9 @@ fn is_secret(name: &[u8]) -> bool {
     SECRET_NAMES.iter().any(has)
 }
 
-fn after_question_mark(text: &[u8]) -> Option<usize> {
-    text.iter().position(|octet| *octet == b'?').map(|at| at + 1)
+/// Where the query of a URL begins, or the fragment, in which tokens are handed to pages.
+fn after_path(text: &[u8]) -> Option<usize> {
+    text.iter().position(|octet| matches!(octet, b'?' | b'#')).map(|at| at + 1)
 }
 
 /// Puts filler in the place of a token.

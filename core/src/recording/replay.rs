@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use super::format::{self, Record, Start};
+use super::format::{self, Opened, Record, Start};
 use super::{Input, Output, Recorded, Tape};
 use crate::error::CloseReason;
 use crate::session::Session;
@@ -10,14 +10,19 @@ use crate::time::Timestamp;
 use crate::trace::TraceHash;
 
 /// Why a file cannot be replayed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotARecording {
     /// It does not begin as a recording does.
     #[error("this is no recording")]
     Foreign,
     /// Another version of the format.
-    #[error("the recording has format {0}, and this program reads another one")]
-    Version(u8),
+    #[error("the recording has format {format}, which is not read here: {} wrote it", about.escape_debug())]
+    Format {
+        /// The version of the format.
+        format: u32,
+        /// Program and version that wrote it.
+        about: String,
+    },
     /// What the segment begins with cannot be read.
     #[error("the beginning of the recording is damaged")]
     Damaged,
@@ -43,11 +48,14 @@ impl Witness for () {
 pub enum Ending {
     /// With the session, or where the next segment began.
     Whole,
-    /// The program was gone before it could say so. Nothing is known of what came of the last input.
+    /// The program was gone before it could say so, or nothing more could be written. Nothing is known of what came of the
+    /// last input.
     Torn,
     /// The program panicked over the last input.
     Panicked,
-    /// A record cannot be read; what is behind it was not looked at.
+    /// The session went on, but what it was given next was too large to be recorded.
+    Stopped,
+    /// A record cannot be read, or something stands behind the last one.
     Damaged,
 }
 
@@ -58,7 +66,10 @@ pub struct Outcome {
     pub inputs: u64,
     /// How the recording ended.
     pub ending: Ending,
-    /// The last hash in the recording: with [`Ending::Whole`] of the whole trace, else of the trace before the last input.
+    /// Octets at the end that were not read: of a record that was cut off, or of damage and all that is behind it.
+    pub unread: usize,
+    /// The last hash in the recording: with [`Ending::Whole`] and [`Ending::Stopped`] of the whole trace, else of the trace
+    /// before the last input.
     pub recorded: TraceHash,
     /// The hash of the replay's trace at that place.
     pub replayed: TraceHash,
@@ -82,20 +93,21 @@ pub struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    /// Reads what a segment begins with. Whatever the octets are, this and the reading of what follows is sound; what
-    /// a session makes of a snapshot that was forged may be a panic.
+    /// Reads what a segment begins with. Whatever the octets are, this and the reading of what follows is sound, and takes
+    /// bounded memory: 256 MiB for what a state stands for, as much for its bodies, and a few times that for its other
+    /// parts. What a session makes of a snapshot that was forged may be a panic.
     ///
     /// # Errors
     /// [`NotARecording`].
     pub fn new(segment: &'a [u8]) -> Result<Self, NotARecording> {
-        let (header, rest) = format::split_start(segment)?;
+        let Opened { about, header, rest } = format::open(segment)?;
         let tape = Tape::replaying(TraceHash::from_number(header.trace));
         let (session, began_at) = match header.start {
             Start::New { config, now } => (Session::new(config, now), Some(now)),
             Start::Snapshot(session) => (*session, None),
         };
         Ok(Self {
-            about: header.about,
+            about,
             is_snapshot: began_at.is_none(),
             keeps_contents: header.keeps_contents,
             began_at,
@@ -140,6 +152,7 @@ impl<'a> Replay<'a> {
         let mut outcome = Outcome {
             inputs: 0,
             ending: Ending::Torn,
+            unread: 0,
             recorded: start,
             replayed: start,
             departed_at: None,
@@ -153,18 +166,25 @@ impl<'a> Replay<'a> {
                     outcome.inputs += 1;
                     witness.on_input(outcome.inputs, &input, TraceHash::from_number(trace));
                     input.apply(&mut self.recorded);
-                    if let Some(tape) = self.recorded.tape() {
-                        witness.on_output(tape.last(), tape.trace());
+                    if let Some(tape) = self.recorded.tape()
+                        && let Some(last) = tape.last()
+                    {
+                        witness.on_output(last, tape.trace());
                     }
                 }
                 Ok(Record::End { trace }) => {
                     self.compare(trace, &mut outcome);
-                    break Ending::Whole;
+                    break self.last_word(Ending::Whole);
                 }
-                Ok(Record::Panicked) => break Ending::Panicked,
+                Ok(Record::Stopped { trace }) => {
+                    self.compare(trace, &mut outcome);
+                    break self.last_word(Ending::Stopped);
+                }
+                Ok(Record::Panicked) => break self.last_word(Ending::Panicked),
                 Err(ending) => break ending,
             }
         };
+        outcome.unread = self.rest.len();
         outcome.trace = self.trace();
         outcome.closed = self.recorded.closed();
         outcome
@@ -174,6 +194,11 @@ impl<'a> Replay<'a> {
     #[must_use]
     pub fn trace(&self) -> TraceHash {
         self.recorded.tape().map_or(TraceHash::EMPTY, Tape::trace)
+    }
+
+    /// How a recording ended whose last record says so: nobody writes anything behind that.
+    const fn last_word(&self, ending: Ending) -> Ending {
+        if self.rest.is_empty() { ending } else { Ending::Damaged }
     }
 
     fn compare(&self, recorded: u64, outcome: &mut Outcome) {

@@ -21,6 +21,14 @@ pub trait Sink: Send {
     /// Takes the next octets of the segment, and keeps them even if the program ends right afterwards. False as in
     /// [`Sink::begin`].
     fn append(&mut self, record: &[u8]) -> bool;
+
+    /// Octets of records after which the next segment should begin because others need room, too.
+    fn segment_bytes_max(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Nothing that was taken is worth keeping. Nothing more will come.
+    fn discard(&mut self) {}
 }
 
 /// How a session is recorded.
@@ -39,17 +47,30 @@ pub struct TapeConfig {
 ///
 /// When it is dropped it says how the trace ended.
 pub struct Tape {
+    deck: Deck,
+    trace: TraceHash,
+    /// An input was noted, and nothing came of it yet.
+    is_applying: bool,
+}
+
+/// What becomes of what is noted.
+enum Deck {
+    /// It is written.
+    Recording(Writing),
+    /// A recording is replayed, and nothing written. This came of the last input.
+    Replaying(Output),
+    /// The recording is over. Whoever has such a tape throws it away.
+    Over,
+}
+
+/// A recording that is being written.
+struct Writing {
     about: String,
     keeps_contents: bool,
     segment_bytes: usize,
-    /// None while a recording is replayed, and when it is over.
-    sink: Option<Box<dyn Sink>>,
-    trace: TraceHash,
+    sink: Box<dyn Sink>,
     /// Octets of records in the segment.
     written: usize,
-    /// An input was noted, and nothing came of it yet.
-    is_applying: bool,
-    last: Output,
 }
 
 impl fmt::Debug for Tape {
@@ -63,82 +84,49 @@ impl Tape {
     #[must_use]
     pub fn new(config: TapeConfig) -> Self {
         let TapeConfig { about, keeps_contents, segment_bytes, sink } = config;
-        Self {
-            about,
-            keeps_contents,
-            segment_bytes,
-            sink: Some(sink),
-            trace: TraceHash::EMPTY,
-            written: 0,
-            is_applying: false,
-            last: Output::Nothing,
-        }
+        let writing = Writing { about, keeps_contents, segment_bytes, sink, written: 0 };
+        Self { deck: Deck::Recording(writing), trace: TraceHash::EMPTY, is_applying: false }
     }
 
     /// One that writes nothing and goes on with a trace.
     pub(super) const fn replaying(trace: TraceHash) -> Self {
-        let about = String::new();
-        let (sink, last) = (None, Output::Nothing);
-        Self {
-            about,
-            keeps_contents: true,
-            segment_bytes: 0,
-            sink,
-            trace,
-            written: 0,
-            is_applying: false,
-            last,
-        }
+        Self { deck: Deck::Replaying(Output::Nothing), trace, is_applying: false }
     }
 
     /// What came of the last input while a recording is replayed.
-    pub(super) const fn last(&self) -> &Output {
-        &self.last
+    pub(super) const fn last(&self) -> Option<&Output> {
+        match &self.deck {
+            Deck::Replaying(last) => Some(last),
+            Deck::Recording(_) | Deck::Over => None,
+        }
     }
 
     pub(super) const fn trace(&self) -> TraceHash {
         self.trace
     }
 
-    /// A session begins.
-    pub(super) fn start(&mut self, config: &SessionConfig, now: Timestamp) {
-        self.begin(Start::New { config: config.clone(), now });
-    }
-
-    fn begin(&mut self, start: Start) {
-        let header = Header {
-            about: self.about.clone(),
-            keeps_contents: self.keeps_contents,
-            trace: self.trace.number(),
-            start,
-        };
-        let octets = format::start(&header);
-        self.written = 0;
-        self.put(|sink| sink.begin(&octets));
+    /// A session begins. False if the recording is over.
+    #[must_use]
+    pub(super) fn start(&mut self, config: &SessionConfig, now: Timestamp) -> bool {
+        let trace = self.trace.number();
+        self.write(|writing| {
+            let start = writing.start(trace, Start::New { config: config.clone(), now });
+            start.is_some_and(|start| writing.begin(&start))
+        })
     }
 
     /// An input is about to be given. False if the recording is over.
     #[must_use]
-    pub(super) fn note(&mut self, session: &Session, mut input: Input) -> bool {
-        if self.sink.is_none() {
-            return true;
-        }
+    pub(super) fn note(&mut self, session: &Session, input: Input) -> bool {
         if self.is_applying {
             // Whoever gave the last one never came back.
             self.finish();
             return false;
         }
-        if self.written >= self.segment_bytes {
-            self.append(&Record::End { trace: self.trace.number() });
-            let state = if self.keeps_contents { session.clone() } else { session.redacted() };
-            self.begin(Start::Snapshot(Box::new(state)));
-        }
-        if !self.keeps_contents {
-            redact::input(session.profile(), &mut input);
-        }
-        self.append(&Record::Input { trace: self.trace.number(), input });
-        self.is_applying = true;
-        self.sink.is_some()
+        let trace = self.trace.number();
+        let goes_on = self.write(|writing| writing.note(trace, session, input));
+        self.is_applying = goes_on && matches!(self.deck, Deck::Recording(_));
+        goes_on
     }
 
     /// What came of the input.
@@ -146,36 +134,95 @@ impl Tape {
         self.is_applying = false;
         redact::output(session.profile(), &mut output);
         let standing = (&output, session.poll_timeout(), session.closed());
-        let mut packed = Vec::new();
-        format::put(&standing, &mut packed);
-        self.trace.mix_octets(&packed);
-        if self.sink.is_none() {
-            self.last = output;
+        self.trace.mix_octets(&format::hashed(&standing));
+        if let Deck::Replaying(last) = &mut self.deck {
+            *last = output;
         }
     }
 
-    fn append(&mut self, record: &Record) {
-        let mut octets = Vec::new();
-        format::put(record, &mut octets);
-        self.written += octets.len();
-        self.put(|sink| sink.append(&octets));
+    /// Nothing of the session is to be kept.
+    pub(super) fn discard(mut self) {
+        if let Deck::Recording(writing) = &mut self.deck {
+            writing.sink.discard();
+        }
+        self.deck = Deck::Over;
     }
 
-    fn put(&mut self, put: impl FnOnce(&mut dyn Sink) -> bool) {
-        self.sink.take_if(|sink| !put(&mut **sink));
+    /// Writes, if this tape does. False if the recording is over.
+    fn write(&mut self, write: impl FnOnce(&mut Writing) -> bool) -> bool {
+        let goes_on = match &mut self.deck {
+            Deck::Recording(writing) => write(writing),
+            Deck::Replaying(_) => true,
+            Deck::Over => false,
+        };
+        if !goes_on {
+            self.deck = Deck::Over;
+        }
+        goes_on
     }
 
     /// Says how the trace ended, once.
     fn finish(&mut self) {
         let trace = self.trace.number();
-        self.append(&if self.is_applying { Record::Panicked } else { Record::End { trace } });
-        self.sink = None;
+        let last = if self.is_applying { Record::Panicked } else { Record::End { trace } };
+        self.write(|writing| {
+            writing.append(&last);
+            false
+        });
+    }
+}
+
+impl Writing {
+    /// An input that is given to a session whose trace has this hash.
+    fn note(&mut self, trace: u64, session: &Session, mut input: Input) -> bool {
+        if self.written >= self.segment_bytes.min(self.sink.segment_bytes_max()) {
+            let state = if self.keeps_contents { session.clone() } else { session.redacted() };
+            let Some(start) = self.start(trace, Start::Snapshot(Box::new(state))) else {
+                return self.stop(trace);
+            };
+            if !self.append(&Record::End { trace }) || !self.begin(&start) {
+                return false;
+            }
+        }
+        if !self.keeps_contents {
+            redact::input(session.profile(), &mut input);
+        }
+        match format::record(&Record::Input { trace, input }) {
+            Some(octets) => self.take(&octets),
+            None => self.stop(trace),
+        }
+    }
+
+    /// What a segment begins with; `None` if it is too much to be read again.
+    fn start(&self, trace: u64, start: Start) -> Option<Vec<u8>> {
+        format::start(&self.about, &Header { keeps_contents: self.keeps_contents, trace, start })
+    }
+
+    fn begin(&mut self, start: &[u8]) -> bool {
+        self.written = 0;
+        self.sink.begin(start)
+    }
+
+    /// Appends a record that is never too large.
+    fn append(&mut self, record: &Record) -> bool {
+        format::record(record).is_some_and(|octets| self.take(&octets))
+    }
+
+    fn take(&mut self, octets: &[u8]) -> bool {
+        self.written += octets.len();
+        self.sink.append(octets)
+    }
+
+    /// What comes next is too large to be read again.
+    fn stop(&mut self, trace: u64) -> bool {
+        self.append(&Record::Stopped { trace });
+        false
     }
 }
 
 impl Drop for Tape {
     fn drop(&mut self) {
-        if self.sink.is_some() {
+        if let Deck::Recording(_) = self.deck {
             self.finish();
         }
     }

@@ -60,14 +60,14 @@ impl Data {
 pub fn frame(frame: &Frame) -> String {
     match frame {
         Frame::Hello(hello) => match &hello.resume {
-            None => format!("hello {}", hello.mounts.join(" ")),
+            None => format!("hello {}", listed(&hello.mounts)),
             Some(resume) => format!("hello, go on with {} behind {}", resume.session, resume.position),
         },
         Frame::Welcome(welcome) => match welcome.resumed {
             None => format!("welcome {}, window {} ms", welcome.session, welcome.resume_window_ms),
             Some(position) => format!("welcome, {} goes on behind {position}", welcome.session),
         },
-        Frame::Refused(refused) => format!("refused: {}", refused.reason),
+        Frame::Refused(refused) => format!("refused: {}", refused.reason.escape_debug()),
         Frame::Open { id, end, opening, .. } => {
             format!("open {id}, {}{}", self::opening(opening), ended(*end))
         }
@@ -88,10 +88,15 @@ pub fn frame(frame: &Frame) -> String {
         Frame::Stats(stats) => format!("stats{}", if stats.is_some() { "" } else { "?" }),
         Frame::Move(Some(order)) => format!("move, within {} ms", order.within_ms),
         Frame::Move(None) => "move, done".into(),
-        Frame::Scope(scope) => format!("scope {}", scope.mounts.join(" ")),
+        Frame::Scope(scope) => format!("scope {}", listed(&scope.mounts)),
         Frame::Renewed { expires_in_s } => format!("renewed, {expires_in_s:?} s"),
         Frame::Skipped { kind } => format!("type {kind}"),
     }
+}
+
+/// What a peer names; whoever prints it has a terminal that obeys to some octets.
+fn listed(mounts: &[String]) -> String {
+    mounts.join(" ").escape_debug().to_string()
 }
 
 fn opening(opening: &Opening) -> String {
@@ -142,7 +147,7 @@ pub fn input(profile: Profile, input: &Input) -> String {
         Input::ConfirmRenewal { expires_in, .. } => format!("a fresh token is good for {expires_in:?}"),
         Input::AskToMove { order } => format!("ask to move within {} ms", order.within_ms),
         Input::ConfirmMove => "the telephone has moved".into(),
-        Input::TellScope { mounts } => format!("tell the scope {}", mounts.join(" ")),
+        Input::TellScope { mounts } => format!("tell the scope {}", listed(mounts)),
         Input::AskStats { .. } => "ask for numbers".into(),
         Input::Resume { peer_position, .. } => format!("a new link goes on behind {peer_position}"),
         Input::Abandon => "abandon".into(),
@@ -183,4 +188,25 @@ pub fn output(profile: Profile, output: &Output) -> Option<String> {
         Output::Resumed(Err(error)) => error.to_string(),
     };
     Some(format!("→ {text}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Refused, RefusedCode, Scope};
+    use alloc::vec;
+
+    #[test]
+    fn what_a_peer_wrote_cannot_speak_to_a_terminal() {
+        let evil = || String::from("\u{1b}]0;owned\u{7}\n");
+        let refused = Refused { code: RefusedCode::Busy, reason: evil(), retry_after_ms: None };
+        let said = [
+            frame(&Frame::Scope(Scope { mounts: vec![evil()] })),
+            frame(&Frame::Refused(refused)),
+            input(Profile::Binary, &Input::TellScope { mounts: vec![evil()] }),
+        ];
+        for said in said {
+            assert!(said.contains(r"\u{1b}]0;owned\u{7}\n") && !said.contains(char::is_control), "{said}");
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! Failures that were found while this was built, as recordings in `tests/incidents/`: what the session was given when it
 //! failed is given to it again, and it does what is right.
 //!
-//! After a change of the wire or of the format, `INCIDENTS=write cargo test -p telephone-core --test incidents` records them
+//! After a change of the wire or of the format, which also makes the format's number grow (`FORMAT` in
+//! `core/src/recording/format.rs`), `INCIDENTS=write cargo test -p telephone-core --test incidents` records them
 //! anew: read the difference in what they replay to before you believe it.
 
 #[path = "../../src/recording/tests/memory.rs"]
@@ -149,7 +150,8 @@ fn what_once_went_wrong_goes_right() {
 fn the_recordings_are_those_that_are_made_today() {
     for incident in &INCIDENTS {
         let committed = fs::read(file(incident)).expect("a recording");
-        let hint = "the wire, the format or what a session does changed: INCIDENTS=write records them anew";
+        let hint = "the wire, the format or what a session does changed: INCIDENTS=write records them anew. \
+                    Did what stands in a file change? Then FORMAT in recording/format.rs grows";
         assert!(committed == recorded(incident), "{}: {hint}", incident.name);
     }
 }

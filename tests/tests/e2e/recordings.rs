@@ -73,7 +73,8 @@ impl Recorded {
 fn secret_request() -> Request {
     let body = SECRET.repeat(20_000);
     let request = Request::post(&format!("/m/mirror?key={SECRET}"), body.as_bytes());
-    request.field("Authorization", SECRET).field("Cookie", SECRET)
+    let request = request.field("Authorization", SECRET).field("Cookie", SECRET);
+    request.field("Sec-WebSocket-Protocol", format!("telephone.token.{SECRET}"))
 }
 
 #[test]
@@ -137,6 +138,11 @@ fn replay_tells_what_is_no_recording_and_where_a_trace_departs() {
     let file = only_file(&directory);
     let telephone = bins::path("telephone");
     let mut octets = fs::read(&file).expect("a recording");
+    assert!(octets.starts_with(b"telephone recording 2 by telephone "));
+    fs::write(&file, [&octets[..], b"more"].concat()).expect("room on the disk");
+    let damaged = replay(&telephone, &["--quiet"], &file);
+    assert_eq!(damaged.code, Some(1), "{damaged:?}");
+    assert_eq!(told(&damaged, "not read"), "4 octets behind the last input");
     // The last record says how the trace ended.
     let last = octets.last_mut().expect("not empty");
     *last ^= 1;
@@ -144,7 +150,12 @@ fn replay_tells_what_is_no_recording_and_where_a_trace_departs() {
     let departed = replay(&telephone, &["--quiet"], &file);
     assert_eq!(departed.code, Some(1), "{departed:?}");
     assert!(told(&departed, "as recorded").starts_with("no: it departs"), "{departed:?}");
-    for (content, why) in [("", "no recording"), ("telephone recording\n\u{1}\u{7f}", "damaged")] {
+    let cases = [
+        ("", "no recording"),
+        ("telephone recording 2 by me\n\u{7f}", "damaged"),
+        ("telephone recording 3 by telephone 7.0\n", "telephone 7.0 wrote it"),
+    ];
+    for (content, why) in cases {
         fs::write(&file, content).expect("room on the disk");
         let refused = replay(&telephone, &[], &file);
         assert_eq!(refused.code, Some(2), "{refused:?}");
@@ -153,13 +164,49 @@ fn replay_tells_what_is_no_recording_and_where_a_trace_departs() {
     assert_eq!(replay(&telephone, &[], Path::new("/nowhere")).code, Some(2));
 }
 
+/// One that cannot be made, and one that is there and in which even root makes no files.
 #[test]
 fn a_directory_that_cannot_be_written_is_told_at_the_start() {
-    let program =
-        Program::Tokio.plan().args(["--plugboard", "ws://127.0.0.1:1", "--mount", "/a", "--port", "1"]);
-    let ended = program.args(["--token", "a.b.c", "--record", "/dev/null/recordings"]).finish();
-    assert_eq!(ended.code, Some(2));
-    assert!(ended.stderr.contains("--record /dev/null/recordings"), "{}", ended.stderr);
+    let running = Relay::start();
+    for directory in ["/dev/null/recordings", "/proc"] {
+        let telephone = Program::Tokio.plan().args(["--plugboard", "ws://127.0.0.1:1", "--mount", "/a"]);
+        let telephone = telephone.args(["--port", "1", "--token", "a.b.c"]);
+        let relay = Plan::new(bins::path("plugboard")).args(["serve", "--listen", "127.0.0.1:0"]);
+        let relay = relay.args(["--admin", "127.0.0.1:0", "--secret-file"]).arg(running.secret_file());
+        for program in [telephone, relay] {
+            let ended = program.args(["--record", directory]).finish();
+            assert_eq!(ended.code, Some(2), "{ended:?}");
+            assert!(ended.stderr.contains(&format!("--record {directory}")), "{}", ended.stderr);
+        }
+    }
+}
+
+#[test]
+fn the_log_says_that_sessions_are_recorded_and_warns_if_secrets_are() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for (option, level, what) in [
+        (&[][..], "INFO", "sessions are recorded, without bodies and secrets"),
+        (&["--record-bodies"], "WARN", "sessions are recorded with all bodies, tokens and secrets"),
+    ] {
+        let relay = Relay::with(&[&["--record", path(directory.path())], option].concat());
+        let said = relay.process().wait_stderr(what, PATIENCE);
+        let line = said.lines().find(|line| line.contains(what));
+        assert!(line.is_some_and(|line| line.contains(level)), "{said}");
+    }
+}
+
+/// It comes again, and again, and must not push the files of others out.
+#[test]
+fn a_telephone_that_is_refused_leaves_no_recording() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let relay = Relay::with(&["--record", path(directory.path())]);
+    let origin = Origin::start();
+    let dial = |token: &str| Program::Tokio.dial(&relay).token(token).mount("/m").backend(&origin.url());
+    let _holder = dial(&relay.token(&["/m"])).ready();
+    let held = only_file(directory.path());
+    let other = dial(&relay.token_with("other", &["/m"], &[])).start();
+    other.process().wait_stderr("refused:", PATIENCE);
+    assert_eq!(only_file(directory.path()), held);
 }
 
 /// Where a panic was, and over what.

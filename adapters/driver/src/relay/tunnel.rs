@@ -239,7 +239,7 @@ fn register<R: Runtime>(
         resume_window: hello.settings.resume_window(relay.config.session.resume_window),
     };
     let key = relay.registry.next_key();
-    let tape = relay.config.recorder.as_ref().and_then(|recorder| recorder.tape(key.number()));
+    let tape = relay.config.recorder.as_ref().map(|recorder| recorder.tape(key.number()));
     let mut session = Recorded::new(config, now, tape);
     session.authorize(grant.good_for, now);
     if mounts.len() < hello.mounts.len() {
@@ -253,7 +253,11 @@ fn register<R: Runtime>(
     let session = SharedSession::new(session, clock);
     let registration = Registration { identity, epoch: hello.epoch, mounts, secret };
     let registered = relay.registry.register(key, registration, &grant, session.clone(), now);
-    registered.map_err(|error| refused(error.code(), error))?;
+    registered.map_err(|error| {
+        // A telephone that is refused comes again, and again.
+        session.act(Recorded::discard_tape);
+        refused(error.code(), error)
+    })?;
     if let Some(order) = relay.moving.get() {
         // All others were asked meanwhile.
         session.act(|session| session.ask_to_move(order.clone()));

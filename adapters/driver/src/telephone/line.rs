@@ -350,7 +350,7 @@ impl<R: Runtime, L: Leg> Line<R, L> {
             seed: fastrand::u64(..),
             resume_window: Duration::from_millis(welcome.resume_window_ms),
         };
-        let tape = self.config.recorder.as_ref().and_then(|recorder| recorder.tape(welcome.session));
+        let tape = self.config.recorder.as_ref().map(|recorder| recorder.tape(welcome.session));
         let session = SharedSession::new(Recorded::new(config, self.runtime.now(), tape), clock);
         Live {
             ending: Ending(session.clone()),

@@ -43,6 +43,7 @@ fn what_may_be_seen_stays() {
     assert_eq!(headers.first("x-odd"), Some(&b"\x80\xff"[..]));
     assert_eq!(headers.first("authorization"), Some("x".repeat(7 + SECRET.len()).as_bytes()));
     assert_eq!(headers.first("referer"), Some(&b"https://example.test/?xxxxxxxxx"[..]));
+    assert_eq!(headers.first("location"), Some(&b"https://example.test/#xxxxxxxxxxxxxx"[..]));
 }
 
 fn hello(resume: Option<Resume>) -> Frame {

@@ -27,6 +27,14 @@ pub(super) fn tape(memory: &Memory, segment_bytes: usize, keeps_contents: bool) 
     Tape::new(TapeConfig { about: "a test".into(), keeps_contents, segment_bytes, sink })
 }
 
+/// A session that nobody else uses.
+pub(super) fn session(tape: Tape) -> Recorded {
+    let limits = SessionLimits::default();
+    let (role, profile, peer) = (Role::Plugboard, Profile::Binary, Settings::of(&limits));
+    let config = SessionConfig { role, profile, limits, peer, seed: 1, resume_window: Duration::ZERO };
+    Recorded::new(config, Timestamp::ZERO, Some(tape))
+}
+
 pub(super) struct World {
     random: Random,
     ends: [Recorded; 2],
@@ -267,5 +275,11 @@ pub(super) fn secret_fields() -> Headers {
     headers.push("cookie", std::format!("a=\"{SECRET}\"; b=\\"));
     headers.push("X-Api-Key", SECRET);
     headers.push("Referer", std::format!("https://example.test/?q={SECRET}"));
+    headers.push("Location", std::format!("https://example.test/#access_{SECRET}"));
+    headers.push("Sec-WebSocket-Protocol", std::format!("chat, telephone.token.{SECRET}"));
+    headers.push("Cf-Access-Jwt-Assertion", SECRET);
+    headers.push("X-Goog-Iap-Jwt-Assertion", SECRET);
+    headers.push("X-Amzn-Oidc-Data", SECRET);
+    headers.push("DPoP", SECRET);
     headers
 }
