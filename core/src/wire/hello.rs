@@ -293,3 +293,49 @@ impl Welcome {
         self.expires_in_s.map(Duration::from_secs)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn settings_are_those_of_the_limits_and_what_was_added() {
+        let limits = SessionLimits { streams: 7, stream_floor: 9, ..SessionLimits::default() };
+        let settings = Settings::of(&limits).with(Setting::Timing, 1).with(Setting::Partial, 0);
+        assert_eq!(settings.value(Setting::Streams), Some(7));
+        assert_eq!(settings.value(Setting::StreamFloor), Some(9));
+        assert!(settings.has(Setting::Resume) && settings.has(Setting::Timing));
+        assert_eq!((settings.value(Setting::Partial), settings.has(Setting::Partial)), (Some(0), false));
+        assert_eq!(Settings::default().value(Setting::Streams), None);
+    }
+
+    #[test]
+    fn nothing_waits_for_whoever_does_not_come_back() {
+        let limits = |resume_window| SessionLimits { resume_window, ..SessionLimits::default() };
+        assert_eq!(Settings::of(&limits(WINDOW)).resume_window(WINDOW), WINDOW);
+        assert_eq!(Settings::of(&limits(Duration::ZERO)).resume_window(WINDOW), Duration::ZERO);
+        assert_eq!(Settings::default().resume_window(WINDOW), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_welcome_tells_its_times_as_durations() {
+        let mut welcome = Welcome {
+            session: 1,
+            secret: [7; 16],
+            resumed: None,
+            resume_url: None,
+            resume_window_ms: 30_000,
+            spread_ms: 1_500,
+            expires_in_s: Some(60),
+            settings: Settings::default(),
+        };
+        assert_eq!(
+            (welcome.spread(), welcome.expires_in()),
+            (Duration::from_millis(1_500), Some(2 * WINDOW))
+        );
+        welcome.expires_in_s = None;
+        assert_eq!(welcome.expires_in(), None);
+    }
+}
