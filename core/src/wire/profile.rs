@@ -81,3 +81,28 @@ impl Profile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_profile_that_is_offered_is_chosen() {
+        let rows: [(&[&str], Option<Profile>); 7] = [
+            (&["telephone.v1"], Some(Profile::Binary)),
+            (&["telephone.v1.json"], Some(Profile::Json)),
+            (&["chat,telephone.v1.json , telephone.v1"], Some(Profile::Json)),
+            (&["chat", "telephone.v1", "telephone.v1.json"], Some(Profile::Binary)),
+            (&["telephone.v2", "Telephone.v1"], None),
+            (&[""], None),
+            (&[], None),
+        ];
+        for (offers, profile) in rows {
+            assert_eq!(
+                Profile::of_offers(offers.iter().map(|offer| offer.as_bytes())),
+                profile,
+                "{offers:?}"
+            );
+        }
+    }
+}

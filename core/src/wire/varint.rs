@@ -13,7 +13,7 @@ pub fn put(out: &mut impl BufMut, mut value: u64) {
         return out.put_u8(value as u8);
     }
     while value >= 0x80 {
-        out.put_u8((value & 0x7f) as u8 | 0x80);
+        out.put_u8(value as u8 | 0x80);
         value >>= 7;
     }
     out.put_u8(value as u8);
@@ -56,8 +56,8 @@ pub fn split(from: &[u8]) -> Result<(u64, &[u8]), Misbehaviour> {
         }
         value |= u64::from(octet & 0x7f) << (7 * index);
         if octet & 0x80 == 0 {
-            let is_long = octet == 0 && index > 0;
-            return if is_long { Err(Misbehaviour::VarintNotCanonical) } else { Ok((value, rest)) };
+            // Zero itself went the short way.
+            return if octet == 0 { Err(Misbehaviour::VarintNotCanonical) } else { Ok((value, rest)) };
         }
     }
     Err(Misbehaviour::VarintNotCanonical)
