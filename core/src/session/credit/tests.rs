@@ -294,10 +294,10 @@ fn time_runs_from_the_first_octets() {
 
 #[test]
 fn a_window_that_lasts_long_falls_back_to_where_it_began() {
-    for (time, window) in [(IDLE, 2_000), (IDLE + TICK, 1_000)] {
+    for (count, time, window) in [(1_000, IDLE, 2_000), (2_000, IDLE, 2_000), (1_000, IDLE + TICK, 1_000)] {
         let mut reader = Reader::begun();
         assert_eq!(reader.read_in(1_000, ROUND_TRIP), 2_000);
-        assert_eq!(reader.read_in(1_000, time), window, "{time:?}");
+        assert_eq!(reader.read_in(count, time), window, "{count} in {time:?}");
     }
 }
 
