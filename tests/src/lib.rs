@@ -36,6 +36,7 @@ pub mod relay;
 pub mod request;
 pub mod sidecar;
 pub mod sizes;
+pub mod steady;
 pub mod tinyproxy;
 pub mod wait;
 pub mod websocket;

@@ -8,12 +8,13 @@ use tungstenite::http::HeaderValue;
 use tungstenite::{Message, WebSocket};
 
 use crate::relay::Relay;
+use crate::steady::Steady;
 use crate::wait::PATIENCE;
 
 /// A puppet; its link ends when it is dropped.
 #[derive(Debug)]
 pub struct Puppet {
-    link: WebSocket<TcpStream>,
+    link: WebSocket<Steady<TcpStream>>,
 }
 
 impl Puppet {
@@ -28,7 +29,7 @@ impl Puppet {
         let mut request = url.into_client_request().expect("a URL");
         let profile = HeaderValue::from_static("telephone.v1.json");
         request.headers_mut().insert("Sec-WebSocket-Protocol", profile);
-        let (link, _) = tungstenite::client(request, stream).expect("an upgrade");
+        let (link, _) = tungstenite::client(request, Steady(stream)).expect("an upgrade");
         let mut puppet = Self { link };
         let token = relay.token(&["/m"]);
         let needed = [("streams", 1000), ("stream_floor", 65536)];

@@ -10,6 +10,7 @@ use tungstenite::handshake::{HandshakeError, derive_accept_key};
 use tungstenite::protocol::Role;
 
 use crate::origin::{After, Exchange};
+use crate::steady::Steady;
 
 /// How long a client waits for one message.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -53,11 +54,11 @@ pub fn accept(exchange: &mut Exchange) -> io::Result<()> {
 ///
 /// # Panics
 /// If the connection breaks.
-pub fn open(addr: SocketAddr, target: &str) -> Result<WebSocket<TcpStream>, Box<Refusal>> {
+pub fn open(addr: SocketAddr, target: &str) -> Result<WebSocket<Steady<TcpStream>>, Box<Refusal>> {
     let stream = TcpStream::connect(addr).unwrap_or_else(|error| panic!("{addr}: {error}"));
     stream.set_read_timeout(Some(READ_TIMEOUT)).expect("not zero");
     stream.set_nodelay(true).expect("an option of every socket");
-    match tungstenite::client(format!("ws://app.example{target}"), stream) {
+    match tungstenite::client(format!("ws://app.example{target}"), Steady(stream)) {
         Ok((socket, _)) => Ok(socket),
         Err(HandshakeError::Failure(tungstenite::Error::Http(refusal))) => Err(refusal),
         Err(error) => panic!("no handshake: {error}"),

@@ -5,6 +5,8 @@
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
+use crate::steady::Steady;
+
 /// One field of a head or a trailer section: name and value, as octets.
 pub type Field = (Vec<u8>, Vec<u8>);
 
@@ -160,21 +162,6 @@ impl Ending {
 #[derive(Debug)]
 pub struct Reader<R> {
     inner: BufReader<Steady<R>>,
-}
-
-/// Reads on when a signal interrupts a read, as `BufReader::fill_buf` does not.
-#[derive(Debug)]
-struct Steady<R>(R);
-
-impl<R: Read> Read for Steady<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.0.read(buffer) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                other => return other,
-            }
-        }
-    }
 }
 
 impl<R: Read> Reader<R> {
