@@ -271,3 +271,22 @@ pub enum Unsendable {
     #[error("connection is not free")]
     Busy,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_status_has_its_cause() {
+        for (error, status, cause) in [
+            (RequestError::MethodNotAllowed, 405, Cause::MethodNotAllowed),
+            (RequestError::HeadTimeout, 408, Cause::RequestTooSlow),
+            (RequestError::BodyTimeout, 408, Cause::RequestTooSlow),
+            (RequestError::BodyTooLong, 413, Cause::RequestTooLarge),
+            (RequestError::TargetTooLong, 414, Cause::RequestTooLarge),
+            (RequestError::HostMissing, 400, Cause::BadRequest),
+        ] {
+            assert_eq!((error.status(), error.cause()), (status, cause), "{error:?}");
+        }
+    }
+}
