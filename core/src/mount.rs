@@ -97,6 +97,12 @@ impl Mount {
         matches!(self.kind, Kind::Port(_) | Kind::Endpoint)
     }
 
+    /// Whether one of `claims` [covers](Self::covers) this mount.
+    #[must_use]
+    pub fn is_covered_by(&self, claims: &[Self]) -> bool {
+        claims.iter().any(|claim| claim.covers(self))
+    }
+
     /// Whether a token that claims this mount may register `other`: itself, or a path below it on segment
     /// boundaries.
     ///

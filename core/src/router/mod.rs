@@ -186,8 +186,7 @@ impl Router {
     /// Withdraws those mounts of a session that none of `claims` covers: its token was renewed.
     pub fn narrow(&mut self, key: SessionKey, claims: &[Mount], now: Timestamp) {
         let mounts = &self.mounts;
-        let is_claimed =
-            |id| mounts.mount(id).is_some_and(|own| claims.iter().any(|claim| claim.covers(own)));
+        let is_claimed = |id| mounts.mount(id).is_some_and(|own| own.is_covered_by(claims));
         let withdrawn = self.sessions.retain_mounts(key, is_claimed);
         self.withdraw(key, &withdrawn, now);
     }

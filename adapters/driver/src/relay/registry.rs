@@ -217,7 +217,7 @@ impl Registry {
     /// A session has a fresh token: it loses the mounts that the token does not cover.
     pub(super) fn renew(&self, key: SessionKey, grant: &Grant, now: Timestamp) -> Renewed {
         let claims = parsed(&grant.mounts);
-        let is_covered = |mount: &Mount| claims.iter().any(|claim| claim.covers(mount));
+        let is_covered = |mount: &Mount| mount.is_covered_by(&claims);
         self.with(|state| {
             let Some(one) = state.sessions.get_mut(&key) else { return Renewed::Useless };
             let is_of_use =

@@ -301,7 +301,7 @@ fn claimed_mounts(hello: &Hello, grant: &Grant) -> Result<Vec<Mount>, Refused> {
     let (mut covered, mut uncovered) = (Vec::new(), None);
     for text in &hello.mounts {
         let mount: Mount = text.parse().map_err(|error| refused(RefusedCode::Malformed, error))?;
-        if claims.iter().any(|claim| claim.covers(&mount)) {
+        if mount.is_covered_by(&claims) {
             covered.push(mount);
         } else if is_partial_enough {
             uncovered = Some(mount);

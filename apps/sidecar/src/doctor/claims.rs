@@ -60,7 +60,7 @@ impl Claims {
 
     /// Those of `asked` that no claim covers.
     pub(super) fn uncovered<'a>(&self, asked: &'a [Mount]) -> Vec<&'a Mount> {
-        asked.iter().filter(|mount| !self.mounts.iter().any(|claim| claim.covers(mount))).collect()
+        asked.iter().filter(|mount| !mount.is_covered_by(&self.mounts)).collect()
     }
 
     /// Whom it is for, until when, and what for.
