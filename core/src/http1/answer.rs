@@ -128,3 +128,44 @@ const fn reason_phrase(status: u16) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::String;
+    use bytes::Buf;
+
+    #[test]
+    fn each_status_of_ours_has_its_phrase() {
+        for (status, phrase) in [
+            (400, "Bad Request"),
+            (401, "Unauthorized"),
+            (403, "Forbidden"),
+            (404, "Not Found"),
+            (405, "Method Not Allowed"),
+            (408, "Request Timeout"),
+            (413, "Content Too Large"),
+            (414, "URI Too Long"),
+            (417, "Expectation Failed"),
+            (426, "Upgrade Required"),
+            (429, "Too Many Requests"),
+            (431, "Request Header Fields Too Large"),
+            (500, "Internal Server Error"),
+            (501, "Not Implemented"),
+            (502, "Bad Gateway"),
+            (503, "Service Unavailable"),
+            (504, "Gateway Timeout"),
+            (505, "HTTP Version Not Supported"),
+            (599, ""),
+        ] {
+            let answer = OwnAnswer::new(status, Cause::BadRequest, "text");
+            assert_eq!(answer.status(), status);
+            let mut output = Output::default();
+            answer.write(&mut output, None, true);
+            let written = output.copy_to_bytes(output.remaining());
+            let line = format!("HTTP/1.1 {status} {phrase}\r\n");
+            assert!(written.starts_with(line.as_bytes()), "{}", String::from_utf8_lossy(&written));
+        }
+    }
+}

@@ -132,3 +132,36 @@ const fn next_in_extension(place: Place, octet: u8) -> Option<Place> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the last octet of `frame` comes to, where all before it are taken.
+    fn last(frame: &[u8]) -> Result<Frame, Malformed> {
+        let mut frames = ChunkFrames::new(100);
+        let (last, before) = frame.split_last().expect("an octet");
+        for octet in before {
+            assert_eq!(frames.accept(*octet), Ok(Frame::Open), "{}", frame.escape_ascii());
+        }
+        frames.accept(*last)
+    }
+
+    #[test]
+    fn a_size_line_is_judged_at_the_octet_that_breaks_it() {
+        for (frame, said) in [
+            (&b"1f\r\n"[..], Ok(Frame::Size(0x1f))),
+            (b"FfffFFFFffffffff\r\n", Ok(Frame::Size(u64::MAX))),
+            (b"00000000000000000", Err(Malformed::ChunkSize)),
+            (b"\r", Err(Malformed::ChunkSize)),
+            (b";", Err(Malformed::ChunkSize)),
+            (b"5\n", Err(Malformed::ChunkSize)),
+            (b"5\rX", Err(Malformed::ChunkEnd)),
+            (b"5\r\r", Err(Malformed::ChunkEnd)),
+            (b"5;\r", Err(Malformed::ChunkExtension)),
+            (b"5;a=b\r\n", Ok(Frame::Size(5))),
+        ] {
+            assert_eq!(last(frame), said, "{}", frame.escape_ascii());
+        }
+    }
+}

@@ -289,4 +289,12 @@ mod tests {
             assert_eq!((error.status(), error.cause()), (status, cause), "{error:?}");
         }
     }
+
+    #[test]
+    fn a_rule_says_the_same_of_requests_and_of_responses() {
+        let words = "malformed chunk size";
+        assert_eq!(Malformed::ChunkSize.reason(), words);
+        assert_eq!(RequestError::Malformed(Malformed::ChunkSize).reason(), words);
+        assert_eq!(ResponseError::Malformed(Malformed::ChunkSize).reason(), words);
+    }
 }

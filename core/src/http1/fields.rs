@@ -273,10 +273,10 @@ impl<'a> Fields<'a> {
         Some(list.into())
     }
 
-    /// The one protocol that a 101 switches to, if `Connection` names `Upgrade` too.
+    /// The one protocol that a 101 switches to, if `Connection` names `Upgrade` too. Nobody has asked whether it was offered.
     pub(super) fn switch(&self) -> Option<&'a [u8]> {
         match self.upgrades[..] {
-            [protocol] if self.has_upgrade && is_upgrade(protocol) => Some(protocol),
+            [protocol] if self.has_upgrade => Some(protocol),
             _ => None,
         }
     }

@@ -180,3 +180,53 @@ fn text_run(octets: &[u8]) -> usize {
     let rest = octets.get(whole..).unwrap_or_default();
     whole + rest.iter().take_while(|octet| is_text_octet(**octet)).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A section whose start line and whose other lines have at most `line` octets.
+    fn scan(section: &[u8], line: usize) -> Result<Option<usize>, Malformed> {
+        let bounds = Bounds { start_line: Some(line), line, lines: 2, total: 40 };
+        Scanner::new(bounds, true).scan(section)
+    }
+
+    #[test]
+    fn each_octet_that_may_not_stand_where_it_is_has_its_own_name() {
+        for (section, said) in [
+            (&b"a\r\nb\r\n\r\n"[..], Ok(Some(8))),
+            (b"\r\na\r\nb c\td\r\n\r\nmore", Ok(Some(14))),
+            (b" ", Err(Malformed::LeadingSpace)),
+            (b"\ta", Err(Malformed::LeadingSpace)),
+            (b"a\r\n b", Err(Malformed::LeadingSpace)),
+            (b"a\r\nb\r\n\tc", Err(Malformed::LeadingSpace)),
+            (b"\n", Err(Malformed::BareLf)),
+            (b"ab\n", Err(Malformed::BareLf)),
+            (b"a\r\nb\n", Err(Malformed::BareLf)),
+            (b"\ra", Err(Malformed::BareCr)),
+            (b"a\r\nb\r\r", Err(Malformed::BareCr)),
+            (b"a\0", Err(Malformed::Control)),
+            (b"\x7f", Err(Malformed::Control)),
+            (b"\r\n\r\n", Err(Malformed::BlankStartLine)),
+            (b"a\r\nb\r\nc\r\n\r\n", Ok(Some(11))),
+            (b"a\r\nb\r\nc\r\nd\r\n", Err(Malformed::TooManyFields)),
+        ] {
+            assert_eq!(scan(section, 20), said, "{}", section.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn bounds_hold_to_the_octet() {
+        for line in [1, 2, 16, 17] {
+            let full = &[b'x'; 20][..line];
+            let long = [full, b" "].concat();
+            let section = |start: &[u8], field: &[u8]| [start, b"\r\n", field, b"\r\n\r\n"].concat();
+            assert_eq!(scan(&section(full, full), line), Ok(Some(2 * line + 6)));
+            assert_eq!(scan(&section(&long, b"x"), line), Err(Malformed::StartLineTooLong));
+            assert_eq!(scan(&section(b"x", &long), line), Err(Malformed::LineTooLong));
+        }
+        let section = |count| [b"a\r\n", &[b'x'; 40][..count], b"\r\n\r\n"].concat();
+        assert_eq!(scan(&section(33), 40), Ok(Some(40)));
+        assert_eq!(scan(&section(34), 40), Err(Malformed::SectionTooLong));
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::support::{Served, fields, octets, serve};
 use bytes::Bytes;
-use telephone_core::http1::{Closing, RequestOrigin, ServerEvent, Version};
+use telephone_core::http1::{Closing, RequestOrigin, ServerEvent, Version, end_to_end};
 use telephone_core::message::{Headers, RequestHead};
 
 /// Serves `input` whole, octet by octet and with the start of another request behind it.
@@ -111,6 +111,25 @@ fn hop_by_hop_fields_end_at_the_connection() {
     assert!(head.wants_trailers);
     assert_eq!(head.upgrade, None, "Connection did not name it");
     assert_eq!(served.closing, Closing::AfterOutput);
+}
+
+#[test]
+fn what_belongs_to_one_connection_goes_from_fields_that_never_were_text() {
+    let mut headers = fields(&[
+        ("Connection", "close, X-Mine, Set-Cookie"),
+        ("connection", "other"),
+        ("x-mine", "1"),
+        ("Other", "2"),
+        ("Set-Cookie", "a=b"),
+        ("Keep-Alive", "timeout=5"),
+        ("Transfer-Encoding", "chunked"),
+        ("Content-Length", "5"),
+        ("Content-Type", "text/plain"),
+        ("X-Else", "3"),
+    ]);
+    end_to_end(&mut headers);
+    let left = [("Set-Cookie", "a=b"), ("Content-Type", "text/plain"), ("X-Else", "3")];
+    assert_eq!(headers, fields(&left), "a protected field stays though it is named");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::support::{fields, get, limits, taken};
 use bytes::{Bytes, BytesMut};
-use telephone_core::http1::{Client, ClientEvent, Closing, Unsendable};
+use telephone_core::http1::{Client, ClientEvent, Closing, ResponseError, Unsendable};
 use telephone_core::message::{Headers, RequestHead};
 
 fn written(client: &mut Client) -> String {
@@ -142,6 +142,7 @@ fn a_switch_makes_both_directions_opaque_each_with_its_own_end() {
     client.request(&head, false).expect("sendable");
     client.write(Bytes::from_static(b"too early"));
     assert!(!written(&mut client).contains("early"), "I21");
+    assert!(!client.is_opaque());
     let answer = b"HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Accept: x\r\n\r\n\0raw";
     let mut input = BytesMut::from(&answer[..]);
     let Ok(Some(ClientEvent::Head { head, end: false })) = client.poll_event(&mut input) else {
@@ -174,6 +175,20 @@ fn a_backend_may_switch_to_one_of_the_protocols_that_were_offered_and_to_no_othe
         let event = client.poll_event(&mut BytesMut::from(answer.as_bytes()));
         assert_eq!(event.is_ok(), is_fine, "{protocol}: {event:?}");
     }
+    for fields in ["Upgrade: foo/1", "Connection: upgrade", "Connection: close\r\nUpgrade: foo/1"] {
+        let mut client = Client::new(limits());
+        client.request(&head, true).expect("sendable");
+        let answer = format!("HTTP/1.1 101 S\r\n{fields}\r\n\r\n");
+        let event = client.poll_event(&mut BytesMut::from(answer.as_bytes()));
+        assert_eq!(event, Err(ResponseError::UnaskedSwitch), "{fields}");
+    }
+}
+
+#[test]
+fn the_longest_method_is_sent() {
+    let mut client = Client::new(limits());
+    client.request(&RequestHead { method: Bytes::from(vec![b'M'; 32]), ..get("/") }, true).expect("sendable");
+    assert!(written(&mut client).starts_with("MMMM"));
 }
 
 #[test]
