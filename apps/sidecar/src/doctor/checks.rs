@@ -73,6 +73,14 @@ async fn in_time<R: Runtime, T>(runtime: &R, what: impl Future<Output = T>) -> O
     future::or(async { Some(what.await) }, late).await
 }
 
+/// Likewise, with an error that says so if it does not.
+async fn in_time_or_failed<R: Runtime, T>(
+    runtime: &R,
+    what: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    in_time(runtime, what).await.unwrap_or_else(|| Err(too_late()))
+}
+
 fn too_late() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", STEP_TIMEOUT.as_secs()))
 }

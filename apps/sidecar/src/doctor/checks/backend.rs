@@ -6,14 +6,14 @@ use futures_lite::{AsyncReadExt as _, AsyncWriteExt as _};
 use telephone_driver::{BackendUrl, Endpoint, Runtime};
 
 use super::super::report::Findings;
-use super::{in_time, too_late};
+use super::in_time_or_failed;
 
 /// Asks the application for `/`.
 pub(in super::super) async fn backend<R: Runtime>(runtime: &R, backend: &BackendUrl) -> Findings {
     const STAGE: &str = "backend";
     let mut findings = Findings::default();
     let asked = ask(runtime, backend.clone().into());
-    match in_time(runtime, asked).await.unwrap_or_else(|| Err(too_late())) {
+    match in_time_or_failed(runtime, asked).await {
         Ok(line) if line.starts_with("HTTP/1.") => {
             let status = line.get(9..).unwrap_or_default();
             let facts = format!("it answered {status} to GET /");

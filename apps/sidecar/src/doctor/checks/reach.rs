@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use rustix::io::Errno;
 use telephone_driver::{ProxyError, Runtime, Tried};
 
-use super::{STEP_TIMEOUT, Way, in_time, millis, too_late};
+use super::{STEP_TIMEOUT, Way, in_time, in_time_or_failed, millis, too_late};
 
 impl<R: Runtime> Way<'_, R> {
     pub(super) async fn dns(&mut self) -> Vec<SocketAddr> {
         let (host, _) = self.probe.first_hop();
         let start = self.runtime.now();
-        let found = in_time(self.runtime, self.probe.addresses()).await;
+        let found = in_time_or_failed(self.runtime, self.probe.addresses()).await;
         let (whose, hint) = match self.probe.proxy() {
             Some(_) => (
                 " (the proxy)",
@@ -22,7 +22,7 @@ impl<R: Runtime> Way<'_, R> {
                 "Is the name spelt right? Does this machine resolve it: /etc/resolv.conf, the cluster's DNS?",
             ),
         };
-        let facts = match found.unwrap_or_else(|| Err(too_late())) {
+        let facts = match found {
             Ok(addresses) if !addresses.is_empty() => {
                 let texts: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
                 let took = millis(self.runtime.now().since(start));
@@ -48,7 +48,7 @@ impl<R: Runtime> Way<'_, R> {
             // Afresh: a plugboard closes a connection on which nothing comes while another address is waited for.
             let start = self.runtime.now();
             let connecting = self.runtime.connect_tcp(good.address);
-            match in_time(self.runtime, connecting).await.unwrap_or_else(|| Err(too_late())) {
+            match in_time_or_failed(self.runtime, connecting).await {
                 Ok(socket) => {
                     if is_worth_a_word(&tried) {
                         let hint = "Each dial may first try an address that does not answer: take it out of DNS, or repair its route.";
