@@ -5,6 +5,7 @@
 //! real one, unless the client is a proxy that the operator trusts.
 
 use alloc::string::ToString;
+use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use bytes::{Bytes, BytesMut};
@@ -12,10 +13,13 @@ use bytes::{Bytes, BytesMut};
 use crate::message::Headers;
 use crate::timing;
 
-/// Room for the fields that [`stamp`] adds to most requests.
+/// Room for the fields that a [`Stamp`] adds to most requests.
 pub(crate) const FORWARDING_BYTES: usize = 192;
 /// Room for one element of `Forwarded`, without the host: most clients come straight to the relay.
 const ELEMENT_BYTES: usize = 64;
+
+/// Octets of the longest host that is kept for a connection's next request.
+const HOST_BYTES_KEPT: usize = 256;
 
 /// How a client reached the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,19 +66,61 @@ pub struct Observed {
     pub is_trusted: bool,
 }
 
-/// Writes `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` (RFC 7239) into a request's fields.
-///
-/// What an untrusted peer wrote there, and its `X-Real-IP`, is removed. To a trusted peer's lists the peer
-/// itself is appended, and its `-Proto` and `-Host` are kept. Internal names (`X-Plugboard-*`) and spellings
-/// with `_`, which CGI-like backends cannot tell apart, are removed from either. Says whether the peer asked for
-/// [timing].
-pub fn stamp(headers: &mut Headers, observed: &Observed) -> bool {
-    let mut is_timed = false;
-    headers.retain(|name, value| {
-        let is_kept = is_believed(name, observed.is_trusted);
-        is_timed |= !is_kept && timing::is_ask(name, value);
-        is_kept
-    });
+/// What the requests of one connection are stamped with.
+#[derive(Debug)]
+pub struct Stamp {
+    observed: Observed,
+    /// The host of the last request of a peer that is not trusted, and what was written for it: most ask for one host.
+    last: Option<(Vec<u8>, Headers)>,
+}
+
+impl Stamp {
+    /// Of a connection that was observed so.
+    #[must_use]
+    pub const fn new(observed: Observed) -> Self {
+        Self { observed, last: None }
+    }
+
+    /// Writes `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` (RFC 7239) into a request's fields.
+    ///
+    /// What an untrusted peer wrote there, and its `X-Real-IP`, is removed. To a trusted peer's lists the peer
+    /// itself is appended, and its `-Proto` and `-Host` are kept. Internal names (`X-Plugboard-*`) and spellings
+    /// with `_`, which CGI-like backends cannot tell apart, are removed from either. Says whether the peer asked for
+    /// [timing].
+    pub fn put(&mut self, headers: &mut Headers) -> bool {
+        let mut is_timed = false;
+        headers.retain(|name, value| {
+            let is_kept = is_believed(name, self.observed.is_trusted);
+            is_timed |= !is_kept && timing::is_ask(name, value);
+            is_kept
+        });
+        if self.observed.is_trusted {
+            write(headers, &self.observed);
+        } else {
+            headers.append(self.of_host(headers.first("host").unwrap_or_default()));
+            self.last.take_if(|(host, _)| host.len() > HOST_BYTES_KEPT);
+        }
+        is_timed
+    }
+
+    /// What is written where nothing but the host is known.
+    fn of_host(&mut self, host: &[u8]) -> &Headers {
+        let (_, fields) = match self.last.take() {
+            Some(last) if last.0 == host => self.last.insert(last),
+            _ => {
+                let mut fields = Headers::with_capacity(FORWARDING_BYTES);
+                fields.push("host", host);
+                write(&mut fields, &self.observed);
+                fields.remove("host");
+                self.last.insert((host.to_vec(), fields))
+            }
+        };
+        fields
+    }
+}
+
+/// Adds what was observed to what a head's fields say.
+fn write(headers: &mut Headers, observed: &Observed) {
     let peer = &observed.peer;
     let mut addresses = joined(headers, "x-forwarded-for");
     let mut forwarded = joined(headers, "forwarded");
@@ -99,7 +145,6 @@ pub fn stamp(headers: &mut Headers, observed: &Observed) -> bool {
         headers.push_copy("X-Forwarded-Host", "host");
     }
     headers.set("Forwarded", forwarded);
-    is_timed
 }
 
 /// Whether a field may stay.

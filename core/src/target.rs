@@ -77,19 +77,20 @@ pub enum TargetError {
 pub fn canonical(raw: &[u8]) -> Result<Bytes, TargetError> {
     let path = path(raw);
     let query = raw.get(path.len()..).unwrap_or_default();
-    let mut out = Vec::with_capacity(raw.len().saturating_add(1));
-    if is_simple(path) {
-        out.extend_from_slice(path);
-    } else {
+    let is_simple = is_simple(path);
+    let mut out = Vec::new();
+    if !is_simple {
+        out.reserve(raw.len().saturating_add(1));
         append_path(path, &mut out)?;
     }
-    match query.iter().find(|&&octet| !is_query_octet(octet)) {
-        Some(&octet) => Err(TargetError::Octet(octet)),
-        None => {
-            out.extend_from_slice(query);
-            Ok(out.into())
-        }
+    if let Some(&octet) = query.iter().find(|&&octet| !is_query_octet(octet)) {
+        return Err(TargetError::Octet(octet));
     }
+    if is_simple {
+        return Ok(Bytes::copy_from_slice(raw));
+    }
+    out.extend_from_slice(query);
+    Ok(out.into())
 }
 
 /// The path of a target, without the query.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use telephone_core::forward::{Observed, Scheme, stamp};
+use telephone_core::forward::{self, Observed, Scheme};
 use telephone_core::message::Headers;
 
 use crate::{Work, heads};
@@ -16,7 +16,7 @@ pub(crate) fn observed() -> Observed {
 /// The fields of a browser's request are stamped.
 #[derive(Debug)]
 pub struct Stamp {
-    observed: Observed,
+    stamp: forward::Stamp,
     came: Headers,
     headers: Headers,
 }
@@ -27,7 +27,7 @@ impl Stamp {
     #[expect(clippy::new_without_default, reason = "setting up is work")]
     pub fn new() -> Self {
         Self {
-            observed: observed(),
+            stamp: forward::Stamp::new(observed()),
             came: heads::request(heads::BROWSER_REQUEST).headers,
             headers: Headers::new(),
         }
@@ -40,7 +40,7 @@ impl Work for Stamp {
     }
 
     fn run(&mut self) {
-        stamp(&mut self.headers, &self.observed);
+        self.stamp.put(&mut self.headers);
         assert!(self.headers.has("forwarded"));
     }
 }

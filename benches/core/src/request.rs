@@ -1,7 +1,7 @@
 //! All that the core does for one request, from the client's octets to the client's octets.
 
 use bytes::{Bytes, BytesMut};
-use telephone_core::forward::{Observed, stamp};
+use telephone_core::forward::Stamp;
 use telephone_core::http1::{Client, ClientEvent, Server, ServerEvent};
 use telephone_core::limits::{HttpLimits, RouterLimits, SessionLimits};
 use telephone_core::message::RequestHead;
@@ -20,7 +20,7 @@ use crate::{Work, heads};
 /// The state machines of a relay and a telephone between a client's connection and a backend's, both kept alive.
 #[derive(Debug)]
 pub struct WholeRequest {
-    observed: Observed,
+    stamp: Stamp,
     router: Router,
     pair: Pair,
     server: Server,
@@ -45,7 +45,7 @@ impl WholeRequest {
         let registration = Registration { identity: Identity::new("shop", "one"), epoch: 1, mounts, secret };
         router.register(SessionKey::new(1), registration, Timestamp::ZERO).expect("a free mount");
         Self {
-            observed: observed(),
+            stamp: Stamp::new(observed()),
             router,
             pair: Pair::new(&SessionLimits::default()),
             server: Server::new(HttpLimits::default(), Timestamp::ZERO),
@@ -63,7 +63,7 @@ impl WholeRequest {
         else {
             panic!("no request")
         };
-        stamp(&mut head.headers, &self.observed);
+        self.stamp.put(&mut head.headers);
         let path = target::path(&head.target);
         let Route::To { session, mount } = self.router.route(origin.host.as_deref(), path, now) else {
             panic!("not routed")

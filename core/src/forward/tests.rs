@@ -11,7 +11,7 @@ fn headers(fields: &[(&'static str, &'static str)]) -> Headers {
 fn stamped(peer: &str, is_trusted: bool, fields: &[(&'static str, &'static str)]) -> Headers {
     let mut headers = headers(fields);
     let peer: IpAddr = peer.parse().expect("an address");
-    stamp(&mut headers, &Observed { peer: peer.into(), scheme: Scheme::Http, is_trusted });
+    Stamp::new(Observed { peer: peer.into(), scheme: Scheme::Http, is_trusted }).put(&mut headers);
     headers
 }
 
@@ -68,7 +68,7 @@ fn whoever_asks_for_timing_is_heard_and_the_question_goes_no_further() {
         let mut headers = headers(&[("Host", "a"), (name, value)]);
         let peer: IpAddr = "192.0.2.7".parse().expect("an address");
         let observed = Observed { peer: peer.into(), scheme: Scheme::Http, is_trusted: true };
-        assert_eq!(stamp(&mut headers, &observed), expected, "{name}: {value}");
+        assert_eq!(Stamp::new(observed).put(&mut headers), expected, "{name}: {value}");
         assert!(!headers.has(name), "{name}");
     }
 }
@@ -118,4 +118,21 @@ fn ipv6_peers_are_bracketed_and_mapped_ones_are_ipv4() {
 fn a_host_that_would_need_escapes_is_left_out_of_forwarded() {
     let headers = stamped("192.0.2.7", false, &[("Host", "a\"b")]);
     assert_eq!(values(&headers, "forwarded"), ["for=192.0.2.7;proto=http"]);
+}
+
+#[test]
+fn each_request_of_a_connection_is_stamped_as_if_it_were_the_first() {
+    for is_trusted in [false, true] {
+        let peer: IpAddr = "192.0.2.7".parse().expect("an address");
+        let observed = Observed { peer: peer.into(), scheme: Scheme::Https, is_trusted };
+        let mut stamp = Stamp::new(observed.clone());
+        for host in [Some("a"), Some("a"), Some("b.example"), None, Some("a"), Some("")] {
+            let mut fields = headers(&[("Accept", "*/*"), ("X-Forwarded-For", "203.0.113.1")]);
+            host.into_iter().for_each(|host| fields.push("Host", host));
+            let mut alone = fields.clone();
+            Stamp::new(observed.clone()).put(&mut alone);
+            stamp.put(&mut fields);
+            assert_eq!(fields, alone, "{host:?}");
+        }
+    }
 }

@@ -101,8 +101,7 @@ pub(crate) fn check_response(head: &ResponseHead) -> Result<(), Unsendable> {
 }
 
 fn check_fields(headers: &Headers) -> Result<(), Unsendable> {
-    let is_sendable = headers.iter().all(|(name, value)| is_token(name) && is_text(value));
-    if is_sendable { Ok(()) } else { Err(Unsendable::Octet) }
+    if headers.is_sound() { Ok(()) } else { Err(Unsendable::Octet) }
 }
 
 /// Room for the start line without the target, and for the fields that are written beside those of a head.
@@ -110,8 +109,7 @@ const REST_BYTES: usize = 128;
 
 /// Makes room for a head with these fields and a start line with so many octets of its own.
 fn reserve(output: &mut Output, own: usize, headers: &Headers) {
-    let fields: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-    output.reserve(own + fields + REST_BYTES);
+    output.reserve(own + headers.lines_bytes_max() + REST_BYTES);
 }
 
 /// Writes `method SP target SP HTTP/1.1`, and makes room for the fields.

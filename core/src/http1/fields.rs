@@ -235,6 +235,9 @@ impl<'a> Fields<'a> {
 
     fn drop_named(&mut self) -> Result<(), Malformed> {
         let named = core::mem::take(&mut self.named);
+        if named.is_empty() {
+            return Ok(());
+        }
         if named.iter().any(|name| is_protected(name)) {
             return Err(Malformed::ProtectedOption);
         }

@@ -46,7 +46,7 @@ const TOKEN_OCTETS: [bool; 256] = {
 
 /// Whether `text` is a token: not empty, and token octets only.
 pub(crate) fn is_token(text: &[u8]) -> bool {
-    // Without an early end, as below.
+    // Without an early end: most are sound, and short.
     let is_sound = |octet: &u8| TOKEN_OCTETS.get(usize::from(*octet)).copied().unwrap_or_default();
     !text.is_empty() && text.iter().fold(true, |so_far, octet| so_far & is_sound(octet))
 }
@@ -59,8 +59,7 @@ const fn is_text_octet(octet: u8) -> bool {
 
 /// Whether `text` may be sent as a field value or a reason phrase.
 pub(crate) fn is_text(text: &[u8]) -> bool {
-    // Without an early end, so that many octets are looked at in one step: most are sound.
-    text.iter().fold(true, |is_sound, octet| is_sound & is_text_octet(*octet))
+    text_run(text) == text.len()
 }
 
 /// How much of a section is read before it is refused.
@@ -103,6 +102,12 @@ impl Scanner {
     pub(super) fn scan(&mut self, input: &[u8]) -> Result<Option<usize>, Malformed> {
         loop {
             self.skip_text(input);
+            if self.takes_line_end(input) {
+                if self.end_line()? {
+                    return Ok(Some(self.at));
+                }
+                continue;
+            }
             let Some(&octet) = input.get(self.at) else { return Ok(None) };
             if self.at >= self.bounds.total {
                 return Err(Malformed::SectionTooLong);
@@ -114,9 +119,10 @@ impl Scanner {
         }
     }
 
-    /// Passes over octets that only count, many in one step: text inside a line, up to the next bound.
+    /// Passes over octets that only count, many in one step: the text of a line, up to the next bound.
     fn skip_text(&mut self, input: &[u8]) {
-        if self.line == 0 || self.is_after_cr {
+        let is_folded = self.line == 0 && matches!(input.get(self.at), Some(b' ' | b'\t'));
+        if self.is_after_cr || is_folded {
             return;
         }
         let line_max =
@@ -126,6 +132,17 @@ impl Scanner {
         let count = text_run(rest.get(..room).unwrap_or(rest));
         self.at = self.at.saturating_add(count);
         self.line = self.line.saturating_add(count);
+    }
+
+    /// Passes over a whole line end, as most come.
+    fn takes_line_end(&mut self, input: &[u8]) -> bool {
+        let is_whole = !self.is_after_cr
+            && self.bounds.total.saturating_sub(self.at) >= 2
+            && input.get(self.at..).is_some_and(|rest| rest.starts_with(b"\r\n"));
+        if is_whole {
+            self.at = self.at.saturating_add(2);
+        }
+        is_whole
     }
 
     /// Takes one octet; `true` if it is the section's last.
@@ -173,12 +190,33 @@ impl Scanner {
     }
 }
 
-/// Octets of text at the front of `octets`.
+/// Octets of text at the front of `octets`, eight in a step.
 fn text_run(octets: &[u8]) -> usize {
-    let (steps, _) = octets.as_chunks::<16>();
-    let whole = steps.iter().take_while(|step| is_text(&step[..])).count() * 16;
-    let rest = octets.get(whole..).unwrap_or_default();
-    whole + rest.iter().take_while(|octet| is_text_octet(**octet)).count()
+    let mut count = 0_usize;
+    while let Some((eight, _)) = octets.get(count..).and_then(<[u8]>::split_first_chunk) {
+        let controls = controls(u64::from_le_bytes(*eight));
+        if controls == 0 {
+            count += 8;
+            continue;
+        }
+        count += controls.trailing_zeros() as usize / 8;
+        if octets.get(count) != Some(&b'\t') {
+            return count;
+        }
+        count += 1;
+    }
+    let rest = octets.get(count..).unwrap_or_default();
+    count + rest.iter().take_while(|octet| is_text_octet(**octet)).count()
+}
+
+/// The control octets among eight, of which the first is the lowest, HTAB among them: the lowest bit that is set is in the
+/// first of them. Those above it may be wrong.
+const fn controls(eight: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x80 * ONES;
+    // An octet below 0x20 borrows, and so does one that is DEL with all its bits turned; those above 0x7f are text.
+    let del = eight ^ (0x7f * ONES);
+    (eight.wrapping_sub(0x20 * ONES) & !eight | del.wrapping_sub(ONES) & !del) & HIGHS
 }
 
 #[cfg(test)]
@@ -212,6 +250,23 @@ mod tests {
             (b"a\r\nb\r\nc\r\nd\r\n", Err(Malformed::TooManyFields)),
         ] {
             assert_eq!(scan(section, 20), said, "{}", section.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn each_octet_is_judged_alike_wherever_it_stands() {
+        for octet in 0..=u8::MAX {
+            for place in 0..20 {
+                let mut text = [b'x'; 20];
+                text[place] = octet;
+                assert_eq!(is_text(&text), is_text_octet(octet), "{octet} at {place}");
+                assert_eq!(text_run(&text), if is_text_octet(octet) { 20 } else { place });
+                // What stands before and behind it makes no difference.
+                let mut text = [0x80, b'\t', b' ', 0x7e, 0xff, 0xa0].repeat(4);
+                text[place] = octet;
+                text[place + 1] = b'\n';
+                assert_eq!(text_run(&text), if is_text_octet(octet) { place + 1 } else { place });
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
+use crate::http1::{is_text, is_token};
 use crate::wire::varint;
 
 /// One header field: its name in the case in which it came, and its value, as octets.
@@ -14,11 +15,46 @@ pub type Field<'a> = (&'a [u8], &'a [u8]);
 /// All of them stand in one buffer as they cross the tunnel, so that to read, to copy and to send a head costs one
 /// allocation and no more than its octets.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Recorded")]
 pub struct Headers {
     /// Names and values by turns, each behind its length as a varint.
     #[serde(with = "as_octets")]
     octets: Vec<u8>,
-    count: usize,
+    count: u32,
+    #[serde(skip)]
+    faults: Faults,
+}
+
+/// What may not be in a head that is sent, noted as each field comes: a head is asked several times on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Faults {
+    /// A name that is no token, or a value with an octet that would break the head.
+    is_malformed: bool,
+    /// A field that frames a message on one connection.
+    is_framing: bool,
+}
+
+impl Faults {
+    fn note(&mut self, (name, value): Field<'_>) {
+        self.is_malformed |= !is_token(name) || !is_text(value);
+        self.is_framing |= is_framing(name);
+    }
+}
+
+/// Fields as a recording has them.
+#[derive(Deserialize)]
+struct Recorded {
+    #[serde(with = "as_octets")]
+    octets: Vec<u8>,
+    count: u32,
+}
+
+impl From<Recorded> for Headers {
+    fn from(Recorded { octets, count }: Recorded) -> Self {
+        let mut headers = Self { octets, count, faults: Faults::default() };
+        headers.faults = headers.found_faults();
+        headers
+    }
 }
 
 /// A recording has octets as one body, and not as a list of numbers.
@@ -56,18 +92,32 @@ impl Headers {
     /// No fields.
     #[must_use]
     pub const fn new() -> Self {
-        Self { octets: Vec::new(), count: 0 }
+        Self::of(Vec::new())
+    }
+
+    const fn of(octets: Vec<u8>) -> Self {
+        Self { octets, count: 0, faults: Faults { is_malformed: false, is_framing: false } }
     }
 
     /// No fields, and room for so many octets of names and values; lengths below 128 take one more octet each.
     #[must_use]
     pub fn with_capacity(octets: usize) -> Self {
-        Self { octets: Vec::with_capacity(octets), count: 0 }
+        Self::of(Vec::with_capacity(octets))
     }
 
-    /// `count` fields as they came on the wire: the reader has walked through them.
-    pub(crate) fn from_wire(octets: &[u8], count: usize) -> Self {
-        Self { octets: octets.into(), count }
+    /// `count` fields as they came on the wire, at the front of `octets`, and what follows them; `None` if they are not
+    /// all there.
+    pub(crate) fn from_wire(octets: &[u8], count: u32) -> Option<(Self, &[u8])> {
+        let mut faults = Faults::default();
+        let mut rest = octets;
+        for _ in 0..count {
+            let (field, behind) = split_field(rest)?;
+            faults.note(field);
+            rest = behind;
+        }
+        let size = octets.len().saturating_sub(rest.len());
+        let octets = octets.get(..size).unwrap_or_default().into();
+        Some((Self { octets, count, faults }, rest))
     }
 
     /// The fields as they go on the wire, without their count.
@@ -77,17 +127,50 @@ impl Headers {
 
     /// Appends a field behind all others.
     pub fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        let value = value.as_ref();
-        self.begin(name.as_ref(), value.len());
+        let (name, value) = (name.as_ref(), value.as_ref());
+        self.faults.note((name, value));
+        self.begin(name, value.len());
         self.octets.extend_from_slice(value);
+    }
+
+    /// Appends all fields of `more` behind all others.
+    pub(crate) fn append(&mut self, more: &Self) {
+        self.octets.extend_from_slice(&more.octets);
+        self.count = self.count.saturating_add(more.count);
+        self.faults.is_malformed |= more.faults.is_malformed;
+        self.faults.is_framing |= more.faults.is_framing;
+    }
+
+    /// Whether each name is a token and each value text, so that they can be written as lines (RFC 9110 §5.1, §5.5).
+    pub(crate) const fn is_sound(&self) -> bool {
+        !self.faults.is_malformed
+    }
+
+    /// Whether a field frames a message on one connection; a length crosses as a number (RFC 9112 §6, §9.6).
+    pub(crate) const fn has_framing(&self) -> bool {
+        self.faults.is_framing
+    }
+
+    /// Octets that the fields take at most as lines, each with `: ` and a line end.
+    pub(crate) const fn lines_bytes_max(&self) -> usize {
+        self.octets.len().saturating_add(self.len().saturating_mul(2))
+    }
+
+    fn found_faults(&self) -> Faults {
+        let mut faults = Faults::default();
+        self.iter().for_each(|field| faults.note(field));
+        faults
     }
 
     /// Appends a field `name` with the first value of `of`, if there is one.
     pub(crate) fn push_copy(&mut self, name: &str, of: &str) {
         let mut fields = self.iter();
         let Some((_, value)) = fields.by_ref().find(|(n, _)| is_named(n, of)) else { return };
+        let mut faults = self.faults;
+        faults.note((name.as_bytes(), value));
         let end = self.octets.len().saturating_sub(fields.rest.len());
         let value = end.saturating_sub(value.len())..end;
+        self.faults = faults;
         self.begin(name.as_bytes(), value.len());
         self.octets.extend_from_within(value);
     }
@@ -139,6 +222,9 @@ impl Headers {
             from = end;
         }
         self.octets.truncate(to);
+        if self.faults != Faults::default() {
+            self.faults = self.found_faults();
+        }
     }
 
     /// Removes every field `name`.
@@ -167,7 +253,7 @@ impl Headers {
     /// The number of fields.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.count
+        self.count as usize
     }
 
     /// Whether there is no field.
@@ -198,6 +284,11 @@ impl fmt::Debug for Headers {
         }
         map.finish()
     }
+}
+
+/// Fields that frame a message on one connection.
+fn is_framing(name: &[u8]) -> bool {
+    ["content-length", "transfer-encoding", "connection"].iter().any(|framing| is_named(name, framing))
 }
 
 /// Names compare without case (RFC 9110 §5.1).

@@ -94,15 +94,11 @@ impl<'a> Reader<'a> {
     }
 
     fn headers(&mut self) -> Result<Headers, Misbehaviour> {
-        let count = usize::try_from(self.number()?).ok().filter(|count| *count <= FIELDS_MAX);
+        let count = u32::try_from(self.number()?).ok().filter(|count| *count as usize <= FIELDS_MAX);
         let count = count.ok_or(Misbehaviour::FrameMalformed)?;
-        let fields = self.rest;
-        for _ in 0..count {
-            self.octets()?;
-            self.octets()?;
-        }
-        let size = fields.len() - self.rest.len();
-        Ok(Headers::from_wire(fields.get(..size).unwrap_or_default(), count))
+        let (headers, rest) = Headers::from_wire(self.rest, count).ok_or(Misbehaviour::FrameMalformed)?;
+        self.rest = rest;
+        Ok(headers)
     }
 
     fn flag(&mut self) -> Result<bool, Misbehaviour> {

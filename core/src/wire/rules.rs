@@ -7,12 +7,9 @@
 use super::Opening;
 use super::head::FIELDS_MAX;
 use crate::error::HeadRefused;
-use crate::http1::{self, is_text, is_token, is_upgrade};
+use crate::http1::{self, is_text, is_upgrade};
 use crate::limits::BODY_LENGTH_MAX;
 use crate::message::{Headers, RequestHead, ResponseHead};
-
-/// Fields that frame a message on one connection; a length crosses as a number (RFC 9112 §6, §9.6).
-const FRAMING: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"connection"];
 
 /// Checks what a stream is opened for.
 pub(crate) fn check_opening(opening: &Opening) -> Result<(), HeadRefused> {
@@ -42,7 +39,7 @@ fn check_rest(headers: &Headers, length: Option<u64>) -> Result<(), HeadRefused>
 
 /// Checks a trailer section.
 pub(crate) fn check_fields(fields: &Headers) -> Result<(), HeadRefused> {
-    check(fields.iter().all(|(name, value)| is_token(name) && is_text(value)))?;
+    check(fields.is_sound())?;
     check_names(fields)
 }
 
@@ -51,13 +48,9 @@ fn check_names(fields: &Headers) -> Result<(), HeadRefused> {
     if fields.len() > FIELDS_MAX {
         return Err(HeadRefused::TooLarge);
     }
-    check(!fields.iter().any(|(name, _)| is_framing(name)))
+    check(!fields.has_framing())
 }
 
 const fn check(is_sound: bool) -> Result<(), HeadRefused> {
     if is_sound { Ok(()) } else { Err(HeadRefused::Malformed) }
-}
-
-fn is_framing(name: &[u8]) -> bool {
-    FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing))
 }

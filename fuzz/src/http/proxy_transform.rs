@@ -1,7 +1,7 @@
 //! F7: from a client's octets to a backend's.
 
 use bytes::{Bytes, BytesMut};
-use telephone_core::forward::{self, Observed, Scheme};
+use telephone_core::forward::{Observed, Scheme, Stamp};
 use telephone_core::http1::{Client, Closing, ServerEvent};
 use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, RequestHead};
@@ -59,10 +59,8 @@ fn stamp(head: &mut RequestHead) {
         head.headers.push(&b"Host"[..], &b"a"[..]);
     }
     let peer: std::net::IpAddr = PEER.parse().expect("an address");
-    forward::stamp(
-        &mut head.headers,
-        &Observed { peer: peer.into(), scheme: Scheme::Http, is_trusted: false },
-    );
+    Stamp::new(Observed { peer: peer.into(), scheme: Scheme::Http, is_trusted: false })
+        .put(&mut head.headers);
     let values = |name: &'static str| head.headers.all(name).collect::<Vec<_>>();
     assert_eq!(values("x-forwarded-for"), [PEER.as_bytes()]);
     assert_eq!(values("x-forwarded-proto"), [b"http"]);

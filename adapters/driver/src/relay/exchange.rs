@@ -9,7 +9,6 @@ use std::task::Poll;
 use bytes::Bytes;
 use telephone_core::cause::Cause;
 use telephone_core::error::{Reset, ResetCode, Touched};
-use telephone_core::forward::stamp;
 use telephone_core::http1::{AbortCause, RequestError};
 use telephone_core::limits::{DARK_TIME, REQUEST_ATTEMPTS_MAX};
 use telephone_core::message::RequestHead;
@@ -82,7 +81,7 @@ pub(super) async fn serve<R: Runtime>(
 ) -> ControlFlow<()> {
     let _in_flight = relay.exchanges.count();
     let mut account = Account::new(&request);
-    request.is_timed = stamp(&mut request.head.headers, &client.observed);
+    request.is_timed = client.stamp.put(&mut request.head.headers);
     account.is_timed = request.is_timed;
     let is_visit = rooms::is_visit(relay, &request.head);
     let entered = if is_visit { rooms::enter(relay, &mut request) } else { Ok(()) };

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use telephone_core::forward::{Observed, Scheme};
+use telephone_core::forward::{Observed, Scheme, Stamp};
 use telephone_core::http1::{Closing, RequestOrigin, Server, ServerEvent};
 use telephone_core::message::RequestHead;
 use telephone_core::time::Timestamp;
@@ -38,8 +38,7 @@ pub(super) struct Client<R: Runtime> {
     pub(super) connection: Connection<R::Socket>,
     pub(super) server: Server,
     pub(super) peer: SocketAddr,
-    /// What its requests are stamped with.
-    pub(super) observed: Observed,
+    pub(super) stamp: Stamp,
     pub(super) alarm: Alarm<R>,
     /// A request has come on it.
     has_asked: bool,
@@ -63,7 +62,7 @@ pub(super) async fn serve<R: Runtime>(
         connection,
         server,
         peer,
-        observed,
+        stamp: Stamp::new(observed),
         alarm,
         has_asked: false,
         listening: None,
