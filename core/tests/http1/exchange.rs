@@ -297,6 +297,7 @@ fn a_body_that_breaks_a_rule_under_a_running_response_resets() {
     line.feed(b"x\r\n");
     assert!(matches!(line.event(), Some(ServerEvent::Aborted(AbortCause::Body(RequestError::Malformed(_))))));
     assert_eq!(line.server.closing(), Closing::Reset);
+    assert!(!line.server.wants_read());
     assert!(!line.written().contains("0\r\n\r\n"));
 }
 
@@ -309,7 +310,9 @@ fn a_client_that_closes_between_requests_leaves_nothing() {
     assert!(!line.server.is_idle(), "the response is not written yet");
     line.written();
     assert!(line.server.is_idle());
+    assert!(line.server.wants_read());
     line.server.handle_eof();
+    assert!(!line.server.wants_read());
     assert_eq!(line.event(), None);
     assert_eq!(line.server.closing(), Closing::AfterOutput);
     line.server.handle_shutdown(NOW);

@@ -75,3 +75,27 @@ fn no_answer_reflects_what_was_sent() {
     assert!(answer.starts_with(b"HTTP/1.1 400 "));
     assert!(!answer.to_ascii_lowercase().windows(6).any(|part| part == b"canary"));
 }
+
+#[test]
+fn a_refused_head_request_gets_no_body() {
+    let served = serve([&b"HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"[..]]);
+    assert!(matches!(served.events.last(), Some(ServerEvent::Aborted(_))), "{:?}", served.events);
+    let answer = String::from_utf8(served.output).expect("answers are text");
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+    assert!(!answer.contains("Content-Length: 0"), "{answer}");
+}
+
+#[test]
+fn a_chunked_body_may_be_as_long_as_the_limit_and_no_longer() {
+    let (first, bound) = (999_990, 1_000_000);
+    for (second, is_fine) in [(bound - first, true), (bound - first + 1, false), (bound - first + 5, false)] {
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{first:x}\r\n");
+        let (first, second_octets) = (vec![b'x'; first], vec![b'y'; second]);
+        let size = format!("\r\n{second:x}\r\n");
+        let served = serve([head.as_bytes(), &first, size.as_bytes(), &second_octets, &b"\r\n0\r\n\r\n"[..]]);
+        let last = served.events.last().expect("an event");
+        let too_long = ServerEvent::Aborted(AbortCause::Body(RequestError::BodyTooLong));
+        assert_eq!(matches!(last, ServerEvent::End(_)), is_fine, "{second}");
+        assert_eq!(*last == too_long, !is_fine, "{second}");
+    }
+}

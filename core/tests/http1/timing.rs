@@ -48,6 +48,8 @@ fn a_kept_connection_may_idle_a_minute_and_then_has_ten_seconds_from_its_first_o
     server.respond(&response(200), true).expect("sendable");
     assert_eq!(server.poll_event(&mut input, NOW + SECOND), None);
     assert_eq!(server.poll_timeout(), Some(NOW + 61 * SECOND));
+    assert_eq!(server.poll_event(&mut input, NOW + 30 * SECOND), None);
+    assert_eq!(server.poll_timeout(), Some(NOW + 61 * SECOND), "to look again does not prolong it");
     input.extend_from_slice(b"G");
     assert_eq!(server.poll_event(&mut input, NOW + 50 * SECOND), None);
     assert_eq!(server.poll_timeout(), Some(NOW + 60 * SECOND));
@@ -168,4 +170,18 @@ fn a_timer_that_fires_early_changes_nothing() {
     assert_eq!(server.poll_event(&mut input, NOW + 9 * SECOND), None);
     assert_eq!(server.closing(), Closing::Open);
     assert_eq!(server.poll_timeout(), Some(NOW + 10 * SECOND));
+}
+
+#[test]
+fn the_rest_of_an_upload_that_trickles_behind_its_answer_ends_the_connection_and_not_the_answer() {
+    let (mut server, mut input) = server();
+    input.extend_from_slice(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+    assert!(server.poll_event(&mut input, NOW).is_some());
+    server.respond(&response(200), true).expect("sendable");
+    assert_eq!(server.poll_event(&mut input, NOW), None);
+    let late = server.poll_timeout().expect("a window");
+    server.handle_timeout(late);
+    assert_eq!(server.poll_event(&mut input, late), None, "the exchange is over");
+    assert!(taken(server.output()).starts_with(b"HTTP/1.1 200 "));
+    assert_eq!(server.closing(), Closing::AfterOutput);
 }
