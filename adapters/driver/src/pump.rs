@@ -7,6 +7,7 @@
 //!
 //! The public leg and the backend leg are this pump with the two halves of the core's codec.
 
+use std::cell::Cell;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -22,6 +23,14 @@ use crate::stream::{Arrived, StreamHandle};
 
 /// Octets gathered for a socket before it is written to.
 const GATHER_BYTES: usize = 64 * 1024;
+
+/// Room for things that arrived at once which a thread keeps: head, octets and end of a small answer fit many times.
+const ARRIVED_MAX: usize = 64;
+
+thread_local! {
+    /// Room for what is taken of a stream, empty between turns.
+    static ARRIVED: Cell<Vec<Arrived>> = const { Cell::new(Vec::new()) };
+}
 
 /// How an exchange ended.
 #[derive(Debug)]
@@ -53,8 +62,6 @@ pub(crate) struct Pump<'a, R: Runtime, S, C> {
     stream: &'a StreamHandle,
     /// The connection's, which outlives the exchange: most deadlines move back before they come.
     alarm: &'a mut Alarm<R>,
-    /// What was taken of the stream; empty between turns.
-    arrived: Vec<Arrived>,
     /// Octets from the socket that the stream has not taken yet.
     held: Bytes,
     /// When the task was woken.
@@ -96,7 +103,6 @@ where
             codec,
             stream,
             alarm,
-            arrived: Vec::new(),
             held: Bytes::new(),
             now: Timestamp::ZERO,
             is_eof: false,
@@ -259,16 +265,18 @@ where
     fn gather(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Result<bool, Ended<C::Lost>> {
         let is_open = !self.is_outbound_done && self.codec.wants_octets();
         let room = GATHER_BYTES.saturating_sub(self.codec.output().len());
-        let look = self.stream.poll_all(if is_open { room } else { 0 }, &mut self.arrived, cx);
+        let mut arrived = ARRIVED.take();
+        let look = self.stream.poll_all(if is_open { room } else { 0 }, &mut arrived, cx);
         if let Some(reset) = look.stopped.filter(|_| !self.is_stopped) {
             self.on_stopped(reset)?;
         }
-        let mut arrived = std::mem::take(&mut self.arrived);
         for one in arrived.drain(..) {
             *turn = Turn::Moved;
             self.on_arrived(one)?;
         }
-        self.arrived = arrived;
+        if arrived.capacity() <= ARRIVED_MAX {
+            ARRIVED.set(arrived);
+        }
         // Without room nothing was looked for.
         Ok(is_open && !self.is_outbound_done && (room == 0 || look.has_more))
     }

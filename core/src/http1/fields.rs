@@ -41,7 +41,7 @@ pub(super) struct Fields<'a> {
     /// The last `Transfer-Encoding`, untrimmed, and how many there were.
     coding: Option<&'a [u8]>,
     codings: usize,
-    /// What `Connection` names, but for what follows.
+    /// What `Connection` names, but for what is told below.
     named: Vec<&'a [u8]>,
     pub(super) has_close: bool,
     pub(super) has_keep_alive: bool,
@@ -225,10 +225,15 @@ impl<'a> Fields<'a> {
             if !is_token(option) {
                 return Err(Malformed::ConnectionOption);
             }
-            self.has_close |= option.eq_ignore_ascii_case(b"close");
-            self.has_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-            self.has_upgrade |= option.eq_ignore_ascii_case(b"upgrade");
-            self.named.push(option);
+            // Fields of the names of the first two never are end-to-end.
+            if option.eq_ignore_ascii_case(b"keep-alive") {
+                self.has_keep_alive = true;
+            } else if option.eq_ignore_ascii_case(b"upgrade") {
+                self.has_upgrade = true;
+            } else {
+                self.has_close |= option.eq_ignore_ascii_case(b"close");
+                self.named.push(option);
+            }
         }
         Ok(())
     }

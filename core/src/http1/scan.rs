@@ -29,14 +29,14 @@ pub(super) const fn is_token_octet(octet: u8) -> bool {
         )
 }
 
-/// [`is_token_octet`] of every octet: each name of each head is looked at several times on its way.
-const TOKEN_OCTETS: [bool; 256] = {
-    let mut table = [false; 256];
+/// 1 for each octet that [`is_token_octet`]: each name of each head is looked at several times on its way.
+const TOKEN_OCTETS: [u8; 256] = {
+    let mut table = [0; 256];
     let mut octet = 0_u8;
     loop {
         #[allow(clippy::indexing_slicing, reason = "an octet is below 256, and const code has no `get_mut`")]
         let slot = &mut table[octet as usize];
-        *slot = is_token_octet(octet);
+        *slot = is_token_octet(octet) as u8;
         if octet == u8::MAX {
             break table;
         }
@@ -48,7 +48,7 @@ const TOKEN_OCTETS: [bool; 256] = {
 pub(crate) fn is_token(text: &[u8]) -> bool {
     // Without an early end: most are sound, and short.
     let is_sound = |octet: &u8| TOKEN_OCTETS.get(usize::from(*octet)).copied().unwrap_or_default();
-    !text.is_empty() && text.iter().fold(true, |so_far, octet| so_far & is_sound(octet))
+    !text.is_empty() && text.iter().fold(1, |so_far, octet| so_far & is_sound(octet)) == 1
 }
 
 /// Whether `octet` may stand in a field value or a reason phrase: no control but HTAB, obs-text allowed
@@ -59,7 +59,11 @@ const fn is_text_octet(octet: u8) -> bool {
 
 /// Whether `text` may be sent as a field value or a reason phrase.
 pub(crate) fn is_text(text: &[u8]) -> bool {
-    text_run(text) == text.len()
+    let Some(last) = text.last_chunk() else { return text.iter().all(|octet| is_text_octet(*octet)) };
+    // The last eight may be looked at a second time in part: that costs less than one by one.
+    let (eights, _) = text.as_chunks();
+    let has_controls = eights.iter().chain([last]).any(|eight| controls(u64::from_le_bytes(*eight)) != 0);
+    !has_controls || text_run(text) == text.len()
 }
 
 /// How much of a section is read before it is refused.
@@ -250,6 +254,19 @@ mod tests {
             (b"a\r\nb\r\nc\r\nd\r\n", Err(Malformed::TooManyFields)),
         ] {
             assert_eq!(scan(section, 20), said, "{}", section.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_text_is_judged_to_its_last_octet_however_long_it_is() {
+        for length in 0..40 {
+            let text = [b"\ta\xff ", &[b'x'; 36][..]].concat()[..length].to_vec();
+            assert!(is_text(&text), "{length}");
+            for place in 0..length {
+                let mut broken = text.clone();
+                broken[place] = b'\r';
+                assert!(!is_text(&broken), "{length}: {place}");
+            }
         }
     }
 

@@ -14,6 +14,7 @@
 mod balance;
 mod budget;
 mod credit;
+mod heads;
 mod life;
 mod link;
 mod liveness;

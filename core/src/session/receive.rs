@@ -1,9 +1,9 @@
 //! Inputs: messages, activity, disconnects, time.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use bytes::Bytes;
 
+use super::heads::Heads;
 use super::liveness::Timer;
 use super::stream::{Preface, RecvHalf, RecvState, SendHalf, Stream};
 use super::{Accepted, Event, Grant, LinkId, Phase, Role, Session, StreamId};
@@ -276,7 +276,7 @@ impl Session {
                 if !end {
                     recv.grant.declare(head.length, &mut self.ledger, &self.config.limits);
                 }
-                Preface::Heads(VecDeque::new())
+                Preface::Heads(Heads::default())
             }
             Opening::Tcp { .. } => Preface::Said,
         };

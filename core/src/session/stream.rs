@@ -1,10 +1,10 @@
 //! One stream as a session keeps it: two halves that end independently.
 
-use alloc::collections::VecDeque;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::credit::Grant;
+use super::heads::Heads;
 use crate::error::{Reset, ResetCode};
 use crate::limits::{INTERIM_RESPONSES_MAX, SEND_BUFFER_BYTES};
 use crate::message::{Headers, ResponseHead};
@@ -17,7 +17,7 @@ pub(super) enum Preface {
     /// The opener's open frame, not sent yet.
     Open(Opening),
     /// The acceptor's heads that are not sent yet: interim ones and at most one final.
-    Heads(VecDeque<ResponseHead>),
+    Heads(Heads),
     /// Nothing.
     Said,
 }
@@ -182,7 +182,7 @@ pub(super) enum RecvState {
 /// The peer's direction of a stream: heads, then octets, then one ending.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct RecvHalf {
-    pub(super) heads: VecDeque<ResponseHead>,
+    pub(super) heads: Heads,
     pub(super) interims: usize,
     /// Octets may come: the head is here, or the kind of stream has none.
     pub(super) has_head: bool,
@@ -196,7 +196,7 @@ pub(super) struct RecvHalf {
 impl RecvHalf {
     pub(super) fn new(grant: Grant, has_head: bool) -> Self {
         Self {
-            heads: VecDeque::new(),
+            heads: Heads::default(),
             interims: 0,
             has_head,
             buffer: ByteQueue::new(),

@@ -14,6 +14,7 @@ use telephone_core::session::{Event, LinkId, Role, SessionConfig};
 use telephone_core::time::Timestamp;
 use telephone_core::wire::{Opening, Profile, Resume, Welcome};
 
+use super::crew::{Crew, Request};
 use super::dial::{self, DialError, Established, Wanted};
 use super::parting::{Asked, Parting};
 use super::{Config, ServeError, SharedStatus, raw};
@@ -30,7 +31,7 @@ use crate::status::State;
 pub(super) struct Line<R: Runtime, L> {
     pub(super) runtime: R,
     pub(super) config: Arc<Config>,
-    pub(super) leg: Arc<L>,
+    pub(super) crew: Arc<Crew<R, L>>,
     pub(super) url: PlugboardUrl,
     /// Where the other lines of the telephone dial.
     pub(super) others: Vec<PlugboardUrl>,
@@ -416,12 +417,7 @@ impl<R: Runtime, L: Leg> Line<R, L> {
                 while let Some((opening, stream)) = session.accept() {
                     self.status.count_request();
                     match opening {
-                        Opening::Http { mount, head } => {
-                            let leg = self.leg.clone();
-                            // Boxed, for a runtime moves what it is given several times.
-                            self.runtime
-                                .spawn(Box::pin(async move { leg.serve(&mount, head, stream).await }));
-                        }
+                        Opening::Http { mount, head } => self.crew.serve(Request { mount, head, stream }),
                         Opening::Tcp { mount, from } => match self.config.raw.get(&mount[..]).cloned() {
                             Some(service) => {
                                 let tells_peer = self.config.tells_peer;

@@ -2,6 +2,7 @@
 
 mod builder;
 mod connect;
+mod crew;
 mod dial;
 mod embed;
 mod line;
@@ -33,6 +34,7 @@ use crate::status::Status;
 use crate::token::TokenSource;
 pub use builder::{BuildError, TelephoneBuilder};
 pub use connect::ConnectError;
+use crew::Crew;
 pub use embed::EmbedError;
 use line::Line;
 pub use probe::{Certificate, NotUpgraded, Probe, ProbeError, TlsFault, Tried, Upgraded};
@@ -120,7 +122,7 @@ impl<R: Runtime> Telephone<R> {
     fn new<L: Leg>(runtime: R, config: Config, urls: Vec<PlugboardUrl>, leg: L) -> Self {
         let status = Arc::new(SharedStatus::new(&urls));
         let (shutdown, stop) = (Arc::<Flag>::default(), Arc::<Flag>::default());
-        let (config, leg) = (Arc::new(config), Arc::new(leg));
+        let (config, crew) = (Arc::new(config), Arc::new(Crew::new(runtime.clone(), leg)));
         let others = |of: usize| -> Vec<PlugboardUrl> {
             urls.iter().enumerate().filter(|(index, _)| *index != of).map(|(_, url)| url.clone()).collect()
         };
@@ -132,7 +134,7 @@ impl<R: Runtime> Telephone<R> {
                 others: others(index),
                 runtime: runtime.clone(),
                 config: config.clone(),
-                leg: leg.clone(),
+                crew: crew.clone(),
                 url,
                 index,
                 status: status.clone(),

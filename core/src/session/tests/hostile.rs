@@ -188,7 +188,7 @@ impl Victim {
         assert!(unread <= 8000 + 100 * self.session.streams.len());
         let unsaid: usize = streams.clone().map(|stream| stream.send.buffer.len()).sum();
         assert!(unsaid <= SEND_BUFFER_BYTES * self.session.streams.len());
-        assert!(streams.clone().all(|stream| stream.recv.heads.len() <= 9));
+        assert!(streams.clone().all(|stream| stream.recv.heads.clone().iter_mut().count() <= 9));
         assert!(self.session.news.len() <= 8);
         assert!(self.session.to_send.len() + self.session.control.len() <= 4 * (self.held.len() + 12));
         let bound = self.asked + 10 * self.heard;
