@@ -168,10 +168,8 @@ impl<'a> Replay<'a> {
                     outcome.inputs += 1;
                     witness.on_input(outcome.inputs, &input, TraceHash::from_number(trace));
                     input.apply(&mut self.recorded);
-                    if let Some(tape) = self.recorded.tape()
-                        && let Some(last) = tape.last()
-                    {
-                        witness.on_output(last, tape.trace());
+                    if let Some(last) = self.recorded.take_last() {
+                        witness.on_output(&last, self.trace());
                     }
                 }
                 Ok(Record::End { trace }) => {

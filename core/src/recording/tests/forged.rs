@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use super::super::format::Record;
 use super::super::pack::{pack, unpack};
-use super::super::{Ending, Input, NotARecording, Outcome, Replay};
+use super::super::{Ending, Input, NotARecording, Outcome, Output, Replay};
+use super::Seen;
 use super::world::record;
 use crate::session::LinkId;
 use crate::time::Timestamp;
@@ -106,6 +107,18 @@ fn moments_in_another_century_are_damage() {
     };
     assert_eq!(ending(latest), Ok((Ending::Torn, 1)));
     assert_eq!(ending(latest + Duration::from_micros(1)), Ok((Ending::Damaged, 0)));
+}
+
+/// A link takes what there is, and then there is nothing: nobody records that.
+#[test]
+fn nothing_comes_of_an_input_that_was_not_worth_a_record() {
+    let (segment, link) = beginning();
+    let mut seen = Seen::default();
+    let inputs =
+        [Input::Transmit { link, now: Timestamp::ZERO }, Input::Transmit { link, now: Timestamp::ZERO }];
+    let segment = with_inputs(&segment, &inputs);
+    Replay::new(&segment).expect("its beginning is whole").run(&mut seen);
+    assert!(matches!(seen.outputs[..], [Output::Message(Some(_)), Output::Nothing]), "{:?}", seen.outputs);
 }
 
 /// With any other it is more than can be counted.
