@@ -9,6 +9,7 @@ mod generate;
 mod http;
 mod input;
 mod memory;
+mod recording;
 mod reference;
 mod session;
 mod target;
@@ -16,6 +17,7 @@ mod target;
 pub use frames::{frame_decode, frame_round_trip, json_decode};
 pub use http::{chunked_body, proxy_transform, request_head, response};
 pub use input::{plugboard_input, telephone_input};
+pub use recording::recording;
 pub use session::{session_hostile, session_pair};
 pub use target::target;
 pub use telephone_sim::run as world;
@@ -31,6 +33,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("json_decode", json_decode),
     ("plugboard_input", plugboard_input),
     ("proxy_transform", proxy_transform),
+    ("recording", recording),
     ("request_head", request_head),
     ("response", response),
     ("session_hostile", session_hostile),

@@ -76,5 +76,6 @@ replays! {
     targets_lead_to_one_mount_however_they_are_read: "target",
     a_telephone_survives_any_plugboard: "telephone_input",
     a_plugboard_survives_any_telephone_and_any_client: "plugboard_input",
+    recordings_are_replayed_as_they_were_or_the_damage_is_told: "recording",
     a_whole_world_keeps_every_law: "world",
 }

@@ -20,7 +20,7 @@ use super::pack::{pack, unpack};
 use super::plain::{self, Bounds};
 use super::{Ending, Input, NotARecording};
 use crate::error::Misbehaviour;
-use crate::session::{Session, SessionConfig};
+use crate::session::{Session, SessionConfig, is_sound_time};
 use crate::time::Timestamp;
 use crate::wire::varint;
 
@@ -126,7 +126,7 @@ pub(super) fn open(segment: &[u8]) -> Result<Opened<'_>, NotARecording> {
     let (packed, rest) = split_item(rest, HEADER_BOUNDS).map_err(|_| NotARecording::Damaged)?;
     let header: Header = read(packed, HEADER_BOUNDS).ok_or(NotARecording::Damaged)?;
     let is_sound = match &header.start {
-        Start::New { config, .. } => config.is_sound(),
+        Start::New { config, now } => config.is_sound() && is_sound_time(*now),
         Start::Snapshot(session) => session.is_sound(),
     };
     if is_sound { Ok(Opened { about, header, rest }) } else { Err(NotARecording::Damaged) }
@@ -144,9 +144,17 @@ fn split_line(rest: &[u8]) -> Option<(u32, &str, &[u8])> {
 /// read.
 pub(super) fn next(rest: &mut &[u8]) -> Result<Record, Ending> {
     let (packed, behind) = split_item(rest, RECORD_BOUNDS)?;
-    let record = read(packed, RECORD_BOUNDS).ok_or(Ending::Damaged)?;
+    let record = read(packed, RECORD_BOUNDS).filter(is_sound).ok_or(Ending::Damaged)?;
     *rest = behind;
     Ok(record)
+}
+
+/// Whether a session can take what was read from a file.
+fn is_sound(record: &Record) -> bool {
+    match record {
+        Record::Input { input, .. } => input.now().is_none_or(is_sound_time),
+        Record::Panicked | Record::End { .. } | Record::Stopped { .. } => true,
+    }
 }
 
 /// Splits an item with these bounds from what follows it. One whose length nobody writes was not cut

@@ -52,6 +52,11 @@ impl Recorded {
         self.tape.as_deref()
     }
 
+    /// As [`Tape::take_last`].
+    pub(super) fn take_last(&mut self) -> Option<Output> {
+        self.tape.as_mut()?.take_last()
+    }
+
     /// Throws the tape away, with all that is on it: the session never came to anything.
     pub fn discard_tape(&mut self) {
         if let Some(tape) = self.tape.take() {

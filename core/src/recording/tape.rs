@@ -93,10 +93,10 @@ impl Tape {
         Self { deck: Deck::Replaying(Output::Nothing), trace, is_applying: false }
     }
 
-    /// What came of the last input while a recording is replayed.
-    pub(super) const fn last(&self) -> Option<&Output> {
-        match &self.deck {
-            Deck::Replaying(last) => Some(last),
+    /// What came of the last input while a recording is replayed: nothing, if it was not worth a record.
+    pub(super) const fn take_last(&mut self) -> Option<Output> {
+        match &mut self.deck {
+            Deck::Replaying(last) => Some(core::mem::replace(last, Output::Nothing)),
             Deck::Recording(_) | Deck::Over => None,
         }
     }

@@ -1,5 +1,6 @@
 //! Random use of two recorded sessions, replayed from each segment on.
 
+mod forged;
 mod memory;
 mod redaction;
 mod world;

@@ -7,6 +7,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Role;
+use super::snapshot::TIME_MAX;
 use crate::limits::{FAREWELL_TIME, SessionLimits, TOKEN_GRACE};
 use crate::random::Random;
 use crate::time::{Timestamp, earliest};
@@ -83,6 +84,12 @@ impl Liveness {
 
     pub(super) const fn round_trip(&self) -> Option<Duration> {
         self.round_trip
+    }
+
+    /// Whether a session that is over, or is not, goes on from what was read from a file.
+    pub(super) fn is_sound(&self, is_over: bool) -> bool {
+        // A last word that never goes out, of a session that waits for its next link, would be due without end.
+        self.round_trip.is_none_or(|time| time <= TIME_MAX) && (is_over || self.farewell_until.is_none())
     }
 
     /// Whether the token ran out.
@@ -249,6 +256,17 @@ fn jittered(random: &mut Random, interval: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_last_word_of_a_session_that_goes_on_is_refused_and_so_is_an_endless_round_trip() {
+        let mut liveness = Liveness::new(1, &SessionLimits::default(), Timestamp::ZERO);
+        liveness.round_trip = Some(TIME_MAX);
+        assert!(liveness.is_sound(false));
+        liveness.farewell_until = Some(Timestamp::ZERO);
+        assert!(liveness.is_sound(true) && !liveness.is_sound(false));
+        liveness.round_trip = Some(TIME_MAX + Duration::from_nanos(1));
+        assert!(!liveness.is_sound(true));
+    }
 
     #[test]
     fn ten_thousand_tokens_that_were_issued_together_are_not_renewed_together() {

@@ -46,6 +46,7 @@ pub use link::{CannotResume, LinkId};
 use liveness::Liveness;
 use orders::DueOrders;
 use positions::{Received, Sent};
+pub(crate) use snapshot::is_sound_time;
 use stream::{Preface, RecvHalf, SendHalf, Stream};
 pub use types::{Accepted, Event, OpenError, Role, SessionConfig, SessionStats};
 pub use views::{Incoming, RecvStream, SendStream, Stopped};

@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
+use super::snapshot::COUNT_MAX;
 use crate::limits::{ACK_BYTES, ACK_DELAY, SessionLimits};
 use crate::time::Timestamp;
 use crate::wire::varint;
@@ -109,13 +110,14 @@ impl Sent {
         if is_news && self.is_full() {
             self.octets_max = self.octets_max.saturating_mul(2).min(limits.replay_bytes_max);
         }
-        while self.acknowledged < position {
+        while self.acknowledged < position
+            && let Some(kept) = self.ring.pop_front()
+        {
             self.acknowledged += 1;
-            if let Some(kept) = self.ring.pop_front() {
-                self.octets -= kept.weight();
-                self.next = self.next.saturating_sub(1);
-            }
+            self.octets -= kept.weight();
+            self.next = self.next.saturating_sub(1);
         }
+        self.acknowledged = self.acknowledged.max(position);
         if self.ring.is_empty() {
             // A session that has nothing under way keeps no memory for it.
             self.ring.shrink_to(8);
@@ -143,8 +145,8 @@ impl Sent {
     pub(super) fn is_sound(&self) -> bool {
         let unacknowledged = self.position.checked_sub(self.acknowledged);
         let is_kept_whole = unacknowledged.is_some_and(|count| self.ring.len() as u64 <= count);
-        let is_countable = unacknowledged.is_some_and(|count| count <= u64::from(u32::MAX));
         let octets: usize = self.ring.iter().map(Kept::weight).sum();
+        let is_countable = self.position <= COUNT_MAX;
         is_kept_whole && is_countable && self.octets == octets && self.next <= self.ring.len()
     }
 
@@ -186,6 +188,11 @@ impl Received {
 
     pub(super) const fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Whether a session goes on from what was read from a file.
+    pub(super) const fn is_sound(&self) -> bool {
+        self.position <= COUNT_MAX && self.octets_owed as u64 <= COUNT_MAX
     }
 
     /// A numbered message of so many octets arrived.
@@ -367,11 +374,28 @@ mod tests {
         cases[2].octets += 1;
         cases[3].octets -= 1;
         cases[4].next = 4;
-        cases[5].position = 1 << 32;
+        cases[5].position = COUNT_MAX + 1;
         for (case, sent) in cases.iter().enumerate() {
             assert!(!sent.is_sound(), "{case}");
         }
-        assert!(Sent { position: u64::from(u32::MAX), ..sound }.is_sound());
+        assert!(Sent { position: COUNT_MAX, ..sound }.is_sound());
+    }
+
+    #[test]
+    fn counts_of_what_arrived_that_are_about_to_run_over_are_found() {
+        let received = |position, octets_owed| Received { position, octets_owed, ..Received::new(true) };
+        assert!(received(COUNT_MAX, COUNT_MAX as usize).is_sound());
+        assert!(!received(COUNT_MAX + 1, 0).is_sound() && !received(0, COUNT_MAX as usize + 1).is_sound());
+    }
+
+    /// A forged recording may claim that the peer acknowledged more than there is time to count.
+    #[test]
+    fn an_acknowledgement_takes_no_longer_than_what_is_kept() {
+        let limits = limits(1000, 1000);
+        let mut sent = Sent { position: COUNT_MAX, ..sent(&limits, &[1, 2]) };
+        assert_eq!(sent.acknowledge(COUNT_MAX - 1, &limits), Some(true));
+        assert_eq!((sent.octets(), sent.is_settled()), (0, true));
+        assert!(sent.can_resume(COUNT_MAX - 1) && !sent.can_resume(COUNT_MAX - 2));
     }
 
     #[test]

@@ -27,7 +27,8 @@ impl Session {
         if !is_current || matches!(self.phase, Phase::Closing(_)) {
             return;
         }
-        self.stats.bytes_received += size as u64;
+        // A forged recording may claim any size.
+        self.stats.bytes_received = self.stats.bytes_received.saturating_add(size as u64);
         self.ledger.shrink(&self.config.limits, now);
         if let Err(misbehaviour) = self.on_message(message, size, now) {
             self.misbehave(misbehaviour, now);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::credit::Grant;
 use super::heads::Heads;
+use super::snapshot::COUNT_MAX;
 use crate::error::{Reset, ResetCode};
 use crate::limits::{INTERIM_RESPONSES_MAX, SEND_BUFFER_BYTES};
 use crate::message::{Headers, ResponseHead};
@@ -283,6 +284,11 @@ impl Stream {
             news: News::default(),
             is_released: false,
         }
+    }
+
+    /// Whether a session goes on from what was read from a file.
+    pub(super) const fn is_sound(&self) -> bool {
+        self.send.interims as u64 <= COUNT_MAX && self.recv.interims as u64 <= COUNT_MAX
     }
 
     /// Whether its open frame was sent, by either end.

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use core::time::Duration;
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::limits::SessionLimits;
-use telephone_core::session::{LinkId, Role, Session, SessionConfig, StreamId};
+use telephone_core::recording::{Recorded, Tape};
+use telephone_core::session::{LinkId, Role, SessionConfig, StreamId};
 use telephone_core::time::Timestamp;
 use telephone_core::wire::{Profile, Settings};
 
@@ -17,13 +18,15 @@ pub(crate) const GIVEN_UP: Reset = Reset { code: ResetCode::TimedOut, touched: T
 #[derive(Debug)]
 pub(crate) struct End {
     pub(crate) role: Role,
-    pub(crate) session: Session,
+    pub(crate) session: Recorded,
     pub(super) tap: Tap,
     /// The streams that the application holds: opened, or accepted, and not released.
     pub(crate) held: Vec<StreamId>,
     /// The link that it was given last.
     pub(crate) link: Option<LinkId>,
     pub(super) limits: SessionLimits,
+    /// What it said last.
+    pub(crate) last_said: Option<Bytes>,
 }
 
 impl End {
@@ -32,8 +35,30 @@ impl End {
         Self::at(Timestamp::ZERO, role, limits, peer, window)
     }
 
+    /// An end that is recorded from its beginning on, if it has a tape.
+    pub(super) fn recorded(
+        tape: Option<Tape>,
+        role: Role,
+        limits: &SessionLimits,
+        peer: &SessionLimits,
+        window: Duration,
+    ) -> Self {
+        Self::make(tape, Timestamp::ZERO, role, limits, peer, window)
+    }
+
     /// An end whose first link is up from `now` on.
     pub(crate) fn at(
+        now: Timestamp,
+        role: Role,
+        limits: &SessionLimits,
+        peer: &SessionLimits,
+        window: Duration,
+    ) -> Self {
+        Self::make(None, now, role, limits, peer, window)
+    }
+
+    fn make(
+        tape: Option<Tape>,
         now: Timestamp,
         role: Role,
         limits: &SessionLimits,
@@ -48,10 +73,10 @@ impl End {
             seed: 1,
             resume_window: window,
         };
-        let session = Session::new(config, now);
+        let session = Recorded::new(config, now, tape);
         let link = session.link();
         let tap = Tap::new(role, limits, peer);
-        Self { role, session, tap, held: Vec::new(), link, limits: limits.clone() }
+        Self { role, session, tap, held: Vec::new(), link, limits: limits.clone(), last_said: None }
     }
 
     /// The session goes on over a new link, behind so many of its messages.
@@ -70,6 +95,7 @@ impl End {
         let received = self.session.position();
         let message = self.session.poll_transmit(self.link?, now)?;
         self.tap.say(&message, received);
+        self.last_said = Some(message.clone());
         Some(message)
     }
 

@@ -10,6 +10,7 @@ mod tap;
 pub(crate) use apply::End;
 pub use hostile::session_hostile;
 pub use pair::session_pair;
+pub(crate) use pair::used_pair;
 
 use bytes::Bytes;
 use telephone_core::limits::SessionLimits;

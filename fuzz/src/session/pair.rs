@@ -7,9 +7,10 @@ use core::time::Duration;
 use telephone_core::error::{CloseReason, LeaveCode, ResetCode};
 use telephone_core::message::Headers;
 use telephone_core::random::Random;
+use telephone_core::recording::Tape;
 use telephone_core::session::{Event, Incoming, Role, StreamId};
 use telephone_core::time::Timestamp;
-use telephone_core::wire::Opening;
+use telephone_core::wire::{Move, Opening};
 
 use super::apply::{End, GIVEN_UP};
 use super::rules::Stage;
@@ -21,6 +22,8 @@ const STEPS_MAX: usize = 80;
 /// Turns in which everything must be said, whatever the limits.
 const TURNS_MAX: usize = 20_000;
 const RESUME_WINDOW: Duration = Duration::from_secs(30);
+/// Longer than any run.
+const TOKEN_LIFE: Duration = Duration::from_secs(1 << 20);
 
 /// F3: a seed, which draws limits, and steps of three octets each: which end, what, and a number. What is
 /// delivered is a prefix of what was sent, an end is delivered if and only if all before it was (I8, I9); what is
@@ -28,12 +31,8 @@ const RESUME_WINDOW: Duration = Duration::from_secs(30);
 /// conserved (I12), nothing waits for ever (I14), and in the end nothing is left (I38).
 pub fn session_pair(data: &[u8]) {
     let Some((seed, steps)) = data.split_first_chunk::<2>() else { return };
-    let mut world = World::new(u64::from(u16::from_le_bytes(*seed)));
-    for step in steps.chunks_exact(3).take(STEPS_MAX) {
-        let end = usize::from(step[0] & 1);
-        world.act(end, step[0] >> 1, u16::from_le_bytes([step[1], step[2]]));
-        world.check();
-    }
+    let mut world = World::new(*seed, [None, None]);
+    world.act_all(steps);
     world.finish();
     world.assert_delivered();
     while world.ends.iter().any(|end| !end.held.is_empty()) {
@@ -44,6 +43,14 @@ pub fn session_pair(data: &[u8]) {
         world.finish();
     }
     world.ends.iter().for_each(|end| assert_empty(&end.session));
+}
+
+/// Two ends after a seed and steps as those of [`session_pair`], recorded by these tapes.
+pub(crate) fn used_pair(data: &[u8], tapes: [Tape; 2]) -> [End; 2] {
+    let (seed, steps) = data.split_first_chunk::<2>().unwrap_or((&[0; 2], &[]));
+    let mut world = World::new(*seed, tapes.map(Some));
+    world.act_all(steps);
+    world.ends
 }
 
 /// What one direction of a stream came to, as the applications see it.
@@ -72,13 +79,13 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
-        let mut random = Random::new(seed);
+    fn new(seed: [u8; 2], [telephone, plugboard]: [Option<Tape>; 2]) -> Self {
+        let mut random = Random::new(u64::from(u16::from_le_bytes(seed)));
         let limits = [swarm(&mut random), swarm(&mut random)];
         let window = if random.up_to(2) == 0 { Duration::ZERO } else { RESUME_WINDOW };
         let ends = [
-            End::new(Role::Telephone, &limits[0], &limits[1], window),
-            End::new(Role::Plugboard, &limits[1], &limits[0], window),
+            End::recorded(telephone, Role::Telephone, &limits[0], &limits[1], window),
+            End::recorded(plugboard, Role::Plugboard, &limits[1], &limits[0], window),
         ];
         Self {
             ends,
@@ -89,6 +96,14 @@ impl World {
             window,
             has_left: false,
             is_late: false,
+        }
+    }
+
+    fn act_all(&mut self, steps: &[u8]) {
+        for step in steps.chunks_exact(3).take(STEPS_MAX) {
+            let end = usize::from(step[0] & 1);
+            self.act(end, step[0] >> 1, u16::from_le_bytes([step[1], step[2]]));
+            self.check();
         }
     }
 
@@ -132,6 +147,8 @@ impl World {
             (29, _) => {
                 self.resume_plugboard();
             }
+            (30, _) => self.ask(end, arg),
+            (31, _) => self.follow_events(end),
             (_, _) => {}
         }
     }
@@ -153,6 +170,20 @@ impl World {
         self.flow(accepted.id, false).has_final_head = matches!(accepted.opening, Opening::Tcp { .. });
         self.ends[end].held.push(accepted.id);
         true
+    }
+
+    /// What concerns the session as a whole.
+    fn ask(&mut self, end: usize, arg: u16) {
+        let session = &mut self.ends[end].session;
+        match arg % 7 {
+            0 => session.authorize(Some(TOKEN_LIFE), self.now),
+            1 => session.renew(Bytes::from_static(b"a.b.c")),
+            2 => session.confirm_renewal(Some(TOKEN_LIFE), self.now),
+            3 => session.ask_stats(self.now),
+            4 => session.ask_to_move(Move { within_ms: u64::from(arg), url: Some("ws://a".into()) }),
+            5 => session.confirm_move(),
+            _ => session.tell_scope(vec!["/a".into()]),
+        }
     }
 
     fn transmit(&mut self, end: usize) {
