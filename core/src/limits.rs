@@ -194,6 +194,8 @@ pub struct RouterLimits {
     pub remember_time: Duration,
     /// Requests that may be given to another session each second, beside one for each [`RETRY_COST`].
     pub retries: u64,
+    /// Retries that may come at once, when none came for long: as many requests as a session that is lost may have.
+    pub retries_kept: u64,
 }
 
 impl Default for RouterLimits {
@@ -208,6 +210,7 @@ impl Default for RouterLimits {
             remembered: 10_000,
             remember_time: Duration::from_secs(10 * 60),
             retries: 10,
+            retries_kept: 1_024,
         }
     }
 }
@@ -243,8 +246,6 @@ pub const DARK_TIME: Duration = Duration::from_secs(1);
 pub const REQUEST_ATTEMPTS_MAX: u32 = 3;
 /// Requests that pay for giving one of them to another session.
 pub const RETRY_COST: u64 = 5;
-/// Retries that may come at once, when none came for long: as many requests as a session that is lost may have.
-pub const RETRIES_KEPT: u64 = 1_024;
 /// How long what is in flight may take to finish after a telephone was told to end. (L13)
 pub const DRAIN_TIME: Duration = Duration::from_secs(30);
 
