@@ -228,6 +228,8 @@ pub const REDIAL_GOOD_AFTER: Duration = Duration::from_secs(60);
 pub const REDIAL_FORBIDDEN_DELAY: Duration = Duration::from_secs(60);
 /// The longest `Retry-After` of a relay that is believed. (L12)
 pub const REDIAL_RETRY_AFTER_MAX: Duration = Duration::from_secs(5 * 60);
+/// The longest resume window of a plugboard that is believed: none can be told to offer a longer one.
+pub const RESUME_WINDOW_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest interval over which a plugboard that leaves may spread its telephones' dials. (L13)
 pub const MOVE_WITHIN_MAX: Duration = Duration::from_secs(60);
 /// The mean gap between attempts that come without end. (I41)
