@@ -194,6 +194,8 @@ pub struct RouterLimits {
     pub remember_time: Duration,
     /// Requests that may be given to another session each second, beside one for each [`RETRY_COST`].
     pub retries: u64,
+    /// Retries that may come at once, when none came for long: as many requests as a session that is lost may have.
+    pub retries_kept: u64,
 }
 
 impl Default for RouterLimits {
@@ -208,6 +210,7 @@ impl Default for RouterLimits {
             remembered: 10_000,
             remember_time: Duration::from_secs(10 * 60),
             retries: 10,
+            retries_kept: 1_024,
         }
     }
 }
@@ -225,6 +228,8 @@ pub const REDIAL_GOOD_AFTER: Duration = Duration::from_secs(60);
 pub const REDIAL_FORBIDDEN_DELAY: Duration = Duration::from_secs(60);
 /// The longest `Retry-After` of a relay that is believed. (L12)
 pub const REDIAL_RETRY_AFTER_MAX: Duration = Duration::from_secs(5 * 60);
+/// The longest resume window of a plugboard that is believed: none can be told to offer a longer one.
+pub const RESUME_WINDOW_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest interval over which a plugboard that leaves may spread its telephones' dials. (L13)
 pub const MOVE_WITHIN_MAX: Duration = Duration::from_secs(60);
 /// The mean gap between attempts that come without end. (I41)
@@ -243,8 +248,6 @@ pub const DARK_TIME: Duration = Duration::from_secs(1);
 pub const REQUEST_ATTEMPTS_MAX: u32 = 3;
 /// Requests that pay for giving one of them to another session.
 pub const RETRY_COST: u64 = 5;
-/// Retries that may come at once, when none came for long: as many requests as a session that is lost may have.
-pub const RETRIES_KEPT: u64 = 1_024;
 /// How long what is in flight may take to finish after a telephone was told to end. (L13)
 pub const DRAIN_TIME: Duration = Duration::from_secs(30);
 

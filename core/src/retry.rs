@@ -1,7 +1,7 @@
 //! Which requests may be sent a second time, and how many of them.
 
 use crate::error::{Reset, ResetCode, Touched};
-use crate::limits::{RETRIES_KEPT, RETRY_COST};
+use crate::limits::{RETRY_COST, RouterLimits};
 use crate::message::RequestHead;
 use crate::time::Timestamp;
 
@@ -38,16 +38,19 @@ pub fn may_move(head: &RequestHead, is_whole: bool) -> bool {
 pub struct RetryBudget {
     /// Retries a second that need not be earned.
     rate: u64,
+    /// What is kept at most, in parts of a request.
+    parts_max: u64,
     /// What is left, in parts of a request.
     parts: u64,
     refilled_at: Timestamp,
 }
 
 impl RetryBudget {
-    /// Full, and with so many retries a second that are free.
+    /// Full, with [`RouterLimits::retries`] that are free each second and [`RouterLimits::retries_kept`] at most.
     #[must_use]
-    pub const fn new(rate: u64, now: Timestamp) -> Self {
-        Self { rate, parts: RETRIES_KEPT * RETRY_COST, refilled_at: now }
+    pub const fn new(limits: &RouterLimits, now: Timestamp) -> Self {
+        let parts_max = limits.retries_kept.saturating_mul(RETRY_COST);
+        Self { rate: limits.retries, parts_max, parts: parts_max, refilled_at: now }
     }
 
     /// A request came.
@@ -74,7 +77,7 @@ impl RetryBudget {
     }
 
     fn add(&mut self, parts: u64) {
-        self.parts = self.parts.saturating_add(parts).min(RETRIES_KEPT * RETRY_COST);
+        self.parts = self.parts.saturating_add(parts).min(self.parts_max);
     }
 }
 
@@ -124,6 +127,12 @@ mod tests {
         }
     }
 
+    const KEPT: u64 = 30;
+
+    fn budget(retries: u64, now: Timestamp) -> RetryBudget {
+        RetryBudget::new(&RouterLimits { retries, retries_kept: KEPT, ..RouterLimits::default() }, now)
+    }
+
     fn spent(budget: &mut RetryBudget, tries: u64, now: Timestamp) -> u64 {
         (0..tries).map(|_| u64::from(budget.spend(now))).sum()
     }
@@ -131,8 +140,8 @@ mod tests {
     #[test]
     fn a_fifth_of_the_requests_and_some_each_second_are_sent_again() {
         let mut now = Timestamp::ZERO;
-        let mut budget = RetryBudget::new(10, now);
-        assert_eq!(spent(&mut budget, 5000, now), RETRIES_KEPT, "a relay that starts has a full budget");
+        let mut budget = budget(10, now);
+        assert_eq!(spent(&mut budget, 5000, now), KEPT, "a relay that starts has a full budget");
         for _ in 0..50 {
             budget.earn();
         }
@@ -144,14 +153,14 @@ mod tests {
         }
         assert_eq!(retried, 130, "thirteen seconds of ten each");
         now = now + Duration::from_secs(3600);
-        assert_eq!(spent(&mut budget, 5000, now), RETRIES_KEPT, "no more is kept");
+        assert_eq!(spent(&mut budget, 5000, now), KEPT, "no more is kept");
     }
 
     #[test]
     fn nothing_is_sent_again_for_nothing() {
-        let mut budget = RetryBudget::new(0, Timestamp::ZERO);
+        let mut budget = budget(0, Timestamp::ZERO);
         let later = Timestamp::ZERO + Duration::from_secs(86_400);
-        assert_eq!(spent(&mut budget, 5000, later), RETRIES_KEPT);
+        assert_eq!(spent(&mut budget, 5000, later), KEPT);
         assert!(!budget.spend(later + Duration::from_secs(86_400)));
     }
 }

@@ -89,6 +89,7 @@ const ROWS: &[Row] = &[
     row("parked", |l| Slot::Size(&mut l.router.parked), 0, MILLION),
     row("start-grace", |l| Slot::Time(&mut l.router.start_grace), 0, DAY),
     row("retries", |l| Slot::Number(&mut l.router.retries), 0, MILLION),
+    row("retries-kept", |l| Slot::Number(&mut l.router.retries_kept), 0, MILLION),
     row("retry-after", |l| Slot::Time(&mut l.router.retry_after), SECOND, DAY),
     row("waiting-bytes", |l| Slot::Number(&mut l.router.waiting_bytes), 0, 1024 * GIB),
     row("remembered", |l| Slot::Size(&mut l.router.remembered), 0, MILLION),

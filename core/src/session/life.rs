@@ -162,7 +162,8 @@ impl Session {
     /// Ends a session that this end is draining once its last stream is over and all is said. Never within a
     /// message: it counts as said, or as heard, when it is whole.
     pub(super) fn settle(&mut self) {
-        let is_quiet = self.streams.is_empty() && !self.is_frame_due() && self.sent.is_settled();
+        let is_done = self.streams.is_empty() || cfg!(planted = "streams-left-behind");
+        let is_quiet = is_done && !self.is_frame_due() && self.sent.is_settled();
         if self.phase != (Phase::Draining { by_us: true }) || !is_quiet {
             return;
         }

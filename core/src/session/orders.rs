@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::transmit::Message;
 use super::{Event, HEAD_BYTES_MAX, Role, Session};
-use crate::error::Misbehaviour;
+use crate::error::{LeaveCode, Misbehaviour};
 use crate::time::Timestamp;
 use crate::wire::{Frame, Move, Scope};
 
@@ -57,6 +57,9 @@ impl Session {
 
     pub(super) fn on_move(&mut self, order: Option<Move>, now: Timestamp) -> Result<(), Misbehaviour> {
         self.charge(now)?;
+        if cfg!(planted = "move-taken-for-leave") && order.is_some() {
+            self.leave(LeaveCode::Draining, now);
+        }
         let event = match (self.config.role, order) {
             (Role::Telephone, Some(order)) => Event::MoveAsked(order),
             (Role::Plugboard, None) => Event::Moved,

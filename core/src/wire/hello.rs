@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::bounded::bounded;
 use super::json::text::{self, Code, secret};
-use crate::limits::{MOUNTS_MAX, SessionLimits};
+use crate::limits::{MOUNTS_MAX, RESUME_WINDOW_MAX, SessionLimits};
 
 /// What a telephone says first.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -287,6 +287,12 @@ impl Welcome {
         Duration::from_millis(self.spread_ms)
     }
 
+    /// [`Welcome::resume_window_ms`] as a duration, at most [`RESUME_WINDOW_MAX`].
+    #[must_use]
+    pub fn resume_window(&self) -> Duration {
+        Duration::from_millis(self.resume_window_ms).min(RESUME_WINDOW_MAX)
+    }
+
     /// [`Welcome::expires_in_s`] as a duration.
     #[must_use]
     pub fn expires_in(&self) -> Option<Duration> {
@@ -299,6 +305,25 @@ mod tests {
     use super::*;
 
     const WINDOW: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_resume_window_is_believed_up_to_a_day() {
+        let believed = |resume_window_ms| {
+            let welcome = Welcome {
+                session: 1,
+                secret: [0; 16],
+                resumed: None,
+                resume_url: None,
+                resume_window_ms,
+                spread_ms: 100,
+                expires_in_s: None,
+                settings: Settings::default(),
+            };
+            welcome.resume_window()
+        };
+        assert_eq!(believed(30_000), WINDOW);
+        assert_eq!(believed(u64::MAX), RESUME_WINDOW_MAX);
+    }
 
     #[test]
     fn settings_are_those_of_the_limits_and_what_was_added() {

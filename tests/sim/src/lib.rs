@@ -15,10 +15,12 @@ pub mod choices;
 pub mod clock;
 pub mod content;
 pub mod flow;
+pub mod host;
 pub mod laws;
 pub mod line;
 pub mod net;
 pub mod oracle;
+pub mod phases;
 pub mod recorder;
 pub mod scenario;
 pub mod shrink;
@@ -60,6 +62,8 @@ fn run_world<'a>(world: impl FnOnce() -> World<'a>) -> Report {
         violation: Some(Violation { law: "I1", what: panic_text(panic.as_ref()) }),
         sessions: 0,
         resumed: 0,
+        moved: 0,
+        refused_repeats: 0,
         elapsed: 0,
         planned: 0,
         outcomes: [0; 4],

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+use telephone_core::error::LeaveCode;
 use telephone_core::recording::Recorded;
 use telephone_core::session::{Accepted, Event as News, LinkId, StreamId};
 use telephone_core::time::Timestamp;
+use telephone_core::wire::{Frame, Frames};
 
 use crate::clock::{Event, Micros};
 use crate::laws;
@@ -85,6 +88,10 @@ pub struct Line<L: Leg> {
     pub cuts: u32,
     /// When octets came last.
     pub heard_at: Micros,
+    is_leaving: bool,
+    /// The last of the peer's streams that this end took, and the one that it named when it left.
+    taken: u64,
+    last: Option<u64>,
 }
 
 impl<L: Leg> Line<L> {
@@ -104,6 +111,9 @@ impl<L: Leg> Line<L> {
             ended: Vec::new(),
             cuts: 0,
             heard_at: now,
+            is_leaving: false,
+            taken: 0,
+            last: None,
         }
     }
 
@@ -118,6 +128,23 @@ impl<L: Leg> Line<L> {
         let old = self.wire.replace((wire, link));
         self.cuts += u32::from(old.is_some());
         old
+    }
+
+    /// Leaves the session.
+    pub fn leave(&mut self, code: LeaveCode, stage: &mut Stage<'_>) {
+        if code == LeaveCode::Draining && self.session.is_open() {
+            self.is_leaving = true;
+            if self.side == Side::Telephone {
+                stage.oracle.leave(self.number, self.taken);
+            }
+        }
+        self.session.leave(code, stage.clock.timestamp());
+    }
+
+    /// Whether this end left it, and lets streams finish.
+    #[must_use]
+    pub const fn is_leaving(&self) -> bool {
+        self.is_leaving
     }
 
     /// Legs that have not ended.
@@ -218,10 +245,26 @@ impl<L: Leg> Line<L> {
         let mut has_written = false;
         while stage.is_writable(wire, self.side) {
             let Some(message) = self.session.poll_transmit(link, stage.clock.timestamp()) else { break };
+            if self.is_leaving {
+                self.judge_leave(&message, stage);
+            }
             stage.write(wire, self.side, message);
             has_written = true;
         }
         has_written
+    }
+
+    /// Whoever leaves says once and for all which streams it takes. (I42)
+    fn judge_leave(&mut self, message: &Bytes, stage: &mut Stage<'_>) {
+        let (side, number) = (self.side, self.number);
+        let frames = Frames::of(message.clone()).into_iter().flat_map(|(_, frames)| frames);
+        for frame in frames.flatten() {
+            let Frame::Leave { code: LeaveCode::Draining, last } = frame else { continue };
+            let (taken, earlier) = (self.taken, *self.last.get_or_insert(last));
+            stage.oracle.check("I42", earlier == last && taken <= last, || {
+                format!("{side:?} leaves session {number:x} with {last}: it took {taken}, and said {earlier}")
+            });
+        }
     }
 
     fn deliver(&mut self, stage: &mut Stage<'_>) {
@@ -237,6 +280,9 @@ impl<L: Leg> Line<L> {
     fn accept(&mut self, stage: &mut Stage<'_>) {
         while let Some(accepted) = self.session.accept() {
             let stream = accepted.id;
+            let is_taken = self.last.is_none_or(|last| stream.number() <= last);
+            stage.oracle.check("I42", is_taken, || format!("{stream} is taken behind {:?}", self.last));
+            self.taken = stream.number();
             let place = self.place(stream);
             if let Some(leg) = L::accept(accepted, place, &mut self.session, stage) {
                 self.attach(stream, leg, stage);

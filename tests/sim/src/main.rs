@@ -51,6 +51,8 @@ struct Totals {
     runs: AtomicU64,
     sessions: AtomicU64,
     resumed: AtomicU64,
+    moved: AtomicU64,
+    refused_repeats: AtomicU64,
     micros: AtomicU64,
     events: AtomicU64,
     hash: AtomicU64,
@@ -139,6 +141,8 @@ fn work(end: u64, totals: &Totals) -> Found {
         totals.runs.fetch_add(1, Ordering::Relaxed);
         totals.sessions.fetch_add(report.sessions, Ordering::Relaxed);
         totals.resumed.fetch_add(report.resumed, Ordering::Relaxed);
+        totals.moved.fetch_add(report.moved, Ordering::Relaxed);
+        totals.refused_repeats.fetch_add(report.refused_repeats, Ordering::Relaxed);
         totals.micros.fetch_add(report.elapsed, Ordering::Relaxed);
         totals.events.fetch_add(report.planned, Ordering::Relaxed);
         totals.hash.fetch_xor(report.hash, Ordering::Relaxed);
@@ -174,6 +178,8 @@ fn summarise(options: &Options, totals: &Totals, elapsed: Duration) {
     println!("seeds            {}", load(&totals.runs));
     println!("sessions         {sessions}  (ten streams and a lost link at least)");
     println!("resumed          {}", load(&totals.resumed));
+    println!("moved            {}", load(&totals.moved));
+    println!("not repeated     {}  (too many were)", load(&totals.refused_repeats));
     println!("virtual hours    {:.1}", load(&totals.micros) as f64 / 3.6e9);
     println!("events           {}", load(&totals.events));
     println!("requests         {full} answered, {refused} refused, {aborted} aborted, {left} left");

@@ -1,5 +1,7 @@
 //! What must be true of each request, whatever happens: the reference against which outcomes are judged.
 
+use std::collections::BTreeMap;
+
 use telephone_core::error::{Reset, ResetCode, Touched};
 
 use crate::scenario::{BackendFault, Request, Scenario, Shape};
@@ -22,6 +24,8 @@ pub enum Outcome {
     Refused(u16),
     /// A broken connection.
     Aborted,
+    /// A broken connection: its plugboard left, and the time for what was in flight is over.
+    CutOff,
     /// The client did not stay for it.
     Left,
 }
@@ -41,6 +45,8 @@ pub struct Record {
     down: Progress,
     /// A liar stands between its client and its backend: anything may come of it.
     is_lied_to: bool,
+    /// Nothing that goes wrong explains that it fails.
+    is_calm: bool,
     /// What came of it.
     pub outcome: Option<Outcome>,
 }
@@ -57,16 +63,22 @@ pub struct Oracle {
     records: Vec<Record>,
     pending: usize,
     violation: Option<Violation>,
+    /// The last stream that a telephone had taken of a session when it left.
+    lasts: BTreeMap<u64, u64>,
 }
 
 impl Oracle {
     /// Nothing has happened yet.
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {
-        let record =
-            |request: &Request| Record { is_lied_to: scenario.is_lied_to(request), ..Record::default() };
+        let is_calm = scenario.is_calm();
+        let record = |request: &Request| Record {
+            is_lied_to: scenario.is_lied_to(request),
+            is_calm: is_calm && request.fault == BackendFault::None,
+            ..Record::default()
+        };
         let records: Vec<Record> = scenario.requests.iter().map(record).collect();
-        Self { pending: records.len(), records, violation: None }
+        Self { pending: records.len(), records, violation: None, lasts: BTreeMap::new() }
     }
 
     /// Takes note of a request that is not in the scenario; says its number.
@@ -177,6 +189,17 @@ impl Oracle {
         });
     }
 
+    /// A telephone leaves a session, of which it took streams up to `last`.
+    pub fn leave(&mut self, session: u64, last: u64) {
+        self.lasts.insert(session, last);
+    }
+
+    /// Whether a telephone had left a session before it took a stream. (I42)
+    #[must_use]
+    pub fn is_crossed(&self, session: u64, stream: u64) -> bool {
+        self.lasts.get(&session).is_some_and(|last| stream > *last)
+    }
+
     /// Whether a backend's own fault explains a reset.
     #[must_use]
     pub fn is_backends_fault(plan: &Request, code: ResetCode) -> bool {
@@ -205,6 +228,11 @@ impl Oracle {
         }
         let (executions, down) = (record.executions, record.down);
         self.pending -= 1;
+        let is_failure = matches!(outcome, Outcome::Refused(_) | Outcome::Aborted);
+        let is_calm = self.record(request).is_calm;
+        self.judge("I35", request, !is_failure || !is_calm, || {
+            format!("{outcome:?}, though all that happened was that plugboards handed over")
+        });
         if outcome == Outcome::Full {
             self.judge("I34", request, executions > 0, || "an answer of nobody".into());
             let is_honest = shown(plan) == BackendFault::None;

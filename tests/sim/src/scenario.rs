@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::clock::Micros;
+use crate::clock::{Micros, SECOND};
 use crate::net::Rules;
 
 /// Everything that one run does. The same scenario gives the same trace.
@@ -20,6 +20,8 @@ pub struct Scenario {
     pub park_time: Micros,
     /// Requests that wait for one mount.
     pub parked_per_mount: u32,
+    /// Requests that a plugboard may repeat each second without having earned it, and how many it keeps.
+    pub retries: (u64, u64),
     /// The life of each token; 0 is for ever.
     pub token_life: Micros,
     /// The plugboards.
@@ -231,6 +233,9 @@ pub enum FaultKind {
     FreezePlugboard,
     /// A plugboard drains and is started again.
     DrainPlugboard,
+    /// A plugboard hands over to a fresh process at the same address: that may be reached at once, and what is in
+    /// flight on the one that leaves has so much time.
+    HandOver,
     /// The tokens of a telephone's subject are revoked, and new ones are given out later.
     Revoke,
     /// A telephone finds no fresh token for a while.
@@ -241,9 +246,18 @@ impl FaultKind {
     /// Whether `whom` is a plugboard.
     #[must_use]
     pub const fn is_of_plugboard(self) -> bool {
-        matches!(self, Self::KillPlugboard | Self::FreezePlugboard | Self::DrainPlugboard)
+        matches!(self, Self::KillPlugboard | Self::FreezePlugboard | Self::DrainPlugboard | Self::HandOver)
     }
 }
+
+/// How long a request waits for a session where nothing is to go wrong.
+pub const PARK_TIME: Micros = 5 * SECOND;
+/// All telephones have their first sessions by then.
+pub const SETTLED: Micros = 2 * SECOND;
+/// All telephones have moved so long after they were asked to.
+pub const APART: Micros = 10 * SECOND;
+/// More hand-overs, and a telephone gives up sessions that still have something to do.
+pub const HAND_OVERS_MAX: usize = 4;
 
 impl Scenario {
     /// Whether a liar stands between the client of a request and its backend.
@@ -251,6 +265,36 @@ impl Scenario {
     pub fn is_lied_to(&self, request: &Request) -> bool {
         let is_liar = |telephone: &Telephone| telephone.is_hostile && telephone.tenant == request.tenant;
         self.plugboards[usize::from(request.plugboard)].is_hostile || self.telephones.iter().any(is_liar)
+    }
+
+    /// Whether all that happens is that plugboards hand over: then requests succeed. (I35)
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        let limits = [&self.plugboard_limits, &self.telephone_limits];
+        let is_roomy = limits.iter().all(|limits| **limits == Limits::PLAIN)
+            && self.requests.len() < (self.parked_per_mount as usize).min(Limits::PLAIN.unaccepted as usize)
+            && self.park_time >= PARK_TIME;
+        let is_honest = self.plugboards.iter().all(|plugboard| !plugboard.is_hostile);
+        let is_plain = is_roomy && is_honest && self.token_life == 0;
+        is_plain && self.are_hand_overs_apart() && self.are_telephones_there()
+    }
+
+    /// Whether all telephones start at once, and none takes itself for another one.
+    fn are_telephones_there(&self) -> bool {
+        let identity = |one: &Telephone| (one.tenant, one.instance, one.plugboard);
+        self.telephones.iter().enumerate().all(|(index, one)| {
+            let is_twin = self.telephones[..index].iter().any(|other| identity(other) == identity(one));
+            one.starts == 0 && !one.is_hostile && !is_twin
+        })
+    }
+
+    /// Whether there are no faults but hand-overs, each so long after the one before that all have moved.
+    fn are_hand_overs_apart(&self) -> bool {
+        self.faults.iter().enumerate().all(|(index, fault)| {
+            let earlier = self.faults[..index].iter().filter(|one| one.whom == fault.whom);
+            let is_apart = fault.at >= earlier.map(|one| one.at + APART).max().unwrap_or(SETTLED);
+            fault.kind == FaultKind::HandOver && is_apart && index < HAND_OVERS_MAX
+        })
     }
 }
 
@@ -261,8 +305,8 @@ impl fmt::Display for Scenario {
         writeln!(formatter, "telephone {:?}", self.telephone_limits)?;
         writeln!(
             formatter,
-            "resume window {} us, park {} us x {}, tokens live {} us",
-            self.resume_window, self.park_time, self.parked_per_mount, self.token_life
+            "resume window {} us, park {} us x {}, retries {:?}, tokens live {} us",
+            self.resume_window, self.park_time, self.parked_per_mount, self.retries, self.token_life
         )?;
         for (index, plugboard) in self.plugboards.iter().enumerate() {
             writeln!(formatter, "plugboard {index}: {plugboard:?}")?;

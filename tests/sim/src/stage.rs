@@ -47,6 +47,10 @@ pub struct Stage<'a> {
     pub sessions: u64,
     /// Links over which a session went on.
     pub resumed: u64,
+    /// Requests that were not repeated because too many were.
+    pub refused_repeats: u64,
+    /// Sessions that were moved from.
+    pub moved: u64,
     /// What records the sessions, if they are recorded.
     pub recorder: Option<Recorder>,
     connections: Vec<Connection>,
@@ -69,6 +73,8 @@ impl<'a> Stage<'a> {
             is_healed: false,
             sessions: 0,
             resumed: 0,
+            refused_repeats: 0,
+            moved: 0,
             recorder: None,
             connections: Vec::new(),
             redials: (0, 0),
@@ -201,4 +207,6 @@ pub enum Note {
     Phase,
     /// A token was renewed or refused.
     Token,
+    /// A session is left for another one.
+    Moving,
 }

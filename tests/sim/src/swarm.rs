@@ -4,7 +4,8 @@ use crate::choices::Choices;
 use crate::clock::{MILLI, Micros, SECOND};
 use crate::net::{Rules, Slicing};
 use crate::scenario::{
-    BackendFault, Body, Fault, FaultKind, Limits, Pace, Plugboard, Request, Scenario, Shape, Telephone,
+    APART, BackendFault, Body, Fault, FaultKind, HAND_OVERS_MAX, Limits, PARK_TIME, Pace, Plugboard, Request,
+    SETTLED, Scenario, Shape, Telephone,
 };
 
 /// What this scenario may have; everything else is as in good weather.
@@ -15,10 +16,11 @@ struct Swarm {
     has_backend_faults: bool,
     has_slow_bodies: bool,
     has_leavers: bool,
+    is_calm: bool,
     chaos: Micros,
 }
 
-const FAULTS: [FaultKind; 19] = [
+const FAULTS: [FaultKind; 20] = [
     FaultKind::Reset,
     FaultKind::Cut,
     FaultKind::ResetAtTelephone,
@@ -36,6 +38,7 @@ const FAULTS: [FaultKind; 19] = [
     FaultKind::KillPlugboard,
     FaultKind::FreezePlugboard,
     FaultKind::DrainPlugboard,
+    FaultKind::HandOver,
     FaultKind::Revoke,
     FaultKind::NoToken,
 ];
@@ -61,13 +64,14 @@ pub fn draw(choices: &mut Choices<'_>) -> Scenario {
     let faults = faults(choices, &swarm, &telephones, plugboards);
     let has_hostile_plugboard = choices.once_in(32);
     let hostile = |index| Plugboard { is_hostile: has_hostile_plugboard && index == 0 };
-    Scenario {
+    let mut scenario = Scenario {
         noise,
         plugboard_limits,
         telephone_limits,
         resume_window: choices.pick(&[30, 30, 30, 5, 1, 0]) * SECOND,
         park_time: choices.pick(&[5, 5, 5, 1]) * SECOND,
         parked_per_mount: choices.pick(&[100, 100, 3, 1]),
+        retries: choices.pick(&[(10, 1024), (10, 1024), (1, 3), (0, 1), (0, 0)]),
         token_life: choices.pick(if swarm.chaos > 60 * SECOND {
             &[0, 90, 10, 2]
         } else {
@@ -78,10 +82,39 @@ pub fn draw(choices: &mut Choices<'_>) -> Scenario {
         requests,
         faults,
         chaos: swarm.chaos,
+    };
+    if swarm.is_calm {
+        calm(choices, &mut scenario);
     }
+    scenario
+}
+
+/// Leaves nothing to go wrong in a scenario but that plugboards hand over.
+fn calm(choices: &mut Choices<'_>, scenario: &mut Scenario) {
+    scenario.plugboard_limits = Limits::PLAIN;
+    scenario.telephone_limits = Limits::PLAIN;
+    scenario.park_time = PARK_TIME;
+    scenario.parked_per_mount = Limits::PLAIN.unaccepted as u32;
+    scenario.token_life = 0;
+    scenario.plugboards.fill(Plugboard { is_hostile: false });
+    for telephone in &mut scenario.telephones {
+        (telephone.starts, telephone.is_hostile) = (0, false);
+    }
+    scenario.telephones.dedup_by_key(|one| (one.tenant, one.instance, one.plugboard));
+    scenario.faults.clear();
+    for whom in 0..scenario.plugboards.len() as u8 {
+        let mut at = choices.between(SETTLED, scenario.chaos);
+        while at < scenario.chaos && scenario.faults.len() < HAND_OVERS_MAX {
+            let lasts = choices.magnitude(SECOND, 60 * SECOND);
+            scenario.faults.push(Fault { at, whom, lasts, kind: FaultKind::HandOver });
+            at += APART + choices.up_to(APART);
+        }
+    }
+    scenario.faults.sort_by_key(|fault| fault.at);
 }
 
 fn swarm(choices: &mut Choices<'_>) -> Swarm {
+    let is_calm = choices.once_in(16);
     let count = choices.pick(&[0, 1, 1, 2, 3, 8, 17]);
     let mut faults: Vec<FaultKind> = (0..count).map(|_| choices.pick(&FAULTS)).collect();
     faults.push(choices.pick(&CUTS));
@@ -94,7 +127,10 @@ fn swarm(choices: &mut Choices<'_>) -> Swarm {
         has_backend_faults: choices.once_in(3),
         has_slow_bodies: choices.once_in(2),
         has_leavers: choices.once_in(3),
-        chaos: if choices.once_in(10) {
+        is_calm,
+        chaos: if is_calm {
+            choices.between(2 * SETTLED, 30 * SECOND)
+        } else if choices.once_in(10) {
             // Long enough for tokens to run out, with their leeway and their grace.
             choices.between(60 * SECOND, 300 * SECOND)
         } else {

@@ -42,13 +42,27 @@ fn all_kinds_of_faults_and_requests_are_drawn() {
         seen.push_str(&scenario(seed).to_string());
     }
     let faults =
-        [FaultKind::Reset, FaultKind::Flap, FaultKind::Revoke, FaultKind::DrainPlugboard, FaultKind::NoToken];
+        [FaultKind::Reset, FaultKind::Flap, FaultKind::Revoke, FaultKind::HandOver, FaultKind::NoToken];
     let shapes = [Shape::Get, Shape::Head, Shape::Put, Shape::Post, Shape::Upgrade, Shape::Tcp];
     let words = faults.map(|fault| format!("kind: {fault:?} ")).into_iter();
     let words = words.chain(shapes.map(|shape| format!("shape: {shape:?},")));
     for word in words.chain(["is_hostile: true".into(), "fault: EndsAt".into(), "stall".into()]) {
         assert!(seen.contains(&word), "{word} was never drawn");
     }
+}
+
+/// Each mount is asked on, through the process that goes and the one that comes. (I35, I42)
+#[test]
+fn telephones_move_and_no_request_is_lost_where_plugboards_only_hand_over() {
+    let calm = (0..2_000).map(scenario).filter(telephone_sim::scenario::Scenario::is_calm);
+    let (mut scenarios, mut moved) = (0, 0);
+    for scenario in calm {
+        let report = run_scenario(&scenario, false);
+        assert_eq!(report.violation, None, "{scenario}");
+        scenarios += 1;
+        moved += report.moved;
+    }
+    assert!(scenarios > 50 && moved > 200, "{moved} sessions were moved from in {scenarios} scenarios");
 }
 
 #[test]

@@ -86,7 +86,7 @@ pub(super) struct Registry(Mutex<State>);
 impl Registry {
     pub(super) fn new(limits: RouterLimits, now: Timestamp) -> Self {
         Self(Mutex::new(State {
-            retries: RetryBudget::new(limits.retries, now),
+            retries: RetryBudget::new(&limits, now),
             has_moved: false,
             router: Router::new(limits, now),
             sessions: BTreeMap::new(),

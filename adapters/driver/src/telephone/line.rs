@@ -349,7 +349,7 @@ impl<R: Runtime, L: Leg> Line<R, L> {
             limits: self.config.limits.clone(),
             peer: welcome.settings.clone(),
             seed: fastrand::u64(..),
-            resume_window: Duration::from_millis(welcome.resume_window_ms),
+            resume_window: welcome.resume_window(),
         };
         let tape = self.config.recorder.as_ref().map(|recorder| recorder.tape(welcome.session));
         let session = SharedSession::new(Recorded::new(config, self.runtime.now(), tape), clock);

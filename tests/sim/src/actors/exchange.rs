@@ -1,7 +1,7 @@
 //! One request at a plugboard: routed, waiting, carried, given to another session, over. What the relay's
 //! exchange task does.
 
-use telephone_core::error::{CloseReason, Reset, ResetCode};
+use telephone_core::error::{CloseReason, Reset, ResetCode, Touched};
 use telephone_core::limits::REQUEST_ATTEMPTS_MAX;
 use telephone_core::retry;
 use telephone_core::router::{Refusal, Route, RouterEvent, SessionKey};
@@ -12,7 +12,6 @@ use super::client::{self, Ended, PublicLeg};
 use super::plugboard::{Plugboard, Whereabouts};
 use crate::clock::{Event, Micros};
 use crate::oracle::{Oracle, Outcome};
-use crate::scenario::FaultKind;
 use crate::stage::{Note, Stage};
 
 /// A request is over.
@@ -24,6 +23,7 @@ pub fn finish(request: u32, outcome: Outcome, stage: &mut Stage<'_>) {
         Outcome::Refused(status) => 2 + (u64::from(status) << 8),
         Outcome::Aborted => 3,
         Outcome::Left => 4,
+        Outcome::CutOff => 5,
     };
     stage.trace.mix(word);
     stage.oracle.finish(request, &plan, outcome);
@@ -37,9 +37,14 @@ impl Plugboard {
 
     fn route(&mut self, request: u32, attempt: u32, stage: &mut Stage<'_>) {
         let path = format!("/t{}/{request}", stage.request(request).tenant);
+        self.earn();
         match self.router.route(None, path.as_bytes(), stage.clock.timestamp()) {
             Route::To { session, .. } => self.carry(request, attempt, session, stage),
             Route::Park(ticket) => {
+                let is_served = self.is_served(stage.request(request).tenant, stage.now());
+                stage
+                    .oracle
+                    .judge("I35", request, !is_served, || "it waits though a session could take it".into());
                 self.tickets.insert(ticket, request);
                 self.clients.insert(request, (Whereabouts::Waiting(ticket), attempt));
                 self.judge_parking(request, stage);
@@ -111,10 +116,14 @@ impl Plugboard {
         self.judge_choice(request, key, plan.tenant, stage);
         let Some(held) = self.sessions.get_mut(&key) else { return };
         let (opening, is_whole) = client::opening(request, &plan);
+        let is_leaving = held.line.is_leaving();
         match held.line.session.open(opening, is_whole, stage.clock.timestamp()) {
             Ok(stream) => {
                 stage.oracle.judge("I26", request, verdict.is_ok(), || {
                     format!("it was given to {}", verdict.err().unwrap_or_default())
+                });
+                stage.oracle.judge("I42", request, !is_leaving, || {
+                    "a session took it that its plugboard leaves".into()
                 });
                 stage.oracle.attempt(request);
                 stage.oracle.wrote_up(request, 0, is_whole);
@@ -176,16 +185,6 @@ impl Plugboard {
         held.is_none_or(|held| stage.scenario.telephones[held.telephone as usize].is_hostile)
     }
 
-    /// Whether the telephone of a session was told to drain while it had it, or began it only to say so: the plugboard may
-    /// not have heard of it.
-    fn is_drained(&self, key: SessionKey, stage: &Stage<'_>) -> bool {
-        let Some(held) = self.sessions.get(&key) else { return true };
-        stage.scenario.faults.iter().any(|fault| {
-            let is_due = fault.at <= stage.now() && held.begun_at <= fault.at + fault.lasts;
-            fault.kind == FaultKind::DrainTelephone && u32::from(fault.whom) == held.telephone && is_due
-        })
-    }
-
     fn again(&mut self, request: u32, attempt: u32, outcome: Outcome, stage: &mut Stage<'_>) {
         if attempt >= REQUEST_ATTEMPTS_MAX {
             return self.conclude(request, outcome, stage);
@@ -229,7 +228,9 @@ impl Plugboard {
         stage.oracle.judge("I31", request, is_whole || !may_repeat, || {
             "it is repeated, though what was read of its body is gone".into()
         });
-        if may_repeat {
+        // What never started costs nobody anything.
+        let is_free = reset.touched == Touched::No;
+        if may_repeat && (is_free || attempt >= REQUEST_ATTEMPTS_MAX || self.has_budget(request, stage)) {
             self.again(request, attempt, Outcome::Refused(503), stage);
         } else {
             self.conclude(request, Outcome::Refused(502), stage);
@@ -247,14 +248,17 @@ impl Plugboard {
         stage: &mut Stage<'_>,
     ) {
         stage.oracle.judge_touched(request, reset, key.number(), stream.number());
+        let is_left_behind = reset.code == ResetCode::SessionLost && closed == Some(CloseReason::Left);
+        stage.oracle.judge("I42", request, !is_left_behind, || {
+            "whoever left its session did not let it finish".into()
+        });
         let plan = stage.request(request);
         let (limits, requests) = (&stage.scenario.telephone_limits, stage.scenario.requests.len() as u64);
         let is_explained = match reset.code {
             ResetCode::SessionLost => closed.is_some(),
-            // The telephone drains, or has more waiting than it takes.
+            // The telephone left before it took the stream, or has more waiting than it takes.
             ResetCode::Refused => {
-                let is_open = self.sessions.get(&key).is_some_and(|held| held.line.session.is_open());
-                limits.unaccepted < requests || !is_open || self.is_drained(key, stage)
+                limits.unaccepted < requests || stage.oracle.is_crossed(key.number(), stream.number())
             }
             code => Oracle::is_backends_fault(plan, code),
         };
@@ -277,7 +281,7 @@ impl Plugboard {
                 (Opening::Http { head, .. }, is_whole) => retry::may_move(&head, is_whole),
                 (Opening::Tcp { .. }, _) => false,
             };
-            if may_move && attempt < REQUEST_ATTEMPTS_MAX {
+            if may_move && attempt < REQUEST_ATTEMPTS_MAX && self.has_budget(request, stage) {
                 self.let_go(key, stream);
                 self.again(request, attempt, Outcome::Refused(503), stage);
             }
@@ -286,7 +290,7 @@ impl Plugboard {
     }
 
     /// A session no longer carries a request.
-    fn let_go(&mut self, key: SessionKey, stream: StreamId) {
+    pub(super) fn let_go(&mut self, key: SessionKey, stream: StreamId) {
         self.router.finish(key);
         if let Some(held) = self.sessions.get_mut(&key) {
             held.load -= 1;

@@ -40,8 +40,8 @@ pub fn break_down(world: &mut World<'_>, number: u32) {
         FaultKind::DrainTelephone => world.with_telephone(index, Telephone::leave),
         FaultKind::FreezeTelephone => world.telephones[index as usize].freezes += 1,
         FaultKind::KillPlugboard => kill_plugboard(world, index),
+        FaultKind::HandOver => hand_over(world, index, lasts),
         FaultKind::DrainPlugboard => world.with_plugboard(index, |plugboard, stage| {
-            plugboard.is_draining = true;
             plugboard.ask_to_move(stage);
             plugboard.dismiss_all(None, LeaveCode::Draining, stage);
         }),
@@ -58,7 +58,9 @@ pub fn break_down(world: &mut World<'_>, number: u32) {
 
 fn break_wire(world: &mut World<'_>, number: u32, index: u32, kind: FaultKind) {
     let process = world.telephones[index as usize].process.as_ref();
-    let Some(wire) = process.and_then(Telephone::wire) else { return };
+    let wires = process.map(Telephone::wires).unwrap_or_default();
+    let Some(last) = wires.len().checked_sub(1) else { return };
+    let wire = wires[if last == 0 { 0 } else { world.stage.random.up_to(last as u64) as usize }];
     let latency: Micros = world.stage.scenario.telephones[index as usize].rules.latency;
     let (stage, black) = (&mut world.stage, &mut world.black);
     match kind {
@@ -105,7 +107,12 @@ fn kill_plugboard(world: &mut World<'_>, index: u32) {
     let host = &mut world.plugboards[index as usize];
     host.downs += 1;
     let (waiting, backlog) = (std::mem::take(&mut host.requests), std::mem::take(&mut host.backlog));
-    if let Some(plugboard) = host.process.take() {
+    let mut killed: Vec<Plugboard> = host.process.take().into_iter().collect();
+    // A crash of the one, or the end of the machine.
+    if !host.leaving.is_empty() && world.stage.random.up_to(1) == 0 {
+        killed.append(&mut host.leaving);
+    }
+    for plugboard in killed {
         plugboard.kill(&mut world.stage);
     }
     for request in waiting {
@@ -116,12 +123,26 @@ fn kill_plugboard(world: &mut World<'_>, index: u32) {
     }
 }
 
+/// A fresh process starts at the address of one that leaves.
+fn hand_over(world: &mut World<'_>, index: u32, grace: Micros) {
+    let is_hostile = world.stage.scenario.plugboards[index as usize].is_hostile;
+    let host = &mut world.plugboards[index as usize];
+    if is_hostile || host.freezes > 0 {
+        return;
+    }
+    if let Some(mut plugboard) = host.process.take() {
+        host.process = Some(Plugboard::new(index, &mut world.stage));
+        plugboard.drain(grace, &mut world.stage);
+        host.leaving.push(plugboard);
+    }
+}
+
 /// The tokens of a telephone's tenant are taken back everywhere.
 fn revoke(world: &mut World<'_>, index: u32) {
     let tenant = world.stage.scenario.telephones[index as usize].tenant;
     world.stage.issuer.revoke(tenant);
     for plugboard in 0..world.plugboards.len() as u32 {
-        world.with_plugboard(plugboard, |one, stage| {
+        world.with_plugboards(plugboard, |one, stage| {
             one.dismiss_all(Some(tenant), LeaveCode::Revoked, stage);
         });
     }
@@ -161,6 +182,7 @@ pub fn repair(world: &mut World<'_>, number: u32) {
         | FaultKind::Cut
         | FaultKind::Silence
         | FaultKind::Flap
+        | FaultKind::HandOver
         | FaultKind::DialRefused
         | FaultKind::DialHangs => {}
     }
@@ -176,6 +198,7 @@ pub fn heal(world: &mut World<'_>) {
             kill_plugboard(world, index);
         }
         raise_plugboard(world, index, u32::MAX);
+        world.plugboards[index as usize].leaving.iter_mut().for_each(Plugboard::go_in_peace);
     }
     for index in 0..world.telephones.len() as u32 {
         world.telephones[index as usize].no_dial = (0, false);
@@ -242,13 +265,11 @@ fn thaw_plugboard(world: &mut World<'_>, index: u32, count: u32) {
         return;
     }
     let (backlog, requests) = (std::mem::take(&mut host.backlog), std::mem::take(&mut host.requests));
-    world.with_plugboard(index, |plugboard, stage| {
-        for wire in backlog {
-            plugboard.on_connected(wire, stage);
-        }
-        plugboard.thaw(stage);
-        for request in requests {
-            plugboard.on_request(request, stage);
-        }
-    });
+    for wire in backlog {
+        world.accept(index, wire);
+    }
+    world.with_plugboards(index, Plugboard::thaw);
+    for request in requests {
+        world.send(request);
+    }
 }

@@ -7,13 +7,16 @@ use bytes::Bytes;
 use telephone_core::error::{CloseReason, LeaveCode};
 use telephone_core::handshake::Reception;
 use telephone_core::limits::{DARK_TIME, RouterLimits, TOKEN_GRACE};
+use telephone_core::retry::RetryBudget;
 use telephone_core::router::{Router, SessionKey, Ticket};
 use telephone_core::session::{Event as News, LinkId, StreamId};
-use telephone_core::wire::{Move, Profile};
+use telephone_core::wire::Profile;
 
 use super::client::PublicLeg;
+use super::drain::Drain;
 use super::issuer::BadToken;
 use super::reception::lifetime;
+use super::repeats::Repeats;
 use crate::clock::{Event, Micros};
 use crate::laws;
 use crate::line::Line;
@@ -50,7 +53,6 @@ pub(super) struct Held {
     pub(super) line: Line<PublicLeg>,
     /// The telephone whose process greeted.
     pub(super) telephone: u32,
-    pub(super) begun_at: Micros,
     pub(super) tenant: u8,
     pub(super) epoch: u64,
     pub(super) instance: String,
@@ -63,6 +65,8 @@ pub(super) struct Held {
     pub(super) lost_at: Option<Micros>,
     /// Requests that it carries.
     pub(super) load: u32,
+    /// Its telephone has another session elsewhere.
+    pub(super) has_moved: bool,
 }
 
 /// A plugboard's process.
@@ -75,7 +79,13 @@ pub struct Plugboard {
     pub(super) clients: BTreeMap<u32, (Whereabouts, u32)>,
     pub(super) tickets: BTreeMap<Ticket, u32>,
     pub(super) next_key: u64,
-    pub(super) is_draining: bool,
+    pub(super) retries: RetryBudget,
+    /// Since when it runs, which requests it had since then, and how many of them it repeated.
+    pub(super) repeats: Repeats,
+    /// Whether it refuses telephones that are new.
+    pub is_draining: bool,
+    /// How far it is, if another process follows it.
+    pub(super) drain: Option<Drain>,
     pub(super) is_settling: bool,
     pub(super) armed: Micros,
     /// From when on no request waits for a mount that was not known.
@@ -107,11 +117,15 @@ impl Plugboard {
         let limits = RouterLimits {
             park_time: Duration::from_micros(stage.scenario.park_time),
             parked_per_mount: stage.scenario.parked_per_mount as usize,
+            retries: stage.scenario.retries.0,
+            retries_kept: stage.scenario.retries.1,
             ..RouterLimits::default()
         };
         let knows_all = limits.start_grace + limits.park_time;
         Self {
             index,
+            retries: RetryBudget::new(&limits, stage.clock.timestamp()),
+            repeats: Repeats::since(stage.now()),
             router: Router::new(limits, stage.clock.timestamp()),
             sessions: BTreeMap::new(),
             stands: BTreeMap::new(),
@@ -120,6 +134,7 @@ impl Plugboard {
             // Numbers of an earlier process are not met again.
             next_key: stage.random.up_to(u64::MAX / 2),
             is_draining: false,
+            drain: None,
             is_settling: false,
             armed: Micros::MAX,
             knows_all_at: stage.now() + knows_all.as_micros() as Micros,
@@ -181,7 +196,7 @@ impl Plugboard {
     /// Sends a session away.
     pub fn dismiss(&mut self, key: SessionKey, code: LeaveCode, stage: &mut Stage<'_>) {
         if let Some(held) = self.sessions.get_mut(&key) {
-            held.line.session.leave(code, stage.clock.timestamp());
+            held.line.leave(code, stage);
             self.turn(key, stage);
         }
     }
@@ -234,6 +249,11 @@ impl Plugboard {
                     held.is_suspended = true;
                 }
             }
+            News::Moved => {
+                if let Some(held) = self.sessions.get_mut(&key) {
+                    held.has_moved = true;
+                }
+            }
             News::Closed(reason) => self.on_closed(key, reason, stage),
             News::Opened
             | News::Readable(_)
@@ -241,8 +261,7 @@ impl Plugboard {
             | News::RenewalDue
             | News::Renewed(_)
             | News::ScopeLeft(_)
-            | News::MoveAsked(_)
-            | News::Moved => {}
+            | News::MoveAsked(_) => {}
         }
     }
 
@@ -336,7 +355,10 @@ impl Plugboard {
 
     /// Handshakes and waits may have taken too long.
     pub fn on_clock(&mut self, stage: &mut Stage<'_>) {
-        self.armed = Micros::MAX;
+        // It may be another process' moment.
+        if self.armed <= stage.now() {
+            self.armed = Micros::MAX;
+        }
         let now = stage.clock.timestamp();
         let is_late = |stand: &Stand| match stand {
             Stand::Greeted(Some(reception)) => reception.poll_timeout() <= now,
@@ -359,8 +381,7 @@ impl Plugboard {
         for wire in wires {
             self.on_arrive(wire, stage);
         }
-        let keys: Vec<SessionKey> = self.sessions.keys().copied().collect();
-        for key in keys {
+        for key in self.keys() {
             if let Some(held) = self.sessions.get_mut(&key) {
                 held.line.pump_all(stage);
             }
@@ -385,18 +406,6 @@ impl Plugboard {
         }
     }
 
-    /// Asks all telephones for their next sessions elsewhere. There is nowhere to go: whoever is new here is refused.
-    pub fn ask_to_move(&mut self, stage: &mut Stage<'_>) {
-        let within_ms = stage.random.up_to(200);
-        let keys: Vec<SessionKey> = self.sessions.keys().copied().collect();
-        for key in keys {
-            if let Some(held) = self.sessions.get_mut(&key) {
-                held.line.session.ask_to_move(Move { within_ms, url: None });
-            }
-            self.turn(key, stage);
-        }
-    }
-
     /// Sends all sessions of a tenant, or of everybody, away.
     pub fn dismiss_all(&mut self, tenant: Option<u8>, code: LeaveCode, stage: &mut Stage<'_>) {
         let is_meant = |held: &Held| tenant.is_none_or(|tenant| tenant == held.tenant);
@@ -405,6 +414,11 @@ impl Plugboard {
         for key in keys {
             self.dismiss(key, code, stage);
         }
+    }
+
+    /// All sessions.
+    pub(super) fn keys(&self) -> Vec<SessionKey> {
+        self.sessions.keys().copied().collect()
     }
 
     /// Whether it has no session, no wire and no request.

@@ -157,7 +157,6 @@ impl Plugboard {
         let held = Held {
             line: Line::new(session, key.number(), Side::Plugboard, self.index, wire, stage.now()),
             telephone: stage.connection(wire).telephone,
-            begun_at: stage.now(),
             tenant: grant.tenant,
             epoch: hello.epoch,
             instance: hello.instance.clone(),
@@ -167,6 +166,7 @@ impl Plugboard {
             secret,
             lost_at: None,
             load: 0,
+            has_moved: false,
         };
         self.sessions.insert(key, held);
         self.stands.insert(wire, Stand::Used(key));
