@@ -149,28 +149,21 @@ impl Scanner {
         is_whole
     }
 
-    /// Takes one octet; `true` if it is the section's last.
+    /// Takes one octet that was not passed over; `true` if it is the section's last.
     fn accept(&mut self, octet: u8) -> Result<bool, Malformed> {
         match octet {
             b'\n' if self.is_after_cr => self.end_line(),
             _ if self.is_after_cr => Err(Malformed::BareCr),
             b' ' | b'\t' if self.line == 0 => Err(Malformed::LeadingSpace),
-            _ if is_text_octet(octet) => self.extend_line(),
+            // It would have been passed over but for the line's bound.
+            _ if is_text_octet(octet) && self.is_start_owed => Err(Malformed::StartLineTooLong),
+            _ if is_text_octet(octet) => Err(Malformed::LineTooLong),
             b'\r' => {
                 self.is_after_cr = true;
                 Ok(false)
             }
             b'\n' => Err(Malformed::BareLf),
             _ => Err(Malformed::Control),
-        }
-    }
-
-    fn extend_line(&mut self) -> Result<bool, Malformed> {
-        self.line = self.line.saturating_add(1);
-        match self.bounds.start_line {
-            Some(max) if self.is_start_owed && self.line > max => Err(Malformed::StartLineTooLong),
-            _ if !self.is_start_owed && self.line > self.bounds.line => Err(Malformed::LineTooLong),
-            _ => Ok(false),
         }
     }
 
