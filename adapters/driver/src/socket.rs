@@ -10,10 +10,11 @@ use std::time::Duration;
 use futures_io::{AsyncRead, AsyncWrite};
 use socket2::{SockRef, TcpKeepalive};
 
-/// Octets that a link leaves unsent in the kernel: two whole messages. What lies there can no longer
-/// be overtaken by control frames; what does not is picked by the scheduler at the last moment.
+/// Octets that a socket leaves unsent in the kernel: two whole messages of a link. What lies there can no longer
+/// be overtaken by control frames; what does not is picked by the scheduler at the last moment. For a client that does
+/// not read it is memory, some MiB else, and in a fast download what lies there long has left the processor's caches.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const LINK_UNSENT_BYTES: u32 = 128 * 1024;
+const UNSENT_BYTES: u32 = 128 * 1024;
 /// How long a link's bytes may stay unacknowledged. Below the 30 s after which silence is death, so
 /// that a link that only sends learns of a vanished peer in time. [L9, T-02]
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -30,8 +31,8 @@ const BACKLOG: i32 = 1024;
 /// A connected byte stream. Dropping it closes it; closing it through [`AsyncWrite`] ends the sending
 /// direction alone and leaves the other open.
 pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
-    /// Bounds the kernel's backlog of unsent bytes, and the time that bytes may stay unacknowledged,
-    /// where the platform can. For the socket below a link, on both ends.
+    /// Bounds the time that bytes may stay unacknowledged, where the platform can. For the socket below a link, on both
+    /// ends.
     fn tune_for_link(&self);
 
     /// Makes the coming drop a reset, where the transport has one, so that a peer whose message ends
@@ -57,12 +58,19 @@ enum Transport<T, U> {
 }
 
 impl<T: AsFd, U> TcpOrUnix<T, U> {
-    /// Takes a connected TCP socket and turns Nagle's algorithm off.
+    /// Takes a connected TCP socket, turns Nagle's algorithm off, and bounds the kernel's backlog of unsent octets where the
+    /// platform can.
     #[must_use]
     pub fn tcp(socket: T) -> Self {
+        let options = SockRef::from(&socket);
         // Fails only on a connection that is already dead, which its first read will tell better.
-        if let Err(error) = SockRef::from(&socket).set_tcp_nodelay(true) {
+        if let Err(error) = options.set_tcp_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was refused");
+        }
+        // Some sandboxes do not know it. A socket works without, only less well.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Err(error) = options.set_tcp_notsent_lowat(UNSENT_BYTES) {
+            tracing::debug!(%error, "TCP_NOTSENT_LOWAT was refused");
         }
         Self(Transport::Tcp(socket))
     }
@@ -123,10 +131,7 @@ impl<T: AsFd, U> TcpOrUnix<T, U> {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn tune_for_link(socket: &SockRef<'_>) {
-    // Some sandboxes know neither option. A link works without, only less well.
-    if let Err(error) = socket.set_tcp_notsent_lowat(LINK_UNSENT_BYTES) {
-        tracing::debug!(%error, "TCP_NOTSENT_LOWAT was refused");
-    }
+    // Some sandboxes do not know it. A link works without, only less well.
     if let Err(error) = socket.set_tcp_user_timeout(Some(LINK_UNACKNOWLEDGED_MAX)) {
         tracing::debug!(%error, "TCP_USER_TIMEOUT was refused");
     }

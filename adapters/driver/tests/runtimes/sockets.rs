@@ -21,8 +21,8 @@ on_every_runtime!(
     closing_twice_or_after_the_peer_left_is_fine,
     dropping_ends_the_connection,
     a_reset_on_drop_is_no_end_to_the_peer,
-    nagle_is_off_on_dialled_and_accepted_sockets,
-    a_link_bounds_the_backlog_and_the_wait_for_acknowledgements,
+    dialled_and_accepted_sockets_send_at_once_and_leave_little_unsent,
+    a_link_bounds_the_wait_for_acknowledgements,
     link_tuning_passes_over_a_unix_socket,
 );
 
@@ -88,19 +88,22 @@ async fn a_reset_on_drop_is_no_end_to_the_peer<R: Runtime>(runtime: R) {
     assert_eq!(peer.read(&mut [0; 1]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
 }
 
-async fn nagle_is_off_on_dialled_and_accepted_sockets<R: Runtime<Socket: AsFd>>(runtime: R) {
+async fn dialled_and_accepted_sockets_send_at_once_and_leave_little_unsent<R: Runtime<Socket: AsFd>>(
+    runtime: R,
+) {
     let listener = runtime.bind(ANY_PORT).unwrap();
     let dialled = runtime.connect(&endpoint(listener.local_addr().unwrap())).await.unwrap();
     let (accepted, _) = listener.accept().await.unwrap();
-    assert!(SockRef::from(&dialled).tcp_nodelay().unwrap());
-    assert!(SockRef::from(&accepted).tcp_nodelay().unwrap());
+    for options in [SockRef::from(&dialled), SockRef::from(&accepted)] {
+        assert!(options.tcp_nodelay().unwrap());
+        assert_eq!(options.tcp_notsent_lowat().unwrap(), 128 * 1024);
+    }
 }
 
-async fn a_link_bounds_the_backlog_and_the_wait_for_acknowledgements<R: Runtime<Socket: AsFd>>(runtime: R) {
+async fn a_link_bounds_the_wait_for_acknowledgements<R: Runtime<Socket: AsFd>>(runtime: R) {
     let (socket, _peer) = pair(&runtime).await;
     socket.tune_for_link();
     let options = SockRef::from(&socket);
-    assert_eq!(options.tcp_notsent_lowat().unwrap(), 128 * 1024);
     assert_eq!(options.tcp_user_timeout().unwrap(), Some(Duration::from_secs(20)));
 }
 
