@@ -1,7 +1,7 @@
 //! Which octets may stand where, checked before anything is interpreted.
 //!
-//! The scanner walks a head or a trailer section octet by octet as it comes, so that a section that is
-//! refused is refused at the same octet however it was cut into reads, and each octet is seen once.
+//! The scanner walks a head or a trailer section as it comes, with the verdict of one that goes octet by octet, so that
+//! a section that is refused is refused at the same octet however it was cut into reads.
 //! What it lets through has CR and LF only as CRLF, no control but HTAB, no folded line, and is within
 //! its bounds; `split` may then take it apart (RFC 9112 §2.2, §5).
 
@@ -29,7 +29,7 @@ pub(super) const fn is_token_octet(octet: u8) -> bool {
         )
 }
 
-/// 1 for each octet that [`is_token_octet`]: each name of each head is looked at several times on its way.
+/// 1 for each octet that [`is_token_octet`]: each name of each field of each head is looked up.
 const TOKEN_OCTETS: [u8; 256] = {
     let mut table = [0; 256];
     let mut octet = 0_u8;

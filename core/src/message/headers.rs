@@ -158,7 +158,10 @@ impl Headers {
 
     fn found_faults(&self) -> Faults {
         let mut faults = Faults::default();
-        self.iter().for_each(|field| faults.note(field));
+        let mut fields = self.iter();
+        fields.by_ref().for_each(|field| faults.note(field));
+        // A recording may hold what is no field, which would read as one with what is put behind it.
+        faults.is_malformed |= !fields.rest.is_empty();
         faults
     }
 
@@ -308,6 +311,7 @@ mod tests {
     use super::*;
     use alloc::format;
     use alloc::string::String;
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     fn listed(headers: &Headers) -> Vec<(String, String)> {
@@ -318,17 +322,19 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Step {
         Push(usize, String),
+        Append(usize, String),
         Set(usize, String),
         Remove(usize),
     }
 
-    /// Two of them are one name.
-    const NAMES: [&str; 3] = ["Host", "host", "x"];
+    /// The first two are one name, the fourth frames a message, and the last is none.
+    const NAMES: [&str; 5] = ["Host", "host", "x", "Connection", "a b"];
 
     fn any_step() -> impl Strategy<Value = Step> {
-        let value = || proptest::string::string_regex("[a-z]{0,3}|[a-z]{150}").expect("an expression");
+        let value = || proptest::string::string_regex("[a-z]{0,3}|[a-z]{150}|\\r").expect("an expression");
         prop_oneof![
             (0..NAMES.len(), value()).prop_map(|(name, value)| Step::Push(name, value)),
+            (0..NAMES.len(), value()).prop_map(|(name, value)| Step::Append(name, value)),
             (0..NAMES.len(), value()).prop_map(|(name, value)| Step::Set(name, value)),
             (0..NAMES.len()).prop_map(Step::Remove),
         ]
@@ -345,6 +351,10 @@ mod tests {
                 match step {
                     Step::Push(name, value) => {
                         headers.push(NAMES[name], &value);
+                        model.push((NAMES[name].into(), value));
+                    }
+                    Step::Append(name, value) => {
+                        headers.append(&[(NAMES[name], &value)].into_iter().collect());
                         model.push((NAMES[name].into(), value));
                     }
                     Step::Set(name, value) => {
@@ -370,6 +380,11 @@ mod tests {
                 prop_assert_eq!(listed(&headers), model.clone());
                 prop_assert_eq!((headers.len(), headers.is_empty()), (model.len(), model.is_empty()));
                 prop_assert_eq!(&model.iter().cloned().collect::<Headers>(), &headers);
+                let is_sound = |(name, value): &(String, String)| name != "a b" && value != "\r";
+                prop_assert_eq!(headers.is_sound(), model.iter().all(is_sound));
+                prop_assert_eq!(headers.has_framing(), model.iter().any(|(name, _)| name == "Connection"));
+                let octets = postcard::to_allocvec(&headers).expect("a buffer");
+                prop_assert_eq!(&postcard::from_bytes::<Headers>(&octets).expect("fields"), &headers);
                 let host = model.iter().find(|of| of.0.eq_ignore_ascii_case("host"));
                 prop_assert_eq!(headers.first("HOST"), host.map(|of| of.1.as_bytes()));
                 let mut copied = headers.clone();
@@ -379,6 +394,15 @@ mod tests {
                 prop_assert_eq!(&copied, &headers);
             }
         }
+    }
+
+    #[test]
+    fn what_is_no_field_in_a_recording_is_no_sound_one() {
+        let recorded = postcard::to_allocvec(&(Bytes::from_static(&[1]), 0_u32)).expect("a buffer");
+        let mut headers: Headers = postcard::from_bytes(&recorded).expect("octets");
+        assert!(!headers.is_sound());
+        headers.push("accept-langua", "x");
+        assert!(!headers.is_sound());
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Heads and trailers as postcard structures, frozen for v1.
 //!
 //! Written and read by hand and not by postcard, whose reader accepts over-long varints, reserves memory by declared
-//! counts, and would have each head of each request built twice. Fields are kept as they cross. Here a count is bounded before anything is allocated,
-//! and what is accepted is canonical by construction.
+//! counts, and would have each head of each request built twice. Fields are kept as they cross. Here a count is bounded
+//! before anything is allocated, and what is accepted is canonical by construction.
 
 use bytes::{BufMut, Bytes};
 

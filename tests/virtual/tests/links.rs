@@ -59,13 +59,17 @@ fn a_parked_client_that_leaves_gives_its_place_up() {
 fn a_client_that_leaves_ends_its_backends_work() {
     let slow = Pace { piece: 1_000, pause: Duration::from_millis(100) };
     let patience = Some(Duration::from_secs(1));
-    let stage = Stage::at_rest(1, [Plan { down_pace: slow, patience, ..Plan::get(1, 0, 50_000_000) }]);
-    let at_rest = (stage.net.sockets(), stage.tasks());
-    stage.start_client(vec![1]);
-    stage.executor.run_for(Duration::from_millis(900));
-    assert_ne!((stage.net.sockets(), stage.tasks()), at_rest);
-    stage.executor.run_for(Duration::from_secs(1));
-    assert_eq!((stage.net.sockets(), stage.tasks()), at_rest);
+    let plan = |id| Plan { down_pace: slow, patience, ..Plan::get(id, 0, 50_000_000) };
+    let stage = Stage::at_rest(1, [plan(1), plan(2)]);
+    let (sockets, (relay, telephone)) = (stage.net.sockets(), stage.tasks());
+    for client in [1, 2] {
+        stage.start_client(vec![client]);
+        stage.executor.run_for(Duration::from_millis(900));
+        assert_ne!((stage.net.sockets(), stage.tasks().0), (sockets, relay));
+        stage.executor.run_for(Duration::from_secs(1));
+        // The telephone's task waits for the next request: the second client's needs no other.
+        assert_eq!((stage.net.sockets(), stage.tasks()), (sockets, (relay, telephone + 1)));
+    }
     stage.end();
 }
 

@@ -2,6 +2,7 @@
 //! write the request to the application.
 
 use std::future::poll_fn;
+use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -63,7 +64,7 @@ struct Waiting<T> {
     places: Mutex<Option<Vec<Arc<Place<T>>>>>,
 }
 
-/// One task's place among those who wait. It is among them once, or not at all.
+/// One task's place among those who wait. It is among them once, or not at all; that of a task which was dropped may stay there.
 struct Place<T>(Mutex<Call<T>>);
 
 /// What a task that waits is told.
@@ -91,8 +92,9 @@ impl<T> Waiting<T> {
 
     /// Gives `what` to one who waits, or back if nobody does.
     fn call(&self, what: T) -> Result<(), T> {
-        // Whoever came last has the warmest caches.
-        let place = self.places().as_mut().and_then(Vec::pop);
+        // Whoever came last has the warmest caches. A place that nobody else knows is a task's that was dropped.
+        let is_taken = |place: &Arc<Place<T>>| Arc::strong_count(place) > 1;
+        let place = self.places().as_mut().and_then(|places| iter::from_fn(|| places.pop()).find(is_taken));
         let Some(place) = place else { return Err(what) };
         place.tell(Call::Next(what));
         Ok(())
@@ -165,6 +167,19 @@ mod tests {
         assert!(woken.iter().all(|woken| woken.is_woken()));
         assert_eq!(second.as_mut().poll(&mut context(1)), Poll::Ready(Some(1)));
         assert_eq!(first.as_mut().poll(&mut context(0)), Poll::Ready(Some(2)));
+    }
+
+    #[test]
+    fn nothing_is_given_to_who_was_dropped() {
+        let waiting = Waiting::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        let (first, second) = (Arc::<Place<u32>>::default(), Arc::<Place<u32>>::default());
+        let mut wait = Box::pin(waiting.next(&first));
+        assert!(wait.as_mut().poll(&mut cx).is_pending());
+        assert!(Box::pin(waiting.next(&second)).as_mut().poll(&mut cx).is_pending());
+        drop(second);
+        assert_eq!([waiting.call(1), waiting.call(2)], [Ok(()), Err(2)]);
+        assert_eq!(wait.as_mut().poll(&mut cx), Poll::Ready(Some(1)));
     }
 
     #[test]
