@@ -86,7 +86,9 @@ fn what_passed_replays_to_the_same_trace_at_both_ends_and_holds_no_secret() {
         }
         line.sidecar.terminate();
         assert_eq!(line.sidecar.wait_exit(PATIENCE), Some(0));
-        line.relay.kill();
+        // Killed it might not have recorded yet how the session ended.
+        line.relay.terminate();
+        assert_eq!(line.relay.wait_exit(), Some(0));
         for directory in line.directories() {
             let file = only_file(&directory);
             let octets = fs::read(&file).expect("a recording");
