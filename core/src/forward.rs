@@ -5,7 +5,6 @@
 //! real one, unless the client is a proxy that the operator trusts.
 
 use alloc::string::ToString;
-use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use bytes::{Bytes, BytesMut};
@@ -18,8 +17,8 @@ pub(crate) const FORWARDING_BYTES: usize = 192;
 /// Room for one element of `Forwarded`, without the host: most clients come straight to the relay.
 const ELEMENT_BYTES: usize = 64;
 
-/// Octets of the longest host that is kept for a connection's next request.
-const HOST_BYTES_KEPT: usize = 256;
+/// Octets that are kept for a connection's next request: hosts of more than some 200 are not worth it.
+const BYTES_KEPT: usize = 512;
 
 /// How a client reached the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,15 +69,15 @@ pub struct Observed {
 #[derive(Debug)]
 pub struct Stamp {
     observed: Observed,
-    /// The host of the last request of a peer that is not trusted, and what was written for it: most ask for one host.
-    last: Option<(Vec<u8>, Headers)>,
+    /// What was written for the last request of a peer that is not trusted: most ask for one host.
+    last: Headers,
 }
 
 impl Stamp {
     /// Of a connection that was observed so.
     #[must_use]
     pub const fn new(observed: Observed) -> Self {
-        Self { observed, last: None }
+        Self { observed, last: Headers::new() }
     }
 
     /// Writes `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` (RFC 7239) into a request's fields.
@@ -98,24 +97,26 @@ impl Stamp {
             write(headers, &self.observed);
         } else {
             headers.append(self.of_host(headers.first("host").unwrap_or_default()));
-            self.last.take_if(|(host, _)| host.len() > HOST_BYTES_KEPT);
+            if self.last.as_wire().len() > BYTES_KEPT {
+                self.last = Headers::new();
+            }
         }
         is_timed
     }
 
     /// What is written where nothing but the host is known.
     fn of_host(&mut self, host: &[u8]) -> &Headers {
-        let (_, fields) = match self.last.take() {
-            Some(last) if last.0 == host => self.last.insert(last),
-            _ => {
-                let mut fields = Headers::with_capacity(FORWARDING_BYTES);
-                fields.push("host", host);
-                write(&mut fields, &self.observed);
-                fields.remove("host");
-                self.last.insert((host.to_vec(), fields))
-            }
-        };
-        fields
+        let is_known =
+            !self.last.is_empty() && self.last.first("x-forwarded-host").unwrap_or_default() == host;
+        if !is_known {
+            let mut fields = Headers::with_capacity(FORWARDING_BYTES);
+            fields.push("host", host);
+            write(&mut fields, &self.observed);
+            fields.remove("host");
+            // A copy has no room that it does not need.
+            self.last = fields.clone();
+        }
+        &self.last
     }
 }
 
