@@ -41,16 +41,11 @@ pub fn take(from: &mut &[u8]) -> Result<u64, Misbehaviour> {
 ///
 /// # Errors
 /// As [`take`].
-#[inline]
 pub fn split(from: &[u8]) -> Result<(u64, &[u8]), Misbehaviour> {
     // Most are that small.
     if let [octet @ 0..=0x7f, rest @ ..] = from {
         return Ok((u64::from(*octet), rest));
     }
-    split_long(from)
-}
-
-fn split_long(from: &[u8]) -> Result<(u64, &[u8]), Misbehaviour> {
     let mut value = 0_u64;
     let mut rest = from;
     for index in 0..VARINT_BYTES_MAX {
