@@ -12,7 +12,7 @@ use socket2::{SockRef, TcpKeepalive};
 
 /// Octets that a socket leaves unsent in the kernel: two whole messages of a link. What lies there can no longer
 /// be overtaken by control frames; what does not is picked by the scheduler at the last moment. For a client that does
-/// not read it is memory, some MiB else, and in a fast download what lies there long has left the processor's caches.
+/// not read it is memory.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_BYTES: u32 = 128 * 1024;
 /// How long a link's bytes may stay unacknowledged. Below the 30 s after which silence is death, so

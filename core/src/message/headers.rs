@@ -15,7 +15,7 @@ pub type Field<'a> = (&'a [u8], &'a [u8]);
 /// All of them stand in one buffer as they cross the tunnel, so that to read, to copy and to send a head costs one
 /// allocation and no more than its octets.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "Recorded")]
+#[serde(from = "Unjudged")]
 pub struct Headers {
     /// Names and values by turns, each behind its length as a varint.
     #[serde(with = "as_octets")]
@@ -41,16 +41,16 @@ impl Faults {
     }
 }
 
-/// Fields as a recording has them.
+/// Fields as a recording has them, without their faults.
 #[derive(Deserialize)]
-struct Recorded {
+struct Unjudged {
     #[serde(with = "as_octets")]
     octets: Vec<u8>,
     count: u32,
 }
 
-impl From<Recorded> for Headers {
-    fn from(Recorded { octets, count }: Recorded) -> Self {
+impl From<Unjudged> for Headers {
+    fn from(Unjudged { octets, count }: Unjudged) -> Self {
         let mut headers = Self { octets, count, faults: Faults::default() };
         headers.faults = headers.found_faults();
         headers

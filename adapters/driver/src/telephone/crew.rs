@@ -1,5 +1,4 @@
-//! Tasks that serve one request after the other: to make one for each request, and to throw it away, costs as much as to
-//! write the request to the application.
+//! Tasks that serve one request after the other: one for each would be allocated, registered and thrown away as often.
 
 use std::future::poll_fn;
 use std::iter;
