@@ -26,7 +26,6 @@ pub use exit::Exit;
 pub use health::{Answer, answer};
 pub use line::{LineSettings, TokenOrigin};
 pub use logging::{LogFormat, init as init_logging};
-pub use memory::keep_freed_memory;
 pub use options::{Command, parse};
 pub use recording::Recording;
 pub use replay::ReplaySettings;

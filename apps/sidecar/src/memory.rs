@@ -1,4 +1,4 @@
-//! How the programs hold their memory.
+//! How the sidecars hold their memory.
 
 use std::hint::black_box;
 
@@ -11,6 +11,6 @@ const HALF_KEPT_BYTES: usize = 2 << 20;
 ///
 /// A block of its own that is freed raises both thresholds, "`M_MMAP_THRESHOLD`" in mallopt(3): the size from which
 /// blocks are the system's, and twice that for what is kept. Nothing of the block is ever touched.
-pub fn keep_freed_memory() {
+pub(crate) fn keep_freed_memory() {
     drop(black_box(Vec::<u8>::with_capacity(HALF_KEPT_BYTES)));
 }

@@ -7,12 +7,16 @@ use telephone_peers::options::Options;
 use telephone_peers::run::Run;
 use telephone_peers::stop;
 use telephone_peers::table::{Style, noise, tables};
+use telephone_tests::bins;
 use telephone_tests::process::start_as_services;
 
 fn main() -> ExitCode {
     let options = Options::parse();
     if !options.one_group {
         start_as_services();
+    }
+    if let Some(programs) = options.programs.clone() {
+        bins::use_those_in(programs);
     }
     let style = if options.markdown { Style::Markdown } else { Style::Plain };
     let run = match Run::new(options) {

@@ -52,6 +52,11 @@ pub struct Options {
           hide_possible_values = true)]
     pub reference: String,
 
+    /// Where plugboard, telephone and telephone-smol are, such as deploy/build's target/guided/bin; built from the present sources
+    /// if not said
+    #[arg(long, value_name = "DIR")]
+    pub programs: Option<PathBuf>,
+
     /// Runs all programs in one session, and so in one group for the kernel's scheduler, as a shell does; services have
     /// one each
     #[arg(long)]

@@ -77,19 +77,19 @@ enum Attempt {
 pub(super) async fn serve<R: Runtime>(
     relay: &Arc<Inner<R>>,
     client: &mut Client<R>,
-    mut request: Request,
+    request: &mut Request,
 ) -> ControlFlow<()> {
     let _in_flight = relay.exchanges.count();
-    let mut account = Account::new(&request);
+    let mut account = Account::new(request);
     request.is_timed = client.stamp.put(&mut request.head.headers);
     account.is_timed = request.is_timed;
     let is_visit = rooms::is_visit(relay, &request.head);
-    let entered = if is_visit { rooms::enter(relay, &mut request) } else { Ok(()) };
+    let entered = if is_visit { rooms::enter(relay, request) } else { Ok(()) };
     let flow = match entered {
-        Ok(()) => serve_stamped(relay, client, &mut request, &mut account).await,
+        Ok(()) => serve_stamped(relay, client, request, &mut account).await,
         Err(refused) => refuse(client, refused, &mut account),
     };
-    let Request { head, .. } = &request;
+    let head = &request.head;
     // The query of a room's client may hold its token.
     let target = if is_visit { target::path(&head.target) } else { &head.target };
     report(relay, client, (head, target), &account);

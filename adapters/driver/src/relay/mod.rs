@@ -146,7 +146,11 @@ impl<R: Runtime> Plugboard<R> {
 
     /// Serves one accepted connection to its end: a client's requests, or a telephone's session.
     pub async fn serve_connection(&self, socket: R::Socket, peer: SocketAddr) {
-        public::serve(&self.0, Connection::new(socket), peer).await;
+        let relay = &self.0;
+        let Some(upgraded) = public::serve(relay, Connection::new(socket), peer).await else { return };
+        let Some(admitted) = tunnel::greet(relay, upgraded, peer).await else { return };
+        // In a box, for most connections are clients', and each would have the room of a session.
+        Box::pin(tunnel::run(relay, admitted, peer)).await;
     }
 
     /// Ends every session whose subject and token name `is_revoked` says yes to. Says how many.

@@ -11,6 +11,7 @@ use telephone_core::forward::{Observed, Scheme, Stamp};
 use telephone_core::http1::{Closing, RequestOrigin, Server, ServerEvent};
 use telephone_core::message::RequestHead;
 use telephone_core::time::Timestamp;
+use telephone_core::wire::Profile;
 
 use super::rooms::Visit;
 use super::{Inner, exchange, tunnel};
@@ -33,6 +34,9 @@ pub(super) struct Request {
     pub(super) visit: Option<Visit>,
 }
 
+/// A telephone's connection, in the profile that was chosen.
+pub(super) type Upgraded<R> = (Connection<<R as Runtime>::Socket>, Profile);
+
 /// A client's connection between and during its exchanges.
 pub(super) struct Client<R: Runtime> {
     pub(super) connection: Connection<R::Socket>,
@@ -48,12 +52,12 @@ pub(super) struct Client<R: Runtime> {
     has_heard: bool,
 }
 
-/// Serves a connection to its end.
+/// Serves a connection to its end, or until a telephone has upgraded it: that is given back, with the 101 written.
 pub(super) async fn serve<R: Runtime>(
     relay: &Arc<Inner<R>>,
     connection: Connection<R::Socket>,
     peer: SocketAddr,
-) {
+) -> Option<Upgraded<R>> {
     let server = Server::new(relay.config.http.clone(), relay.runtime.now());
     let alarm = Alarm::new(relay.runtime.clone());
     let is_trusted = (relay.config.trust)(peer.ip());
@@ -69,19 +73,27 @@ pub(super) async fn serve<R: Runtime>(
         has_heard: false,
     };
     let mut news = relay.draining.raised();
-    while let Some(request) = client.next_request(relay, &mut news).await {
+    while let Some(mut request) = client.next_request(relay, &mut news).await {
         if tunnel::is_for_telephones(&relay.config, &request.head) {
             match tunnel::upgrade(&mut client, &request.head) {
-                Ok(profile) => return tunnel::serve(relay, client, profile).await,
+                Ok(profile) => return client.flush(relay).await.map(|connection| (connection, profile)),
                 Err(refused) => exchange::refuse_upgrade(relay, &mut client, &request, refused),
             }
-        } else if exchange::serve(relay, &mut client, request).await.is_break() {
-            return;
+        } else if exchange::serve(relay, &mut client, &mut request).await.is_break() {
+            break;
         }
     }
+    None
 }
 
 impl<R: Runtime> Client<R> {
+    /// Writes what waits and gives the connection back, or `None` if it is over.
+    async fn flush(mut self, relay: &Inner<R>) -> Option<Connection<R::Socket>> {
+        let now = relay.runtime.now();
+        let flushed = poll_fn(|cx| self.connection.poll_drain(self.server.output(), now, cx)).await;
+        flushed.is_ok().then_some(self.connection)
+    }
+
     /// The next request, or `None` when the connection is over. Writes what waits to be written first.
     async fn next_request<'a>(&mut self, relay: &'a Inner<R>, news: &mut Raised<'a>) -> Option<Request> {
         poll_fn(|cx| {

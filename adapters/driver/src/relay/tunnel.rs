@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::task::Context;
 use std::time::SystemTime;
 
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -23,7 +22,7 @@ use telephone_core::wire::{Hello, Opening, Profile, Refused, RefusedCode, Settin
 use super::answer::Refused as Unfit;
 use super::codec::WEB_SOCKET;
 use super::ports::PortError;
-use super::public::Client;
+use super::public::{Client, Upgraded};
 use super::registry::{Renewed, parsed};
 use super::{Inner, RelayConfig, ports, raw, renewal, rooms, spread};
 use crate::authority::{AuthError, Grant};
@@ -73,16 +72,15 @@ pub(super) fn upgrade<R: Runtime>(client: &mut Client<R>, head: &RequestHead) ->
     Ok(profile)
 }
 
-/// Serves an upgraded connection: handshake, then session.
-pub(super) async fn serve<R: Runtime>(relay: &Arc<Inner<R>>, mut client: Client<R>, profile: Profile) {
-    let now = relay.runtime.now();
-    let flush = |cx: &mut Context<'_>| client.connection.poll_drain(client.server.output(), now, cx);
-    let flushed = std::future::poll_fn(flush).await;
-    if flushed.is_err() {
-        return;
-    }
-    client.connection.socket.tune_for_link();
-    let mut link = Link::accepted(client.connection, profile);
+/// Receives a telephone's hello and finds its session. `None` if there is none: then it has been told why, and the connection
+/// is over.
+pub(super) async fn greet<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    (connection, profile): Upgraded<R>,
+    peer: SocketAddr,
+) -> Option<(Link<R::Socket>, Admitted)> {
+    connection.socket.tune_for_link();
+    let mut link = Link::accepted(connection, profile);
     let reception = Reception::start(profile, relay.runtime.now());
     let deadline = relay.runtime.sleep_until(reception.poll_timeout());
     let receiving = async { link.receive().await.ok() };
@@ -90,30 +88,28 @@ pub(super) async fn serve<R: Runtime>(relay: &Arc<Inner<R>>, mut client: Client<
         deadline.await;
         None
     });
-    let Some(hello) = received.await else { return };
-    let hello = match reception.handle_message(hello) {
-        Ok(hello) => hello,
-        Err(misbehaviour) => {
-            tracing::info!(peer = %client.peer, %misbehaviour, "a telephone broke the protocol");
-            return link.close(&relay.runtime, CloseCode::Protocol).await;
-        }
-    };
-    let admitted = admit(relay, profile, &hello);
-    // What runs now may run for long.
-    drop(hello);
-    match admitted {
-        Ok(admitted) => run(relay, link, admitted, client.peer).await,
-        Err(refused) => {
-            tracing::info!(peer = %client.peer, reason = refused.reason, "refused a telephone");
-            // A telephone that is gone already does not need the answer.
-            let _ = link.send(&relay.runtime, handshake::refuse(profile, refused)).await;
-            link.close(&relay.runtime, CloseCode::Policy).await;
-        }
+    let (refused, code) =
+        match reception.handle_message(received.await?).map(|hello| admit(relay, profile, &hello)) {
+            Ok(Ok(admitted)) => return Some((link, admitted)),
+            Ok(Err(refused)) => {
+                tracing::info!(%peer, reason = refused.reason, "refused a telephone");
+                (Some(refused), CloseCode::Policy)
+            }
+            Err(misbehaviour) => {
+                tracing::info!(%peer, %misbehaviour, "a telephone broke the protocol");
+                (None, CloseCode::Protocol)
+            }
+        };
+    if let Some(refused) = refused {
+        // A telephone that is gone already does not need the answer.
+        let _ = link.send(&relay.runtime, handshake::refuse(profile, refused)).await;
     }
+    link.close(&relay.runtime, code).await;
+    None
 }
 
 /// A session whose new link is not running yet.
-struct Admitted {
+pub(super) struct Admitted {
     key: SessionKey,
     session: SharedSession,
     link: LinkId,
@@ -337,10 +333,9 @@ fn welcome<R: Runtime>(
 
 /// Runs one link of a session. The task of the latest link keeps the session while it waits for another one, and
 /// takes it out of the registry in the end.
-async fn run<R: Runtime>(
+pub(super) async fn run<R: Runtime>(
     relay: &Arc<Inner<R>>,
-    mut link: Link<R::Socket>,
-    admitted: Admitted,
+    (mut link, admitted): (Link<R::Socket>, Admitted),
     peer: SocketAddr,
 ) {
     let Admitted { key, session, link: id, subject, welcome } = admitted;

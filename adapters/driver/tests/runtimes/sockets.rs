@@ -21,7 +21,7 @@ on_every_runtime!(
     closing_twice_or_after_the_peer_left_is_fine,
     dropping_ends_the_connection,
     a_reset_on_drop_is_no_end_to_the_peer,
-    dialled_and_accepted_sockets_send_at_once_and_leave_little_unsent,
+    sockets_send_at_once_leave_little_unsent_and_are_not_paced_within_the_machine,
     a_link_bounds_the_wait_for_acknowledgements,
     link_tuning_passes_over_a_unix_socket,
 );
@@ -88,7 +88,7 @@ async fn a_reset_on_drop_is_no_end_to_the_peer<R: Runtime>(runtime: R) {
     assert_eq!(peer.read(&mut [0; 1]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
 }
 
-async fn dialled_and_accepted_sockets_send_at_once_and_leave_little_unsent<R: Runtime<Socket: AsFd>>(
+async fn sockets_send_at_once_leave_little_unsent_and_are_not_paced_within_the_machine<R: Runtime<Socket: AsFd>>(
     runtime: R,
 ) {
     let listener = runtime.bind(ANY_PORT).unwrap();
@@ -97,6 +97,7 @@ async fn dialled_and_accepted_sockets_send_at_once_and_leave_little_unsent<R: Ru
     for options in [SockRef::from(&dialled), SockRef::from(&accepted)] {
         assert!(options.tcp_nodelay().unwrap());
         assert_eq!(options.tcp_notsent_lowat().unwrap(), 128 * 1024);
+        assert!(options.tcp_congestion().unwrap().starts_with(b"reno\0"));
     }
 }
 
