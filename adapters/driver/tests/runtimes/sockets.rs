@@ -17,6 +17,7 @@ use crate::{ANY_PORT, endpoint};
 on_every_runtime!(
     a_vectored_write_goes_out_whole,
     a_vectored_write_to_a_unix_socket_goes_out_whole,
+    what_comes_behind_a_short_read_is_read_and_so_is_the_end,
     closing_ends_one_direction_alone,
     closing_twice_or_after_the_peer_left_is_fine,
     dropping_ends_the_connection,
@@ -54,6 +55,23 @@ async fn a_vectored_write_to_a_unix_socket_goes_out_whole<R: Runtime>(runtime: R
     assert_eq!(io::read_to_string(listener.accept().unwrap().0).unwrap(), "head body tail");
 }
 
+async fn what_comes_behind_a_short_read_is_read_and_so_is_the_end<R: Runtime>(runtime: R) {
+    let (mut socket, mut peer) = pair(&runtime).await;
+    let mut room = [0; 16];
+    for octets in [b"first" as &[u8], b"second", b"exactly sixteen!", b"last"] {
+        // Once with nothing there yet, so that the task sleeps, and once with all of it there.
+        assert!(futures_lite::future::poll_once(socket.read(&mut room)).await.is_none());
+        peer.write_all(octets).unwrap();
+        assert_eq!(socket.read(&mut room).await.unwrap(), octets.len());
+        assert_eq!(&room[..octets.len()], octets);
+        peer.write_all(octets).unwrap();
+        assert_eq!(socket.read(&mut room).await.unwrap(), octets.len());
+    }
+    drop(peer);
+    assert_eq!(socket.read(&mut room).await.unwrap(), 0);
+    assert_eq!(socket.read(&mut room).await.unwrap(), 0);
+}
+
 async fn closing_ends_one_direction_alone<R: Runtime>(runtime: R) {
     let (mut socket, mut peer) = pair(&runtime).await;
     socket.write_all(b"question").await.unwrap();
@@ -88,7 +106,9 @@ async fn a_reset_on_drop_is_no_end_to_the_peer<R: Runtime>(runtime: R) {
     assert_eq!(peer.read(&mut [0; 1]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
 }
 
-async fn sockets_send_at_once_leave_little_unsent_and_are_not_paced_within_the_machine<R: Runtime<Socket: AsFd>>(
+async fn sockets_send_at_once_leave_little_unsent_and_are_not_paced_within_the_machine<
+    R: Runtime<Socket: AsFd>,
+>(
     runtime: R,
 ) {
     let listener = runtime.bind(ANY_PORT).unwrap();
