@@ -52,7 +52,7 @@ impl Endpoint {
 /// or surviving a full file table, lives once in this crate.
 ///
 /// Every socket that comes from here, dialled or accepted, has `TCP_NODELAY` set, and `TCP_NOTSENT_LOWAT` on Linux and Android;
-/// on Linux and FreeBSD `TCP_CONGESTION` is Reno where the peer is on a loopback address.
+/// on Linux `TCP_CONGESTION` is Reno where the peer has a loopback address.
 pub trait Runtime: Clone + Send + Sync + 'static {
     /// A connected socket. Dropping it closes it.
     type Socket: Socket;

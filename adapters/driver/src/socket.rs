@@ -16,9 +16,9 @@ use socket2::{SockRef, TcpKeepalive};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_BYTES: u32 = 128 * 1024;
 /// The congestion control of a connection within this machine, where nothing can be congested. The system's default is for
-/// networks: BBR paces what it sends by timers, which takes a third to a half of the rate here. Every Linux has this one, and every
-/// program may choose it.
-#[cfg(any(target_os = "linux", target_os = "freebsd"))]
+/// networks: under BBR a connection sends at a rate that it estimates, by timers, which costs much of what a loopback
+/// carries. Every Linux has this one, and every program may choose it unless `tcp_allowed_congestion_control` was narrowed.
+#[cfg(target_os = "linux")]
 const LOOPBACK_CONGESTION_CONTROL: &[u8] = b"reno";
 /// How long a link's bytes may stay unacknowledged. Below the 30 s after which silence is death, so
 /// that a link that only sends learns of a vanished peer in time. [L9, T-02]
@@ -64,7 +64,7 @@ enum Transport<T, U> {
 
 impl<T: AsFd, U> TcpOrUnix<T, U> {
     /// Takes a connected TCP socket, turns Nagle's algorithm off, and where the platform can bounds the kernel's backlog of
-    /// unsent octets and sends without pacing to a peer on this machine.
+    /// unsent octets, and chooses Reno for a peer on this machine.
     #[must_use]
     pub fn tcp(socket: T) -> Self {
         let options = SockRef::from(&socket);
@@ -77,7 +77,7 @@ impl<T: AsFd, U> TcpOrUnix<T, U> {
         if let Err(error) = options.set_tcp_notsent_lowat(UNSENT_BYTES) {
             tracing::debug!(%error, "TCP_NOTSENT_LOWAT was refused");
         }
-        #[cfg(any(target_os = "linux", target_os = "freebsd"))]
+        #[cfg(target_os = "linux")]
         if is_from_loopback(&options)
             && let Err(error) = options.set_tcp_congestion(LOOPBACK_CONGESTION_CONTROL)
         {
@@ -87,8 +87,8 @@ impl<T: AsFd, U> TcpOrUnix<T, U> {
     }
 }
 
-/// Whether the peer of a connected socket reached it, or was reached, by a loopback address.
-#[cfg(any(target_os = "linux", target_os = "freebsd"))]
+/// Whether the peer of a connected socket has a loopback address.
+#[cfg(target_os = "linux")]
 fn is_from_loopback(socket: &SockRef<'_>) -> bool {
     let peer = socket.peer_addr().ok().and_then(|address| address.as_socket());
     peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback())

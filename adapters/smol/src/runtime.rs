@@ -15,10 +15,8 @@ use smol::{Async, Executor};
 use telephone_driver::core::time::Timestamp;
 use telephone_driver::{Runtime, TcpOrUnix};
 
-use crate::socket::ReadWhenReady;
-
 /// A socket on smol, TCP or Unix. Not `smol::net`'s, whose Unix half drops vectored writes.
-pub type Socket = TcpOrUnix<ReadWhenReady<TcpStream>, ReadWhenReady<UnixStream>>;
+pub type Socket = TcpOrUnix<Async<TcpStream>, Async<UnixStream>>;
 
 /// smol, as the driver sees it. It works under any executor; tasks go to smol's global one, or to one that is named.
 #[derive(Debug, Clone, Copy)]
@@ -74,11 +72,11 @@ impl Runtime for SmolRuntime {
     }
 
     async fn connect_tcp(&self, address: SocketAddr) -> io::Result<Socket> {
-        Ok(Socket::tcp(Async::<TcpStream>::connect(address).await?.into()))
+        Ok(Socket::tcp(Async::<TcpStream>::connect(address).await?))
     }
 
     async fn connect_unix(&self, path: &Path) -> io::Result<Socket> {
-        Ok(Socket::unix(Async::<UnixStream>::connect(path).await?.into()))
+        Ok(Socket::unix(Async::<UnixStream>::connect(path).await?))
     }
 
     fn listen(&self, listener: TcpListener) -> io::Result<Listener> {
@@ -107,7 +105,7 @@ impl telephone_driver::Listener for Listener {
 
     async fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
         let (socket, peer) = self.0.accept().await?;
-        Ok((Socket::tcp(socket.into()), peer))
+        Ok((Socket::tcp(socket), peer))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -10,13 +10,23 @@ use telephone_peers::table::{Style, noise, tables};
 use telephone_tests::bins;
 use telephone_tests::process::start_as_services;
 
+/// What is looked for in the directory of `--programs`.
+const OURS: [&str; 3] = ["plugboard", "telephone", "telephone-smol"];
+
 fn main() -> ExitCode {
     let options = Options::parse();
     if !options.one_group {
         start_as_services();
     }
-    if let Some(programs) = options.programs.clone() {
-        bins::use_those_in(programs);
+    if let Some(programs) = &options.programs {
+        if let Some(missing) = OURS.into_iter().find(|name| !programs.join(name).is_file()) {
+            eprintln!(
+                "peers: --programs {}: there is no {missing}; deploy/build makes it",
+                programs.display()
+            );
+            return ExitCode::from(2);
+        }
+        bins::use_those_in(programs.clone());
     }
     let style = if options.markdown { Style::Markdown } else { Style::Plain };
     let run = match Run::new(options) {

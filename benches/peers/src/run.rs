@@ -55,7 +55,10 @@ impl Run {
     pub fn heading(&self) -> String {
         let (rounds, seconds) = (self.options.rounds, self.options.seconds);
         let reference = self.reference();
-        format!("{}; {rounds} rounds, loads of {seconds} s, ratios to {reference}\n", self.machine)
+        let programs = self.options.programs.as_ref();
+        let programs =
+            programs.map(|programs| format!("; programs of {}", programs.display())).unwrap_or_default();
+        format!("{}; {rounds} rounds, loads of {seconds} s, ratios to {reference}{programs}\n", self.machine)
     }
 
     /// Measures. What fails is told and left out.

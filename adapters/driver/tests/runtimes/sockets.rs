@@ -22,7 +22,7 @@ on_every_runtime!(
     closing_twice_or_after_the_peer_left_is_fine,
     dropping_ends_the_connection,
     a_reset_on_drop_is_no_end_to_the_peer,
-    sockets_send_at_once_leave_little_unsent_and_are_not_paced_within_the_machine,
+    sockets_send_at_once_leave_little_unsent_and_use_reno_within_the_machine,
     a_link_bounds_the_wait_for_acknowledgements,
     link_tuning_passes_over_a_unix_socket,
 );
@@ -106,7 +106,7 @@ async fn a_reset_on_drop_is_no_end_to_the_peer<R: Runtime>(runtime: R) {
     assert_eq!(peer.read(&mut [0; 1]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
 }
 
-async fn sockets_send_at_once_leave_little_unsent_and_are_not_paced_within_the_machine<
+async fn sockets_send_at_once_leave_little_unsent_and_use_reno_within_the_machine<
     R: Runtime<Socket: AsFd>,
 >(
     runtime: R,
