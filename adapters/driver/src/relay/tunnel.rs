@@ -88,23 +88,21 @@ pub(super) async fn greet<R: Runtime>(
         deadline.await;
         None
     });
-    let (refused, code) =
-        match reception.handle_message(received.await?).map(|hello| admit(relay, profile, &hello)) {
-            Ok(Ok(admitted)) => return Some((link, admitted)),
-            Ok(Err(refused)) => {
-                tracing::info!(%peer, reason = refused.reason, "refused a telephone");
-                (Some(refused), CloseCode::Policy)
-            }
-            Err(misbehaviour) => {
-                tracing::info!(%peer, %misbehaviour, "a telephone broke the protocol");
-                (None, CloseCode::Protocol)
-            }
-        };
-    if let Some(refused) = refused {
-        // A telephone that is gone already does not need the answer.
-        let _ = link.send(&relay.runtime, handshake::refuse(profile, refused)).await;
+    // What runs for a session may run for long: the hello ends here.
+    let judged = reception.handle_message(received.await?).map(|hello| admit(relay, profile, &hello));
+    match judged {
+        Ok(Ok(admitted)) => return Some((link, admitted)),
+        Ok(Err(refused)) => {
+            tracing::info!(%peer, reason = refused.reason, "refused a telephone");
+            // A telephone that is gone already does not need the answer.
+            let _ = link.send(&relay.runtime, handshake::refuse(profile, refused)).await;
+            link.close(&relay.runtime, CloseCode::Policy).await;
+        }
+        Err(misbehaviour) => {
+            tracing::info!(%peer, %misbehaviour, "a telephone broke the protocol");
+            link.close(&relay.runtime, CloseCode::Protocol).await;
+        }
     }
-    link.close(&relay.runtime, code).await;
     None
 }
 
