@@ -3,7 +3,6 @@
 //! The lock is held for one verb of the core, or to take apart one message: never across IO or an
 //! `.await`. Whoever leaves something to say behind wakes the link.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
@@ -11,7 +10,7 @@ use std::task::{Context, Waker};
 use bytes::Bytes;
 use telephone_core::error::{CloseReason, LeaveCode};
 use telephone_core::recording::Recorded;
-use telephone_core::session::{Accepted, CannotResume, Event, LinkId, OpenError, SessionStats, StreamId};
+use telephone_core::session::{Accepted, CannotResume, Event, LinkId, OpenError, SessionStats, StreamId, StreamMap};
 use telephone_core::time::Timestamp;
 use telephone_core::timing;
 use telephone_core::wire::{Opening, Stats};
@@ -45,7 +44,7 @@ struct StreamWakers {
 
 struct State {
     session: Recorded,
-    streams: BTreeMap<StreamId, StreamWakers>,
+    streams: StreamMap<StreamWakers>,
     /// Who waits for the peer to allow one more stream.
     openers: Queue,
     link: Option<Waker>,
@@ -81,7 +80,7 @@ struct Shared {
 impl SharedSession {
     pub(crate) fn new(session: Recorded, clock: Clock) -> Self {
         let seen = session.link();
-        let (streams, openers) = (BTreeMap::new(), Queue::default());
+        let (streams, openers) = (StreamMap::default(), Queue::default());
         let state = State { session, streams, openers, link: None, seen };
         let is_up = AtomicBool::new(seen.is_some());
         Self(Arc::new(Shared { state: Mutex::new(state), is_up, clock }))
@@ -287,7 +286,7 @@ impl SharedSession {
         let mut state = self.lock();
         let found = look(&mut state.session);
         if found.is_none() {
-            let wakers = state.streams.entry(id).or_default();
+            let wakers = state.streams.get_or_default(id);
             if wait != Wait::Write {
                 set_waker(&mut wakers.read, cx);
             }
@@ -300,7 +299,7 @@ impl SharedSession {
 
     pub(crate) fn release(&self, id: StreamId) {
         self.change(|state| {
-            state.streams.remove(&id);
+            state.streams.remove(id);
             state.session.release(id);
         });
     }
@@ -313,8 +312,8 @@ fn deliver(mut state: MutexGuard<'_, State>) -> Vec<Event> {
     while let Some(event) = state.session.poll_event() {
         let State { streams, .. } = &mut *state;
         match event {
-            Event::Readable(id) => wakers.extend(streams.get_mut(&id).and_then(|of| of.read.take())),
-            Event::Writable(id) => wakers.extend(streams.get_mut(&id).and_then(|of| of.write.take())),
+            Event::Readable(id) => wakers.extend(streams.get_mut(id).and_then(|of| of.read.take())),
+            Event::Writable(id) => wakers.extend(streams.get_mut(id).and_then(|of| of.write.take())),
             other => events.push(other),
         }
     }

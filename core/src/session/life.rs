@@ -14,7 +14,7 @@ impl Session {
         self.phase = Phase::Closed(reason);
         for accepted in core::mem::take(&mut self.unaccepted) {
             // Nobody will: the application never heard of it.
-            if let Some(stream) = self.streams.get_mut(&accepted.id) {
+            if let Some(stream) = self.streams.get_mut(accepted.id) {
                 stream.is_released = true;
             }
         }
@@ -23,8 +23,9 @@ impl Session {
         self.sent.clear();
         let lost: alloc::vec::Vec<(StreamId, Touched)> = self
             .streams
-            .iter()
-            .map(|(id, stream)| (*id, if stream.is_heard_of() { Touched::Unknown } else { Touched::No }))
+            .sorted()
+            .into_iter()
+            .map(|(id, stream)| (id, if stream.is_heard_of() { Touched::Unknown } else { Touched::No }))
             .collect();
         for (id, touched) in lost {
             self.end_both(id, Reset { code: ResetCode::SessionLost, touched });
@@ -34,7 +35,7 @@ impl Session {
 
     /// Both directions of a stream are over without another frame. What arrived can still be read.
     pub(super) fn end_both(&mut self, id: StreamId, reset: Reset) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         if !stream.recv.is_closed() {
             stream.recv.state = RecvState::Reset(reset);
         }
@@ -49,7 +50,7 @@ impl Session {
 
     /// Stops reading a stream: what is buffered goes, and its credit returns.
     pub(super) fn stop_stream(&mut self, id: StreamId, code: ResetCode) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.recv.stopped.is_some() || stream.recv.is_exhausted() {
             return;
         }
@@ -69,7 +70,7 @@ impl Session {
     /// Gives the peer more credit on a stream if enough of its window is used up.
     pub(super) fn extend_grant(&mut self, id: StreamId, now: Timestamp) {
         let tuning = tuning(&self.config.limits, &self.liveness, now);
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.recv.is_closed() || stream.recv.stopped.is_some() {
             return;
         }
@@ -81,14 +82,14 @@ impl Session {
 
     /// Lets the scheduler know of a stream.
     pub(super) fn list_to_send(&mut self, id: StreamId) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.send.is_sendable() && !core::mem::replace(&mut stream.listed.to_send, true) {
             self.to_send.push_back(id);
         }
     }
 
     pub(super) fn list_control(&mut self, id: StreamId) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         if !core::mem::replace(&mut stream.listed.control, true) {
             self.control.push_back(id);
         }
@@ -96,7 +97,7 @@ impl Session {
 
     /// Tells the application something of a stream that it has not let go of.
     pub(super) fn tell(&mut self, id: StreamId, what: impl FnOnce(&mut News)) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.is_released {
             return;
         }
@@ -123,7 +124,7 @@ impl Session {
 
     /// Takes back a stream whose open frame was not sent.
     pub(super) fn forget_unsaid(&mut self, id: StreamId) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         stream.recv.state = RecvState::Reset(Reset { code: ResetCode::Cancelled, touched: Touched::No });
         stream.send.state = SendState::Closed;
         self.ours.opened = self.ours.opened.saturating_sub(1);
@@ -136,10 +137,10 @@ impl Session {
 
     /// Forgets a stream that is over at both ends and held by nobody.
     pub(super) fn reap(&mut self, id: StreamId) {
-        if !self.streams.get(&id).is_some_and(|stream| stream.is_over()) {
+        if !self.streams.get(id).is_some_and(|stream| stream.is_over()) {
             return;
         }
-        let Some(mut stream) = self.streams.remove(&id) else { return };
+        let Some(mut stream) = self.streams.remove(id) else { return };
         stream.recv.grant.close(&mut self.ledger);
         if !stream.is_ours {
             self.return_slot();

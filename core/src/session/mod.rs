@@ -18,6 +18,7 @@ mod heads;
 mod life;
 mod link;
 mod liveness;
+mod map;
 mod orders;
 mod positions;
 mod receive;
@@ -28,7 +29,7 @@ mod types;
 mod views;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use bytes::Bytes;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,7 @@ use budget::Budget;
 use credit::{Grant, Ledger, Tuning};
 pub use link::{CannotResume, LinkId};
 use liveness::Liveness;
+pub use map::StreamMap;
 use orders::DueOrders;
 use positions::{Received, Sent};
 pub(crate) use snapshot::is_sound_time;
@@ -111,7 +113,7 @@ pub struct Session {
     config: SessionConfig,
     phase: Phase,
     /// Boxed, or each stream that comes or goes would move its neighbours.
-    streams: BTreeMap<StreamId, Box<Stream>>,
+    streams: StreamMap<Box<Stream>>,
     /// Streams that the peer opened and nobody accepted yet.
     unaccepted: VecDeque<Accepted>,
     /// Streams with data, heads, an end or a reset to send, in turn.
@@ -159,7 +161,7 @@ impl Session {
         };
         Self {
             phase: Phase::Open,
-            streams: BTreeMap::new(),
+            streams: StreamMap::default(),
             unaccepted: VecDeque::new(),
             to_send: VecDeque::new(),
             control: VecDeque::new(),
@@ -256,7 +258,7 @@ impl Session {
     ///
     /// A stream that the peer has not heard of is as if it had never been opened.
     pub fn release(&mut self, id: StreamId) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         stream.is_released = true;
         stream.news = stream::News::default();
         if stream.is_unsaid() {
@@ -317,7 +319,7 @@ impl Session {
             return Some(event);
         }
         while let Some(id) = self.events.front().copied() {
-            if let Some(stream) = self.streams.get_mut(&id) {
+            if let Some(stream) = self.streams.get_mut(id) {
                 if core::mem::take(&mut stream.news.readable) {
                     return Some(Event::Readable(id));
                 }

@@ -116,7 +116,7 @@ impl Session {
     }
 
     fn on_frame(&mut self, frame: Frame, message: usize, now: Timestamp) -> Result<(), Misbehaviour> {
-        let stream = frame.stream().and_then(|id| self.streams.get(&id));
+        let stream = frame.stream().and_then(|id| self.streams.get(id));
         if stream.is_some_and(|stream| !stream.is_heard_of()) {
             // Its number was guessed: an answer to what was not asked yet.
             return Err(Misbehaviour::StreamUnknown);
@@ -208,12 +208,12 @@ impl Session {
 
     /// What crossed with the peer's leave never started there.
     fn end_crossed(&mut self, last: u64) {
-        let is_crossed = |id: &StreamId, stream: &Stream| stream.is_ours && id.number() > last;
-        let crossed = self.streams.iter().filter(|(id, stream)| is_crossed(id, stream));
+        let crossed = self.streams.sorted().into_iter();
+        let crossed = crossed.filter(|(id, stream)| stream.is_ours && id.number() > last);
         let crossed: alloc::vec::Vec<(StreamId, Touched)> = crossed
             .map(|(id, stream)| {
                 let is_touched = stream.is_answered() && !cfg!(planted = "touched-denied");
-                (*id, if is_touched { Touched::Unknown } else { Touched::No })
+                (id, if is_touched { Touched::Unknown } else { Touched::No })
             })
             .collect();
         for (id, touched) in crossed {
@@ -313,7 +313,7 @@ impl Session {
         head: ResponseHead,
         now: Timestamp,
     ) -> Result<(), Misbehaviour> {
-        let Some(stream) = self.streams.get_mut(&id) else { return self.on_late(id, now) };
+        let Some(stream) = self.streams.get_mut(id) else { return self.on_late(id, now) };
         let is_due = stream.is_ours && stream.is_http && !stream.recv.has_head && !stream.recv.is_closed();
         let is_upgrade_asked = head.status != 101 || stream.may_upgrade;
         if !is_due || !is_upgrade_asked || (end && head.is_interim()) {
@@ -352,7 +352,7 @@ impl Session {
         if octets.is_empty() {
             self.charge(now)?;
         }
-        let Some(stream) = self.streams.get_mut(&id) else { return self.on_late(id, now) };
+        let Some(stream) = self.streams.get_mut(id) else { return self.on_late(id, now) };
         if !stream.recv.has_head || stream.recv.is_closed() {
             return Err(Misbehaviour::StreamState);
         }
@@ -376,7 +376,7 @@ impl Session {
     }
 
     fn on_end(&mut self, id: StreamId, trailers: Headers, now: Timestamp) -> Result<(), Misbehaviour> {
-        let Some(stream) = self.streams.get_mut(&id) else { return self.on_late(id, now) };
+        let Some(stream) = self.streams.get_mut(id) else { return self.on_late(id, now) };
         if !stream.recv.has_head || stream.recv.is_closed() {
             return Err(Misbehaviour::StreamState);
         }
@@ -394,7 +394,7 @@ impl Session {
     }
 
     fn on_reset(&mut self, id: StreamId, reset: Reset, now: Timestamp) -> Result<(), Misbehaviour> {
-        let Some(stream) = self.streams.get_mut(&id) else { return self.on_late(id, now) };
+        let Some(stream) = self.streams.get_mut(id) else { return self.on_late(id, now) };
         if stream.recv.is_closed() {
             return Err(Misbehaviour::StreamState);
         }
@@ -417,7 +417,7 @@ impl Session {
     }
 
     fn on_stop(&mut self, id: StreamId, code: ResetCode, now: Timestamp) -> Result<(), Misbehaviour> {
-        let Some(stream) = self.streams.get_mut(&id) else { return self.on_late(id, now) };
+        let Some(stream) = self.streams.get_mut(id) else { return self.on_late(id, now) };
         if stream.send.stopped.is_some() {
             return self.charge(now);
         }
@@ -433,7 +433,7 @@ impl Session {
     fn on_credit(&mut self, id: StreamId, limit: u64, now: Timestamp) -> Result<(), Misbehaviour> {
         // An honest peer raises by a quarter of a window, and never by less than half of its floor. [M-09]
         let worthwhile = (self.config.peer.value(Setting::StreamFloor).unwrap_or(0) / 2).max(1);
-        let Some(stream) = self.streams.get_mut(&id) else { return self.on_late(id, now) };
+        let Some(stream) = self.streams.get_mut(id) else { return self.on_late(id, now) };
         let raise = limit.saturating_sub(stream.send.limit);
         stream.send.limit = stream.send.limit.max(limit);
         if raise < worthwhile {

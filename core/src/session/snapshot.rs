@@ -68,7 +68,7 @@ impl Session {
 
     /// Whether it makes a difference that a stream's writer asks for room.
     pub(crate) fn is_room_news(&self, id: StreamId) -> bool {
-        self.streams.get(&id).is_some_and(|stream| {
+        self.streams.get(id).is_some_and(|stream| {
             let has_room = stream.send.is_writable() && stream.send.room() > 0;
             stream.send.wants_room == has_room
         })
@@ -76,7 +76,7 @@ impl Session {
 
     /// Whether a read of a stream would yield anything.
     pub(crate) fn is_readable(&self, id: StreamId) -> bool {
-        self.streams.get(&id).is_none_or(|stream| {
+        self.streams.get(id).is_none_or(|stream| {
             let recv = &stream.recv;
             recv.stopped.is_some() || recv.is_closed() || !recv.heads.is_empty() || !recv.buffer.is_empty()
         })

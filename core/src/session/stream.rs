@@ -112,6 +112,13 @@ impl SendHalf {
         self.has_head || !matches!(self.preface, Preface::Heads(_))
     }
 
+    /// Octets of the body that credit lets go.
+    pub(super) fn sendable(&self) -> usize {
+        let credit = usize::try_from(self.limit.saturating_sub(self.sent)).unwrap_or(usize::MAX);
+        let credit = if cfg!(planted = "credit-overspent") { credit.saturating_add(1) } else { credit };
+        self.buffer.len().min(credit)
+    }
+
     fn is_data_sendable(&self) -> bool {
         !self.buffer.is_empty() && self.sent < self.limit && self.is_body_due()
     }

@@ -8,15 +8,16 @@ use super::{CONTROL_BYTES_MAX, LinkId, Phase, Session, StreamId};
 use crate::limits::{DATA_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::queue::ByteQueue;
 use crate::time::Timestamp;
-use crate::wire::{Frame, Profile, varint};
+use crate::wire::{self, Frame, Profile, varint};
 
 /// The head of a data frame: type, length and id as varints.
 const DATA_HEAD_BYTES_MAX: usize = 1 + 3 + 10;
 /// Streams that one message opens, at most: half of what waits to be taken up at a peer by default, so that a burst meets
 /// no refusal where each message's streams are taken up before the next is read.
 const OPENS_MAX: usize = 128;
-/// Fewer octets than this are not worth a frame while there are more.
-const DATA_ROOM_MIN: usize = 64;
+/// Octets of room that are worth cutting a turn for, which costs its receiver a second write: most answers are smaller,
+/// and come whole.
+const DATA_ROOM_MIN: usize = DATA_BYTES_MAX / 2;
 
 /// A message under construction.
 pub(super) struct Message {
@@ -84,10 +85,7 @@ impl Message {
     fn put_data(&mut self, id: StreamId, buffer: &mut ByteQueue, count: usize) {
         match self.profile {
             Profile::Binary => {
-                let body = varint::size(id.number()) + count;
-                varint::put(&mut self.out, Frame::Data { id, octets: Bytes::new() }.kind());
-                varint::put(&mut self.out, body as u64);
-                varint::put(&mut self.out, id.number());
+                wire::put_data_head(&mut self.out, id, count);
                 put_first(&mut self.out, buffer, count);
                 self.is_numbered = true;
             }
@@ -226,8 +224,8 @@ impl Session {
         if !self.may_number() {
             return 64;
         }
-        let waiting = self.to_send.iter().take(16).filter_map(|id| self.streams.get(id));
-        let octets: usize = waiting.map(|stream| stream.send.buffer.len().min(DATA_BYTES_MAX) + 256).sum();
+        let waiting = self.to_send.iter().take(16).filter_map(|id| self.streams.get(*id));
+        let octets: usize = waiting.map(|stream| stream.send.sendable() + 256).sum();
         (octets + 64).min(MESSAGE_BYTES_MAX)
     }
 
@@ -285,7 +283,7 @@ impl Session {
     fn put_stream_control(&mut self, message: &mut Message) {
         while message.takes_control() {
             let Some(id) = self.control.pop_front() else { return };
-            let Some(stream) = self.streams.get_mut(&id) else { continue };
+            let Some(stream) = self.streams.get_mut(id) else { continue };
             stream.listed.control = false;
             if matches!(stream.send.preface, Preface::Open(_)) {
                 // The peer has not heard of it: the open says the credit, and a stop follows it.
@@ -307,7 +305,7 @@ impl Session {
 
     fn put_streams(&mut self, message: &mut Message) {
         while let Some(id) = self.to_send.pop_front() {
-            let Some(stream) = self.streams.get_mut(&id) else { continue };
+            let Some(stream) = self.streams.get_mut(id) else { continue };
             stream.listed.to_send = false;
             match take_turn(id, stream, message) {
                 Turn::More if cfg!(planted = "first-come-first-served") => {
@@ -336,7 +334,7 @@ impl Session {
 
     /// After a stream's turn: room for its writer, a stop that waited for the open, or its end.
     fn on_turn(&mut self, id: StreamId) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         let is_writable = stream.send.wants_room && stream.send.room() >= DATA_BYTES_MAX;
         stream.send.wants_room &= !is_writable;
         let (has_stop, is_over) = (stream.due.stop, stream.is_over());
@@ -435,9 +433,7 @@ fn put_turn_data(id: StreamId, stream: &mut Stream, message: &mut Message) -> bo
     if !stream.send.is_body_due() {
         return true;
     }
-    let credit = usize::try_from(stream.send.limit.saturating_sub(stream.send.sent)).unwrap_or(usize::MAX);
-    let credit = if cfg!(planted = "credit-overspent") { credit.saturating_add(1) } else { credit };
-    let turn = stream.send.buffer.len().min(credit).min(DATA_BYTES_MAX);
+    let turn = stream.send.sendable().min(DATA_BYTES_MAX);
     if turn == 0 {
         return true;
     }

@@ -42,7 +42,7 @@ impl SendStream<'_> {
     /// Octets that [`SendStream::write`] would take now, at most 63 KiB. Zero asks for an
     /// [`Event::Writable`](super::Event::Writable).
     pub fn capacity(&mut self) -> usize {
-        let Some(stream) = self.session.streams.get_mut(&self.id) else { return 0 };
+        let Some(stream) = self.session.streams.get_mut(self.id) else { return 0 };
         let room = if stream.send.is_writable() { stream.send.room() } else { 0 };
         stream.send.wants_room = room == 0;
         room
@@ -57,7 +57,7 @@ impl SendStream<'_> {
     /// # Errors
     /// [`Stopped`] once the peer no longer reads; `octets` is then untouched.
     pub fn write(&mut self, octets: &mut Bytes) -> Result<usize, Stopped> {
-        let Some(stream) = self.session.streams.get_mut(&self.id) else { return Ok(0) };
+        let Some(stream) = self.session.streams.get_mut(self.id) else { return Ok(0) };
         if let Some(reset) = stream.send.stopped {
             return Err(Stopped(reset));
         }
@@ -99,7 +99,7 @@ impl SendStream<'_> {
             return Err(HeadRefused::TooLarge);
         }
         wire::check_response(&head)?;
-        let Some(stream) = self.session.streams.get_mut(&self.id) else { return Ok(()) };
+        let Some(stream) = self.session.streams.get_mut(self.id) else { return Ok(()) };
         if head.status == 101 && !stream.may_upgrade {
             return Err(HeadRefused::Malformed);
         }
@@ -111,7 +111,7 @@ impl SendStream<'_> {
     /// The direction is complete. A body shorter than declared is reset as truncated instead, an answer
     /// without a final head as failed. Trailers that a frame does not take are dropped (RFC 9110 §6.5.1).
     pub fn end(&mut self, trailers: Headers) {
-        let Some(stream) = self.session.streams.get_mut(&self.id) else { return };
+        let Some(stream) = self.session.streams.get_mut(self.id) else { return };
         if stream.send.state != SendState::Open {
             return;
         }
@@ -132,7 +132,7 @@ impl SendStream<'_> {
 
     /// Gives the direction up. What was not sent is thrown away. No effect after the end was sent.
     pub fn reset(&mut self, reset: Reset) {
-        if let Some(stream) = self.session.streams.get_mut(&self.id) {
+        if let Some(stream) = self.session.streams.get_mut(self.id) {
             stream.send.reset(reset);
             self.session.list_to_send(self.id);
         }
@@ -141,13 +141,13 @@ impl SendStream<'_> {
     /// What the peer said when it stopped reading.
     #[must_use]
     pub fn stopped(&self) -> Option<Reset> {
-        self.session.streams.get(&self.id).and_then(|stream| stream.send.stopped)
+        self.session.streams.get(self.id).and_then(|stream| stream.send.stopped)
     }
 
     /// Whether everything that was written, and the end, has been handed to the link.
     #[must_use]
     pub fn is_sent(&self) -> bool {
-        self.session.streams.get(&self.id).is_none_or(|stream| stream.send.is_closed())
+        self.session.streams.get(self.id).is_none_or(|stream| stream.send.is_closed())
     }
 }
 
@@ -165,7 +165,7 @@ impl RecvStream<'_> {
     }
 
     fn next(&mut self, octets: impl FnOnce(&mut ByteQueue) -> Option<Bytes>) -> Incoming {
-        let Some(stream) = self.session.streams.get_mut(&self.id) else {
+        let Some(stream) = self.session.streams.get_mut(self.id) else {
             return Incoming::Reset(Reset { code: ResetCode::SessionLost, touched: Touched::Unknown });
         };
         if let Some(code) = stream.recv.stopped {
@@ -194,21 +194,21 @@ impl RecvStream<'_> {
 
     /// Gives back the credit of `count` octets that were [read](RecvStream::read) before.
     pub fn credit(&mut self, count: usize, now: Timestamp) {
-        let Some(stream) = self.session.streams.get_mut(&self.id) else { return };
+        let Some(stream) = self.session.streams.get_mut(self.id) else { return };
         stream.recv.grant.consume(count as u64, &mut self.session.ledger, &self.session.config.limits);
         self.session.extend_grant(self.id, now);
     }
 
     /// Takes the next head of the answer: interim ones first, then the final one.
     pub fn take_head(&mut self) -> Option<ResponseHead> {
-        self.session.streams.get_mut(&self.id)?.recv.heads.pop_front()
+        self.session.streams.get_mut(self.id)?.recv.heads.pop_front()
     }
 
     /// Whether nothing stands behind what was taken: the direction ended without trailers, and every octet was
     /// read.
     #[must_use]
     pub fn is_at_end(&self) -> bool {
-        self.session.streams.get(&self.id).is_some_and(|stream| {
+        self.session.streams.get(self.id).is_some_and(|stream| {
             matches!(&stream.recv.state, RecvState::Ended(trailers) if trailers.is_empty())
                 && stream.recv.is_exhausted()
                 && stream.recv.stopped.is_none()
@@ -217,7 +217,7 @@ impl RecvStream<'_> {
 
     /// The first `count` octets were taken by whoever they are for: their credit goes back to the peer.
     pub fn consume(&mut self, count: usize, now: Timestamp) {
-        let Some(stream) = self.session.streams.get_mut(&self.id) else { return };
+        let Some(stream) = self.session.streams.get_mut(self.id) else { return };
         let count = count.min(stream.recv.buffer.len());
         stream.recv.buffer.advance(count);
         self.credit(count, now);

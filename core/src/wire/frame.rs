@@ -9,9 +9,13 @@ use super::moving::Move;
 use super::opening::{self, Opening};
 use super::scope::Scope;
 use super::stats::Stats;
+use super::varint::{Run, VARINT_BYTES_MAX};
 use super::{head, varint};
 use crate::error::{LeaveCode, Misbehaviour, Reset, ResetCode, Touched};
 use crate::message::{Headers, ResponseHead};
+
+/// Octets of the numbers that a frame begins with, at most: its type and length, an id, a limit, a flag.
+const NUMBERS_BYTES_MAX: usize = 4 * VARINT_BYTES_MAX + 1;
 
 /// The number of a stream: even if the plugboard opened it, odd if the telephone did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -274,48 +278,69 @@ impl Frame {
 
     /// Appends the frame to a binary message.
     pub fn put(&self, out: &mut BytesMut) {
-        let size = self.body_size();
-        varint::put(out, self.kind());
-        varint::put(out, size as u64);
+        let mut numbers = Run::<NUMBERS_BYTES_MAX>::default();
+        numbers.put(self.kind());
+        numbers.put(self.body_size() as u64);
+        self.put_numbers(&mut numbers);
+        out.put_slice(numbers.as_slice());
         match self {
             Self::Hello(hello) => put_postcard(out, hello),
             Self::Welcome(welcome) => put_postcard(out, welcome),
             Self::Refused(refused) => put_postcard(out, refused),
-            Self::Open { id, grant, end, opening } => {
-                varint::put(out, id.0);
-                varint::put(out, *grant);
-                out.put_u8(u8::from(*end));
-                opening::put(out, opening);
-            }
-            Self::Head { id, end, head } => {
-                varint::put(out, id.0);
-                out.put_u8(u8::from(*end));
-                head::put_response(out, head);
-            }
-            Self::Data { id, octets } => {
-                varint::put(out, id.0);
-                out.put_slice(octets);
-            }
-            Self::End { id, trailers } => {
-                varint::put(out, id.0);
-                head::put_trailers(out, trailers);
-            }
-            Self::Reset { id, reset } => {
-                varint::put(out, id.0);
-                varint::put(out, reset.code.to_wire());
-                out.put_u8(reset.touched.to_wire());
-            }
-            Self::Stop { id, code } => put_pair(out, id.0, code.to_wire()),
-            Self::Credit { id, limit } => put_pair(out, id.0, *limit),
-            Self::Streams { limit } => varint::put(out, *limit),
-            Self::Ping(number) | Self::Pong(number) => varint::put(out, *number),
-            Self::Ack | Self::Skipped { .. } => {}
-            Self::Leave { code, last } => put_pair(out, code.to_wire(), *last),
+            Self::Open { opening, .. } => opening::put(out, opening),
+            Self::Head { head, .. } => head::put_response(out, head),
+            Self::Data { octets, .. } => out.put_slice(octets),
+            Self::End { trailers, .. } => head::put_trailers(out, trailers),
             Self::Renew { token } => out.put_slice(token),
             Self::Renewed { expires_in_s } => put_postcard(out, expires_in_s),
             Self::Stats(stats) => put_postcard(out, stats),
             Self::Move(order) => put_postcard(out, order),
             Self::Scope(scope) => put_postcard(out, scope),
+            Self::Reset { .. }
+            | Self::Stop { .. }
+            | Self::Credit { .. }
+            | Self::Streams { .. }
+            | Self::Ping(_)
+            | Self::Pong(_)
+            | Self::Ack
+            | Self::Leave { .. }
+            | Self::Skipped { .. } => {}
+        }
+    }
+
+    /// Puts the numbers and flags that the body begins with.
+    fn put_numbers(&self, out: &mut Run<NUMBERS_BYTES_MAX>) {
+        match self {
+            Self::Open { id, grant, end, .. } => {
+                out.put(id.0);
+                out.put(*grant);
+                out.put_u8(u8::from(*end));
+            }
+            Self::Head { id, end, .. } => {
+                out.put(id.0);
+                out.put_u8(u8::from(*end));
+            }
+            Self::Data { id, .. } | Self::End { id, .. } => out.put(id.0),
+            Self::Reset { id, reset } => {
+                out.put(id.0);
+                out.put(reset.code.to_wire());
+                out.put_u8(reset.touched.to_wire());
+            }
+            Self::Stop { id, code } => out.put_pair(id.0, code.to_wire()),
+            Self::Credit { id, limit } => out.put_pair(id.0, *limit),
+            Self::Streams { limit } => out.put(*limit),
+            Self::Ping(number) | Self::Pong(number) => out.put(*number),
+            Self::Leave { code, last } => out.put_pair(code.to_wire(), *last),
+            Self::Hello(_)
+            | Self::Welcome(_)
+            | Self::Refused(_)
+            | Self::Ack
+            | Self::Renew { .. }
+            | Self::Renewed { .. }
+            | Self::Stats(_)
+            | Self::Move(_)
+            | Self::Scope(_)
+            | Self::Skipped { .. } => {}
         }
     }
 
@@ -393,9 +418,13 @@ pub(super) fn take_octets<'a>(from: &mut &'a [u8], length: u64) -> Result<&'a [u
     from.split_off(..length).ok_or(Misbehaviour::FrameTruncated)
 }
 
-fn put_pair(out: &mut BytesMut, first: u64, second: u64) {
-    varint::put(out, first);
-    varint::put(out, second);
+/// Appends what stands before the octets of a data frame.
+pub(crate) fn put_data_head(out: &mut BytesMut, id: StreamId, count: usize) {
+    let mut numbers = Run::<NUMBERS_BYTES_MAX>::default();
+    numbers.put(kind::DATA);
+    numbers.put((varint::size(id.0) + count) as u64);
+    numbers.put(id.0);
+    out.put_slice(numbers.as_slice());
 }
 
 fn postcard_size<T: Serialize>(value: &T) -> usize {

@@ -26,6 +26,7 @@ mod scope;
 mod stats;
 pub mod varint;
 
+pub(crate) use frame::put_data_head;
 pub use frame::{Frame, StreamId, skippable};
 pub use frames::Frames;
 pub use hello::{Hello, Refused, RefusedCode, Resume, Setting, Settings, Welcome};

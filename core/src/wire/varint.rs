@@ -7,16 +7,57 @@ use bytes::BufMut;
 pub const VARINT_BYTES_MAX: usize = 10;
 
 /// Appends `value`.
-pub fn put(out: &mut impl BufMut, mut value: u64) {
+pub fn put(out: &mut impl BufMut, value: u64) {
     // Most are that small.
     if value < 0x80 {
         return out.put_u8(value as u8);
     }
-    while value >= 0x80 {
-        out.put_u8(value as u8 | 0x80);
-        value >>= 7;
+    let mut run = Run::<VARINT_BYTES_MAX>::default();
+    run.put(value);
+    out.put_slice(run.as_slice());
+}
+
+/// Numbers one behind the other, to be appended to something at once. No more of them than `N` octets hold are kept.
+#[derive(Debug)]
+pub(super) struct Run<const N: usize> {
+    octets: [u8; N],
+    count: usize,
+}
+
+impl<const N: usize> Default for Run<N> {
+    fn default() -> Self {
+        Self { octets: [0; N], count: 0 }
     }
-    out.put_u8(value as u8);
+}
+
+impl<const N: usize> Run<N> {
+    /// Appends a varint.
+    pub(super) fn put(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.put_u8(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.put_u8(value as u8);
+    }
+
+    /// Appends two.
+    pub(super) fn put_pair(&mut self, first: u64, second: u64) {
+        self.put(first);
+        self.put(second);
+    }
+
+    /// Appends an octet.
+    pub(super) fn put_u8(&mut self, octet: u8) {
+        debug_assert!(self.count < N, "numbers of more than {N} octets");
+        if let Some(place) = self.octets.get_mut(self.count) {
+            *place = octet;
+            self.count += 1;
+        }
+    }
+
+    pub(super) fn as_slice(&self) -> &[u8] {
+        self.octets.get(..self.count).unwrap_or_default()
+    }
 }
 
 /// Octets that `value` takes.
@@ -47,20 +88,17 @@ pub fn split(from: &[u8]) -> Result<(u64, &[u8]), Misbehaviour> {
         return Ok((u64::from(*octet), rest));
     }
     let mut value = 0_u64;
-    let mut rest = from;
-    for index in 0..VARINT_BYTES_MAX {
-        let (&octet, behind) = rest.split_first().ok_or(Misbehaviour::FrameTruncated)?;
-        rest = behind;
-        if index == VARINT_BYTES_MAX - 1 && octet > 1 {
-            return Err(Misbehaviour::VarintNotCanonical);
-        }
+    for (index, &octet) in from.iter().take(VARINT_BYTES_MAX).enumerate() {
         value |= u64::from(octet & 0x7f) << (7 * index);
-        if octet & 0x80 == 0 {
+        if octet < 0x80 {
             // Zero itself went the short way.
-            return if octet == 0 { Err(Misbehaviour::VarintNotCanonical) } else { Ok((value, rest)) };
+            let is_canonical = octet > 0 && (octet == 1 || index < VARINT_BYTES_MAX - 1);
+            let rest = from.get(index + 1..).filter(|_| is_canonical);
+            return rest.map(|rest| (value, rest)).ok_or(Misbehaviour::VarintNotCanonical);
         }
     }
-    Err(Misbehaviour::VarintNotCanonical)
+    let is_cut = from.len() < VARINT_BYTES_MAX;
+    Err(if is_cut { Misbehaviour::FrameTruncated } else { Misbehaviour::VarintNotCanonical })
 }
 
 /// Appends `octets` behind their length.

@@ -45,7 +45,7 @@ fn pump(pair: &mut Pair, id: StreamId, total: u64) {
 }
 
 fn granted(pair: &Pair, id: StreamId) -> u64 {
-    pair.telephone.streams[&id].recv.grant.limit()
+    pair.telephone.streams.get(id).unwrap().recv.grant.limit()
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn the_window_of_a_stream_grows_while_it_is_what_limits_and_falls_back() {
     let id = pair.opened(tcp(), false);
     assert_eq!(granted(&pair, id), 256 * KIB);
     pump(&mut pair, id, 128 * MIB);
-    let grown = pair.telephone.streams[&id].recv.grant.window();
+    let grown = pair.telephone.streams.get(id).unwrap().recv.grant.window();
     assert!((2 * MIB..=16 * MIB).contains(&grown), "a window of {grown}");
     // A slow reader: what was granted lasts for longer than ten seconds.
     for _ in 0..60 {
@@ -107,7 +107,7 @@ fn the_window_of_a_stream_grows_while_it_is_what_limits_and_falls_back() {
         }
     }
     let mut reads = 0;
-    while pair.telephone.streams[&id].recv.grant.window() > 256 * KIB {
+    while pair.telephone.streams.get(id).unwrap().recv.grant.window() > 256 * KIB {
         pair.now = pair.now + SECOND;
         fill(&mut pair.plugboard, id, 64 * 1024);
         pair.settle();

@@ -181,14 +181,14 @@ impl Victim {
     fn check(&self) {
         let (window, reserved) = self.session.window();
         assert!(reserved <= window && window <= 8000);
-        let streams = self.session.streams.values();
-        let theirs = streams.clone().filter(|stream| !stream.is_ours).count();
+        let streams = || self.session.streams.values();
+        let theirs = streams().filter(|stream| !stream.is_ours).count();
         assert!(theirs <= 6 && self.session.unaccepted.len() <= 3);
-        let unread: usize = streams.clone().map(|stream| stream.recv.buffer.len()).sum();
+        let unread: usize = streams().map(|stream| stream.recv.buffer.len()).sum();
         assert!(unread <= 8000 + 100 * self.session.streams.len());
-        let unsaid: usize = streams.clone().map(|stream| stream.send.buffer.len()).sum();
+        let unsaid: usize = streams().map(|stream| stream.send.buffer.len()).sum();
         assert!(unsaid <= SEND_BUFFER_BYTES * self.session.streams.len());
-        assert!(streams.clone().all(|stream| stream.recv.heads.clone().iter_mut().count() <= 9));
+        assert!(streams().all(|stream| stream.recv.heads.clone().iter_mut().count() <= 9));
         assert!(self.session.news.len() <= 8);
         assert!(self.session.to_send.len() + self.session.control.len() <= 4 * (self.held.len() + 12));
         let bound = self.asked + 10 * self.heard;

@@ -232,7 +232,7 @@ impl World {
 
     /// After a verb: whether the session now holds the direction for complete, or for given up.
     fn note_ending(&mut self, end: usize, id: StreamId) {
-        let Some(stream) = self.session(end).streams.get(&id) else { return };
+        let Some(stream) = self.session(end).streams.get(id) else { return };
         let (is_ending, is_reset) = (
             matches!(stream.send.state, SendState::Ending(_)),
             matches!(stream.send.state, SendState::Resetting(_)),
@@ -373,14 +373,14 @@ fn check_session(session: &Session, limits: &SessionLimits) {
     let replay_max = limits.replay_bytes.max(limits.replay_bytes_max);
     assert!(session.kept() <= replay_max + session.profile().message_bytes_max() + 64);
     assert!(unread as u64 <= window + session.streams.len() as u64 * limits.stream_floor); // I36
-    for (id, stream) in &session.streams {
+    for (id, stream) in session.streams.sorted() {
         let grant = &stream.recv.grant;
         assert!(grant.consumed() <= grant.received() && grant.received() <= grant.limit()); // I11
         assert_eq!(stream.recv.buffer.len() as u64, grant.received() - grant.consumed());
         assert!(stream.send.sent <= stream.send.limit); // I13
         assert!(stream.send.buffer.len() <= crate::limits::SEND_BUFFER_BYTES);
         if session.closed().is_none() {
-            assert_eq!(stream.listed.to_send, session.to_send.contains(id));
+            assert_eq!(stream.listed.to_send, session.to_send.contains(&id));
             // A stream that could send stands in the list: no wake-up is lost. [M-16]
             assert!(stream.listed.to_send || !stream.send.is_sendable());
         }
@@ -389,7 +389,7 @@ fn check_session(session: &Session, limits: &SessionLimits) {
 
 /// Credit between a sender and its receiver, of each stream that both know.
 fn check_credit(sender: &Session, receiver: &Session) {
-    for (id, stream) in &sender.streams {
+    for (id, stream) in sender.streams.sorted() {
         let Some(other) = receiver.streams.get(id) else { continue };
         let grant = &other.recv.grant;
         assert!(grant.received() <= stream.send.sent); // I11

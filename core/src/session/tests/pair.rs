@@ -308,7 +308,7 @@ pub(super) fn assert_empty(session: &Session) {
     assert_eq!(session.buffered(), 0);
     assert_eq!(session.window().1, 0, "credit is still reserved");
     assert!(session.unaccepted.is_empty());
-    assert!(session.to_send.iter().all(|id| !session.streams.contains_key(id)));
+    assert!(session.to_send.iter().all(|id| session.streams.get(*id).is_none()));
 }
 
 /// Writes all of `octets`, which must fit.
