@@ -63,7 +63,11 @@ impl<const N: usize> Run<N> {
 /// Octets that `value` takes.
 #[must_use]
 pub const fn size(value: u64) -> usize {
-    let bits = 64 - (value | 1).leading_zeros() as usize;
+    // Most are that small.
+    if value < 0x80 {
+        return 1;
+    }
+    let bits = 64 - value.leading_zeros() as usize;
     bits.div_ceil(7)
 }
 

@@ -22,6 +22,12 @@ pub(super) struct Request {
     pub(super) stream: StreamHandle,
 }
 
+/// Takes requests. What asks it is built once, whatever serves them.
+pub(super) trait Serve: Send + Sync {
+    /// Serves a request beside all others.
+    fn serve(&self, request: Request);
+}
+
 /// The tasks of one telephone. Those that wait end with it, the others when their request is over.
 pub(super) struct Crew<R, L> {
     runtime: R,
@@ -33,9 +39,10 @@ impl<R: Runtime, L: Leg> Crew<R, L> {
     pub(super) fn new(runtime: R, leg: L) -> Self {
         Self { runtime, leg: Arc::new(leg), waiting: Arc::new(Waiting::new()) }
     }
+}
 
-    /// Serves a request beside all others.
-    pub(super) fn serve(&self, request: Request) {
+impl<R: Runtime, L: Leg> Serve for Crew<R, L> {
+    fn serve(&self, request: Request) {
         let Err(request) = self.waiting.call(request) else { return };
         let (leg, waiting) = (self.leg.clone(), self.waiting.clone());
         let work = async move {

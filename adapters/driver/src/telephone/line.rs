@@ -14,11 +14,10 @@ use telephone_core::session::{Event, LinkId, Role, SessionConfig};
 use telephone_core::time::Timestamp;
 use telephone_core::wire::{Opening, Profile, Resume, Welcome};
 
-use super::crew::{Crew, Request};
+use super::crew::{Request, Serve};
 use super::dial::{self, DialError, Established, Wanted};
 use super::parting::{Asked, Parting};
 use super::{Config, ServeError, SharedStatus, raw};
-use crate::backend::Leg;
 use crate::flag::Flag;
 use crate::link;
 use crate::plugboard_url::PlugboardUrl;
@@ -28,10 +27,10 @@ use crate::socket::Socket;
 use crate::status::State;
 
 /// Everything that one line needs.
-pub(super) struct Line<R: Runtime, L> {
+pub(super) struct Line<R: Runtime> {
     pub(super) runtime: R,
     pub(super) config: Arc<Config>,
-    pub(super) crew: Arc<Crew<R, L>>,
+    pub(super) crew: Arc<dyn Serve>,
     pub(super) url: PlugboardUrl,
     /// Where the other lines of the telephone dial.
     pub(super) others: Vec<PlugboardUrl>,
@@ -74,7 +73,7 @@ impl Live {
     }
 }
 
-impl<R: Runtime, L: Leg> Line<R, L> {
+impl<R: Runtime> Line<R> {
     fn scope(&self) -> Vec<String> {
         self.scope.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

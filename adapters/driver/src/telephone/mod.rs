@@ -34,7 +34,7 @@ use crate::status::Status;
 use crate::token::TokenSource;
 pub use builder::{BuildError, TelephoneBuilder};
 pub use connect::ConnectError;
-use crew::Crew;
+use crew::{Crew, Serve};
 pub use embed::EmbedError;
 use line::Line;
 pub use probe::{Certificate, NotUpgraded, Probe, ProbeError, TlsFault, Tried, Upgraded};
@@ -122,7 +122,8 @@ impl<R: Runtime> Telephone<R> {
     fn new<L: Leg>(runtime: R, config: Config, urls: Vec<PlugboardUrl>, leg: L) -> Self {
         let status = Arc::new(SharedStatus::new(&urls));
         let (shutdown, stop) = (Arc::<Flag>::default(), Arc::<Flag>::default());
-        let (config, crew) = (Arc::new(config), Arc::new(Crew::new(runtime.clone(), leg)));
+        let config = Arc::new(config);
+        let crew: Arc<dyn Serve> = Arc::new(Crew::new(runtime.clone(), leg));
         let others = |of: usize| -> Vec<PlugboardUrl> {
             urls.iter().enumerate().filter(|(index, _)| *index != of).map(|(_, url)| url.clone()).collect()
         };
@@ -149,7 +150,7 @@ impl<R: Runtime> Telephone<R> {
 }
 
 /// Runs all lines at once. An error only if every one of them gave up.
-async fn run_lines<R: Runtime, L: Leg>(lines: Vec<Line<R, L>>) -> Result<(), ServeError> {
+async fn run_lines<R: Runtime>(lines: Vec<Line<R>>) -> Result<(), ServeError> {
     let running: futures_util::stream::FuturesUnordered<_> = lines.into_iter().map(Line::run).collect();
     let ends: Vec<Result<(), ServeError>> = running.collect().await;
     ends.into_iter().reduce(Result::or).unwrap_or(Ok(()))
