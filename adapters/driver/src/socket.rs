@@ -50,6 +50,15 @@ pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// Has the transport find out, where it can and within some minutes, that a peer is gone which says nothing and is told
     /// nothing. For connections that may be silent for as long as they like.
     fn watch_peer(&self) {}
+
+    /// Has the next read ask the system, whatever an earlier one found: for who has not waited since.
+    fn look_again(&mut self) {}
+}
+
+/// What one runtime's sockets remember of reads that found nothing.
+pub trait Readiness {
+    /// As [`Socket::look_again`].
+    fn look_again(&mut self) {}
 }
 
 /// A TCP or a Unix socket of one runtime.
@@ -104,8 +113,8 @@ impl<T, U> TcpOrUnix<T, U> {
 
 impl<T, U> Socket for TcpOrUnix<T, U>
 where
-    T: AsFd + AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    U: AsFd + AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    T: AsFd + AsyncRead + AsyncWrite + Readiness + Send + Unpin + 'static,
+    U: AsFd + AsyncRead + AsyncWrite + Readiness + Send + Unpin + 'static,
 {
     fn tune_for_link(&self) {
         match &self.0 {
@@ -120,6 +129,13 @@ where
 
     fn finish_on_drop(&self) {
         self.linger(None);
+    }
+
+    fn look_again(&mut self) {
+        match &mut self.0 {
+            Transport::Tcp(socket) => socket.look_again(),
+            Transport::Unix(socket) => socket.look_again(),
+        }
     }
 
     fn watch_peer(&self) {

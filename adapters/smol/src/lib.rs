@@ -27,8 +27,10 @@
 //! [`service`]: telephone_driver::TelephoneBuilder::service
 
 mod runtime;
+mod socket;
 
 pub use runtime::{Listener, SmolRuntime, Socket};
+pub use socket::ReadWhenReady;
 pub use telephone_driver::embedding::*;
 
 /// A telephone on smol.

@@ -15,8 +15,10 @@ use smol::{Async, Executor};
 use telephone_driver::core::time::Timestamp;
 use telephone_driver::{Runtime, TcpOrUnix};
 
+use crate::socket::ReadWhenReady;
+
 /// A socket on smol, TCP or Unix. Not `smol::net`'s, whose Unix half drops vectored writes.
-pub type Socket = TcpOrUnix<Async<TcpStream>, Async<UnixStream>>;
+pub type Socket = TcpOrUnix<ReadWhenReady<TcpStream>, ReadWhenReady<UnixStream>>;
 
 /// smol, as the driver sees it. It works under any executor; tasks go to smol's global one, or to one that is named.
 #[derive(Debug, Clone, Copy)]
@@ -72,11 +74,11 @@ impl Runtime for SmolRuntime {
     }
 
     async fn connect_tcp(&self, address: SocketAddr) -> io::Result<Socket> {
-        Ok(Socket::tcp(Async::<TcpStream>::connect(address).await?))
+        Ok(Socket::tcp(Async::<TcpStream>::connect(address).await?.into()))
     }
 
     async fn connect_unix(&self, path: &Path) -> io::Result<Socket> {
-        Ok(Socket::unix(Async::<UnixStream>::connect(path).await?))
+        Ok(Socket::unix(Async::<UnixStream>::connect(path).await?.into()))
     }
 
     fn listen(&self, listener: TcpListener) -> io::Result<Listener> {
@@ -105,7 +107,7 @@ impl telephone_driver::Listener for Listener {
 
     async fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
         let (socket, peer) = self.0.accept().await?;
-        Ok((Socket::tcp(socket), peer))
+        Ok((Socket::tcp(socket.into()), peer))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use telephone_driver::Readiness;
 use tokio::io::ReadBuf;
 
 /// A tokio socket that speaks futures-io.
@@ -16,6 +17,9 @@ impl<S: AsFd> AsFd for Compat<S> {
         self.0.as_fd()
     }
 }
+
+/// A read that finds nothing is remembered until the system tells of news, which it does unasked.
+impl<S> Readiness for Compat<S> {}
 
 impl<S: tokio::io::AsyncRead + Unpin> futures_io::AsyncRead for Compat<S> {
     fn poll_read(

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use telephone_tests::client::Client;
@@ -116,6 +117,44 @@ fn a_backend_connection_with_a_surplus_is_not_used_again() {
 }
 
 #[test]
+fn a_backend_connection_that_was_closed_while_nobody_used_it_gets_no_request() {
+    both(|line| {
+        line.origin.on("/m/last", |exchange| {
+            exchange.answer(200, "bye")?;
+            Ok(After::Close)
+        });
+        for round in 0..10 {
+            assert_eq!(line.get("/m/last").text(), "bye");
+            line.origin.wait_idle(PATIENCE);
+            // It may not be repeated, and is answered all the same.
+            let said = format!("round {round}");
+            assert_eq!(line.ask(&Request::post("/m/mirror", said.clone())).text(), said);
+        }
+    });
+}
+
+#[test]
+fn what_a_backend_says_unasked_is_no_answer_to_the_next_request() {
+    both(|line| {
+        let (release, released) = mpsc::channel::<()>();
+        let (tell, told) = mpsc::channel::<()>();
+        let ends = Mutex::new((released, tell));
+        line.origin.on("/m/talkative", move |exchange| {
+            exchange.answer(200, "asked")?;
+            let (released, tell) = &*ends.lock().expect("one request");
+            released.recv_timeout(PATIENCE).map_err(io::Error::other)?;
+            exchange.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")?;
+            tell.send(()).map_err(io::Error::other)?;
+            exchange.wait_closed()
+        });
+        assert_eq!(line.get("/m/talkative").text(), "asked");
+        release.send(()).expect("the origin waits");
+        told.recv_timeout(PATIENCE).expect("the origin has said it");
+        assert_eq!(line.ask(&Request::post("/m/mirror", "mine")).text(), "mine");
+    });
+}
+
+#[test]
 fn a_get_on_a_connection_that_the_backend_had_just_closed_is_retried_once() {
     both(|line| {
         let calls = AtomicUsize::new(0);
@@ -168,8 +207,8 @@ fn a_post_is_executed_at_most_once() {
 #[test]
 fn one_slow_answer_holds_up_no_other_client() {
     both(|line| {
-        let (release, released) = std::sync::mpsc::channel::<()>();
-        let released = std::sync::Mutex::new(released);
+        let (release, released) = mpsc::channel::<()>();
+        let released = Mutex::new(released);
         line.origin.on("/m/slow", move |exchange| {
             released.lock().expect("one request").recv_timeout(PATIENCE).map_err(io::Error::other)?;
             exchange.answer(200, "slow")

@@ -11,6 +11,7 @@ use telephone_core::time::Timestamp;
 use crate::alarm::Alarm;
 use crate::connection::Connection;
 use crate::runtime::{Endpoint, Runtime};
+use crate::socket::Socket;
 use crate::stream::StreamHandle;
 
 /// A connection and the codec that remembers how its last exchange ended.
@@ -127,9 +128,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Whether the backend neither closed the connection nor said anything unasked.
-fn is_quiet<S: futures_io::AsyncRead + futures_io::AsyncWrite + Unpin>(
-    connection: &mut Connection<S>,
-) -> bool {
+fn is_quiet<S: Socket>(connection: &mut Connection<S>) -> bool {
+    connection.socket.look_again();
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     connection.poll_fill(&mut cx).is_pending()
 }
