@@ -10,7 +10,9 @@ use std::task::{Context, Waker};
 use bytes::Bytes;
 use telephone_core::error::{CloseReason, LeaveCode};
 use telephone_core::recording::Recorded;
-use telephone_core::session::{Accepted, CannotResume, Event, LinkId, OpenError, SessionStats, StreamId, StreamMap};
+use telephone_core::session::{
+    Accepted, CannotResume, Event, LinkId, OpenError, SessionStats, StreamId, StreamMap,
+};
 use telephone_core::time::Timestamp;
 use telephone_core::timing;
 use telephone_core::wire::{Opening, Stats};

@@ -214,7 +214,7 @@ impl Session {
         self.ours.opened += 1;
         self.stats.streams_opened += 1;
         let stream = self.opened(opening, end, now);
-        self.streams.insert(id, Box::new(stream));
+        self.streams.insert(id, stream);
         if end {
             self.send(id).end(crate::message::Headers::new());
         }
@@ -223,7 +223,7 @@ impl Session {
     }
 
     /// A stream of ours with its first grant.
-    fn opened(&mut self, opening: Opening, end: bool, now: Timestamp) -> Stream {
+    fn opened(&mut self, opening: Opening, end: bool, now: Timestamp) -> Box<Stream> {
         let mut recv = RecvHalf::new(Grant::new(&self.config.limits, now), false);
         recv.grant.extend(&mut self.ledger, &tuning(&self.config.limits, &self.liveness, now));
         recv.has_head = matches!(opening, Opening::Tcp { .. });
@@ -233,7 +233,7 @@ impl Session {
             Opening::Http { head, .. } if !end => head.length,
             Opening::Http { .. } | Opening::Tcp { .. } => None,
         };
-        let mut stream = Stream::new(true, &opening, send, recv);
+        let mut stream = Box::new(Stream::new(true, &opening, send, recv));
         stream.send.preface = Preface::Open(opening);
         stream
     }

@@ -250,7 +250,7 @@ impl Session {
         }
         self.stats.streams_opened += 1;
         let stream = self.opened_by_peer(grant, end, &opening, now);
-        self.streams.insert(id, Box::new(stream));
+        self.streams.insert(id, stream);
         self.extend_grant(id, now);
         if self.takes_streams() && self.unaccepted.len() < self.config.limits.unaccepted {
             if self.unaccepted.is_empty() {
@@ -270,7 +270,7 @@ impl Session {
         !has_left && !self.liveness.is_expired()
     }
 
-    fn opened_by_peer(&mut self, grant: u64, end: bool, opening: &Opening, now: Timestamp) -> Stream {
+    fn opened_by_peer(&mut self, grant: u64, end: bool, opening: &Opening, now: Timestamp) -> Box<Stream> {
         let mut recv = RecvHalf::new(Grant::new(&self.config.limits, now), true);
         let preface = match opening {
             Opening::Http { head, .. } => {
@@ -284,7 +284,7 @@ impl Session {
         if end {
             recv.state = RecvState::Ended(Headers::new());
         }
-        Stream::new(false, opening, SendHalf::new(preface, grant), recv)
+        Box::new(Stream::new(false, opening, SendHalf::new(preface, grant), recv))
     }
 
     /// Sends a stream back untouched.
