@@ -10,10 +10,8 @@ use futures_io::{AsyncRead, AsyncWrite};
 use telephone_core::output::Output;
 use telephone_core::time::Timestamp;
 
-/// Octets of a read of a socket that has little to say: what comes is copied out of a buffer that the thread keeps.
-const SMALL_READ_BYTES: usize = 16 * 1024;
-/// Octets of a read of a socket that filled the small one, into a buffer of its own.
-const LARGE_READ_BYTES: usize = 64 * 1024;
+/// Octets of a read.
+const READ_BYTES: usize = 64 * 1024;
 /// Octets that are read beyond those that make something whole: the next small things, or the head of a large one.
 const READ_AHEAD_BYTES: usize = 4 * 1024;
 /// Pieces in one vectored write.
@@ -24,15 +22,13 @@ pub(crate) struct Connection<S> {
     pub(crate) socket: S,
     /// What was read and not taken yet.
     pub(crate) input: BytesMut,
-    /// The last read had much to say.
-    is_bulky: bool,
     /// Since when the socket has taken nothing of what waits to be written.
     pub(crate) blocked_since: Option<Timestamp>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn new(socket: S) -> Self {
-        Self { socket, input: BytesMut::new(), is_bulky: false, blocked_since: None }
+        Self { socket, input: BytesMut::new(), blocked_since: None }
     }
 
     /// Reads once; zero octets are the end.
@@ -42,45 +38,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// The same, if what was read so far lacks so many octets to be of use: little more is read then, for that would
     /// have to be moved when the whole is taken.
+    ///
+    /// It is read into room of the thread's and copied out: what is read costs memory in its own size, and none if it is
+    /// nothing, where room of its own would be filled with zeros first, and be pinned as a whole by the little in it.
     pub(crate) fn poll_fill_lacking(
         &mut self,
         lacks: usize,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let is_large = lacks > SMALL_READ_BYTES || (self.is_bulky && lacks == 0);
-        let polled = if is_large { self.poll_large(lacks, cx) } else { self.poll_small(cx) };
+        thread_local! {
+            static SPACE: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES + READ_AHEAD_BYTES].into());
+        }
+        let size = if lacks > 0 { lacks.min(READ_BYTES) + READ_AHEAD_BYTES } else { READ_BYTES };
+        let polled = SPACE.with_borrow_mut(|space| {
+            let space = space.get_mut(..size).unwrap_or_default();
+            let count = ready!(Pin::new(&mut self.socket).poll_read(cx, space))?;
+            self.input.reserve(lacks.min(READ_BYTES).max(count));
+            self.input.extend_from_slice(space.get(..count).unwrap_or_default());
+            Poll::Ready(Ok(count))
+        });
         if self.input.is_empty() && polled.is_pending() {
             // An idle connection holds no buffer.
             self.input = BytesMut::new();
         }
-        polled
-    }
-
-    /// Most reads bring little or nothing: those cost neither memory of their own nor zeros to fill it with.
-    fn poll_small(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        thread_local! {
-            static SPACE: RefCell<Box<[u8]>> = RefCell::new(vec![0; SMALL_READ_BYTES].into());
-        }
-        SPACE.with_borrow_mut(|space| {
-            let count = ready!(Pin::new(&mut self.socket).poll_read(cx, space))?;
-            self.input.extend_from_slice(space.get(..count).unwrap_or_default());
-            self.is_bulky = count == SMALL_READ_BYTES;
-            Poll::Ready(Ok(count))
-        })
-    }
-
-    fn poll_large(&mut self, lacks: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let size = if lacks > 0 { lacks.min(LARGE_READ_BYTES) + READ_AHEAD_BYTES } else { LARGE_READ_BYTES };
-        let start = self.input.len();
-        self.input.resize(start + size, 0);
-        let space = self.input.get_mut(start..).unwrap_or_default();
-        let polled = Pin::new(&mut self.socket).poll_read(cx, space);
-        let count = match &polled {
-            Poll::Ready(Ok(count)) => *count,
-            Poll::Ready(Err(_)) | Poll::Pending => 0,
-        };
-        self.input.truncate(start + count);
-        self.is_bulky = count > SMALL_READ_BYTES;
         polled
     }
 

@@ -3,10 +3,15 @@
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
 use plugboard::cli::{self, Command};
 use plugboard::settings::default_threads;
 use plugboard::{bench, demo, serve};
 use telephone_sidecar::{Exit, LogFormat, Stop, init_logging};
+
+/// A relay allocates a dozen small blocks for each request and frees them soon after.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Sockets that are looked after before what came of them is said: with all that are ready at once, relay and sidecar
 /// would work by turns and never at the same time.

@@ -10,6 +10,7 @@ use crate::connect;
 use crate::doctor;
 use crate::exit::Exit;
 use crate::logging;
+use crate::memory;
 use crate::options::{self, Command};
 use crate::probes;
 use crate::replay;
@@ -20,6 +21,7 @@ use crate::usage::Stop;
 /// Reads the command line of `program`, starts the log, and leaves the rest to `start`, which brings the
 /// runtime.
 pub fn main(program: &'static str, start: impl FnOnce(Command) -> Result<Exit, Stop>) -> ExitCode {
+    memory::keep_freed_memory();
     let run = || {
         let command = options::parse(program, std::env::args_os())?;
         let (format, level) = command.log();
