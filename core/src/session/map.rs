@@ -2,8 +2,8 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::hash::{BuildHasherDefault, Hasher};
 
+use hashbrown::HashTable;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::StreamId;
@@ -17,27 +17,22 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// in turn is [sorted](StreamMap::sorted).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(from = "BTreeMap<StreamId, T>")]
-pub struct StreamMap<T>(hashbrown::HashMap<StreamId, T, BuildHasherDefault<Mixer>>);
+pub struct StreamMap<T>(HashTable<(StreamId, T)>);
 
-/// Spreads numbers over a table. Whoever picks them to meet there has a session's limit of streams to do it with, and
-/// looks at so many entries at most.
-#[derive(Debug, Clone, Copy, Default)]
-struct Mixer(u64);
+/// Spreads numbers over a table, without chance. Whoever picks them to meet there has a session's limit of streams to do
+/// it with, and has so many entries looked at, at most.
+fn place(id: StreamId) -> u64 {
+    let product = u128::from(id.number()) * u128::from(SPREAD);
+    // The table takes a row from the low bits and a tag from the high ones.
+    product as u64 ^ (product >> 64) as u64
+}
 
-impl Hasher for Mixer {
-    fn finish(&self) -> u64 {
-        self.0
-    }
+fn place_of<T>((id, _): &(StreamId, T)) -> u64 {
+    place(*id)
+}
 
-    fn write(&mut self, octets: &[u8]) {
-        octets.iter().for_each(|octet| self.write_u64(u64::from(*octet)));
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        let product = u128::from(self.0 ^ number) * u128::from(SPREAD);
-        // The table takes its place from the low bits and a tag from the high ones.
-        self.0 = product as u64 ^ (product >> 64) as u64;
-    }
+fn is_of<T>(id: StreamId) -> impl Fn(&(StreamId, T)) -> bool {
+    move |(of, _)| *of == id
 }
 
 impl<T> StreamMap<T> {
@@ -56,12 +51,12 @@ impl<T> StreamMap<T> {
     /// What a stream has.
     #[must_use]
     pub fn get(&self, id: StreamId) -> Option<&T> {
-        self.0.get(&id)
+        self.0.find(place(id), is_of(id)).map(|(_, value)| value)
     }
 
     /// What a stream has, to be changed.
     pub fn get_mut(&mut self, id: StreamId) -> Option<&mut T> {
-        self.0.get_mut(&id)
+        self.0.find_mut(place(id), is_of(id)).map(|(_, value)| value)
     }
 
     /// What a stream has, and if that is nothing, what it has from now on.
@@ -69,21 +64,22 @@ impl<T> StreamMap<T> {
     where
         T: Default,
     {
-        self.0.entry(id).or_default()
+        let entry = self.0.entry(place(id), is_of(id), place_of);
+        &mut entry.or_insert_with(|| (id, T::default())).into_mut().1
     }
 
     /// Gives a stream something, in place of what it had.
     pub fn insert(&mut self, id: StreamId, value: T) {
-        self.0.insert(id, value);
+        self.0.entry(place(id), is_of(id), place_of).insert((id, value));
     }
 
     /// Takes what a stream has.
     pub fn remove(&mut self, id: StreamId) -> Option<T> {
-        let removed = self.0.remove(&id);
+        let ((_, value), _) = self.0.find_entry(place(id), is_of(id)).ok()?.remove();
         if self.0.is_empty() {
-            self.0 = hashbrown::HashMap::default();
+            self.0 = HashTable::new();
         }
-        removed
+        Some(value)
     }
 
     /// All that there is, by the streams' numbers.
@@ -95,24 +91,26 @@ impl<T> StreamMap<T> {
 
     /// What each stream has, in no order.
     pub fn values(&self) -> impl Iterator<Item = &T> {
-        self.0.values()
+        self.0.iter().map(|(_, value)| value)
     }
 
     /// What each stream has, to be changed, in no order.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.0.values_mut()
+        self.0.iter_mut().map(|(_, value)| value)
     }
 }
 
 impl<T> Default for StreamMap<T> {
     fn default() -> Self {
-        Self(hashbrown::HashMap::default())
+        Self(HashTable::new())
     }
 }
 
 impl<T> From<BTreeMap<StreamId, T>> for StreamMap<T> {
     fn from(sorted: BTreeMap<StreamId, T>) -> Self {
-        Self(sorted.into_iter().collect())
+        let mut map = Self::default();
+        sorted.into_iter().for_each(|(id, value)| map.insert(id, value));
+        map
     }
 }
 
@@ -135,11 +133,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_holds_what_a_sorted_map_holds(turns in proptest::collection::vec((ids(), any::<Option<u8>>()), 0..200)) {
+        fn it_holds_what_a_sorted_map_holds(turns in proptest::collection::vec((ids(), any::<Option<Option<u8>>>()), 0..200)) {
             let (mut map, mut model) = (StreamMap::default(), BTreeMap::new());
             for (id, value) in turns {
                 match value {
-                    Some(value) => {
+                    Some(None) => {
+                        prop_assert_eq!(map.get_or_default(id), model.entry(id).or_default());
+                    }
+                    Some(Some(value)) => {
                         map.insert(id, value);
                         model.insert(id, value);
                     }
@@ -160,12 +161,8 @@ mod tests {
     #[test]
     fn numbers_that_follow_each_other_and_those_far_apart_spread_over_the_table() {
         for step in [1, 2, 64, 1 << 20, 1 << 40, 1 << 57] {
-            let places = (0..128_u64).map(|at| {
-                let mut mixer = Mixer::default();
-                mixer.write_u64(at.wrapping_mul(step));
-                mixer.finish() % 1024
-            });
-            let places: alloc::collections::BTreeSet<u64> = places.collect();
+            let ids = (0..128_u64).map(|at| StreamId::new(at.wrapping_mul(step)));
+            let places: alloc::collections::BTreeSet<u64> = ids.map(|id| place(id) % 1024).collect();
             assert!(places.len() > 64, "steps of {step} meet in {} places", places.len());
         }
     }
