@@ -176,6 +176,10 @@ impl<S: Socket> Socket for TlsStream<S> {
     fn reset_on_drop(&self) {
         self.0.get_ref().0.reset_on_drop();
     }
+
+    fn look_again(&mut self) {
+        self.0.get_mut().0.look_again();
+    }
 }
 
 impl<S: Socket> AsyncRead for TlsStream<S> {

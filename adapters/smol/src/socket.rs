@@ -3,7 +3,8 @@
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
@@ -14,13 +15,65 @@ use telephone_driver::Readiness;
 #[derive(Debug)]
 pub struct ReadWhenReady<T> {
     socket: Async<T>,
-    /// The reactor will tell when there is something to be read: now already, or to the task that polled last.
+    /// What the reactor wakes: a word that was given stays given. [`Async::poll_readable`] takes one back that came in
+    /// the very turn of the reactor in which it was asked for.
+    word: Arc<Word>,
+    waker: Waker,
+    /// The reactor was asked for its word.
     is_waiting: bool,
+}
+
+/// The reactor's word that there is something to be read.
+#[derive(Debug, Default)]
+struct Word(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    is_given: bool,
+    task: Option<Waker>,
+}
+
+impl Word {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for it anew.
+    fn forget(&self) {
+        self.lock().is_given = false;
+    }
+
+    /// Ready when it was given; else `cx` is woken by it.
+    fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.is_given {
+            return Poll::Ready(());
+        }
+        match &mut state.task {
+            Some(task) => task.clone_from(cx.waker()),
+            None => state.task = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
+
+impl Wake for Word {
+    fn wake(self: Arc<Self>) {
+        let task = {
+            let mut state = self.lock();
+            state.is_given = true;
+            state.task.take()
+        };
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
 }
 
 impl<T> From<Async<T>> for ReadWhenReady<T> {
     fn from(socket: Async<T>) -> Self {
-        Self { socket, is_waiting: false }
+        let word = Arc::new(Word::default());
+        Self { socket, waker: word.clone().into(), word, is_waiting: false }
     }
 }
 
@@ -31,18 +84,23 @@ where
     fn poll(
         &mut self,
         mut read: impl FnMut(&T) -> io::Result<usize>,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        let mut reactor = Context::from_waker(&self.waker);
         loop {
             if self.is_waiting {
-                ready!(self.socket.poll_readable(cx))?;
+                ready!(self.word.poll(cx));
                 self.is_waiting = false;
+                // That is what is read now. If the reactor takes it for a new question, it tells once too often.
+                let _told = self.socket.poll_readable(&mut reactor);
             }
             match read(self.socket.get_ref()) {
-                // The reactor asks for a level and no edge: what came meanwhile, be it the end, it tells at once.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_waiting = true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 done => return Poll::Ready(done),
             }
+            self.word.forget();
+            // It asks for a level and no edge: what came meanwhile, be it the end, it tells at once.
+            self.is_waiting = self.socket.poll_readable(&mut reactor)?.is_pending();
         }
     }
 }
@@ -160,5 +218,35 @@ mod tests {
             assert_eq!(poll_fn(&mut poll).await.unwrap(), 4);
             assert_eq!(reads, 2, "one that found nothing, and one behind the reactor's word");
         });
+    }
+
+    /// Whoever drives the reactor, which here only its own thread does.
+    #[test]
+    fn what_the_reactor_said_is_believed_at_the_first_poll() {
+        let (mut socket, peer) = pair();
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let peer = std::thread::spawn(move || {
+            let mut peer = peer;
+            while gone.recv().is_ok() {
+                peer.write_all(b"word").unwrap();
+            }
+        });
+        for _ in 0..1000 {
+            let mut polls = 0;
+            let read = poll_fn(|cx| {
+                polls += 1;
+                let polled = Pin::new(&mut socket).poll_read(cx, &mut [0; 8]);
+                if polls == 1 {
+                    assert!(polled.is_pending());
+                    go.send(()).unwrap();
+                }
+                polled
+            });
+            assert_eq!(futures_lite::future::block_on(read).unwrap(), 4);
+            // One that finds nothing, one for the word, and one for a word that was given once too often.
+            assert!(polls <= 3, "{polls} polls for one word");
+        }
+        drop(go);
+        peer.join().unwrap();
     }
 }

@@ -94,9 +94,11 @@ impl<T> StreamMap<T> {
         self.0.iter().map(|(_, value)| value)
     }
 
-    /// What each stream has, to be changed, in no order.
+    /// What each stream has, to be changed, by the streams' numbers.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.0.iter_mut().map(|(_, value)| value)
+        let mut all: Vec<_> = self.0.iter_mut().collect();
+        all.sort_unstable_by_key(|(id, _)| *id);
+        all.into_iter().map(|(_, value)| value)
     }
 }
 

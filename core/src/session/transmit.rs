@@ -12,6 +12,8 @@ use crate::wire::{self, Frame, Profile, varint};
 
 /// The head of a data frame: type, length and id as varints.
 const DATA_HEAD_BYTES_MAX: usize = 1 + 3 + 10;
+/// What the largest data frame takes as JSON, in base64.
+const JSON_FRAME_BYTES: usize = DATA_BYTES_MAX / 3 * 4 + 256;
 /// Streams that one message opens, at most: half of what waits to be taken up at a peer by default, so that a burst meets
 /// no refusal where each message's streams are taken up before the next is read.
 const OPENS_MAX: usize = 128;
@@ -226,7 +228,11 @@ impl Session {
         }
         let waiting = self.to_send.iter().take(16).filter_map(|id| self.streams.get(*id));
         let octets: usize = waiting.map(|stream| stream.send.sendable() + 256).sum();
-        (octets + 64).min(MESSAGE_BYTES_MAX)
+        let most = match self.config.profile {
+            Profile::Binary => MESSAGE_BYTES_MAX,
+            Profile::Json => JSON_FRAME_BYTES,
+        };
+        (octets + 64).min(most)
     }
 
     fn put_unnumbered(&mut self, message: &mut Message, now: Timestamp) {

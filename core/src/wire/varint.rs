@@ -140,6 +140,17 @@ mod tests {
     fn a_varint_that_is_cut_is_refused() {
         assert_eq!(taken(&[]), Err(Misbehaviour::FrameTruncated));
         assert_eq!(taken(&[0x80]), Err(Misbehaviour::FrameTruncated));
+        assert_eq!(taken(&[0x80; 9]), Err(Misbehaviour::FrameTruncated));
+    }
+
+    #[test]
+    fn the_tenth_octet_has_one_bit_and_is_the_last() {
+        let behind_nine = |octet, last: u8| taken(&[&[octet; 9][..], &[last]].concat());
+        assert_eq!(behind_nine(0xff, 1), Ok(u64::MAX));
+        assert_eq!(behind_nine(0x80, 1), Ok(1 << 63));
+        for last in [0, 2, 0x80, 0x81] {
+            assert_eq!(behind_nine(0x80, last), Err(Misbehaviour::VarintNotCanonical));
+        }
     }
 
     proptest! {

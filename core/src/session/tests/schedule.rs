@@ -93,6 +93,41 @@ fn a_turn_is_at_most_16_kib_in_one_frame() {
 }
 
 #[test]
+fn a_turn_is_cut_in_two_only_where_a_message_would_lose_much_room() {
+    const KIB: usize = 1024;
+    for (first, second, is_cut) in [
+        // What the others leave of a message is less than half of a full turn, and the answer comes whole behind it.
+        (16 * KIB, 10 * KIB, false),
+        // It is more.
+        (13 * KIB, 16 * KIB, true),
+    ] {
+        let mut pair = Pair::with(&wide(), &wide());
+        let others: Vec<_> = (0..4).map(|_| pair.opened(tcp(), false)).collect();
+        let id = pair.opened(tcp(), false);
+        for other in others.iter().take(if is_cut { 4 } else { 3 }) {
+            fill(&mut pair.plugboard, *other, first);
+        }
+        fill(&mut pair.plugboard, others[3], 10 * KIB);
+        fill(&mut pair.plugboard, id, second);
+        let mut sent: Vec<Vec<usize>> = Vec::new();
+        while let Some(message) = pair.plugboard.say(pair.now) {
+            sent.push(frames(&message).iter().filter_map(|frame| octets_of(frame, id)).collect());
+        }
+        let lengths: Vec<usize> = sent.concat();
+        assert_eq!(lengths.iter().sum::<usize>(), second);
+        assert_eq!(lengths.len() > 1, is_cut, "{sent:?}");
+        assert_eq!(sent[0].is_empty(), !is_cut, "{sent:?}");
+    }
+}
+
+fn octets_of(frame: &Frame, stream: StreamId) -> Option<usize> {
+    match frame {
+        Frame::Data { id, octets } if *id == stream => Some(octets.len()),
+        _ => None,
+    }
+}
+
+#[test]
 fn a_mouse_waits_for_no_more_than_one_turn_of_each_elephant() {
     let mut pair = Pair::with(&wide(), &wide());
     let elephants: Vec<_> = (0..3).map(|_| pair.opened(tcp(), false)).collect();
