@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::recorded::{RecordedRecv, RecordedSend};
 use super::{Input, Output};
 use crate::error::{Reset, ResetCode};
-use crate::limits::SEND_BUFFER_BYTES;
+use crate::limits::SEND_BURST_BYTES;
 use crate::message::{Headers, ResponseHead};
 use crate::session::{HeadRefused, Incoming, Stopped};
 use crate::time::Timestamp;
@@ -31,7 +31,7 @@ impl RecordedSend<'_> {
         let id = self.id;
         self.recorded.note(|| {
             // One more than could be taken shows that not all was.
-            let octets = octets.slice(..octets.len().min(SEND_BUFFER_BYTES + 1));
+            let octets = octets.slice(..octets.len().min(SEND_BURST_BYTES + 1));
             Input::Write { id, octets }
         });
         let written = self.plain().write(octets);

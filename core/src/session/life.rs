@@ -88,6 +88,11 @@ impl Session {
         }
     }
 
+    /// Whether no other stream has something to send.
+    pub(super) fn is_alone_to_send(&self, id: StreamId) -> bool {
+        self.to_send.len() <= 1 && self.to_send.front().is_none_or(|first| *first == id)
+    }
+
     pub(super) fn list_control(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if !core::mem::replace(&mut stream.listed.control, true) {

@@ -68,8 +68,9 @@ impl Session {
 
     /// Whether it makes a difference that a stream's writer asks for room.
     pub(crate) fn is_room_news(&self, id: StreamId) -> bool {
+        let is_alone = self.is_alone_to_send(id);
         self.streams.get(id).is_some_and(|stream| {
-            let has_room = stream.send.is_writable() && stream.send.room() > 0;
+            let has_room = stream.send.is_writable() && stream.send.room(is_alone) > 0;
             stream.send.wants_room == has_room
         })
     }

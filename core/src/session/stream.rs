@@ -7,7 +7,7 @@ use super::credit::Grant;
 use super::heads::Heads;
 use super::snapshot::COUNT_MAX;
 use crate::error::{Reset, ResetCode};
-use crate::limits::{INTERIM_RESPONSES_MAX, SEND_BUFFER_BYTES};
+use crate::limits::{INTERIM_RESPONSES_MAX, SEND_BUFFER_BYTES, SEND_BURST_BYTES};
 use crate::message::{Headers, ResponseHead};
 use crate::queue::ByteQueue;
 use crate::wire::Opening;
@@ -82,9 +82,10 @@ impl SendHalf {
         self.state == SendState::Open && self.is_body_due()
     }
 
-    /// Octets that the buffer still takes.
-    pub(super) fn room(&self) -> usize {
-        SEND_BUFFER_BYTES.saturating_sub(self.buffer.len())
+    /// Octets that the buffer still takes, of a stream that is `alone` in having something to send or not.
+    pub(super) fn room(&self, alone: bool) -> usize {
+        let allowed = if alone { self.credit().min(SEND_BURST_BYTES) } else { 0 };
+        allowed.max(SEND_BUFFER_BYTES).saturating_sub(self.buffer.len())
     }
 
     /// Whether nothing more will be sent.
@@ -114,9 +115,14 @@ impl SendHalf {
 
     /// Octets of the body that credit lets go.
     pub(super) fn sendable(&self) -> usize {
-        let credit = usize::try_from(self.limit.saturating_sub(self.sent)).unwrap_or(usize::MAX);
+        let credit = self.credit();
         let credit = if cfg!(planted = "credit-overspent") { credit.saturating_add(1) } else { credit };
         self.buffer.len().min(credit)
+    }
+
+    /// Octets that the peer allows beyond those that were sent.
+    fn credit(&self) -> usize {
+        usize::try_from(self.limit.saturating_sub(self.sent)).unwrap_or(usize::MAX)
     }
 
     fn is_data_sendable(&self) -> bool {

@@ -341,7 +341,7 @@ impl Session {
     /// After a stream's turn: room for its writer, a stop that waited for the open, or its end.
     fn on_turn(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(id) else { return };
-        let is_writable = stream.send.wants_room && stream.send.room() >= DATA_BYTES_MAX;
+        let is_writable = stream.send.wants_room && stream.send.room(false) >= DATA_BYTES_MAX;
         stream.send.wants_room &= !is_writable;
         let (has_stop, is_over) = (stream.due.stop, stream.is_over());
         if has_stop {

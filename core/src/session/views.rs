@@ -39,11 +39,12 @@ pub struct SendStream<'a> {
 }
 
 impl SendStream<'_> {
-    /// Octets that [`SendStream::write`] would take now, at most 63 KiB. Zero asks for an
-    /// [`Event::Writable`](super::Event::Writable).
+    /// Octets that [`SendStream::write`] would take now, at most 63 KiB, or 252 KiB if no other stream has something to send
+    /// and the peer allowed them. Zero asks for an [`Event::Writable`](super::Event::Writable).
     pub fn capacity(&mut self) -> usize {
+        let is_alone = self.session.is_alone_to_send(self.id);
         let Some(stream) = self.session.streams.get_mut(self.id) else { return 0 };
-        let room = if stream.send.is_writable() { stream.send.room() } else { 0 };
+        let room = if stream.send.is_writable() { stream.send.room(is_alone) } else { 0 };
         stream.send.wants_room = room == 0;
         room
     }
@@ -57,6 +58,7 @@ impl SendStream<'_> {
     /// # Errors
     /// [`Stopped`] once the peer no longer reads; `octets` is then untouched.
     pub fn write(&mut self, octets: &mut Bytes) -> Result<usize, Stopped> {
+        let is_alone = self.session.is_alone_to_send(self.id);
         let Some(stream) = self.session.streams.get_mut(self.id) else { return Ok(0) };
         if let Some(reset) = stream.send.stopped {
             return Err(Stopped(reset));
@@ -65,7 +67,7 @@ impl SendStream<'_> {
             stream.send.wants_room = true;
             return Ok(0);
         }
-        let taken = octets.len().min(stream.send.room());
+        let taken = octets.len().min(stream.send.room(is_alone));
         stream.send.written = stream.send.written.saturating_add(taken as u64);
         if stream.send.declared.is_some_and(|length| stream.send.written > length) {
             self.reset(Reset { code: ResetCode::Truncated, touched: Touched::Yes });

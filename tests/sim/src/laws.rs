@@ -1,7 +1,7 @@
 //! Laws of one session that are cheap enough to be checked after each of its turns.
 
 use telephone_core::error::{CloseReason, LeaveCode};
-use telephone_core::limits::SEND_BUFFER_BYTES;
+use telephone_core::limits::{SEND_BUFFER_BYTES, SEND_BURST_BYTES};
 use telephone_core::session::Session;
 use telephone_core::time::Timestamp;
 
@@ -34,7 +34,8 @@ pub fn check_line(session: &Session, side: Side, stage: &mut Stage<'_>) {
         stage.oracle.check("I12", reserved == 0, || format!("{side:?}: {reserved} octets leaked"));
     }
     if stage.clock.planned().is_multiple_of(SCAN_INTERVAL) {
-        let bound = window_max + streams * (limits.stream_floor + SEND_BUFFER_BYTES as u64);
+        let burst = (SEND_BURST_BYTES - SEND_BUFFER_BYTES) as u64;
+        let bound = window_max + streams * (limits.stream_floor + SEND_BUFFER_BYTES as u64) + burst;
         let buffered = session.buffered() as u64;
         let balance = session.balance();
         let is_balanced = balance.unread == balance.uncredited && balance.reserved == reserved;

@@ -8,7 +8,7 @@ use super::pair::{
     OnLink as _, Pair, SECOND, events, fill, http, message, read, request, response, said, tcp, write,
 };
 use crate::error::{Reset, ResetCode, Touched};
-use crate::limits::SessionLimits;
+use crate::limits::{SEND_BUFFER_BYTES, SEND_BURST_BYTES, SessionLimits};
 use crate::message::Headers;
 use crate::session::{Event, Incoming, StreamId};
 use crate::wire::Frame;
@@ -109,7 +109,7 @@ fn the_window_of_a_stream_grows_while_it_is_what_limits_and_falls_back() {
     let mut reads = 0;
     while pair.telephone.streams.get(id).unwrap().recv.grant.window() > 256 * KIB {
         pair.now = pair.now + SECOND;
-        fill(&mut pair.plugboard, id, 64 * 1024);
+        fill(&mut pair.plugboard, id, 16 * 1024);
         pair.settle();
         read(&mut pair.telephone, id, pair.now);
         reads += 1;
@@ -283,6 +283,27 @@ fn a_stream_with_a_window_of_one_octet_still_moves() {
 }
 
 #[test]
+fn a_stream_alone_takes_a_burst_as_far_as_its_peer_allows() {
+    let mut pair = Pair::new();
+    let (one, other) = (pair.opened(tcp(), false), pair.opened(tcp(), false));
+    let window = SessionLimits::default().stream_window as usize;
+    assert_eq!(pair.plugboard.send(one).capacity(), SEND_BURST_BYTES);
+    assert_eq!(fill(&mut pair.plugboard, one, window), SEND_BURST_BYTES);
+    // A second one takes what any stream takes.
+    assert_eq!(fill(&mut pair.plugboard, other, window), SEND_BUFFER_BYTES);
+    pair.settle();
+    // The rest of the first one's credit is less than a send buffer.
+    assert_eq!(fill(&mut pair.plugboard, one, window), SEND_BUFFER_BYTES);
+    pair.settle();
+    assert_eq!(pair.plugboard.send(one).capacity(), window - SEND_BURST_BYTES);
+    // The second may be alone again, for the first has nothing that it could send.
+    let rest = window - SEND_BUFFER_BYTES;
+    assert_eq!(pair.plugboard.send(other).capacity(), rest);
+    assert_eq!(fill(&mut pair.plugboard, other, 1), 1);
+    assert_eq!(pair.plugboard.send(other).capacity(), rest - 1);
+}
+
+#[test]
 fn a_send_buffer_is_bounded_and_tells_when_it_has_room() {
     let mut pair = Pair::new();
     let id = pair.opened(tcp(), false);
@@ -295,7 +316,7 @@ fn a_send_buffer_is_bounded_and_tells_when_it_has_room() {
     read(&mut pair.telephone, id, pair.now);
     pair.settle();
     assert_eq!(events(&mut pair.plugboard), [Event::Writable(id)]);
-    assert_eq!(pair.plugboard.send(id).capacity(), crate::limits::SEND_BUFFER_BYTES);
+    assert!(pair.plugboard.send(id).capacity() >= SEND_BUFFER_BYTES);
     // Whoever was told and did not meet a full buffer again is not told again.
     fill(&mut pair.plugboard, id, 1000);
     pair.settle();

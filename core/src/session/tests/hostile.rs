@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::pair::{OnLink as _, http, message, request, response, session, tcp};
 use crate::error::{LeaveCode, Reset, ResetCode, Touched};
-use crate::limits::{SEND_BUFFER_BYTES, SessionLimits};
+use crate::limits::{SEND_BUFFER_BYTES, SEND_BURST_BYTES, SessionLimits};
 use crate::message::Headers;
 use crate::session::{Event, Incoming, Role, Session, StreamId};
 use crate::time::Timestamp;
@@ -187,7 +187,8 @@ impl Victim {
         let unread: usize = streams().map(|stream| stream.recv.buffer.len()).sum();
         assert!(unread <= 8000 + 100 * self.session.streams.len());
         let unsaid: usize = streams().map(|stream| stream.send.buffer.len()).sum();
-        assert!(unsaid <= SEND_BUFFER_BYTES * self.session.streams.len());
+        let burst = SEND_BURST_BYTES - SEND_BUFFER_BYTES;
+        assert!(unsaid <= SEND_BUFFER_BYTES * self.session.streams.len() + burst);
         assert!(streams().all(|stream| stream.recv.heads.clone().iter_mut().count() <= 9));
         assert!(self.session.news.len() <= 8);
         assert!(self.session.to_send.len() + self.session.control.len() <= 4 * (self.held.len() + 12));

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::pair::{OnLink as _, Pair, SECOND, assert_empty, http, request, response, tcp};
 use crate::error::{CloseReason, LeaveCode, Reset, ResetCode, Touched};
-use crate::limits::SessionLimits;
+use crate::limits::{SEND_BUFFER_BYTES, SEND_BURST_BYTES, SessionLimits};
 use crate::message::Headers;
 use crate::random::Random;
 use crate::session::stream::SendState;
@@ -373,12 +373,16 @@ fn check_session(session: &Session, limits: &SessionLimits) {
     let replay_max = limits.replay_bytes.max(limits.replay_bytes_max);
     assert!(session.kept() <= replay_max + session.profile().message_bytes_max() + 64);
     assert!(unread as u64 <= window + session.streams.len() as u64 * limits.stream_floor); // I36
+    let bursts =
+        session.streams.values().filter(|stream| stream.send.buffer.len() > SEND_BUFFER_BYTES).count();
+    assert!(bursts <= 1, "{bursts} streams have more than a send buffer's octets");
     for (id, stream) in session.streams.sorted() {
         let grant = &stream.recv.grant;
         assert!(grant.consumed() <= grant.received() && grant.received() <= grant.limit()); // I11
         assert_eq!(stream.recv.buffer.len() as u64, grant.received() - grant.consumed());
         assert!(stream.send.sent <= stream.send.limit); // I13
-        assert!(stream.send.buffer.len() <= crate::limits::SEND_BUFFER_BYTES);
+        let (buffered, is_allowed) = (stream.send.buffer.len(), stream.send.sendable());
+        assert!(buffered <= SEND_BUFFER_BYTES || buffered <= SEND_BURST_BYTES.min(is_allowed));
         if session.closed().is_none() {
             assert_eq!(stream.listed.to_send, session.to_send.contains(&id));
             // A stream that could send stands in the list: no wake-up is lost. [M-16]

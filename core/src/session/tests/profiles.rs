@@ -277,10 +277,7 @@ fn an_agent_that_never_gives_credit_is_sent_whole_bodies() {
     let mut sent = 0;
     while !rest.is_empty() {
         session.send(id).write(&mut rest).expect("written");
-        assert!(
-            session.buffered() <= crate::limits::SEND_BUFFER_BYTES,
-            "memory is bounded by the link alone"
-        );
+        assert!(session.buffered() <= crate::limits::SEND_BURST_BYTES, "memory is bounded by the link alone");
         while let Some(message) = session.say(NOW) {
             if let Frame::Data { octets, .. } = one(message) {
                 sent += octets.len();
