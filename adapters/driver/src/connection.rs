@@ -1,19 +1,21 @@
 //! A socket with its read buffer.
 
-use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use futures_io::{AsyncRead, AsyncWrite};
 use telephone_core::output::Output;
 use telephone_core::time::Timestamp;
+
+use crate::socket::{Socket, read_through};
 
 /// Octets of a read.
 const READ_BYTES: usize = 64 * 1024;
 /// Octets that are read beyond those that make something whole: the next small things, or the head of a large one.
 const READ_AHEAD_BYTES: usize = 4 * 1024;
+/// Octets of a read that are worth room of their own instead of a copy.
+const DIRECT_BYTES: usize = 16 * 1024;
 /// Pieces in one vectored write.
 const SLICES_MAX: usize = 32;
 
@@ -22,15 +24,19 @@ pub(crate) struct Connection<S> {
     pub(crate) socket: S,
     /// What was read and not taken yet.
     pub(crate) input: BytesMut,
+    /// The last read found as much as it asked for.
+    was_full: bool,
     /// Since when the socket has taken nothing of what waits to be written.
     pub(crate) blocked_since: Option<Timestamp>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S> Connection<S> {
     pub(crate) fn new(socket: S) -> Self {
-        Self { socket, input: BytesMut::new(), blocked_since: None }
+        Self { socket, input: BytesMut::new(), was_full: false, blocked_since: None }
     }
+}
 
+impl<S: Socket> Connection<S> {
     /// Reads once; zero octets are the end.
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.poll_fill_lacking(0, cx)
@@ -39,24 +45,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// The same, if what was read so far lacks so many octets to be of use: little more is read then, for that would
     /// have to be moved when the whole is taken.
     ///
-    /// It is read into room of the thread's and copied out: what is read costs memory in its own size, and none if it is
-    /// nothing, where room of its own would be filled with zeros first, and be pinned as a whole by the little in it.
+    /// It is read into room of the thread's and copied out, so that the little that comes mostly pins no large buffer. Room
+    /// of its own is for what will fill it: a large message that has begun, and what comes behind a read that was full.
     pub(crate) fn poll_fill_lacking(
         &mut self,
         lacks: usize,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        thread_local! {
-            static SPACE: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES + READ_AHEAD_BYTES].into());
-        }
         let size = if lacks > 0 { lacks.min(READ_BYTES) + READ_AHEAD_BYTES } else { READ_BYTES };
-        let polled = SPACE.with_borrow_mut(|space| {
-            let space = space.get_mut(..size).unwrap_or_default();
-            let count = ready!(Pin::new(&mut self.socket).poll_read(cx, space))?;
-            self.input.reserve(lacks.min(READ_BYTES).max(count));
-            self.input.extend_from_slice(space.get(..count).unwrap_or_default());
-            Poll::Ready(Ok(count))
-        });
+        let polled = if lacks >= DIRECT_BYTES || self.was_full {
+            self.input.reserve(size);
+            self.socket.poll_read_buf(&mut self.input, cx)
+        } else {
+            read_through(&mut self.socket, size, &mut self.input, cx)
+        };
+        if let Poll::Ready(Ok(count)) = &polled {
+            self.was_full = *count >= READ_BYTES;
+        }
         if self.input.is_empty() && polled.is_pending() {
             // An idle connection holds no buffer.
             self.input = BytesMut::new();

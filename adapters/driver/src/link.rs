@@ -10,7 +10,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::future;
 use telephone_core::error::{CloseReason, Misbehaviour};
 use telephone_core::session::{Event, LinkId};
@@ -22,6 +21,7 @@ use crate::alarm::Alarm;
 use crate::connection::Connection;
 use crate::runtime::Runtime;
 use crate::shared::SharedSession;
+use crate::socket::Socket;
 
 /// Messages taken apart before the loop looks at its other sides.
 const MESSAGES_A_TURN: usize = 16;
@@ -44,7 +44,7 @@ pub(crate) struct Link<S> {
     socket: WebSocket,
 }
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Link<S> {
+impl<S: Socket> Link<S> {
     /// The end that dialled: it speaks the binary profile.
     pub(crate) fn dialled(connection: Connection<S>) -> Self {
         Self::new(connection, Role::Client(Box::new(masking_keys())), Profile::Binary)
@@ -188,7 +188,7 @@ struct Loop<'a, R: Runtime, S, F> {
 impl<R, S, F> Loop<'_, R, S, F>
 where
     R: Runtime,
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    S: Socket,
     F: FnMut(Event) + Send,
 {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<CloseReason>> {

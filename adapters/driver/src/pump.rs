@@ -11,7 +11,6 @@ use std::cell::Cell;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures_io::{AsyncRead, AsyncWrite};
 use telephone_core::error::Reset;
 use telephone_core::time::{Timestamp, earliest};
 
@@ -19,6 +18,7 @@ use crate::alarm::Alarm;
 use crate::codec::{Codec, Part};
 use crate::connection::Connection;
 use crate::runtime::Runtime;
+use crate::socket::Socket;
 use crate::stream::{Arrived, StreamHandle};
 
 /// Octets gathered for a socket before it is written to.
@@ -86,7 +86,7 @@ enum Turn {
 impl<'a, R, S, C> Pump<'a, R, S, C>
 where
     R: Runtime,
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Socket,
     C: Codec,
 {
     /// With `is_inbound_done` nothing of the message comes from the socket any more.

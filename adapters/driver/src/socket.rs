@@ -1,5 +1,6 @@
 //! Sockets: the one home of their options, for both runtimes, dialled and accepted.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
@@ -7,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use futures_io::{AsyncRead, AsyncWrite};
 use socket2::{SockRef, TcpKeepalive};
 
@@ -20,6 +22,8 @@ const UNSENT_BYTES: u32 = 128 * 1024;
 /// carries. Every Linux has this one, and every program may choose it unless `tcp_allowed_congestion_control` was narrowed.
 #[cfg(target_os = "linux")]
 const LOOPBACK_CONGESTION_CONTROL: &[u8] = b"reno";
+/// Octets that a thread has room for in one read: those of a large message and the small things behind it.
+const SPACE_BYTES: usize = 68 * 1024;
 /// How long a link's bytes may stay unacknowledged. Below the 30 s after which silence is death, so
 /// that a link that only sends learns of a vanished peer in time. [L9, T-02]
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -53,12 +57,78 @@ pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
 
     /// Has the next read ask the system, whatever an earlier one found: for who has not waited since.
     fn look_again(&mut self) {}
+
+    /// Reads once, as much as `input` has room for behind what it holds, which must be some; zero octets are the end. Where
+    /// the runtime can, it reads into that very room, which nobody has to fill before. Cancellation safe.
+    fn poll_read_buf(&mut self, input: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        read_behind(self, input, cx)
+    }
 }
 
-/// What one runtime's sockets remember of reads that found nothing.
-pub trait Readiness {
+/// What the sockets of one runtime do beside reading and writing.
+pub trait RuntimeSocket: AsyncRead + Unpin {
     /// As [`Socket::look_again`].
     fn look_again(&mut self) {}
+
+    /// As [`Socket::poll_read_buf`].
+    fn poll_read_buf(&mut self, input: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        read_behind(self, input, cx)
+    }
+}
+
+/// Reads what fits behind what `input` holds, for who knows no shorter way.
+fn read_behind<S: AsyncRead + Unpin + ?Sized>(
+    socket: &mut S,
+    input: &mut BytesMut,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let room = input.capacity() - input.len();
+    read_through(socket, room, input, cx)
+}
+
+/// Reads up to `most` octets into room of the thread's and copies them out: what is read costs memory in its own size, and
+/// none if it is nothing.
+pub(crate) fn read_through<S: AsyncRead + Unpin + ?Sized>(
+    mut socket: &mut S,
+    most: usize,
+    input: &mut BytesMut,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    thread_local! {
+        static SPACE: RefCell<Box<[u8]>> = RefCell::new(vec![0; SPACE_BYTES].into());
+    }
+    SPACE.with_borrow_mut(|space| {
+        let space = space.get_mut(..most.min(SPACE_BYTES)).unwrap_or_default();
+        let count = ready!(Pin::new(&mut socket).poll_read(cx, space))?;
+        input.extend_from_slice(space.get(..count).unwrap_or_default());
+        Poll::Ready(Ok(count))
+    })
+}
+
+impl Socket for Box<dyn Socket> {
+    fn tune_for_link(&self) {
+        (**self).tune_for_link();
+    }
+
+    fn reset_on_drop(&self) {
+        (**self).reset_on_drop();
+    }
+
+    fn finish_on_drop(&self) {
+        (**self).finish_on_drop();
+    }
+
+    fn watch_peer(&self) {
+        (**self).watch_peer();
+    }
+
+    fn look_again(&mut self) {
+        (**self).look_again();
+    }
+
+    fn poll_read_buf(&mut self, input: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        (**self).poll_read_buf(input, cx)
+    }
 }
 
 /// A TCP or a Unix socket of one runtime.
@@ -113,8 +183,8 @@ impl<T, U> TcpOrUnix<T, U> {
 
 impl<T, U> Socket for TcpOrUnix<T, U>
 where
-    T: AsFd + AsyncRead + AsyncWrite + Readiness + Send + Unpin + 'static,
-    U: AsFd + AsyncRead + AsyncWrite + Readiness + Send + Unpin + 'static,
+    T: AsFd + AsyncRead + AsyncWrite + RuntimeSocket + Send + Unpin + 'static,
+    U: AsFd + AsyncRead + AsyncWrite + RuntimeSocket + Send + Unpin + 'static,
 {
     fn tune_for_link(&self) {
         match &self.0 {
@@ -135,6 +205,13 @@ where
         match &mut self.0 {
             Transport::Tcp(socket) => socket.look_again(),
             Transport::Unix(socket) => socket.look_again(),
+        }
+    }
+
+    fn poll_read_buf(&mut self, input: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            Transport::Tcp(socket) => socket.poll_read_buf(input, cx),
+            Transport::Unix(socket) => socket.poll_read_buf(input, cx),
         }
     }
 

@@ -1,12 +1,14 @@
 //! tokio's sockets under the traits of futures-io. Not tokio-util's, which drops vectored writes.
 
+use std::future::Future as _;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use telephone_driver::Readiness;
-use tokio::io::ReadBuf;
+use bytes::BytesMut;
+use telephone_driver::RuntimeSocket;
+use tokio::io::{AsyncReadExt as _, ReadBuf};
 
 /// A tokio socket that speaks futures-io.
 #[derive(Debug)]
@@ -18,8 +20,13 @@ impl<S: AsFd> AsFd for Compat<S> {
     }
 }
 
-/// A read that finds nothing is remembered until the system tells of news, which it does unasked.
-impl<S> Readiness for Compat<S> {}
+/// A read that finds nothing is remembered until the system tells of news, which it does unasked: there is no need to look
+/// again.
+impl<S: tokio::io::AsyncRead + Unpin> RuntimeSocket for Compat<S> {
+    fn poll_read_buf(&mut self, input: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        pin!(self.0.read_buf(input)).poll(cx)
+    }
+}
 
 impl<S: tokio::io::AsyncRead + Unpin> futures_io::AsyncRead for Compat<S> {
     fn poll_read(
@@ -52,5 +59,33 @@ impl<S: tokio::io::AsyncWrite + Unpin> futures_io::AsyncWrite for Compat<S> {
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use bytes::BufMut as _;
+    use tokio::io::{AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_read_stands_behind_what_was_there_and_fills_no_more_than_the_room() {
+        let (mut peer, socket) = duplex(64);
+        let mut socket = Compat(socket);
+        let mut input = BytesMut::with_capacity(8);
+        input.put_slice(b"first ");
+        let room = input.capacity() - input.len();
+        peer.write_all(b"second").await.unwrap();
+        drop(peer);
+        assert_eq!(poll_fn(|cx| socket.poll_read_buf(&mut input, cx)).await.unwrap(), room);
+        assert_eq!(input, "first second"[..6 + room]);
+        input.reserve(64);
+        assert_eq!(poll_fn(|cx| socket.poll_read_buf(&mut input, cx)).await.unwrap(), 6 - room);
+        assert_eq!(input, "first second");
+        assert_eq!(poll_fn(|cx| socket.poll_read_buf(&mut input, cx)).await.unwrap(), 0);
+        assert_eq!(input, "first second");
     }
 }

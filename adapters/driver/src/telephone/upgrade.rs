@@ -43,9 +43,7 @@ impl<S> Upgrading<S> {
     pub(super) fn new(socket: S) -> Self {
         Self { socket, seen: End::None, kept: BytesMut::new() }
     }
-}
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Upgrading<S> {
     /// The socket after the upgrade, with what came behind the head.
     pub(super) fn into_connection(self) -> Connection<S> {
         let mut connection = Connection::new(self.socket);
