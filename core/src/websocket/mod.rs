@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A link needs no more than this. Whole frames are taken out of the read buffer without a copy, the buffer is the
-//! caller's to size and to free, and an idle connection holds no memory here.
+//! caller's to size and to free, and a connection holds no memory here, but for a client that has sent nothing small since
+//! its last large message.
 
 mod follower;
 mod head;
@@ -22,6 +23,9 @@ use head::{HEAD_BYTES_MAX, Head, HeadError, Kind};
 
 /// Octets of a control frame's payload. (RFC 6455 §5.5)
 const CONTROL_BYTES_MAX: usize = 125;
+
+/// Octets of a message whose frame's room is kept for the next one, until a smaller message says that no more such come.
+const LARGE_BYTES: usize = 16 * 1024;
 
 /// Which end of the connection this is.
 pub enum Role {
@@ -118,6 +122,8 @@ pub struct WebSocket {
     is_over: bool,
     is_closed_here: bool,
     output: Output,
+    /// Room for the next masked frame, while they are large.
+    room: BytesMut,
 }
 
 impl WebSocket {
@@ -138,6 +144,7 @@ impl WebSocket {
             is_over: false,
             is_closed_here: false,
             output: Output::default(),
+            room: BytesMut::new(),
         }
     }
 
@@ -273,10 +280,14 @@ impl WebSocket {
             }
             Role::Client(next_key) => {
                 let key = next_key();
-                let mut frame = BytesMut::with_capacity(HEAD_BYTES_MAX + payload.len());
-                head::write(kind, payload.len(), Some(key), |piece| frame.put_slice(piece));
-                mask::put(&mut frame, &payload, key);
-                self.output.payload(frame.freeze());
+                if payload.len() < LARGE_BYTES {
+                    self.room = BytesMut::new();
+                }
+                // That of the last frame, if it has gone out: the processor has it at hand.
+                self.room.reserve(HEAD_BYTES_MAX + payload.len());
+                head::write(kind, payload.len(), Some(key), |piece| self.room.put_slice(piece));
+                mask::put(&mut self.room, &payload, key);
+                self.output.payload(self.room.split().freeze());
             }
         }
     }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tungstenite::protocol::{Role as TheirRole, WebSocketConfig};
 use tungstenite::{Message, WebSocket as Theirs};
 
-use super::{FramingError, MessageType, Role, WebSocket, WebSocketEvent};
+use super::{FramingError, LARGE_BYTES, MessageType, Role, WebSocket, WebSocketEvent};
 use crate::random::Random;
 
 const BYTES_MAX: usize = 64 * 1024;
@@ -201,6 +201,24 @@ fn a_small_message_does_not_pin_the_buffer_that_it_came_in() {
     let place = input.as_ptr().addr();
     let Some(WebSocketEvent::Message(octets)) = client().poll_event(&mut input) else { panic!("no message") };
     assert!(!(place..place + 64 * 1024).contains(&octets.as_ptr().addr()));
+}
+
+#[test]
+fn the_room_of_a_large_frame_is_used_again_until_a_small_one_comes() {
+    let mut ours = client();
+    let mut place = |size: usize, is_taken: bool| {
+        ours.send(vec![7; size].into());
+        let place = ours.output().slices().last().map(|slice| slice.as_ptr().addr());
+        if is_taken {
+            ours.output().clear();
+        }
+        (place, ours.room.capacity())
+    };
+    let first = place(LARGE_BYTES, true);
+    assert_eq!(place(LARGE_BYTES, false), first);
+    // The last one is still on its way.
+    assert_ne!(place(LARGE_BYTES, true).0, first.0);
+    assert!(place(LARGE_BYTES - 1, true).1 < LARGE_BYTES);
 }
 
 #[test]
