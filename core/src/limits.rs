@@ -88,7 +88,7 @@ pub const TEXT_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 pub const DATA_BYTES_MAX: usize = 16 * 1024;
 /// Octets of a send buffer of one stream: what one message holds, so that none is left over for a message of its own.
 pub const SEND_BUFFER_BYTES: usize = 63 * 1024;
-/// Octets of it while no other stream of the session has something to send, as far as the peer allowed them: four messages.
+/// Octets of it while no other stream of the session could send something, as far as the peer allowed them: four messages.
 /// They go out one behind the other, so that whoever waits for them is woken once and not four times. Only one stream of a
 /// session has more than [`SEND_BUFFER_BYTES`] at a time.
 pub const SEND_BURST_BYTES: usize = 4 * SEND_BUFFER_BYTES;

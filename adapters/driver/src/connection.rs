@@ -24,7 +24,7 @@ pub(crate) struct Connection<S> {
     pub(crate) socket: S,
     /// What was read and not taken yet.
     pub(crate) input: BytesMut,
-    /// The last read found as much as it asked for.
+    /// The last read found so much that the next one may fill room of its own.
     was_full: bool,
     /// Since when the socket has taken nothing of what waits to be written.
     pub(crate) blocked_since: Option<Timestamp>,
@@ -54,14 +54,11 @@ impl<S: Socket> Connection<S> {
     ) -> Poll<io::Result<usize>> {
         let size = if lacks > 0 { lacks.min(READ_BYTES) + READ_AHEAD_BYTES } else { READ_BYTES };
         let polled = if lacks >= DIRECT_BYTES || self.was_full {
-            self.input.reserve(size);
-            self.socket.poll_read_buf(&mut self.input, cx)
+            self.socket.poll_read_buf(size, &mut self.input, cx)
         } else {
             read_through(&mut self.socket, size, &mut self.input, cx)
         };
-        if let Poll::Ready(Ok(count)) = &polled {
-            self.was_full = *count >= READ_BYTES;
-        }
+        self.was_full = matches!(&polled, Poll::Ready(Ok(count)) if *count >= READ_BYTES);
         if self.input.is_empty() && polled.is_pending() {
             // An idle connection holds no buffer.
             self.input = BytesMut::new();

@@ -58,10 +58,15 @@ pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// Has the next read ask the system, whatever an earlier one found: for who has not waited since.
     fn look_again(&mut self) {}
 
-    /// Reads once, as much as `input` has room for behind what it holds, which must be some; zero octets are the end. Where
-    /// the runtime can, it reads into that very room, which nobody has to fill before. Cancellation safe.
-    fn poll_read_buf(&mut self, input: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        read_behind(self, input, cx)
+    /// Reads up to `most` octets, at least one, behind what `input` holds; zero octets are the end. Where the runtime can, it
+    /// makes room and reads straight into it, which nobody has to fill before.
+    fn poll_read_buf(
+        &mut self,
+        most: usize,
+        input: &mut BytesMut,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        read_through(self, most, input, cx)
     }
 }
 
@@ -71,19 +76,14 @@ pub trait RuntimeSocket: AsyncRead + Unpin {
     fn look_again(&mut self) {}
 
     /// As [`Socket::poll_read_buf`].
-    fn poll_read_buf(&mut self, input: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        read_behind(self, input, cx)
+    fn poll_read_buf(
+        &mut self,
+        most: usize,
+        input: &mut BytesMut,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        read_through(self, most, input, cx)
     }
-}
-
-/// Reads what fits behind what `input` holds, for who knows no shorter way.
-fn read_behind<S: AsyncRead + Unpin + ?Sized>(
-    socket: &mut S,
-    input: &mut BytesMut,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<usize>> {
-    let room = input.capacity() - input.len();
-    read_through(socket, room, input, cx)
 }
 
 /// Reads up to `most` octets into room of the thread's and copies them out: what is read costs memory in its own size, and
@@ -126,8 +126,13 @@ impl Socket for Box<dyn Socket> {
         (**self).look_again();
     }
 
-    fn poll_read_buf(&mut self, input: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        (**self).poll_read_buf(input, cx)
+    fn poll_read_buf(
+        &mut self,
+        most: usize,
+        input: &mut BytesMut,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        (**self).poll_read_buf(most, input, cx)
     }
 }
 
@@ -208,10 +213,15 @@ where
         }
     }
 
-    fn poll_read_buf(&mut self, input: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn poll_read_buf(
+        &mut self,
+        most: usize,
+        input: &mut BytesMut,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
         match &mut self.0 {
-            Transport::Tcp(socket) => socket.poll_read_buf(input, cx),
-            Transport::Unix(socket) => socket.poll_read_buf(input, cx),
+            Transport::Tcp(socket) => socket.poll_read_buf(most, input, cx),
+            Transport::Unix(socket) => socket.poll_read_buf(most, input, cx),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A stream of a shared session, as a leg holds it.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use telephone_core::error::{Reset, ResetCode, Touched};
@@ -111,7 +111,8 @@ impl StreamHandle {
         self.session.with(|session, now| session.recv(self.id).credit(count, now));
     }
 
-    /// Octets that can be written now, at least one.
+    /// Octets that can be written now, at least one. Another stream that begins to send takes of them: rely on what
+    /// [`StreamHandle::write`] took, or [`StreamHandle::poll_write`].
     ///
     /// # Errors
     /// [`Stopped`] once the peer no longer reads.
@@ -133,6 +134,24 @@ impl StreamHandle {
     /// [`Stopped`] once the peer no longer reads.
     pub(crate) fn write(&self, octets: &mut Bytes) -> Result<usize, Stopped> {
         self.session.act(|session| session.send(self.id).write(octets))
+    }
+
+    /// Writes what fits of `octets` as soon as some do, and says how many did.
+    ///
+    /// # Errors
+    /// [`Stopped`] once the peer no longer reads.
+    pub(crate) fn poll_write(
+        &self,
+        octets: &mut Bytes,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<usize, Stopped>> {
+        loop {
+            ready!(self.poll_capacity(cx))?;
+            let taken = self.write(octets)?;
+            if taken > 0 || octets.is_empty() {
+                return Poll::Ready(Ok(taken));
+            }
+        }
     }
 
     /// The peer's word that it no longer reads, if it has said so; waits for it otherwise.

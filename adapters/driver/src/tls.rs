@@ -177,6 +177,14 @@ impl<S: Socket> Socket for TlsStream<S> {
         self.0.get_ref().0.reset_on_drop();
     }
 
+    fn finish_on_drop(&self) {
+        self.0.get_ref().0.finish_on_drop();
+    }
+
+    fn watch_peer(&self) {
+        self.0.get_ref().0.watch_peer();
+    }
+
     fn look_again(&mut self) {
         self.0.get_mut().0.look_again();
     }

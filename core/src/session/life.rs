@@ -88,7 +88,7 @@ impl Session {
         }
     }
 
-    /// Whether no other stream has something to send.
+    /// Whether no other stream could send something.
     pub(super) fn is_alone_to_send(&self, id: StreamId) -> bool {
         self.to_send.len() <= 1 && self.to_send.front().is_none_or(|first| *first == id)
     }

@@ -82,7 +82,7 @@ impl SendHalf {
         self.state == SendState::Open && self.is_body_due()
     }
 
-    /// Octets that the buffer still takes, of a stream that is `alone` in having something to send or not.
+    /// Octets that the buffer still takes, of a stream that is `alone` in what could be sent or not.
     pub(super) fn room(&self, alone: bool) -> usize {
         let allowed = if alone { self.credit().min(SEND_BURST_BYTES) } else { 0 };
         allowed.max(SEND_BUFFER_BYTES).saturating_sub(self.buffer.len())

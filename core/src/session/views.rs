@@ -39,8 +39,9 @@ pub struct SendStream<'a> {
 }
 
 impl SendStream<'_> {
-    /// Octets that [`SendStream::write`] would take now, at most 63 KiB, or 252 KiB if no other stream has something to send
-    /// and the peer allowed them. Zero asks for an [`Event::Writable`](super::Event::Writable).
+    /// Octets that [`SendStream::write`] would take now, at most 63 KiB, or 252 KiB if no other stream could send something
+    /// and the peer allowed them: what is written to another stream may make them fewer. Zero asks for an
+    /// [`Event::Writable`](super::Event::Writable).
     pub fn capacity(&mut self) -> usize {
         let is_alone = self.session.is_alone_to_send(self.id);
         let Some(stream) = self.session.streams.get_mut(self.id) else { return 0 };

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! A link needs no more than this. Whole frames are taken out of the read buffer without a copy, the buffer is the
-//! caller's to size and to free, and a connection holds no memory here, but for a client that has sent nothing small since
-//! its last large message.
+//! caller's to size and to free, and an idle connection holds no memory here: a client keeps room from one large message
+//! to the next, until it sends a smaller one.
 
 mod follower;
 mod head;
@@ -280,14 +280,17 @@ impl WebSocket {
             }
             Role::Client(next_key) => {
                 let key = next_key();
-                if payload.len() < LARGE_BYTES {
-                    self.room = BytesMut::new();
+                let is_large = payload.len() >= LARGE_BYTES;
+                let last = core::mem::take(&mut self.room);
+                let mut frame = if is_large { last } else { BytesMut::new() };
+                // Room of the last frame, if it has gone out: the processor has it at hand.
+                frame.reserve(HEAD_BYTES_MAX + payload.len());
+                head::write(kind, payload.len(), Some(key), |piece| frame.put_slice(piece));
+                mask::put(&mut frame, &payload, key);
+                self.output.payload(frame.split().freeze());
+                if is_large {
+                    self.room = frame;
                 }
-                // That of the last frame, if it has gone out: the processor has it at hand.
-                self.room.reserve(HEAD_BYTES_MAX + payload.len());
-                head::write(kind, payload.len(), Some(key), |piece| self.room.put_slice(piece));
-                mask::put(&mut self.room, &payload, key);
-                self.output.payload(self.room.split().freeze());
             }
         }
     }

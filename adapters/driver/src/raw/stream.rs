@@ -125,10 +125,10 @@ impl AsyncWrite for RawStream {
         if self.is_closed {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "the direction was closed")));
         }
-        let broken = || io::Error::new(io::ErrorKind::BrokenPipe, "the peer no longer reads");
-        let room = ready!(self.stream.poll_capacity(cx)).map_err(|_| broken())?;
+        let broken = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the peer no longer reads");
+        let room = ready!(self.stream.poll_capacity(cx)).map_err(broken)?;
         let mut piece = Bytes::copy_from_slice(octets.get(..room).unwrap_or(octets));
-        Poll::Ready(self.stream.write(&mut piece).map_err(|_| broken()))
+        self.stream.poll_write(&mut piece, cx).map_err(broken)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

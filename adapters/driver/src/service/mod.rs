@@ -177,8 +177,10 @@ async fn send_data(mut data: impl Buf, stream: &StreamHandle) -> Result<(), Fail
         let capacity = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await;
         let room = capacity.map_err(|_| Failure::ClientLeft)?.min(data.remaining());
         let mut octets = data.copy_to_bytes(room);
-        // All of it fits: nobody else writes here.
-        stream.write(&mut octets).map_err(|_| Failure::ClientLeft)?;
+        while !octets.is_empty() {
+            let taken = std::future::poll_fn(|cx| stream.poll_write(&mut octets, cx)).await;
+            taken.map_err(|_| Failure::ClientLeft)?;
+        }
     }
     Ok(())
 }

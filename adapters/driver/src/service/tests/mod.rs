@@ -124,6 +124,50 @@ fn a_client_that_reads_nothing_holds_the_handler_back() {
     assert!(settle() > held_at);
 }
 
+/// Octets whose copy takes so long that another stream begins to send meanwhile.
+struct Overtaken<'a>(Bytes, &'a StreamHandle);
+
+impl Buf for Overtaken<'_> {
+    fn remaining(&self) -> usize {
+        self.0.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.0.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.0.advance(count);
+    }
+
+    fn copy_to_bytes(&mut self, count: usize) -> Bytes {
+        self.1.write(&mut Bytes::from_static(b"meanwhile")).unwrap();
+        self.0.copy_to_bytes(count)
+    }
+}
+
+#[test]
+fn what_another_stream_sends_meanwhile_costs_a_body_no_octets() {
+    const COUNT: usize = 3 * SEND_BUFFER_BYTES;
+    let line = Line::new();
+    let [one, other] = [(); 2].map(|()| line.open(request("POST", "/m"), false));
+    let (_, at_peer) = line.accept();
+    let _other_at_peer = line.accept();
+    while line.deliver() {}
+    assert!(smol::block_on(poll_fn(|cx| one.poll_capacity(cx))).unwrap() > COUNT, "it is alone");
+    let mut sending = pin!(send_data(Overtaken(vec![7; COUNT].into(), &other), &one));
+    let mut heard = 0;
+    while heard < COUNT {
+        let _done = smol::block_on(future::poll_once(&mut sending));
+        assert!(line.deliver(), "{heard} octets came, and no more do");
+        while let Some(incoming) = smol::block_on(future::poll_once(next(&at_peer))) {
+            let session::Incoming::Octets(octets) = incoming else { panic!("{incoming:?}") };
+            heard += octets.len();
+        }
+    }
+    assert_eq!(heard, COUNT);
+}
+
 #[test]
 fn an_upload_that_is_not_read_holds_the_client_back() {
     let line = Line::new();
