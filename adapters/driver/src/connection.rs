@@ -8,12 +8,12 @@ use bytes::{Buf, BytesMut};
 use telephone_core::output::Output;
 use telephone_core::time::Timestamp;
 
-use crate::socket::{Socket, read_through};
+use crate::socket::{READ_BYTES_MAX, Socket, read_through};
 
-/// Octets of a read.
-const READ_BYTES: usize = 64 * 1024;
 /// Octets that are read beyond those that make something whole: the next small things, or the head of a large one.
 const READ_AHEAD_BYTES: usize = 4 * 1024;
+/// Octets of a read.
+const READ_BYTES: usize = READ_BYTES_MAX - READ_AHEAD_BYTES;
 /// Octets of a read that are worth room of their own instead of a copy.
 const DIRECT_BYTES: usize = 16 * 1024;
 /// Pieces in one vectored write.

@@ -39,7 +39,7 @@ pub use recorder::Recorder;
 pub use relay::{DrainConfig, Plugboard, RelayConfig, RoomsConfig, TcpPorts, Trust};
 pub use runtime::{Endpoint, Listener, Runtime};
 pub use service::{BodyLost, BoxError, Incoming};
-pub use socket::{RuntimeSocket, Socket, TcpOrUnix};
+pub use socket::{ReadSocket, Socket, TcpOrUnix};
 pub use status::{LineStatus, State, Stats, Status};
 pub use telephone::{
     Acceptor, BadProxy, BuildError, Certificate, ConnectError, EmbedError, Handle, NotUpgraded, Probe,

@@ -23,7 +23,7 @@ const UNSENT_BYTES: u32 = 128 * 1024;
 #[cfg(target_os = "linux")]
 const LOOPBACK_CONGESTION_CONTROL: &[u8] = b"reno";
 /// Octets that a thread has room for in one read: those of a large message and the small things behind it.
-const SPACE_BYTES: usize = 68 * 1024;
+pub(crate) const READ_BYTES_MAX: usize = 68 * 1024;
 /// How long a link's bytes may stay unacknowledged. Below the 30 s after which silence is death, so
 /// that a link that only sends learns of a vanished peer in time. [L9, T-02]
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -39,7 +39,7 @@ const BACKLOG: i32 = 1024;
 
 /// A connected byte stream. Dropping it closes it; closing it through [`AsyncWrite`] ends the sending
 /// direction alone and leaves the other open.
-pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+pub trait Socket: ReadSocket + AsyncWrite + Send + 'static {
     /// Bounds the time that bytes may stay unacknowledged, where the platform can. For the socket below a link, on both
     /// ends.
     fn tune_for_link(&self);
@@ -54,28 +54,15 @@ pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// Has the transport find out, where it can and within some minutes, that a peer is gone which says nothing and is told
     /// nothing. For connections that may be silent for as long as they like.
     fn watch_peer(&self) {}
+}
 
+/// How a socket is read. Nothing of it must be said of one that knows no better way than [`AsyncRead`].
+pub trait ReadSocket: AsyncRead + Unpin {
     /// Has the next read ask the system, whatever an earlier one found: for who has not waited since.
     fn look_again(&mut self) {}
 
     /// Reads up to `most` octets, at least one, behind what `input` holds; zero octets are the end. Where the runtime can, it
     /// makes room and reads straight into it, which nobody has to fill before.
-    fn poll_read_buf(
-        &mut self,
-        most: usize,
-        input: &mut BytesMut,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        read_through(self, most, input, cx)
-    }
-}
-
-/// What the sockets of one runtime do beside reading and writing.
-pub trait RuntimeSocket: AsyncRead + Unpin {
-    /// As [`Socket::look_again`].
-    fn look_again(&mut self) {}
-
-    /// As [`Socket::poll_read_buf`].
     fn poll_read_buf(
         &mut self,
         most: usize,
@@ -95,10 +82,10 @@ pub(crate) fn read_through<S: AsyncRead + Unpin + ?Sized>(
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
     thread_local! {
-        static SPACE: RefCell<Box<[u8]>> = RefCell::new(vec![0; SPACE_BYTES].into());
+        static SPACE: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES_MAX].into());
     }
     SPACE.with_borrow_mut(|space| {
-        let space = space.get_mut(..most.min(SPACE_BYTES)).unwrap_or_default();
+        let space = space.get_mut(..most.min(READ_BYTES_MAX)).unwrap_or_default();
         let count = ready!(Pin::new(&mut socket).poll_read(cx, space))?;
         input.extend_from_slice(space.get(..count).unwrap_or_default());
         Poll::Ready(Ok(count))
@@ -121,7 +108,9 @@ impl Socket for Box<dyn Socket> {
     fn watch_peer(&self) {
         (**self).watch_peer();
     }
+}
 
+impl ReadSocket for Box<dyn Socket> {
     fn look_again(&mut self) {
         (**self).look_again();
     }
@@ -186,26 +175,7 @@ impl<T, U> TcpOrUnix<T, U> {
     }
 }
 
-impl<T, U> Socket for TcpOrUnix<T, U>
-where
-    T: AsFd + AsyncRead + AsyncWrite + RuntimeSocket + Send + Unpin + 'static,
-    U: AsFd + AsyncRead + AsyncWrite + RuntimeSocket + Send + Unpin + 'static,
-{
-    fn tune_for_link(&self) {
-        match &self.0 {
-            Transport::Tcp(socket) => tune_for_link(&SockRef::from(socket)),
-            Transport::Unix(_) => {}
-        }
-    }
-
-    fn reset_on_drop(&self) {
-        self.linger(Some(Duration::ZERO));
-    }
-
-    fn finish_on_drop(&self) {
-        self.linger(None);
-    }
-
+impl<T: ReadSocket, U: ReadSocket> ReadSocket for TcpOrUnix<T, U> {
     fn look_again(&mut self) {
         match &mut self.0 {
             Transport::Tcp(socket) => socket.look_again(),
@@ -223,6 +193,27 @@ where
             Transport::Tcp(socket) => socket.poll_read_buf(most, input, cx),
             Transport::Unix(socket) => socket.poll_read_buf(most, input, cx),
         }
+    }
+}
+
+impl<T, U> Socket for TcpOrUnix<T, U>
+where
+    T: AsFd + ReadSocket + AsyncWrite + Send + 'static,
+    U: AsFd + ReadSocket + AsyncWrite + Send + 'static,
+{
+    fn tune_for_link(&self) {
+        match &self.0 {
+            Transport::Tcp(socket) => tune_for_link(&SockRef::from(socket)),
+            Transport::Unix(_) => {}
+        }
+    }
+
+    fn reset_on_drop(&self) {
+        self.linger(Some(Duration::ZERO));
+    }
+
+    fn finish_on_drop(&self) {
+        self.linger(None);
     }
 
     fn watch_peer(&self) {

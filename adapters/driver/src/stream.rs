@@ -146,11 +146,11 @@ impl StreamHandle {
         cx: &mut Context<'_>,
     ) -> Poll<Result<usize, Stopped>> {
         loop {
-            ready!(self.poll_capacity(cx))?;
             let taken = self.write(octets)?;
             if taken > 0 || octets.is_empty() {
                 return Poll::Ready(Ok(taken));
             }
+            ready!(self.poll_capacity(cx))?;
         }
     }
 

@@ -15,7 +15,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use rustls_platform_verifier::BuilderVerifierExt;
 
-use crate::socket::Socket;
+use crate::socket::{ReadSocket, Socket};
 use crate::telephone::{Certificate, TlsFault};
 
 /// Why there is no TLS configuration.
@@ -184,7 +184,9 @@ impl<S: Socket> Socket for TlsStream<S> {
     fn watch_peer(&self) {
         self.0.get_ref().0.watch_peer();
     }
+}
 
+impl<S: Socket> ReadSocket for TlsStream<S> {
     fn look_again(&mut self) {
         self.0.get_mut().0.look_again();
     }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 
 use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
-use telephone_driver::RuntimeSocket;
+use telephone_driver::ReadSocket;
 
 /// A socket of async-io's, which itself tries to read each time that it is polled: of five reads for a request four
 /// found nothing. This one, once it waits for the reactor's word, does not read before that has come.
@@ -105,7 +105,7 @@ where
     }
 }
 
-impl<T> RuntimeSocket for ReadWhenReady<T>
+impl<T> ReadSocket for ReadWhenReady<T>
 where
     T: Unpin,
     for<'a> &'a T: Read,

@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut as _, BytesMut};
-use telephone_driver::RuntimeSocket;
+use telephone_driver::ReadSocket;
 use tokio::io::{AsyncReadExt as _, ReadBuf};
 
 /// A tokio socket that speaks futures-io.
@@ -22,7 +22,7 @@ impl<S: AsFd> AsFd for Compat<S> {
 
 /// A read that finds nothing is remembered until the system tells of news, which it does unasked: there is no need to look
 /// again.
-impl<S: tokio::io::AsyncRead + Unpin> RuntimeSocket for Compat<S> {
+impl<S: tokio::io::AsyncRead + Unpin> ReadSocket for Compat<S> {
     fn poll_read_buf(
         &mut self,
         most: usize,

@@ -12,7 +12,9 @@ use blocking::Unblock;
 use clap::{ArgMatches, Args};
 use futures_lite::io::{AsyncRead, AsyncWrite};
 use futures_lite::{Stream, future};
-use telephone_driver::{Handle, Listener as _, Runtime, Socket, Telephone, WhenFull, accept_loop};
+use telephone_driver::{
+    Handle, Listener as _, ReadSocket, Runtime, Socket, Telephone, WhenFull, accept_loop,
+};
 
 use crate::exit::Exit;
 use crate::line::{LineOptions, LineSettings};
@@ -187,6 +189,8 @@ impl Stdio {
         Ok(Self { input: file(&io::stdin())?, output: file(&io::stdout())? })
     }
 }
+
+impl ReadSocket for Stdio {}
 
 impl Socket for Stdio {
     fn tune_for_link(&self) {}

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
-use telephone_driver::{Listener, Socket};
+use telephone_driver::{Listener, ReadSocket, Socket};
 
 use crate::net::Net;
 
@@ -44,6 +44,8 @@ impl AsyncWrite for VirtualSocket {
         Poll::Ready(self.net.end(self.connection, self.side))
     }
 }
+
+impl ReadSocket for VirtualSocket {}
 
 impl Socket for VirtualSocket {
     fn tune_for_link(&self) {

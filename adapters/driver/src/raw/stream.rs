@@ -15,7 +15,7 @@ use telephone_core::session::Incoming;
 
 use super::{GivenUp, carry};
 use crate::runtime::Runtime;
-use crate::socket::Socket;
+use crate::socket::{ReadSocket, Socket};
 use crate::stream::StreamHandle;
 
 /// A raw stream through the tunnel: octets in order both ways, each direction ended on its own.
@@ -141,6 +141,8 @@ impl AsyncWrite for RawStream {
         Poll::Ready(Ok(()))
     }
 }
+
+impl ReadSocket for RawStream {}
 
 impl Socket for RawStream {
     fn tune_for_link(&self) {}

@@ -175,10 +175,9 @@ pub(super) async fn hear(stream: &StreamHandle) -> Heard {
 pub(super) async fn send(stream: &StreamHandle, octets: &'static [u8]) {
     let mut octets = Bytes::from_static(octets);
     while !octets.is_empty() {
-        if poll_fn(|cx| stream.poll_capacity(cx)).await.is_err() {
+        if poll_fn(|cx| stream.poll_write(&mut octets, cx)).await.is_err() {
             return;
         }
-        stream.write(&mut octets).unwrap();
     }
 }
 
