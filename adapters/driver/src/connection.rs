@@ -24,7 +24,7 @@ pub(crate) struct Connection<S> {
     pub(crate) socket: S,
     /// What was read and not taken yet.
     pub(crate) input: BytesMut,
-    /// The last read found so much that the next one may fill room of its own.
+    /// The last read found so much that the next one may fill room of its own: all that it asked for, and not little.
     was_full: bool,
     /// Since when the socket has taken nothing of what waits to be written.
     pub(crate) blocked_since: Option<Timestamp>,
@@ -39,26 +39,36 @@ impl<S> Connection<S> {
 impl<S: Socket> Connection<S> {
     /// Reads once; zero octets are the end.
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.poll_fill_lacking(0, cx)
+        self.poll_fill_most(READ_BYTES, cx)
+    }
+
+    /// The same, of at most so many octets and no more than are read at once anyway: what is not read waits in the kernel and
+    /// holds up who sends it.
+    pub(crate) fn poll_fill_most(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.poll_read(most.min(READ_BYTES), self.was_full, cx)
     }
 
     /// The same, if what was read so far lacks so many octets to be of use: little more is read then, for that would
     /// have to be moved when the whole is taken.
-    ///
-    /// It is read into room of the thread's and copied out, so that the little that comes mostly pins no large buffer. Room
-    /// of its own is for what will fill it: a large message that has begun, and what comes behind a read that was full.
     pub(crate) fn poll_fill_lacking(
         &mut self,
         lacks: usize,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let size = if lacks > 0 { lacks.min(READ_BYTES) + READ_AHEAD_BYTES } else { READ_BYTES };
-        let polled = if lacks >= DIRECT_BYTES || self.was_full {
+        self.poll_read(size, lacks >= DIRECT_BYTES || self.was_full, cx)
+    }
+
+    /// It is read into room of the thread's and copied out, so that the little that comes mostly pins no large buffer. Room
+    /// of its own is for what will fill it: a large message that has begun, and what comes behind a read that was full.
+    fn poll_read(&mut self, size: usize, is_direct: bool, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let polled = if is_direct {
             self.socket.poll_read_buf(size, &mut self.input, cx)
         } else {
             read_through(&mut self.socket, size, &mut self.input, cx)
         };
-        self.was_full = matches!(&polled, Poll::Ready(Ok(count)) if *count >= READ_BYTES);
+        let full = size.clamp(DIRECT_BYTES, READ_BYTES);
+        self.was_full = matches!(&polled, Poll::Ready(Ok(count)) if *count >= full);
         if self.input.is_empty() && polled.is_pending() {
             // An idle connection holds no buffer.
             self.input = BytesMut::new();

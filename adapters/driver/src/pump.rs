@@ -24,6 +24,9 @@ use crate::stream::{Arrived, StreamHandle};
 /// Octets gathered for a socket before it is written to.
 const GATHER_BYTES: usize = 64 * 1024;
 
+/// Octets that are read at least where the stream takes fewer: few reads are worth more than the memory that the rest takes.
+const READ_BYTES_MIN: usize = 16 * 1024;
+
 /// Room for things that arrived at once which a thread keeps: head, octets and end of a small answer fit many times.
 const ARRIVED_MAX: usize = 64;
 
@@ -183,11 +186,11 @@ where
             if self.is_eof || !self.codec.wants_read() {
                 return Ok(turn);
             }
-            if !self.is_room(cx)? {
+            let Some(room) = self.room(cx)? else {
                 self.codec.handle_backpressure(self.now);
                 return Ok(turn);
-            }
-            match self.connection.poll_fill(cx) {
+            };
+            match self.connection.poll_fill_most(room.max(READ_BYTES_MIN), cx) {
                 Poll::Pending => return Ok(turn),
                 Poll::Ready(Ok(0)) => {
                     self.is_eof = true;
@@ -223,7 +226,7 @@ where
 
     /// Gives the stream what it takes of the held octets. True if none are left.
     fn offer_held(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended<C::Lost>> {
-        while !self.held.is_empty() && self.is_room(cx)? {
+        while !self.held.is_empty() && self.room(cx)?.is_some() {
             if self.is_stopped {
                 self.held = Bytes::new();
             } else if let Ok(taken) = self.stream.write(&mut self.held) {
@@ -233,15 +236,16 @@ where
         Ok(self.held.is_empty())
     }
 
-    /// Whether the stream takes octets now; notices when its peer no longer reads.
-    fn is_room(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended<C::Lost>> {
+    /// Octets that the stream takes now, if it takes any; notices when its peer no longer reads.
+    fn room(&mut self, cx: &mut Context<'_>) -> Result<Option<usize>, Ended<C::Lost>> {
+        const BOUNDLESS: Option<usize> = Some(usize::MAX);
         if self.is_stopped || self.is_inbound_done || self.codec.owes_head() {
-            return Ok(true);
+            return Ok(BOUNDLESS);
         }
         match self.stream.poll_capacity(cx) {
-            Poll::Pending => Ok(false),
-            Poll::Ready(Ok(_)) => Ok(true),
-            Poll::Ready(Err(stopped)) => self.on_stopped(stopped.0).map(|()| true),
+            Poll::Pending => Ok(None),
+            Poll::Ready(Ok(room)) => Ok(Some(room)),
+            Poll::Ready(Err(stopped)) => self.on_stopped(stopped.0).map(|()| BOUNDLESS),
         }
     }
 

@@ -3,14 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
 use telephone_sidecar::{Exit, Stop};
 use telephone_tokio::{TokioRuntime, stop_signals};
-
-/// Each request takes a dozen small blocks and gives them back soon after. Not for the sidecar on smol, whose reactor's
-/// second thread frees what the first one allocated.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Sockets that are looked after before what came of them is said: with all that are ready at once, relay and sidecar
 /// would work by turns and never at the same time.

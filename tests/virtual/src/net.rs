@@ -123,10 +123,12 @@ impl Net {
         state.connections.values().flat_map(|one| &one.ends).filter(|end| !end.is_dropped).count()
     }
 
-    /// Octets of every connection that were sent and not read.
+    /// Octets that the ends `side` of the connections to `port` sent and the other ends read. 0 is the end that connected.
     #[must_use]
-    pub fn held(&self) -> usize {
-        self.lock().connections.values().flat_map(|one| &one.pipes).map(|pipe| pipe.held).sum()
+    pub fn read_of(&self, port: u16, side: usize) -> u64 {
+        let state = self.lock();
+        let connections = state.connections.values().filter(|one| one.port == port);
+        connections.map(|one| one.pipes[side].taken()).sum()
     }
 
     pub(crate) fn listen(&self, address: SocketAddr) -> io::Result<()> {

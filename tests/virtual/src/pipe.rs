@@ -141,6 +141,11 @@ impl Pipe {
         count
     }
 
+    /// Octets that were read.
+    pub(crate) fn taken(&self) -> u64 {
+        self.arrived - self.inbox.iter().map(|segment| segment.len() as u64).sum::<u64>()
+    }
+
     /// Nothing that has not arrived ever will.
     pub(crate) fn lose_flight(&mut self) {
         self.flight.clear();
