@@ -24,7 +24,7 @@ pub(crate) struct Connection<S> {
     pub(crate) socket: S,
     /// What was read and not taken yet.
     pub(crate) input: BytesMut,
-    /// The last read found so much that the next one may fill room of its own: all that it asked for, and not little.
+    /// The last read found so much that the next one may fill room of its own.
     was_full: bool,
     /// Since when the socket has taken nothing of what waits to be written.
     pub(crate) blocked_since: Option<Timestamp>,
@@ -67,8 +67,7 @@ impl<S: Socket> Connection<S> {
         } else {
             read_through(&mut self.socket, size, &mut self.input, cx)
         };
-        let full = size.clamp(DIRECT_BYTES, READ_BYTES);
-        self.was_full = matches!(&polled, Poll::Ready(Ok(count)) if *count >= full);
+        self.was_full = matches!(&polled, Poll::Ready(Ok(count)) if *count >= READ_BYTES);
         if self.input.is_empty() && polled.is_pending() {
             // An idle connection holds no buffer.
             self.input = BytesMut::new();

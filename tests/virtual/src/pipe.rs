@@ -141,7 +141,7 @@ impl Pipe {
         count
     }
 
-    /// Octets that were read.
+    /// Octets that arrived and are no longer there: they were read, while both ends are open.
     pub(crate) fn taken(&self) -> u64 {
         self.arrived - self.inbox.iter().map(|segment| segment.len() as u64).sum::<u64>()
     }
