@@ -52,6 +52,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod address;
 pub mod cause;
 pub mod dialer;
 pub mod error;

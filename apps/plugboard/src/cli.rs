@@ -164,6 +164,10 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) limit: Vec<String>,
 
+    /// Count loopback addresses in per-address limits, too [default: they are exempt]
+    #[arg(long, env = "PLUGBOARD_LIMIT_LOOPBACK", value_parser = BoolishValueParser::new())]
+    pub(crate) limit_loopback: bool,
+
     /// Record in this directory what each session is given, for `telephone replay`: bodies as lengths, tokens and
     /// cookies redacted
     #[arg(long, value_name = "DIR", env = "PLUGBOARD_RECORD")]

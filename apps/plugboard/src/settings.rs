@@ -43,6 +43,8 @@ pub struct ServeSettings {
     pub threads: NonZeroUsize,
     /// Every limit.
     pub limits: Limits,
+    /// Whether per-address limits count loopback addresses.
+    pub limit_loopback: bool,
     /// Where sessions are recorded, if they are.
     pub recording: Option<Recording>,
     /// Where access lines go.
@@ -89,6 +91,7 @@ impl ServeSettings {
             },
             threads: options.threads.unwrap_or_else(default_threads),
             limits: limits(&options.limit)?,
+            limit_loopback: options.limit_loopback,
             recording,
             access_log: options.access_log,
             log_format: options.log_format,

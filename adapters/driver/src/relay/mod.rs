@@ -22,6 +22,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use telephone_core::address::AddressBlock;
 use telephone_core::error::LeaveCode;
 use telephone_core::limits::{HttpLimits, REDIAL_SPREAD, RouterLimits, SessionLimits};
 use telephone_core::router::RouterCounts;
@@ -57,6 +58,9 @@ pub struct RelayConfig {
     pub router: RouterLimits,
     /// Whose `X-Forwarded-*` are believed: nobody's by default.
     pub trust: Trust,
+    /// Whether per-address limits count loopback addresses too. Off by default: behind a local front or on one machine
+    /// all clients share one address.
+    pub limit_loopback: bool,
     /// Where telephones reach this very relay, if not at the URL that they dial.
     pub public_url: Option<String>,
     /// The ports that it opens for telephones: none by default.
@@ -75,6 +79,7 @@ impl Default for RelayConfig {
             session: SessionLimits::default(),
             router: RouterLimits::default(),
             trust: Box::new(|_| false),
+            limit_loopback: false,
             public_url: None,
             tcp: None,
             rooms: None,
@@ -117,6 +122,15 @@ const SPREAD_A_SESSION: Duration = Duration::from_millis(1);
 fn spread<R: Runtime>(relay: &Inner<R>) -> Duration {
     let sessions = u32::try_from(relay.registry.counts().sessions).unwrap_or(u32::MAX);
     SPREAD_A_SESSION.saturating_mul(sessions).max(*REDIAL_SPREAD.start())
+}
+
+impl<R: Runtime> Inner<R> {
+    /// The address block that per-address limits count a client under; `None` if it is exempt.
+    #[allow(dead_code, reason = "the limits that count by it follow")]
+    fn counted_block(&self, address: IpAddr) -> Option<AddressBlock> {
+        let is_exempt = address.to_canonical().is_loopback() && !self.config.limit_loopback;
+        (!is_exempt).then(|| AddressBlock::of(address))
+    }
 }
 
 impl<R: Runtime> Plugboard<R> {
