@@ -8,5 +8,6 @@ mod refusal_framing;
 mod refusal_rows;
 mod refusals;
 mod responses;
+mod smuggling;
 mod support;
 mod timing;

@@ -38,20 +38,39 @@ pub(crate) struct Served {
 
 /// Serves `pieces` as one connection. Each request is answered with `200` and `ok` once it is whole.
 pub(crate) fn serve<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Served {
+    serve_with(pieces, |server, event| {
+        if is_whole(event) {
+            answer_ok(server, &response(200));
+        }
+    })
+}
+
+/// Whether a request is whole with this event, as far as it may be before its answer.
+pub(crate) fn is_whole(event: &ServerEvent) -> bool {
+    matches!(event, ServerEvent::Request { end: true, .. } | ServerEvent::End(_))
+        || matches!(event, ServerEvent::Request { head, .. } if head.upgrade.is_some())
+}
+
+/// Answers a request with `head` and `ok`.
+pub(crate) fn answer_ok(server: &mut Server, head: &ResponseHead) {
+    server.respond(head, false).expect("a plain response");
+    server.write(Bytes::from_static(b"ok"));
+    server.end(&Headers::new());
+}
+
+/// Serves `pieces` as one connection. `answer` sees each event and answers the requests.
+pub(crate) fn serve_with<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    mut answer: impl FnMut(&mut Server, &ServerEvent),
+) -> Served {
     let mut server = Server::new(limits(), NOW);
     let mut input = BytesMut::new();
     let mut events = Vec::new();
     for piece in pieces {
         input.extend_from_slice(piece);
         while let Some(event) = server.poll_event(&mut input, NOW) {
-            let is_whole = matches!(&event, ServerEvent::Request { end: true, .. } | ServerEvent::End(_))
-                || matches!(&event, ServerEvent::Request { head, .. } if head.upgrade.is_some());
+            answer(&mut server, &event);
             join(&mut events, event);
-            if is_whole {
-                server.respond(&response(200), false).expect("a plain response");
-                server.write(Bytes::from_static(b"ok"));
-                server.end(&Headers::new());
-            }
         }
     }
     Served { events, output: taken(server.output()), closing: server.closing() }
@@ -59,7 +78,8 @@ pub(crate) fn serve<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Served {
 
 fn join(events: &mut Vec<ServerEvent>, event: ServerEvent) {
     match (events.last_mut(), event) {
-        (Some(ServerEvent::Body(so_far)), ServerEvent::Body(more)) => {
+        (Some(ServerEvent::Body(so_far)), ServerEvent::Body(more))
+        | (Some(ServerEvent::Opaque(so_far)), ServerEvent::Opaque(more)) => {
             *so_far = [&so_far[..], &more[..]].concat().into();
         }
         (_, event) => events.push(event),
