@@ -165,6 +165,17 @@ pub const ACK_BYTES: usize = 64 * 1024;
 pub const ACK_DELAY: Duration = Duration::from_millis(25);
 /// Between two questions for the peer's numbers: a twentieth of the free frames that a peer has in the time.
 pub const STATS_INTERVAL: Duration = Duration::from_secs(1);
+/// A source may cause one more line of a kind in the log in this time, beside its burst (systemd-journald: 10,000 lines in
+/// 30 s for a whole service).
+pub const LOG_LINES_INTERVAL: Duration = Duration::from_secs(1);
+/// Sources whose lines are counted one by one: some 400 KiB.
+pub const LOG_SOURCES_MAX: usize = 4_096;
+/// Likewise for all sources of one kind of line together: 50 lines a second.
+pub const LOG_KIND_LINES_INTERVAL: Duration = Duration::from_millis(20);
+/// Lines of one kind that all sources together may cause at once: a fleet that is back after a restart.
+pub const LOG_KIND_LINES_BURST: u32 = 500;
+/// Bytes that a log line shows of what a stranger chose, before escapes.
+pub const LOG_FIELD_BYTES_MAX: usize = 512;
 /// How long a last word may take to go out before the session ends without it.
 pub const FAREWELL_TIME: Duration = Duration::from_secs(2);
 /// How long a session outlives its token, so that what is in flight can finish.
