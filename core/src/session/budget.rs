@@ -18,6 +18,8 @@ pub(super) struct Budget {
     level: u64,
     /// Tokens that progress gave. Not bounded: what they pay for stays in proportion to it.
     earned: u64,
+    /// Tokens for streams of the peer that were denied, not charged yet.
+    owed: u64,
     burst: u64,
     per_second: u64,
     filled_at: Timestamp,
@@ -29,6 +31,7 @@ impl Budget {
         Self {
             level: burst,
             earned: 0,
+            owed: 0,
             burst,
             per_second: u64::from(limits.free_frames_per_second),
             filled_at: now,
@@ -54,5 +57,21 @@ impl Budget {
     /// A frame moved something.
     pub(super) fn earn(&mut self) {
         self.earned = self.earned.saturating_add(EARNED);
+    }
+
+    /// A stream that the peer opened was denied: it moved nothing. What its frames earned is taken back, and one token is
+    /// charged, with the next stream: a reset has no time, and a peer that goes on has to open another one.
+    pub(super) fn deny(&mut self, frames: u64) {
+        let earned = frames.saturating_mul(EARNED);
+        let spent = earned.saturating_sub(self.earned);
+        self.earned = self.earned.saturating_sub(earned);
+        self.owed = self.owed.saturating_add(1).saturating_add(spent);
+    }
+
+    /// Takes the tokens that are owed. False if there are not so many.
+    #[must_use]
+    pub(super) fn settle(&mut self, now: Timestamp) -> bool {
+        let owed = core::mem::take(&mut self.owed);
+        (0..owed).all(|_| self.charge(now))
     }
 }

@@ -242,6 +242,9 @@ impl Session {
         }
         self.peer_highest = id.number();
         self.theirs.opened += 1;
+        if !self.budget.settle(now) {
+            return Err(Misbehaviour::FreeFrames);
+        }
         self.budget.earn();
         if self.left_last.is_some() {
             // It crossed with our leave frame, which tells the peer that it never started.
@@ -387,7 +390,9 @@ impl Session {
         }
         stream.recv.state = RecvState::Ended(trailers);
         stream.recv.grant.finish(&mut self.ledger, &self.config.limits);
-        self.budget.earn();
+        if !stream.is_denied() {
+            self.budget.earn();
+        }
         self.tell_readable(id);
         self.reap(id);
         Ok(())
@@ -408,7 +413,9 @@ impl Session {
             stream.recv.state = RecvState::Ended(Headers::new());
         }
         stream.recv.grant.finish(&mut self.ledger, &self.config.limits);
-        self.budget.earn();
+        if !stream.is_denied() {
+            self.budget.earn();
+        }
         self.tell_readable(id);
         if !cfg!(planted = "reset-stream-leaked") {
             self.reap(id);

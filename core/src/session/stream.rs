@@ -155,15 +155,17 @@ impl SendHalf {
         heads.push_back(head);
     }
 
-    /// Gives the direction up: what was not sent is thrown away.
-    pub(super) fn reset(&mut self, reset: Reset) {
-        if matches!(self.state, SendState::Open | SendState::Ending(_)) {
+    /// Gives the direction up: what was not sent is thrown away. False if it was over already.
+    pub(super) fn reset(&mut self, reset: Reset) -> bool {
+        let is_open = matches!(self.state, SendState::Open | SendState::Ending(_));
+        if is_open {
             self.buffer.clear();
             if let Preface::Heads(heads) = &mut self.preface {
                 heads.clear();
             }
             self.state = SendState::Resetting(reset);
         }
+        is_open
     }
 
     /// Gives the direction up unless it is already complete and only not sent yet.
@@ -318,6 +320,11 @@ impl Stream {
     pub(super) const fn is_answered(&self) -> bool {
         let has_heads = self.is_http && (self.recv.has_head || self.recv.interims > 0);
         has_heads || self.recv.grant.received() > 0
+    }
+
+    /// Whether the peer opened it and may not.
+    pub(super) fn is_denied(&self) -> bool {
+        !self.is_ours && self.recv.stopped == Some(ResetCode::Denied)
     }
 
     /// Whether nothing more will be said or heard, and nobody holds it.

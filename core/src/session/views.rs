@@ -134,9 +134,15 @@ impl SendStream<'_> {
     }
 
     /// Gives the direction up. What was not sent is thrown away. No effect after the end was sent.
+    ///
+    /// A stream of the peer's that is [denied](ResetCode::Denied) counts as a free frame. (L8)
     pub fn reset(&mut self, reset: Reset) {
         if let Some(stream) = self.session.streams.get_mut(self.id) {
-            stream.send.reset(reset);
+            let is_denial = reset.code == ResetCode::Denied && !stream.is_ours;
+            if stream.send.reset(reset) && is_denial {
+                // The open frame, and the end or reset that came with it.
+                self.session.budget.deny(1 + u64::from(stream.recv.is_closed()));
+            }
             self.session.list_to_send(self.id);
         }
     }

@@ -8,10 +8,10 @@ use super::pair::{
     OnLink as _, Pair, SECOND, fill, frames, http, lone, message, misbehaviour, read, request, said, session,
     tcp,
 };
-use crate::error::{LeaveCode, Misbehaviour, ResetCode};
+use crate::error::{LeaveCode, Misbehaviour, Reset, ResetCode, Touched};
 use crate::limits::{DATA_BYTES_MAX, SessionLimits};
 use crate::message::Headers;
-use crate::session::{Role, StreamId};
+use crate::session::{Role, Session, StreamId};
 use crate::time::Timestamp;
 use crate::wire::Frame;
 
@@ -199,6 +199,67 @@ fn frames_that_move_nothing_have_a_budget_that_time_refills() {
     session.hear(pings(21), now + SECOND);
     let frames = said(&mut session, now);
     assert!(matches!(frames.last(), Some(Frame::Leave { code: LeaveCode::CalmDown, .. })), "{frames:?}");
+}
+
+/// Opens a stream as the telephone, and has it denied.
+fn denied(session: &mut Session, number: u64, now: Timestamp) {
+    let open = Frame::Open { id: StreamId::new(2 * number + 1), grant: 16_384, end: false, opening: tcp() };
+    session.hear(message(&[open]), now);
+    while let Some(accepted) = session.accept() {
+        session.send(accepted.id).reset(Reset { code: ResetCode::Denied, touched: Touched::No });
+        session.recv(accepted.id).stop(ResetCode::Denied);
+        session.release(accepted.id);
+    }
+    while session.say(now).is_some() {}
+    let reset = Reset { code: ResetCode::Stopped, touched: Touched::Unknown };
+    session.hear(message(&[Frame::Reset { id: StreamId::new(2 * number + 1), reset }]), now);
+}
+
+#[test]
+fn a_stream_that_is_denied_is_a_frame_that_moves_nothing() {
+    let mut session = lone(Role::Plugboard);
+    let mut number = 0;
+    while session.closed().is_none() && number < 10_000 {
+        denied(&mut session, number, Timestamp::ZERO);
+        number += 1;
+    }
+    assert_eq!(misbehaviour(&mut session, Timestamp::ZERO), Some(Misbehaviour::FreeFrames));
+    assert!(session.stats().streams_opened <= 210, "{:?}", session.stats());
+}
+
+/// What an opened stream earns is spent before the answer is there.
+#[test]
+fn a_denied_stream_pays_for_no_other_frame_that_moves_nothing() {
+    let mut session = lone(Role::Plugboard);
+    let mut pings = 0;
+    for number in 0..1_000 {
+        if session.closed().is_some() {
+            break;
+        }
+        let id = StreamId::new(2 * number + 1);
+        let mut sent = alloc::vec![Frame::Open { id, grant: 16_384, end: false, opening: tcp() }];
+        sent.extend([const { Frame::Ping(1) }; 8]);
+        session.hear(message(&sent), Timestamp::ZERO);
+        pings += 8;
+        while let Some(accepted) = session.accept() {
+            session.send(accepted.id).reset(Reset { code: ResetCode::Denied, touched: Touched::No });
+            session.release(accepted.id);
+        }
+        while session.say(Timestamp::ZERO).is_some() {}
+    }
+    assert_eq!(misbehaviour(&mut session, Timestamp::ZERO), Some(Misbehaviour::FreeFrames));
+    assert!(pings <= 260, "{pings}");
+}
+
+#[test]
+fn a_telephone_that_is_denied_now_and_then_goes_on() {
+    let mut session = lone(Role::Plugboard);
+    let mut now = Timestamp::ZERO;
+    for number in 0..2_000 {
+        now = now + Duration::from_millis(120);
+        denied(&mut session, number, now);
+    }
+    assert_eq!(misbehaviour(&mut session, now), None);
 }
 
 #[test]
