@@ -22,6 +22,7 @@ mod plain;
 mod recorded;
 pub(crate) mod redact;
 mod replay;
+mod secrets;
 mod streams;
 mod tape;
 pub mod words;

@@ -1,42 +1,23 @@
 //! What people sent is taken out of a recording, and everything keeps its size: positions, credit and the trace stay
 //! what they were.
 //!
-//! Bodies become zeros; tokens, secrets, the values of fields that may hold some, and what follows a question mark or a
-//! number sign in a target or another field become the letter x.
+//! Bodies become zeros; tokens and what [`secrets`] finds in targets, fields and texts become the letter x.
 
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::input::Input;
 use super::output::Output;
+use super::secrets;
 use crate::error::Misbehaviour;
-use crate::message::Headers;
+use crate::message::{Headers, ResponseHead};
 use crate::session::{Event, Incoming};
-use crate::wire::{self, Frame, Frames, Opening, Profile, varint};
+use crate::wire::{self, Frame, Frames, Move, Opening, Profile, varint};
 
-/// A field is secret if its name has one of these in it: `Authorization`, `Set-Cookie`, `X-Api-Key` and their like.
-///
-/// A browser's WebSocket can send a token as a subprotocol alone, so `Sec-WebSocket-Protocol` is one of them. The tokens of
-/// proxies in front of an application are called assertions (`Cf-Access-Jwt-Assertion`) or OIDC data (`X-Amzn-Oidc-Data`).
-const SECRET_NAMES: [&[u8]; 14] = [
-    b"auth",
-    b"cookie",
-    b"token",
-    b"secret",
-    b"key",
-    b"session",
-    b"signature",
-    b"credential",
-    b"password",
-    b"jwt",
-    b"assertion",
-    b"oidc",
-    b"dpop",
-    b"websocket-protocol",
-];
 /// The bodies of frames without text are not longer than this.
 const NUMBERS_BYTES_MAX: usize = 32;
 
@@ -175,14 +156,18 @@ fn frame(of: &mut Frame) {
                 resume.secret = [0; 16];
             }
         }
-        Frame::Welcome(welcome) => welcome.secret = [0; 16],
+        Frame::Welcome(welcome) => {
+            welcome.secret = [0; 16];
+            welcome.resume_url.iter_mut().for_each(url);
+        }
         Frame::Open { opening: of, .. } => opening(of),
-        Frame::Head { head, .. } => headers(&mut head.headers),
+        Frame::Head { head: of, .. } => head(of),
         Frame::Data { octets, .. } => blank(octets),
         Frame::End { trailers, .. } => headers(trailers),
         Frame::Renew { token } => fill(token),
-        Frame::Refused(_)
-        | Frame::Reset { .. }
+        Frame::Refused(refused) => text(&mut refused.reason),
+        Frame::Move(Some(order)) => order_to_move(order),
+        Frame::Reset { .. }
         | Frame::Stop { .. }
         | Frame::Credit { .. }
         | Frame::Streams { .. }
@@ -192,48 +177,87 @@ fn frame(of: &mut Frame) {
         | Frame::Leave { .. }
         | Frame::Renewed { .. }
         | Frame::Stats(_)
-        | Frame::Move(_)
+        | Frame::Move(None)
         | Frame::Scope(_)
         | Frame::Skipped { .. } => {}
     }
 }
 
-/// Takes the query and secret fields out of what a stream is opened for.
+/// Takes secrets out of what a stream is opened for.
 pub(crate) fn opening(of: &mut Opening) {
     if let Opening::Http { head, .. } = of {
-        if let Some(query) = after_path(&head.target) {
-            let mut target = head.target.to_vec();
-            fill_octets(target.get_mut(query..).unwrap_or_default());
-            head.target = target.into();
-        }
+        fill_found(&mut head.target, secrets::in_target);
         headers(&mut head.headers);
     }
 }
 
-/// Takes secret values out of a field section, and queries and fragments out of all others.
+/// Takes secrets out of the head of an answer.
+pub(crate) fn head(of: &mut ResponseHead) {
+    fill_found(&mut of.reason, |reason| secrets::in_value(b"", reason));
+    headers(&mut of.headers);
+}
+
+/// Takes secrets out of a field section.
 pub(crate) fn headers(of: &mut Headers) {
     if of.is_empty() {
         return;
     }
     let redacted = of.iter().map(|(name, value)| {
         let mut value = value.to_vec();
-        let from = if is_secret(name) { Some(0) } else { after_path(&value) };
-        if let Some(secret) = from.and_then(|from| value.get_mut(from..)) {
-            fill_octets(secret);
+        if secrets::is_secret_name(name) {
+            fill_octets(&mut value);
+        } else {
+            let found = secrets::in_value(name, &value);
+            fill_ranges(&mut value, &found);
         }
         (name, value)
     });
     *of = redacted.collect();
 }
 
-fn is_secret(name: &[u8]) -> bool {
-    let has = |part: &&[u8]| name.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part));
-    SECRET_NAMES.iter().any(has)
+/// Takes secrets out of where a telephone is asked to go.
+pub(crate) fn order_to_move(of: &mut Move) {
+    of.url.iter_mut().for_each(url);
 }
 
-/// Where the query of a URL begins, or the fragment, in which tokens are handed to pages.
-fn after_path(text: &[u8]) -> Option<usize> {
-    text.iter().position(|octet| matches!(octet, b'?' | b'#')).map(|at| at + 1)
+fn url(of: &mut String) {
+    fill_found_in_string(of, secrets::in_target);
+}
+
+fn text(of: &mut String) {
+    fill_found_in_string(of, |text| secrets::in_value(b"", text));
+}
+
+fn fill_found(of: &mut Bytes, find: impl Fn(&[u8]) -> Vec<Range<usize>>) {
+    let found = find(of);
+    if !found.is_empty() {
+        let mut octets = of.to_vec();
+        fill_ranges(&mut octets, &found);
+        *of = octets.into();
+    }
+}
+
+fn fill_found_in_string(of: &mut String, find: impl Fn(&[u8]) -> Vec<Range<usize>>) {
+    let found = find(of.as_bytes());
+    if found.is_empty() {
+        return;
+    }
+    let is_secret = |at: usize| found.iter().any(|range| range.contains(&at));
+    // As many bytes for each character, so that it stays text of the same size.
+    *of = of.char_indices().fold(String::with_capacity(of.len()), |mut out, (at, character)| {
+        if is_secret(at) {
+            out.extend(core::iter::repeat_n('x', character.len_utf8()));
+        } else {
+            out.push(character);
+        }
+        out
+    });
+}
+
+fn fill_ranges(octets: &mut [u8], found: &[Range<usize>]) {
+    for range in found {
+        fill_octets(octets.get_mut(range.clone()).unwrap_or_default());
+    }
 }
 
 /// Puts filler in the place of a token.
@@ -264,8 +288,19 @@ pub(crate) fn blank(octets: &mut Bytes) {
 }
 
 pub(crate) fn event(of: &mut Event) {
-    if let Event::Renewal(token) = of {
-        fill(token);
+    match of {
+        Event::Renewal(token) => fill(token),
+        Event::MoveAsked(order) => order_to_move(order),
+        Event::Opened
+        | Event::Readable(_)
+        | Event::Writable(_)
+        | Event::RenewalDue
+        | Event::Renewed(_)
+        | Event::ScopeLeft(_)
+        | Event::Moved
+        | Event::Expired
+        | Event::PeerLeaves(_)
+        | Event::Closed(_) => {}
     }
 }
 
@@ -275,7 +310,8 @@ pub(super) fn input(profile: Profile, of: &mut Input) {
         Input::Message { octets, .. } => *octets = message(profile, octets),
         Input::Open { opening: of, .. } => opening(of),
         Input::Write { octets, .. } => blank(octets),
-        Input::Interim { head, .. } | Input::Respond { head, .. } => headers(&mut head.headers),
+        Input::Interim { head: of, .. } | Input::Respond { head: of, .. } => head(of),
+        Input::AskToMove { order } => order_to_move(order),
         Input::End { trailers, .. } => headers(trailers),
         Input::Renew { token } => fill(token),
         Input::Misbehaviour { .. }
@@ -297,7 +333,6 @@ pub(super) fn input(profile: Profile, of: &mut Input) {
         | Input::Leave { .. }
         | Input::Authorize { .. }
         | Input::ConfirmRenewal { .. }
-        | Input::AskToMove { .. }
         | Input::ConfirmMove
         | Input::TellScope { .. }
         | Input::AskStats { .. }
@@ -314,7 +349,7 @@ pub(super) fn output(profile: Profile, of: &mut Output) {
         Output::Accepted(Some(accepted)) => opening(&mut accepted.opening),
         Output::Incoming(Incoming::Octets(octets)) => blank(octets),
         Output::Incoming(Incoming::End(trailers)) => headers(trailers),
-        Output::Head(Some(head)) => headers(&mut head.headers),
+        Output::Head(Some(of)) => head(of),
         Output::Incoming(Incoming::Head | Incoming::Reset(_) | Incoming::Pending)
         | Output::Message(None)
         | Output::Event(None)

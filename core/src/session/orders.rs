@@ -23,6 +23,11 @@ impl DueOrders {
     pub(super) const fn is_any(&self) -> bool {
         self.moving.is_some() || self.scope.is_some()
     }
+
+    /// The order that is to be said.
+    pub(super) fn moving_mut(&mut self) -> Option<&mut Move> {
+        self.moving.as_mut()?.as_mut()
+    }
 }
 
 fn fits(frame: &Frame) -> bool {

@@ -53,6 +53,7 @@ impl Session {
         copy.unaccepted.iter_mut().for_each(|accepted| redact::opening(&mut accepted.opening));
         copy.news.iter_mut().for_each(redact::event);
         copy.due.renew.iter_mut().for_each(redact::fill);
+        copy.due.orders.moving_mut().into_iter().for_each(redact::order_to_move);
         copy
     }
 
@@ -87,14 +88,14 @@ impl Session {
 fn redact_stream(stream: &mut Stream) {
     match &mut stream.send.preface {
         Preface::Open(opening) => redact::opening(opening),
-        Preface::Heads(heads) => heads.iter_mut().for_each(|head| redact::headers(&mut head.headers)),
+        Preface::Heads(heads) => heads.iter_mut().for_each(redact::head),
         Preface::Said => {}
     }
     stream.send.buffer.blank();
     if let SendState::Ending(trailers) = &mut stream.send.state {
         redact::headers(trailers);
     }
-    stream.recv.heads.iter_mut().for_each(|head| redact::headers(&mut head.headers));
+    stream.recv.heads.iter_mut().for_each(redact::head);
     stream.recv.buffer.blank();
     if let RecvState::Ended(trailers) = &mut stream.recv.state {
         redact::headers(trailers);

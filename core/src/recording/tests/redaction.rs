@@ -8,10 +8,13 @@ use proptest::prelude::*;
 use super::memory::Memory;
 use super::world::{SECRET, World, secret_fields, tape};
 use crate::limits::SessionLimits;
+use crate::message::{RequestHead, ResponseHead};
 use crate::recording::{Ending, Recorded, Replay, redact};
 use crate::session::{Role, SessionConfig};
 use crate::time::Timestamp;
-use crate::wire::{Frame, Hello, Profile, Resume, Settings, StreamId, varint};
+use crate::wire::{
+    Frame, Hello, Move, Opening, Profile, Refused, RefusedCode, Resume, Settings, StreamId, Welcome, varint,
+};
 
 fn has_secret(segments: &[Vec<u8>]) -> bool {
     let base64 = b"aHVudGVyM";
@@ -56,6 +59,89 @@ fn hello(resume: Option<Resume>) -> Frame {
         settings: Settings::default(),
         resume,
     })
+}
+
+/// Each frame that has text of people's in it, with a secret in each text.
+fn frames_with_secrets() -> Vec<Frame> {
+    let id = StreamId::new(2);
+    let url = std::format!("wss://ann:{SECRET}@relay.test/;v={SECRET}?{SECRET}");
+    let target = Bytes::from(std::format!("/a;jsessionid={SECRET}/b?{SECRET}"));
+    let request = RequestHead {
+        method: "GET".into(),
+        target,
+        headers: secret_fields(),
+        length: None,
+        upgrade: Some("websocket".into()),
+        wants_trailers: false,
+    };
+    let answer = |status| ResponseHead {
+        status,
+        reason: Bytes::from(std::format!("token={SECRET}")),
+        headers: secret_fields(),
+        length: None,
+        upgrade: None,
+    };
+    let refused = Refused {
+        code: RefusedCode::Busy,
+        reason: std::format!("dial wss://ann:{SECRET}@relay.test, password={SECRET}é, Bearer {SECRET}"),
+        retry_after_ms: None,
+    };
+    let welcome = Welcome {
+        session: 1,
+        secret: [7; 16],
+        resumed: None,
+        resume_url: Some(url.clone()),
+        resume_window_ms: 0,
+        spread_ms: 0,
+        expires_in_s: None,
+        settings: Settings::default(),
+    };
+    std::vec![
+        Frame::Open { id, grant: 0, end: true, opening: Opening::Http { mount: "/a".into(), head: request } },
+        Frame::Head { id, end: false, head: answer(103) },
+        Frame::Head { id, end: true, head: answer(200) },
+        Frame::End { id, trailers: secret_fields() },
+        Frame::Refused(refused),
+        Frame::Welcome(welcome),
+        Frame::Move(Some(Move { within_ms: 1, url: Some(url) })),
+        Frame::Renew { token: SECRET.into() },
+        hello(None),
+    ]
+}
+
+#[test]
+fn no_frame_has_a_secret_in_any_of_its_texts_in_either_profile() {
+    for frame in frames_with_secrets() {
+        for profile in [Profile::Binary, Profile::Json] {
+            let message = profile.write(0, &frame);
+            assert!(has_secret(&[message.to_vec()]), "{frame:?}");
+            let redacted = redact::message(profile, &message);
+            assert!(!has_secret(&[redacted.to_vec()]), "{profile:?} {redacted:?}");
+            assert_eq!(redacted.len(), message.len(), "{profile:?} {frame:?}");
+            assert_eq!(redact::message(profile, &redacted), redacted, "{profile:?} {frame:?}");
+        }
+    }
+}
+
+#[test]
+fn the_host_of_a_url_and_the_words_of_a_refusal_stay() {
+    let refusal = frames_with_secrets().into_iter().find(|frame| matches!(frame, Frame::Refused(_)));
+    let redacted = redact::message(Profile::Binary, &Profile::Binary.write(0, &refusal.expect("one")));
+    let text = String::from_utf8(redacted.to_vec()).expect("text, as before");
+    assert!(text.contains("dial wss://xxxxxxxxxxx@relay.test, password=xxxxxxxxx, Bearer xxxxxxx"), "{text}");
+}
+
+/// An order to move that waits to be said is in the snapshot, too.
+#[test]
+fn a_snapshot_has_no_secret_of_an_order_to_move() {
+    let memory = Memory::default();
+    let mut session = super::world::session(tape(&memory, 1, false));
+    let url = Some(std::format!("wss://ann:{SECRET}@relay.test/"));
+    session.ask_to_move(Move { within_ms: 1, url });
+    session.handle_timeout(Timestamp::from_micros(20_000_000));
+    drop(session);
+    let segments = memory.segments();
+    assert!(segments.len() > 1 && !has_secret(&segments));
 }
 
 /// What a hostile peer says may hold secrets, too, such as a token in a frame out of place.
