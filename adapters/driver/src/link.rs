@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_lite::future;
 use telephone_core::error::{CloseReason, Misbehaviour};
+use telephone_core::log_limit::{LineKind, LineSource};
 use telephone_core::session::{Event, LinkId};
 use telephone_core::time::Timestamp;
 use telephone_core::websocket::{Role, WebSocket, WebSocketEvent};
@@ -19,6 +20,7 @@ use telephone_core::wire::Profile;
 
 use crate::alarm::Alarm;
 use crate::connection::Connection;
+use crate::log::Log;
 use crate::runtime::Runtime;
 use crate::shared::SharedSession;
 use crate::socket::Socket;
@@ -108,14 +110,14 @@ impl<S: Socket> Link<S> {
     /// link. What concerns the whole session goes to `on_event`.
     pub(crate) async fn run<R: Runtime>(
         self,
-        runtime: &R,
+        (runtime, log): (&R, &Log),
         session: &SharedSession,
         id: LinkId,
         on_event: impl FnMut(Event) + Send,
     ) -> Option<CloseReason> {
-        let alarm = Alarm::new(runtime.clone());
+        let (alarm, now) = (Alarm::new(runtime.clone()), runtime.now());
         let mut link =
-            Loop { runtime, session, id, on_event, link: self, now: runtime.now(), is_sending: false, alarm };
+            Loop { runtime, log, session, id, on_event, link: self, now, is_sending: false, alarm };
         let reason = poll_fn(|cx| link.poll(cx)).await;
         let link = link.link;
         if reason.is_some() {
@@ -174,6 +176,7 @@ pub(crate) async fn wait<R: Runtime>(
 
 struct Loop<'a, R: Runtime, S, F> {
     runtime: &'a R,
+    log: &'a Log,
     session: &'a SharedSession,
     id: LinkId,
     on_event: F,
@@ -243,7 +246,10 @@ where
                 }
                 WebSocketEvent::Closed => return self.lose_link(),
                 WebSocketEvent::Broken(error) => {
-                    tracing::info!(%error, "a link is of no use");
+                    let due = self.log.line(LineKind::LinkBroken, LineSource::Process, self.now);
+                    if let Some(due) = due {
+                        tracing::info!(%error, suppressed = due.suppressed, "a link is of no use");
+                    }
                     return self.lose_link();
                 }
             }

@@ -172,6 +172,11 @@ impl StreamHandle {
         self.session.act(|session| session.send(self.id).respond(head, end))
     }
 
+    /// The time of its session's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.session.now()
+    }
+
     pub(crate) fn end(&self, trailers: Headers) {
         self.session.act(|session| session.send(self.id).end(trailers));
     }

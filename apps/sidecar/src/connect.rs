@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use blocking::Unblock;
 use clap::{ArgMatches, Args};
 use futures_lite::io::{AsyncRead, AsyncWrite};
 use futures_lite::{Stream, future};
+use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_driver::{
-    Handle, Listener as _, ReadSocket, Runtime, Socket, Telephone, WhenFull, accept_loop,
+    Handle, Listener as _, Log, ReadSocket, Runtime, Socket, Telephone, WhenFull, accept_loop,
 };
 
 use crate::exit::Exit;
@@ -129,11 +131,16 @@ async fn listen<R: Runtime>(runtime: &R, handle: &Handle, address: SocketAddr, t
     let listener = runtime.bind(address).map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
     tracing::info!("listening on {address} for {to}");
+    let log = Arc::<Log>::default();
     let on_socket = |socket: R::Socket, peer: SocketAddr| {
         let (joining, handle, to) = (runtime.clone(), handle.clone(), to.to_owned());
+        let log = Arc::clone(&log);
         runtime.spawn(async move {
             if let Err(error) = join(&joining, &handle, socket, &to).await {
-                tracing::warn!(%peer, "{to}: {error}");
+                let due = log.line(LineKind::ConnectFailed, LineSource::Process, joining.now());
+                if let Some(Due { suppressed, .. }) = due {
+                    tracing::warn!(%peer, suppressed, "{to}: {error}");
+                }
             }
         });
     };

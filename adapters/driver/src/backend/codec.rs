@@ -20,7 +20,7 @@ pub(super) enum BackendLoss {
     /// The connection ended, or broke, inside the answer.
     Truncated,
     /// What came is no answer to the request.
-    Malformed,
+    Malformed(ResponseError),
     /// The backend was silent for too long.
     TimedOut,
 }
@@ -28,7 +28,7 @@ pub(super) enum BackendLoss {
 impl BackendLoss {
     pub(super) const fn code(self) -> ResetCode {
         match self {
-            Self::NoResponse | Self::Truncated | Self::Malformed => ResetCode::BackendFailed,
+            Self::NoResponse | Self::Truncated | Self::Malformed(_) => ResetCode::BackendFailed,
             Self::TimedOut => ResetCode::TimedOut,
         }
     }
@@ -39,10 +39,7 @@ impl From<ResponseError> for BackendLoss {
         match error {
             ResponseError::NoResponse => Self::NoResponse,
             ResponseError::Truncated => Self::Truncated,
-            _ => {
-                tracing::warn!(%error, "the backend broke HTTP");
-                Self::Malformed
-            }
+            broken => Self::Malformed(broken),
         }
     }
 }

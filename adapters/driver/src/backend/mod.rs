@@ -6,14 +6,17 @@ mod url;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::limits::{BackendLimits, HttpLimits};
+use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_core::message::RequestHead;
 use telephone_core::mount::Mount;
 use telephone_core::retry::may_move;
 
+use crate::log::Log;
 use crate::pump::{Ended, Pump};
 use crate::runtime::{Endpoint, Runtime};
 use crate::socket::Socket as _;
@@ -58,12 +61,23 @@ pub(crate) struct Backend<R: Runtime> {
     pool: Pool<R>,
     rewrite: Rewrite,
     limits: BackendLimits,
+    log: Arc<Log>,
 }
 
 impl<R: Runtime> Backend<R> {
-    pub(crate) fn new(runtime: R, endpoint: Endpoint, rewrite: Rewrite, limits: BackendLimits) -> Self {
+    pub(crate) fn new(
+        (runtime, log): (R, Arc<Log>),
+        endpoint: Endpoint,
+        rewrite: Rewrite,
+        limits: BackendLimits,
+    ) -> Self {
         let pool = Pool::new(runtime.clone(), endpoint, limits.clone(), HttpLimits::default());
-        Self { runtime, pool, rewrite, limits }
+        Self { runtime, pool, rewrite, limits, log }
+    }
+
+    /// A line of the log that a request causes, if it is to be written.
+    fn log(&self, kind: LineKind) -> Option<Due> {
+        self.log.line(kind, LineSource::Process, self.runtime.now())
     }
 
     fn fail(&self, stream: &StreamHandle, code: ResetCode, touched: Touched) {
@@ -108,7 +122,9 @@ impl<R: Runtime> Backend<R> {
     ) -> Outcome {
         let mut codec = BackendCodec::new(&mut kept.client, &self.limits, self.runtime.now());
         if let Err(error) = codec.request(head, end) {
-            tracing::warn!(%error, "a request cannot be written to the backend");
+            if let Some(Due { suppressed, .. }) = self.log(LineKind::RequestUnsendable) {
+                tracing::warn!(%error, suppressed, "a request cannot be written to the backend");
+            }
             return Outcome::Failed(Reset { code: ResetCode::BackendFailed, touched: Touched::No });
         }
         let socket = (&mut kept.connection, &mut kept.alarm);
@@ -120,6 +136,11 @@ impl<R: Runtime> Backend<R> {
             }
             Ended::Lost(loss) if loss == BackendLoss::NoResponse && is_reused => Outcome::Stale,
             Ended::Lost(loss) => {
+                if let BackendLoss::Malformed(error) = loss
+                    && let Some(Due { suppressed, .. }) = self.log(LineKind::BackendBroken)
+                {
+                    tracing::warn!(%error, suppressed, "the backend broke HTTP");
+                }
                 if loss == BackendLoss::TimedOut {
                     kept.connection.socket.reset_on_drop();
                 }

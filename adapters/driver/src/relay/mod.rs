@@ -14,6 +14,7 @@ mod public;
 mod raw;
 mod registry;
 mod renewal;
+mod report;
 mod rooms;
 mod tunnel;
 mod turn;
@@ -31,6 +32,7 @@ use telephone_core::wire::{Move, Stats};
 use crate::authority::Authority;
 use crate::connection::Connection;
 use crate::flag::Flag;
+use crate::log::Log;
 use crate::observe::Observer;
 use crate::recorder::Recorder;
 use crate::runtime::Runtime;
@@ -113,6 +115,8 @@ struct Inner<R: Runtime> {
     /// What is in flight is cut off.
     stopping: Flag,
     exchanges: Exchanges,
+    /// What telephones and clients cause of the log.
+    log: Log,
 }
 
 /// What each session adds to the interval over which dials are spread. (L12)
@@ -155,6 +159,7 @@ impl<R: Runtime> Plugboard<R> {
             closing: Flag::default(),
             stopping: Flag::default(),
             exchanges: Exchanges::default(),
+            log: Log::default(),
         }))
     }
 

@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use telephone_core::log_limit::{LineKind, LineSource};
 use telephone_core::mount::Mount;
 
 use super::{Inner, raw};
@@ -103,7 +104,9 @@ pub(super) fn open<R: Runtime>(relay: &Arc<Inner<R>>, mount: &Mount) -> Result<(
     let listener = bound.map_err(|error| PortError::Unavailable { port, error })?;
     doors.insert(port, Door { mount: mount.clone(), is_wanted: true, waker: None });
     drop(doors);
-    tracing::info!(%address, "opened a port");
+    if let Some(due) = relay.log.line(LineKind::PortOpened, LineSource::Port(port), relay.runtime.now()) {
+        tracing::info!(%address, suppressed = due.suppressed, "opened a port");
+    }
     relay.runtime.spawn(listen(relay.clone(), mount.clone(), (offer.clone(), port), listener));
     Ok(())
 }
@@ -146,14 +149,20 @@ async fn listen<R: Runtime>(
         let unwanted = poll_fn(|cx| relay.ports.poll_unwanted(port, cx));
         accept_loop(&relay.runtime, open, WhenFull::Shed, on_socket, unwanted).await;
         if relay.ports.forget(port) {
-            tracing::info!(%address, "closed a port");
+            let due = relay.log.line(LineKind::PortClosed, LineSource::Port(port), relay.runtime.now());
+            if let Some(due) = due {
+                tracing::info!(%address, suppressed = due.suppressed, "closed a port");
+            }
             return;
         }
         // It was asked for again while it closed.
         match offer.bind(&relay.runtime, port) {
             Ok(again) => listener = Some(again),
             Err(error) => {
-                tracing::warn!(%address, %error, "cannot open a port again");
+                let due = relay.log.line(LineKind::PortFailed, LineSource::Port(port), relay.runtime.now());
+                if let Some(due) = due {
+                    tracing::warn!(%address, %error, suppressed = due.suppressed, "cannot open a port again");
+                }
                 relay.ports.lock().remove(&port);
             }
         }

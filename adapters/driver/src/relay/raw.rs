@@ -17,6 +17,7 @@ use super::Inner;
 use super::answer::Refused;
 use super::exchange::CUT_OFF;
 use super::registry::{Chosen, Decision};
+use super::report;
 use super::turn::{self, Lease};
 use crate::observe::AccessRecord;
 use crate::raw::{Carried, GivenUp, RawStream, carry};
@@ -50,10 +51,8 @@ pub(super) async fn serve_stream<R: Runtime>(
     let stream = RawStream::new(stream, None);
     let named = std::str::from_utf8(mount).ok().and_then(|text| text.parse::<Mount>().ok());
     let Some(mount) = named.filter(|mount| relay.registry.may_connect(key, mount)) else {
-        let session = format_args!("{:016x}", key.number());
-        let mount = String::from_utf8_lossy(mount);
-        tracing::info!(%peer, session, ?mount, "a telephone may not connect to what it asked for");
-        let record = AccessRecord::bare(METHOD, mount.as_bytes(), peer, Cause::ConnectDenied);
+        report::denied(relay, key, mount, peer);
+        let record = AccessRecord::bare(METHOD, mount, peer, Cause::ConnectDenied);
         relay.observer.request_ended(&record);
         return stream.give_up(Reset { code: ResetCode::Denied, touched: Touched::No });
     };
@@ -89,7 +88,7 @@ async fn serve<R: Runtime, S: Socket>(
                 }
                 Err(GivenUp::ByPeer(reset)) => {
                     record.cause = relay.given_up(reset, &chosen.session).cause();
-                    Err((socket, reset))
+                    Err((socket, Reset { code: passed_on(reset.code), ..reset }))
                 }
             };
             (result, Some(chosen))
@@ -107,6 +106,15 @@ async fn serve<R: Runtime, S: Socket>(
         ..record
     });
     result
+}
+
+/// What the opener of a raw stream is told of why the acceptor gave it up. What a token allows is the relay's to say, and
+/// costs the opener a free frame. (L8)
+const fn passed_on(code: ResetCode) -> ResetCode {
+    match code {
+        ResetCode::Denied => ResetCode::Refused,
+        code => code,
+    }
 }
 
 /// Finds a session for a connection, waiting as long as a request would, and opens a stream of it. It does not wait for a

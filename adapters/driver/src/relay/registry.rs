@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use telephone_core::error::LeaveCode;
 use telephone_core::limits::RouterLimits;
+use telephone_core::log_limit::{LineKind, LineSource, LogLimit};
 use telephone_core::mount::Mount;
 use telephone_core::retry::RetryBudget;
 use telephone_core::router::{
@@ -79,6 +80,8 @@ struct State {
     retries: RetryBudget,
     /// Some telephone has moved.
     has_moved: bool,
+    /// Which sessions that are given up are logged.
+    log: LogLimit,
 }
 
 pub(super) struct Registry(Mutex<State>);
@@ -91,6 +94,7 @@ impl Registry {
             router: Router::new(limits, now),
             sessions: BTreeMap::new(),
             waiting: HashMap::new(),
+            log: LogLimit::default(),
             // Numbers of an earlier process of this relay are not met again.
             next_key: fastrand::u64(1..u64::MAX / 2),
         }))
@@ -174,10 +178,22 @@ impl Registry {
                 state.router.handle_link_down(key, now);
             }
             let given_up = state.router.handle_waiting(key, held);
-            given_up.iter().filter_map(|key| state.sessions.get(key)).map(|one| one.session.clone()).collect()
+            let given_up = given_up.iter().filter_map(|key| state.sessions.get(key));
+            let log = &mut state.log;
+            let with_line = |one: &Registered| {
+                let due = log.handle_line(LineKind::SessionAbandoned, LineSource::Process, now);
+                (one.session.clone(), due)
+            };
+            given_up.map(with_line).collect()
         });
-        for session in given_up {
-            tracing::warn!("giving up a session that waits for its telephone: all of them hold too much");
+        for (session, due) in given_up {
+            if let Some(due) = due {
+                let suppressed = due.suppressed;
+                tracing::warn!(
+                    suppressed,
+                    "giving up a session that waits for its telephone: all of them hold too much"
+                );
+            }
             session.abandon();
         }
     }

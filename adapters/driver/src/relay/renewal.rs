@@ -8,7 +8,7 @@ use telephone_core::error::LeaveCode;
 use telephone_core::router::SessionKey;
 
 use super::registry::Renewed;
-use super::{Inner, ports};
+use super::{Inner, ports, report};
 use crate::authority::{AuthError, Grant};
 use crate::runtime::Runtime;
 use crate::shared::SharedSession;
@@ -41,7 +41,7 @@ pub(super) fn renew<R: Runtime>(
             }),
         },
         Err(error) => {
-            tracing::info!(session = format_args!("{:016x}", key.number()), %error, "a renewal was refused");
+            report::renewal_refused(relay, key, error);
             relay.observer.token_refused(error);
             if error == AuthError::Revoked {
                 session.leave(LeaveCode::Revoked);

@@ -24,7 +24,8 @@ use super::codec::WEB_SOCKET;
 use super::ports::PortError;
 use super::public::{Client, Upgraded};
 use super::registry::{Renewed, parsed};
-use super::{Inner, RelayConfig, ports, raw, renewal, rooms, spread};
+use super::report::SessionReport;
+use super::{Inner, RelayConfig, ports, raw, renewal, report, rooms, spread};
 use crate::authority::{AuthError, Grant};
 use crate::link::{self, CloseCode, Link};
 use crate::runtime::Runtime;
@@ -93,13 +94,13 @@ pub(super) async fn greet<R: Runtime>(
     match judged {
         Ok(Ok(admitted)) => return Some((link, admitted)),
         Ok(Err(refused)) => {
-            tracing::info!(%peer, reason = refused.reason, "refused a telephone");
+            report::refused(relay, peer, &refused.reason);
             // A telephone that is gone already does not need the answer.
             let _ = link.send(&relay.runtime, handshake::refuse(profile, refused)).await;
             link.close(&relay.runtime, CloseCode::Policy).await;
         }
         Err(misbehaviour) => {
-            tracing::info!(%peer, %misbehaviour, "a telephone broke the protocol");
+            report::broken(relay, peer, misbehaviour);
             link.close(&relay.runtime, CloseCode::Protocol).await;
         }
     }
@@ -346,20 +347,19 @@ pub(super) async fn run<R: Runtime>(
         relay.observer.session_started(&subject);
     }
     relay.observer.link_up(has_resumed);
-    let number = format!("{:016x}", key.number());
-    let what = if has_resumed { "a telephone is back" } else { "a telephone connected" };
-    tracing::info!(session = number, subject, "{what}");
+    let report = SessionReport::new(relay, key, peer, &subject);
+    report.up(has_resumed);
     let on_event = |event| on_event(relay, &session, (key, peer), event);
-    let mut ended = link.run(&relay.runtime, &session, id, on_event).await;
+    let mut ended = link.run((&relay.runtime, &relay.log), &session, id, on_event).await;
     relay.observer.link_down();
     if ended.is_none() && keeper.is_latest() {
         relay.registry.settle_line(key, relay.runtime.now());
-        tracing::info!(session = number, subject, "a telephone lost its link; its session waits");
+        report.link_lost();
         ended = link::wait(&relay.runtime, &session, id, on_event).await;
     }
     // If not, the newer link's task says so.
     if let Some(reason) = ended.filter(|_| keeper.is_latest()) {
-        tracing::info!(session = number, subject, %reason, "a telephone left");
+        report.ended(reason);
         relay.observer.session_ended(&subject, end_label(reason), &session.report());
     }
 }

@@ -13,10 +13,12 @@ use futures_lite::{FutureExt as _, future};
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use telephone_core::error::{Reset, ResetCode, Touched};
+use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use tower_service::Service;
 
 use crate::backend::{Leg, Rewrite};
+use crate::log::{self, Log};
 use crate::stream::StreamHandle;
 use convert::{Answer, BadResponse};
 pub use incoming::{BodyLost, Incoming};
@@ -27,6 +29,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves streams with a service; each exchange has its own clone.
 pub(crate) struct ServiceLeg<S> {
+    log: Arc<Log>,
     /// Cloned under a lock, so that a service need not be `Sync`.
     service: Mutex<S>,
     rewrite: Rewrite,
@@ -65,8 +68,8 @@ impl Failure {
 }
 
 impl<S> ServiceLeg<S> {
-    pub(crate) const fn new(service: S, rewrite: Rewrite) -> Self {
-        Self { service: Mutex::new(service), rewrite }
+    pub(crate) const fn new(log: Arc<Log>, service: S, rewrite: Rewrite) -> Self {
+        Self { log, service: Mutex::new(service), rewrite }
     }
 }
 
@@ -98,8 +101,10 @@ where
         if let Err(failure) = future::or(exchange, client_left).await {
             if matches!(failure, Failure::ClientLeft) {
                 tracing::debug!("{failure}");
-            } else {
-                tracing::warn!("{failure}");
+            } else if let Some(Due { suppressed, .. }) =
+                self.log.line(LineKind::HandlerFailed, LineSource::Process, stream.now())
+            {
+                tracing::warn!(suppressed, "{}", log::shown(failure.to_string()));
             }
             let Reset { code, touched } = failure.reset();
             stream.reset(code, touched);

@@ -16,6 +16,7 @@ use super::proxy::Proxies;
 use super::raw::{Acceptor, Arrivals, RawService};
 use super::{Config, Telephone};
 use crate::backend::{Backend, BadBackendUrl, Leg, NoLeg, Rewrite};
+use crate::log::Log;
 use crate::plugboard_url::{BadUrl, PlugboardUrl};
 use crate::recorder::Recorder;
 use crate::runtime::{Endpoint, Runtime};
@@ -80,6 +81,7 @@ pub struct TelephoneBuilder<R> {
     dialer: DialerConfig,
     ca: Option<PathBuf>,
     recorder: Option<Recorder>,
+    log: Arc<Log>,
     proxies: Proxies,
     mistake: Option<BuildError>,
     runtime: PhantomData<fn() -> R>,
@@ -102,6 +104,7 @@ impl<R> Default for TelephoneBuilder<R> {
             dialer: DialerConfig::default(),
             ca: None,
             recorder: None,
+            log: Arc::default(),
             proxies: Proxies::default(),
             mistake: None,
             runtime: PhantomData,
@@ -251,6 +254,10 @@ impl<R> TelephoneBuilder<R> {
         self
     }
 
+    pub(super) fn log(&self) -> Arc<Log> {
+        Arc::clone(&self.log)
+    }
+
     fn blame(&mut self, error: impl Into<BuildError>) {
         self.mistake.get_or_insert(error.into());
     }
@@ -263,7 +270,8 @@ impl<R: Runtime> TelephoneBuilder<R> {
     /// [`BuildError`], the first mistake that was made.
     pub fn backend(mut self, runtime: R, endpoint: impl Into<Endpoint>) -> Result<Telephone<R>, BuildError> {
         let rewrite = std::mem::take(&mut self.rewrite);
-        let backend = Backend::new(runtime.clone(), endpoint.into(), rewrite, self.backend_limits.clone());
+        let (log, limits) = (self.log(), self.backend_limits.clone());
+        let backend = Backend::new((runtime.clone(), log), endpoint.into(), rewrite, limits);
         self.leg(runtime, backend)
     }
 
@@ -305,6 +313,7 @@ impl<R: Runtime> TelephoneBuilder<R> {
             dialer: self.dialer,
             limits: self.limits,
             recorder: self.recorder,
+            log: self.log,
             proxies: self.proxies,
             #[cfg(feature = "tls")]
             tls: if self.urls.iter().any(PlugboardUrl::is_tls) {

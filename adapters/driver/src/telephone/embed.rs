@@ -42,7 +42,8 @@ impl<R: Runtime> TelephoneBuilder<R> {
         B: Body<Data: Buf + Send, Error: Into<BoxError>> + Send + 'static,
     {
         let rewrite = std::mem::take(&mut self.rewrite);
-        self.leg(runtime, ServiceLeg::new(service, rewrite))
+        let log = self.log();
+        self.leg(runtime, ServiceLeg::new(log, service, rewrite))
     }
 }
 

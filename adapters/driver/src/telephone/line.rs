@@ -9,6 +9,7 @@ use futures_lite::future;
 use telephone_core::dialer::{DialEvent, DialFailure, Dialer, GiveUp};
 use telephone_core::error::{CloseReason, LeaveCode, ResetCode, Touched};
 use telephone_core::limits::{DRAIN_TIME, FAREWELL_TIME, RESUME_ALONE_TIME};
+use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_core::recording::Recorded;
 use telephone_core::session::{Event, LinkId, Role, SessionConfig};
 use telephone_core::time::Timestamp;
@@ -20,6 +21,7 @@ use super::parting::{Asked, Parting};
 use super::{Config, ServeError, SharedStatus, raw};
 use crate::flag::Flag;
 use crate::link;
+use crate::log;
 use crate::plugboard_url::PlugboardUrl;
 use crate::runtime::Runtime;
 use crate::shared::{Clock, Ending, SharedSession};
@@ -233,7 +235,7 @@ impl<R: Runtime> Line<R> {
             let (session, asked) = (session.clone(), asked.clone());
             async move {
                 let on_event = |event| self.on_event(&session, &asked, event);
-                link.run(&self.runtime, &session, id, on_event).await
+                link.run((&self.runtime, &self.config.log), &session, id, on_event).await
             }
         });
         let order = async { Err(asked.order().await) };
@@ -247,17 +249,33 @@ impl<R: Runtime> Line<R> {
                 self.on_link_over(dialer, live, reason)
             }
             Err(order) => {
-                tracing::info!(plugboard = %self.url, within = ?order.within(), "the plugboard is leaving; moving");
+                if let Some(Due { suppressed, .. }) = self.log(LineKind::MoveAsked) {
+                    let within = order.within();
+                    tracing::info!(plugboard = %self.url, ?within, suppressed, "the plugboard is leaving; moving");
+                }
                 // Another line is there already, and one identity has one session at a plugboard.
                 let told = order.url.as_deref().and_then(|url| self.safe_url(url));
                 *elsewhere = told.filter(|url| !self.others.contains(url));
                 dialer.handle_move(order.within(), self.runtime.now());
                 if let Some(one) = live.take() {
-                    parting.add(one.session, one.ending, running, || self.status.lose_ended(self.index));
+                    parting.add(one.session, one.ending, running, |reason| self.on_moved_over(reason));
                 }
                 Ok(())
             }
         }
+    }
+
+    /// A session that was moved ended.
+    fn on_moved_over(&self, reason: CloseReason) {
+        if let Some(Due { suppressed, .. }) = self.log(LineKind::MovedSessionEnded) {
+            tracing::info!(%reason, suppressed, "a session that was moved is over");
+        }
+        self.status.lose_ended(self.index);
+    }
+
+    /// A line of the log that the plugboard causes, if it is to be written.
+    fn log(&self, kind: LineKind) -> Option<Due> {
+        self.config.log.line(kind, LineSource::Process, self.runtime.now())
     }
 
     /// A dial came to nothing. Tells what is said of it.
@@ -404,7 +422,10 @@ impl<R: Runtime> Line<R> {
         if mounts.is_empty() {
             return;
         }
-        tracing::warn!(plugboard = %self.url, left = ?mounts, "the token does not cover all mounts any more");
+        if let Some(Due { suppressed, .. }) = self.log(LineKind::ScopeNarrowed) {
+            let left = log::shown(format!("{mounts:?}"));
+            tracing::warn!(plugboard = %self.url, left, suppressed, "the token does not cover all mounts any more");
+        }
         scope.clone_from(&mounts);
         drop(scope);
         self.status.narrow(self.index, mounts);
@@ -431,17 +452,28 @@ impl<R: Runtime> Line<R> {
             }
             Event::RenewalDue => match self.config.token.token() {
                 Ok(token) => session.renew(Bytes::from(token)),
-                Err(error) => tracing::warn!(%error, "cannot read the token to renew the session with"),
+                Err(error) => {
+                    if let Some(Due { suppressed, .. }) = self.log(LineKind::TokenUnreadable) {
+                        let what = "cannot read the token to renew the session with";
+                        tracing::warn!(%error, suppressed, "{what}");
+                    }
+                }
             },
             Event::Renewed(expires_in) => {
-                tracing::info!(?expires_in, "the token was renewed");
+                if let Some(Due { suppressed, .. }) = self.log(LineKind::Renewed) {
+                    tracing::info!(?expires_in, suppressed, "the token was renewed");
+                }
                 self.status.expire(expires_in.map(|life| SystemTime::now() + life));
             }
             Event::ScopeLeft(mounts) if !asked.is_set() => self.narrow(mounts),
             // The successor goes by its own token.
             Event::ScopeLeft(_) => {}
             Event::MoveAsked(order) => asked.set(order),
-            Event::PeerLeaves(_) => tracing::info!("the plugboard is leaving; streams may finish"),
+            Event::PeerLeaves(_) => {
+                if let Some(Due { suppressed, .. }) = self.log(LineKind::PeerLeaves) {
+                    tracing::info!(suppressed, "the plugboard is leaving; streams may finish");
+                }
+            }
             Event::Closed(reason) => tracing::debug!(%reason, "the session is over"),
             Event::Readable(_) | Event::Writable(_) | Event::Renewal(_) | Event::Moved | Event::Expired => {}
         }

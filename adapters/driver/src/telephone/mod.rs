@@ -27,6 +27,7 @@ use telephone_core::mount::Mount;
 
 use crate::backend::Leg;
 use crate::flag::Flag;
+use crate::log::Log;
 use crate::plugboard_url::PlugboardUrl;
 use crate::recorder::Recorder;
 use crate::runtime::Runtime;
@@ -57,6 +58,8 @@ struct Config {
     dialer: DialerConfig,
     limits: SessionLimits,
     recorder: Option<Recorder>,
+    /// What plugboards and their clients cause of the log.
+    log: Arc<Log>,
     proxies: Proxies,
     #[cfg(feature = "tls")]
     tls: Option<crate::tls::TlsConnector>,

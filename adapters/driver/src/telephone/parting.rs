@@ -51,13 +51,13 @@ pub(super) struct Parting<'a> {
 }
 
 impl<'a> Parting<'a> {
-    /// Goes on with a session by what serves its link, and ends it with that; then says so.
+    /// Goes on with a session by what serves its link, and ends it with that; then says so, and why.
     pub(super) fn add(
         &self,
         session: SharedSession,
         ending: Ending,
         running: impl Future<Output = Option<CloseReason>> + Send + 'a,
-        ended: impl FnOnce() + Send + 'a,
+        ended: impl FnOnce(CloseReason) + Send + 'a,
     ) {
         let mut sessions = self.open();
         if sessions.len() >= PARTING_MAX {
@@ -69,8 +69,7 @@ impl<'a> Parting<'a> {
         lock(&self.running).push(Box::pin(async move {
             let reason = running.await.unwrap_or(CloseReason::LinkLost);
             drop(ending);
-            tracing::info!(%reason, "a session that was moved is over");
-            ended();
+            ended(reason);
         }));
     }
 

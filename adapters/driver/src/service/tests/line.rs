@@ -110,7 +110,7 @@ impl Line {
         let line = Self::new();
         let client = client(line.open(head, end));
         let (head, stream) = line.accept();
-        let leg = ServiceLeg::new(service, Rewrite::default());
+        let leg = ServiceLeg::new(Arc::default(), service, Rewrite::default());
         let mount = Bytes::from_static(b"/m");
         let exchange = async {
             let ((), ()) = future::zip(leg.serve(&mount, head, stream), client).await;

@@ -101,7 +101,7 @@ fn a_client_that_reads_nothing_holds_the_handler_back() {
     let (line, asked_of) = (Line::new(), || asked.load(Ordering::Relaxed));
     let stream = line.open(request("GET", "/m"), true);
     let (head, served) = line.accept();
-    let leg = ServiceLeg::new(ServiceFn(handler), Rewrite::default());
+    let leg = ServiceLeg::new(Arc::default(), ServiceFn(handler), Rewrite::default());
     let mount = Bytes::from_static(b"/m");
     let mut serving = pin!(leg.serve(&mount, head, served));
     let mut settle = || {

@@ -1,0 +1,165 @@
+//! Files under names that may be something else's: a FIFO that nobody serves must not hold a program up.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+/// Opens a regular file for reading. Never waits.
+///
+/// # Errors
+/// It cannot be opened, or is a FIFO, a socket, a device or a directory.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    never_wait(&mut options);
+    // Before it is opened: to open some devices does something. And after it, for the name may be another's by then.
+    check_regular(&fs::metadata(path)?)?;
+    let file = options.open(path)?;
+    check_regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+fn check_regular(metadata: &fs::Metadata) -> io::Result<()> {
+    let kind = kind(metadata);
+    if metadata.is_file() {
+        return Ok(());
+    }
+    Err(io::Error::new(ErrorKind::InvalidInput, format!("it is {kind} and not a regular file")))
+}
+
+/// Opens a file to append to, and makes one with mode 0600 if there is none. Never waits: a FIFO must have a reader. What
+/// is written to one that is full waits for its reader.
+///
+/// # Errors
+/// It cannot be opened or made, or is a FIFO that nobody reads.
+pub fn open_to_append(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    never_wait(&mut options);
+    let file = options.open(path).map_err(|error| {
+        let is_fifo = fs::metadata(path).is_ok_and(|metadata| kind(&metadata) == "a FIFO");
+        if is_fifo {
+            io::Error::new(error.kind(), "it is a FIFO that nobody reads: start its reader first")
+        } else {
+            error
+        }
+    })?;
+    wait_again(&file)?;
+    Ok(file)
+}
+
+#[cfg(unix)]
+fn never_wait(options: &mut OpenOptions) {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags);
+}
+
+#[cfg(not(unix))]
+fn never_wait(_: &mut OpenOptions) {}
+
+#[cfg(unix)]
+fn wait_again(file: &File) -> io::Result<()> {
+    let flags = rustix::fs::fcntl_getfl(file)?;
+    Ok(rustix::fs::fcntl_setfl(file, flags - rustix::fs::OFlags::NONBLOCK)?)
+}
+
+#[cfg(not(unix))]
+fn wait_again(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn kind(metadata: &fs::Metadata) -> &'static str {
+    use std::os::unix::fs::FileTypeExt as _;
+    let of = metadata.file_type();
+    if of.is_fifo() {
+        "a FIFO"
+    } else if of.is_socket() {
+        "a socket"
+    } else if of.is_block_device() || of.is_char_device() {
+        "a device"
+    } else if of.is_dir() {
+        "a directory"
+    } else {
+        "something else"
+    }
+}
+
+#[cfg(not(unix))]
+fn kind(metadata: &fs::Metadata) -> &'static str {
+    if metadata.is_dir() { "a directory" } else { "something else" }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn fifo(directory: &Path) -> PathBuf {
+        let path = directory.join("fifo");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).expect("a FIFO");
+        path
+    }
+
+    /// Neither open waits, or the test would not end.
+    #[test]
+    fn what_is_no_regular_file_is_not_read() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let socket = directory.path().join("socket");
+        let _bound = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+        for (path, kind) in [
+            (fifo(directory.path()), "a FIFO"),
+            (socket, "a socket"),
+            ("/dev/null".into(), "a device"),
+            (directory.path().into(), "a directory"),
+        ] {
+            let refused = open_regular(&path).expect_err(kind).to_string();
+            assert_eq!(refused, format!("it is {kind} and not a regular file"));
+        }
+        let file = directory.path().join("file");
+        fs::write(&file, "text").expect("room on the disk");
+        let mut text = String::new();
+        open_regular(&file).expect("a file").read_to_string(&mut text).expect("text");
+        assert_eq!(text, "text");
+    }
+
+    #[test]
+    fn a_fifo_is_appended_to_once_somebody_reads_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = fifo(directory.path());
+        let refused = open_to_append(&path).expect_err("nobody reads").to_string();
+        assert!(refused.contains("FIFO that nobody reads"), "{refused}");
+        let mut options = OpenOptions::new();
+        options.read(true);
+        never_wait(&mut options);
+        let reader = options.open(&path).expect("a reader");
+        let mut writer = open_to_append(&path).expect("somebody reads");
+        writer.write_all(b"line").expect("room in the pipe");
+        let is_waiting =
+            !rustix::fs::fcntl_getfl(&writer).expect("flags").contains(rustix::fs::OFlags::NONBLOCK);
+        assert!(is_waiting, "a full pipe is waited for");
+        drop(writer);
+        let mut text = String::new();
+        wait_again(&reader).expect("flags");
+        { reader }.read_to_string(&mut text).expect("text");
+        assert_eq!(text, "line");
+    }
+
+    #[test]
+    fn a_file_that_is_made_is_its_owners_alone_and_one_that_is_there_keeps_its_mode() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let [fresh, old] = ["fresh", "old"].map(|name| directory.path().join(name));
+        fs::write(&old, "").expect("room on the disk");
+        fs::set_permissions(&old, fs::Permissions::from_mode(0o644)).expect("it is ours");
+        for (path, mode) in [(fresh, 0o600), (old, 0o644)] {
+            let file = open_to_append(&path).expect("a file");
+            assert_eq!(file.metadata().expect("it is open").permissions().mode() & 0o777, mode);
+        }
+    }
+}

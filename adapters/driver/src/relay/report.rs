@@ -1,0 +1,102 @@
+//! The lines of the log that telephones cause, before they have a session and after.
+
+use std::net::SocketAddr;
+
+use telephone_core::error::{CloseReason, Misbehaviour};
+use telephone_core::log_limit::{Due, LineKind, LineSource};
+use telephone_core::router::SessionKey;
+
+use super::Inner;
+use crate::authority::AuthError;
+use crate::log;
+use crate::runtime::Runtime;
+
+impl<R: Runtime> Inner<R> {
+    /// A line that is a session's doing.
+    fn session_line(&self, kind: LineKind, key: SessionKey) -> Option<Due> {
+        self.log.line(kind, LineSource::Session(key.number()), self.runtime.now())
+    }
+
+    /// A line that is the doing of whoever is at an address.
+    fn address_line(&self, kind: LineKind, peer: SocketAddr) -> Option<Due> {
+        self.log.line(kind, log::address(peer.ip()), self.runtime.now())
+    }
+}
+
+/// A hello was refused.
+pub(super) fn refused<R: Runtime>(relay: &Inner<R>, peer: SocketAddr, reason: &str) {
+    let due = relay.address_line(LineKind::HelloRefused, peer);
+    let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
+    let reason = log::shown(reason);
+    tracing::info!(%peer, reason, suppressed, suppressed_elsewhere, "refused a telephone");
+}
+
+/// What came was no hello.
+pub(super) fn broken<R: Runtime>(relay: &Inner<R>, peer: SocketAddr, misbehaviour: Misbehaviour) {
+    let due = relay.address_line(LineKind::HelloBroken, peer);
+    let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
+    tracing::info!(%peer, %misbehaviour, suppressed, suppressed_elsewhere, "a telephone broke the protocol");
+}
+
+/// A telephone opened a raw stream that its token does not allow.
+pub(super) fn denied<R: Runtime>(relay: &Inner<R>, key: SessionKey, mount: &[u8], peer: SocketAddr) {
+    let due = relay.session_line(LineKind::ConnectDenied, key);
+    let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
+    let (session, mount) = (format_args!("{:016x}", key.number()), log::shown(mount));
+    let what = "a telephone may not connect to what it asked for";
+    tracing::info!(%peer, session, mount, suppressed, suppressed_elsewhere, "{what}");
+}
+
+/// A renewal was refused.
+pub(super) fn renewal_refused<R: Runtime>(relay: &Inner<R>, key: SessionKey, error: AuthError) {
+    let due = relay.session_line(LineKind::RenewalRefused, key);
+    let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
+    let session = format_args!("{:016x}", key.number());
+    tracing::info!(session, %error, suppressed, suppressed_elsewhere, "a renewal was refused");
+}
+
+/// The lines of one session's life.
+pub(super) struct SessionReport<'a, R: Runtime> {
+    relay: &'a Inner<R>,
+    key: SessionKey,
+    peer: SocketAddr,
+    /// As it is shown.
+    subject: String,
+}
+
+impl<'a, R: Runtime> SessionReport<'a, R> {
+    pub(super) fn new(relay: &'a Inner<R>, key: SessionKey, peer: SocketAddr, subject: &str) -> Self {
+        Self { relay, key, peer, subject: log::shown(subject) }
+    }
+
+    /// It has a link. New sessions are counted by their address: each has but one such line.
+    pub(super) fn up(&self, has_resumed: bool) {
+        let (due, what) = if has_resumed {
+            (self.relay.session_line(LineKind::SessionResumed, self.key), "a telephone is back")
+        } else {
+            (self.relay.address_line(LineKind::SessionBegan, self.peer), "a telephone connected")
+        };
+        let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
+        let (session, subject) = (format_args!("{:016x}", self.key.number()), &self.subject);
+        tracing::info!(session, subject, suppressed, suppressed_elsewhere, "{what}");
+    }
+
+    /// It has none any more, and waits for another one.
+    pub(super) fn link_lost(&self) {
+        let due = self.relay.session_line(LineKind::LinkLost, self.key);
+        let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
+        let (session, subject) = (format_args!("{:016x}", self.key.number()), &self.subject);
+        let what = "a telephone lost its link; its session waits";
+        tracing::info!(session, subject, suppressed, suppressed_elsewhere, "{what}");
+    }
+
+    /// It is over. Says how many of its lines were not written.
+    pub(super) fn ended(&self, reason: CloseReason) {
+        let (kind, session) = (LineKind::SessionEnded, LineSource::Session(self.key.number()));
+        let now = self.relay.runtime.now();
+        let due = self.relay.log.end(kind, log::address(self.peer.ip()), session, now);
+        let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
+        let (session, subject) = (format_args!("{:016x}", self.key.number()), &self.subject);
+        tracing::info!(session, subject, %reason, suppressed, suppressed_elsewhere, "a telephone left");
+    }
+}
