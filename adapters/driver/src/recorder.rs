@@ -10,10 +10,13 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf, is_separator};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_core::recording::{Sink, Tape, TapeConfig};
+use telephone_core::time::Timestamp;
 
+use crate::log::Log;
 use shelf::{Place, Shelf};
 
 /// Octets of a segment's records: some ten thousand requests, and read in a moment. Of many sessions they are fewer.
@@ -48,13 +51,24 @@ struct Shared {
     shelf: Shelf,
     /// What was written last could not be: that was told.
     is_failing: AtomicBool,
+    /// Sessions that come and go make it fail and work by turns.
+    log: Log,
+    started: Instant,
+}
+
+impl Shared {
+    /// A line of the log, if it is to be written.
+    fn line(&self, kind: LineKind) -> Option<Due> {
+        self.log.line(kind, LineSource::Process, Timestamp::ZERO + self.started.elapsed())
+    }
 }
 
 impl Recorder {
     /// Records to `directory`, which is made if it is not there, under names that begin with that of `program`.
     ///
     /// # Errors
-    /// The directory cannot be made, read, or written; or the name cannot be part of a file's.
+    /// The directory cannot be made, read, or written; others than its owner can write to it; or the name cannot be part of
+    /// a file's.
     pub fn new(directory: impl Into<PathBuf>, program: &str) -> io::Result<Self> {
         if program.is_empty() || program.contains(|of: char| is_separator(of) || of.is_control()) {
             return Err(io::Error::new(
@@ -67,6 +81,7 @@ impl Recorder {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.recursive(true).create(&directory)?;
+        check_mode(&directory)?;
         probe(&directory, program)?;
         let shelf = Shelf::of(&directory, program)?;
         Ok(Self::with_shelf(directory, program, shelf))
@@ -74,7 +89,8 @@ impl Recorder {
 
     fn with_shelf(directory: PathBuf, program: &str, shelf: Shelf) -> Self {
         let (program, sessions, is_failing) = (program.to_owned(), AtomicU64::new(0), AtomicBool::new(false));
-        let shared = Shared { directory, program, sessions, shelf, is_failing };
+        let (log, started) = (Log::default(), Instant::now());
+        let shared = Shared { directory, program, sessions, shelf, is_failing, log, started };
         Self { shared: Arc::new(shared), keeps_contents: false }
     }
 
@@ -110,6 +126,23 @@ impl Recorder {
             format!("{program} with telephone {version}")
         }
     }
+}
+
+/// Refuses a directory that others can write to: they could put files under the names of recordings there, and remove
+/// ours. With the sticky bit they could still fill it with files that count as recordings.
+#[cfg(unix)]
+fn check_mode(directory: &Path) -> io::Result<()> {
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(directory)?.permissions()) & 0o7777;
+    if mode & 0o022 == 0 {
+        return Ok(());
+    }
+    let why = format!("others can write to it (mode {mode:04o}); run `chmod 700 {}`", directory.display());
+    Err(io::Error::new(ErrorKind::PermissionDenied, why))
+}
+
+#[cfg(not(unix))]
+fn check_mode(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Whether files can be made: better told at the start than when the first session comes.
@@ -182,11 +215,13 @@ impl Writer {
 
     /// Whether the recording goes on. That it does not is told once, until others can be written again.
     fn goes_on(&self, result: io::Result<()>) -> bool {
-        let Shared { directory, is_failing, .. } = &*self.shared;
         let Err(error) = result else { return true };
-        if !is_failing.swap(true, Ordering::Relaxed) {
-            let directory = directory.display();
-            tracing::warn!(%directory, %error, "a session is recorded no further, and others may not be");
+        if !self.shared.is_failing.swap(true, Ordering::Relaxed)
+            && let Some(Due { suppressed, .. }) = self.shared.line(LineKind::RecordingFailed)
+        {
+            let directory = self.shared.directory.display();
+            let what = "a session is recorded no further, and others may not be";
+            tracing::warn!(%directory, %error, suppressed, "{what}");
         }
         false
     }
@@ -201,8 +236,12 @@ impl Sink for Writer {
                 self.kept.pop_back().inspect(|place| self.shared.shelf.remove(*place));
             })
         });
-        if result.is_ok() && self.shared.is_failing.swap(false, Ordering::Relaxed) {
-            tracing::info!(directory = %self.shared.directory.display(), "sessions are recorded again");
+        if result.is_ok()
+            && self.shared.is_failing.swap(false, Ordering::Relaxed)
+            && let Some(Due { suppressed, .. }) = self.shared.line(LineKind::RecordingResumed)
+        {
+            let directory = self.shared.directory.display();
+            tracing::info!(%directory, suppressed, "sessions are recorded again");
         }
         self.goes_on(result)
     }

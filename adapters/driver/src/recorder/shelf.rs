@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use crate::file::open_regular;
+
 /// What the name of a recording ends with.
 pub(super) const SUFFIX: &str = "recording";
 /// Octets of all files together.
@@ -66,9 +68,10 @@ impl Shelf {
         let mut found: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
         for entry in fs::read_dir(directory)? {
             let path = entry?.path();
-            // One that another process just removed is no loss.
+            // One that another process just removed is no loss. What is no regular file is not ours, whatever its name.
             if is_of(&path, program)
-                && let Ok(metadata) = fs::metadata(&path)
+                && let Ok(metadata) = fs::symlink_metadata(&path)
+                && metadata.is_file()
                 && !is_in_use(&path)
             {
                 found.push((metadata.modified()?, path, metadata.len()));
@@ -178,6 +181,6 @@ pub(super) fn mark_in_use(_: &File) {}
 
 /// Whether another process writes a file.
 fn is_in_use(path: &Path) -> bool {
-    let locked = File::open(path).map(|file| file.try_lock());
+    let locked = open_regular(path).map(|file| file.try_lock());
     matches!(locked, Ok(Err(fs::TryLockError::WouldBlock)))
 }

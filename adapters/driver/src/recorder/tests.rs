@@ -196,6 +196,50 @@ fn what_another_process_writes_is_not_removed() {
     assert!(!directory.path().join(name).exists(), "it was complete");
 }
 
+#[cfg(unix)]
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_directory_that_others_can_write_to_is_refused_with_what_to_do() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for mode in [0o777, 0o1777, 0o770, 0o702, 0o720] {
+        set_mode(directory.path(), mode);
+        let refused = Recorder::new(directory.path(), "telephone").expect_err("others can write");
+        let text = refused.to_string();
+        let order = format!("chmod 700 {}", directory.path().display());
+        assert!(text.contains(&format!("mode {mode:04o}")) && text.contains(&order), "{text}");
+    }
+    for mode in [0o700, 0o755, 0o750] {
+        set_mode(directory.path(), mode);
+        Recorder::new(directory.path(), "telephone").expect("others can only read");
+    }
+    assert!(names(directory.path()).is_empty());
+}
+
+/// To open the FIFO would wait for a writer for ever.
+#[cfg(unix)]
+#[test]
+fn what_has_a_recordings_name_and_is_no_regular_file_neither_hangs_nor_counts_nor_is_removed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |number: u32| directory.path().join(format!("telephone-{number}.{SUFFIX}"));
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, path(1), rustix::fs::FileType::Fifo, mode, 0).expect("a FIFO");
+    let _socket = std::os::unix::net::UnixListener::bind(path(2)).expect("a socket");
+    let kept = directory.path().join("kept");
+    fs::write(&kept, [0; 90]).expect("room on the disk");
+    std::os::unix::fs::symlink(&kept, path(3)).expect("a link");
+    std::os::unix::fs::symlink(path(1), path(4)).expect("a link to the FIFO");
+    fs::create_dir(path(5)).expect("room on the disk");
+    let shelf = Shelf::with_room(directory.path(), "telephone", 100, 1).expect("a directory");
+    let place = shelf.add("in-memory".into()).expect("the place that none of them has");
+    assert!(shelf.grow(place, 100).is_some(), "none of them counts");
+    assert_eq!(names(directory.path()).len(), 6);
+}
+
 #[test]
 fn a_session_without_room_is_recorded_no_further_and_all_others_are() {
     let directory = tempfile::tempdir().expect("a directory");
