@@ -99,6 +99,19 @@ pub fn path(target: &[u8]) -> &[u8] {
     target.split(|&octet| octet == b'?').next().unwrap_or_default()
 }
 
+/// A target up to its first query, fragment or path parameter (`;jsessionid=…`, RFC 3986 §3.3): what may be logged. Tokens
+/// stand in the others.
+///
+/// ```
+/// use telephone_core::target::without_parameters;
+/// assert_eq!(without_parameters(b"/a/b;jsessionid=1?token=2"), b"/a/b");
+/// assert_eq!(without_parameters(b"tcp:db:5432"), b"tcp:db:5432");
+/// ```
+#[must_use]
+pub fn without_parameters(target: &[u8]) -> &[u8] {
+    target.split(|octet| matches!(octet, b'?' | b'#' | b';')).next().unwrap_or_default()
+}
+
 /// Whether `path` is surely canonical: it holds nothing that could be escaped, cut off, or a dot segment. Most are.
 fn is_simple(path: &[u8]) -> bool {
     let mut last = b' ';

@@ -4,7 +4,7 @@
 //! counted. What clients chose ends in the log as ASCII on one line, and truncated.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use telephone_driver::AccessRecord;
+use telephone_driver::core::log_limit::{Due, LineKind, LineSource};
+use telephone_driver::core::target;
+use telephone_driver::core::time::Timestamp;
+use telephone_driver::file::open_to_append;
+use telephone_driver::{AccessRecord, Log};
 
 use self::line::line;
 
@@ -71,6 +75,7 @@ pub struct AccessLog {
     /// Behind a lock only because a receiver cannot be shared; nobody but `drop` looks.
     ended: Mutex<Receiver<()>>,
     dropped: Arc<AtomicU64>,
+    keeps_queries: bool,
 }
 
 impl AccessLog {
@@ -84,9 +89,10 @@ impl AccessLog {
             Destination::Stdout => Self::spawn(io::stdout(), Duration::MAX, |_| Ok(None)).map(Some),
             Destination::File(path) => {
                 let path = path.clone();
-                let file = append(&path)?;
+                let file = open_to_append(&path)?;
+                warn_if_readable(&file, &path);
                 let reopen = move |file: &File| {
-                    if is_at(file, &path) { Ok(None) } else { append(&path).map(Some) }
+                    if is_at(file, &path) { Ok(None) } else { open_to_append(&path).map(Some) }
                 };
                 Self::spawn(file, ROTATION_INTERVAL, reopen).map(Some)
             }
@@ -107,13 +113,23 @@ impl AccessLog {
             write_lines(Sink::new(out, counter), &waiting, interval, reopen);
             let _ = has_ended.send(());
         })?;
-        Ok(Self { lines: Some(lines), ended: Mutex::new(ended), dropped })
+        Ok(Self { lines: Some(lines), ended: Mutex::new(ended), dropped, keeps_queries: false })
+    }
+
+    /// Logs targets whole. Without it they end where a query, a fragment or a parameter begins, for tokens stand in those.
+    #[must_use]
+    pub const fn keep_queries(mut self, keeps_queries: bool) -> Self {
+        self.keeps_queries = keeps_queries;
+        self
     }
 
     /// Writes one line, or drops it if the thread is too far behind. Never waits.
     pub fn record(&self, record: &AccessRecord<'_>) {
         let Some(lines) = &self.lines else { return };
-        if lines.try_send(line(record, SystemTime::now())).is_err() {
+        let target =
+            if self.keeps_queries { record.target } else { target::without_parameters(record.target) };
+        let record = AccessRecord { target, ..record.clone() };
+        if lines.try_send(line(&record, SystemTime::now())).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -168,11 +184,15 @@ struct Sink<W: Write> {
     dropped: Arc<AtomicU64>,
     /// Whether the last flush failed, so that a full disk is logged once and not for each line.
     is_failing: bool,
+    /// A disk that is almost full fails and works by turns.
+    log: Log,
+    started: Instant,
 }
 
 impl<W: Write> Sink<W> {
     fn new(out: W, dropped: Arc<AtomicU64>) -> Self {
-        Self { out, buffer: Vec::new(), unflushed: 0, dropped, is_failing: false }
+        let (log, started) = (Log::default(), Instant::now());
+        Self { out, buffer: Vec::new(), unflushed: 0, dropped, is_failing: false, log, started }
     }
 
     fn write(&mut self, line: &[u8]) {
@@ -200,15 +220,31 @@ impl<W: Write> Sink<W> {
     /// The whole buffer is lost: a part of it may be written, and no line is to come twice.
     fn on_error(&mut self, error: &io::Error) {
         self.dropped.fetch_add(std::mem::take(&mut self.unflushed), Ordering::Relaxed);
-        if !std::mem::replace(&mut self.is_failing, true) {
-            tracing::error!(%error, "access lines are lost, requests are served on");
+        if std::mem::replace(&mut self.is_failing, true) {
+            return;
+        }
+        let now = Timestamp::ZERO + self.started.elapsed();
+        let due = self.log.line(LineKind::AccessLogFailed, LineSource::Process, now);
+        if let Some(Due { suppressed, .. }) = due {
+            tracing::error!(%error, suppressed, "access lines are lost, requests are served on");
         }
     }
 }
 
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
+/// A file that is there keeps its mode: a program that ships logs may be of its group. Everybody should not be.
+#[cfg(unix)]
+fn warn_if_readable(file: &File, path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Ok(metadata) = file.metadata() else { return };
+    let mode = metadata.permissions().mode() & 0o7777;
+    if metadata.is_file() && mode & 0o004 != 0 {
+        let (path, mode) = (path.display(), format_args!("{mode:04o}"));
+        tracing::warn!(%path, %mode, "everybody on this machine can read the access log; run chmod 600 or 640");
+    }
 }
+
+#[cfg(not(unix))]
+fn warn_if_readable(_: &File, _: &Path) {}
 
 /// Whether `file` is still the one at `path`.
 #[cfg(unix)]

@@ -16,6 +16,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use telephone_driver::Stats;
+use telephone_driver::core::limits::LOG_FIELD_BYTES_MAX;
+use telephone_driver::core::text::printable;
 
 use crate::telemetry::Telemetry;
 use crate::token::{Revocations, Revoked};
@@ -126,7 +128,11 @@ async fn revoke(State(admin): State<Arc<Admin>>, body: Bytes) -> Response {
     }
     admin.telemetry.revoked();
     let ended = admin.sessions.end(&revoked);
-    tracing::info!(?revoked, ended, "revoked");
+    tracing::info!(
+        revoked = printable(format!("{revoked:?}").as_bytes(), LOG_FIELD_BYTES_MAX),
+        ended,
+        "revoked"
+    );
     json_answer(StatusCode::OK, &json!({ "ended": ended }))
 }
 

@@ -177,10 +177,14 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "PLUGBOARD_RECORD_BODIES", value_parser = BoolishValueParser::new())]
     pub(crate) record_bodies: bool,
 
-    /// Where one line for each request goes: a file, - for standard output, or off
+    /// Where one line for each request goes: a file, which is made with mode 0600, - for standard output, or off
     #[arg(long, value_name = "FILE", env = "PLUGBOARD_ACCESS_LOG", default_value = "-",
           value_parser = Destination::parse)]
     pub(crate) access_log: Destination,
+
+    /// Log targets whole, also what follows the first ?, # or ;, where tokens may stand
+    #[arg(long, env = "PLUGBOARD_LOG_QUERIES", value_parser = BoolishValueParser::new())]
+    pub(crate) log_queries: bool,
 
     /// How log lines look
     #[arg(long, value_name = "F", env = "LOG_FORMAT", default_value = "text")]

@@ -38,7 +38,7 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let admin = TcpListener::bind(settings.admin).await;
     let admin = admin.map_err(|error| cannot_listen("--admin", settings.admin, &error))?;
     let admin_address = admin.local_addr().map_err(failed)?;
-    let log = access_log(&settings.access_log)?;
+    let log = access_log(&settings.access_log)?.map(|log| log.keep_queries(settings.log_queries));
 
     let telemetry = Telemetry::new(log).map_err(|error| Stop::new(Exit::Failed, error))?;
     let telemetry = Arc::new(telemetry);

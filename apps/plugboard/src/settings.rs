@@ -49,6 +49,8 @@ pub struct ServeSettings {
     pub recording: Option<Recording>,
     /// Where access lines go.
     pub access_log: Destination,
+    /// Whether access lines have queries.
+    pub log_queries: bool,
     /// How log lines look.
     pub log_format: LogFormat,
 }
@@ -94,6 +96,7 @@ impl ServeSettings {
             limit_loopback: options.limit_loopback,
             recording,
             access_log: options.access_log,
+            log_queries: options.log_queries,
             log_format: options.log_format,
         })
     }

@@ -116,6 +116,42 @@ fn each_line_goes_to_the_newest_destination_and_none_is_lost() {
 }
 
 #[test]
+fn what_follows_a_path_is_not_logged_unless_that_is_asked_for() {
+    let rows = [
+        ("/a/b?token=hunter2", "/a/b"),
+        ("/a#access_token=hunter2", "/a"),
+        ("/a;jsessionid=hunter2/b?c", "/a"),
+        ("/a;jsessionid=hunter2", "/a"),
+        ("?hunter2", ""),
+        ("/plain/", "/plain/"),
+        ("tcp:db:5432", "tcp:db:5432"),
+    ];
+    for (target, cut) in rows {
+        for (keeps_queries, logged) in [(false, cut), (true, target)] {
+            let disk = Disk::default();
+            let log = AccessLog::spawn(disk.clone(), Duration::MAX, |_| Ok(None)).unwrap();
+            let log = log.keep_queries(keeps_queries);
+            log.record(&record(target.as_bytes()));
+            drop(log);
+            let line: serde_json::Value = serde_json::from_slice(&disk.state().0).unwrap();
+            assert_eq!(line["target"], logged, "{target}");
+            assert_eq!(line["method"], "GET", "all else stays");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_file_that_is_made_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scratch = Scratch::path_only();
+    let log = AccessLog::start(&Destination::File(scratch.path().into())).unwrap();
+    drop(log);
+    let mode = std::fs::metadata(scratch.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
 fn a_file_is_appended_to_and_known_again_until_it_is_moved_away() {
     let scratch = Scratch::file(b"before\n");
     let log = AccessLog::start(&Destination::File(scratch.path().into())).unwrap().unwrap();
@@ -124,7 +160,7 @@ fn a_file_is_appended_to_and_known_again_until_it_is_moved_away() {
     let text = std::fs::read_to_string(scratch.path()).unwrap();
     assert!(text.starts_with("before\n{") && text.ends_with("}\n"), "{text}");
 
-    let file = append(scratch.path()).unwrap();
+    let file = open_to_append(scratch.path()).unwrap();
     assert!(is_at(&file, scratch.path()));
     let moved = Scratch::path_only();
     std::fs::rename(scratch.path(), moved.path()).unwrap();
