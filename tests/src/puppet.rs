@@ -23,6 +23,23 @@ impl Puppet {
     /// # Panics
     /// If the relay does not want it.
     pub fn connect(relay: &Relay, settings: &[(&str, u64)]) -> Self {
+        let mut puppet = Self::upgrade(relay);
+        let needed = [("streams", 1000), ("stream_floor", 65536)];
+        let settings: Map<String, Value> =
+            needed.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        let hello = json!({
+            "token": relay.token(&["/m"]), "mounts": ["/m"], "instance": "puppet", "epoch": 1, "settings": settings,
+        });
+        puppet.say("auth", &hello);
+        puppet.hear("auth_success");
+        puppet
+    }
+
+    /// Opens a link and says nothing yet.
+    ///
+    /// # Panics
+    /// If the relay does not want it.
+    pub fn upgrade(relay: &Relay) -> Self {
         let stream = TcpStream::connect(relay.addr()).expect("the relay listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
         let url = format!("{}/.well-known/telephone", relay.url());
@@ -30,17 +47,7 @@ impl Puppet {
         let profile = HeaderValue::from_static("telephone.v1.json");
         request.headers_mut().insert("Sec-WebSocket-Protocol", profile);
         let (link, _) = tungstenite::client(request, Steady(stream)).expect("an upgrade");
-        let mut puppet = Self { link };
-        let token = relay.token(&["/m"]);
-        let needed = [("streams", 1000), ("stream_floor", 65536)];
-        let settings: Map<String, Value> =
-            needed.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-        let hello = json!({
-            "token": token, "mounts": ["/m"], "instance": "puppet", "epoch": 1, "settings": settings,
-        });
-        puppet.say("auth", &hello);
-        puppet.hear("auth_success");
-        puppet
+        Self { link }
     }
 
     /// Says one frame.
@@ -48,8 +55,13 @@ impl Puppet {
     /// # Panics
     /// If nobody listens.
     pub fn say(&mut self, kind: &str, data: &Value) {
+        assert!(self.try_say(kind, data), "the relay listens");
+    }
+
+    /// Says one frame, if the link is open.
+    pub fn try_say(&mut self, kind: &str, data: &Value) -> bool {
         let text = json!({"type": kind, "data": data}).to_string();
-        self.link.send(Message::text(text)).expect("the relay listens");
+        self.link.send(Message::text(text)).is_ok()
     }
 
     /// What the next frame of that kind says; others are skipped.

@@ -1,0 +1,183 @@
+//! What strangers can make the logs say, and how much of it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use serde_json::{Value, json};
+use telephone_tests::bins;
+use telephone_tests::client::get;
+use telephone_tests::process::{Finished, Plan};
+use telephone_tests::puppet::Puppet;
+use telephone_tests::relay::{NO_GRACE, Relay};
+use telephone_tests::sidecar::Program;
+use telephone_tests::wait::{self, PATIENCE};
+
+/// What a terminal would obey, and what would begin a line of its own.
+const HOSTILE: &str = "tcp:\u{1b}[2J\n\u{202e}forged";
+
+fn access_lines(relay: &Relay) -> Vec<Value> {
+    relay.process().stdout().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// The number behind `name=` in a line of the log; zero if there is none.
+fn count_in(line: &str, name: &str) -> usize {
+    let rest = line.split(&format!(" {name}=")).nth(1).unwrap_or_default();
+    rest.split(|of: char| !of.is_ascii_digit()).next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+fn assert_printable(text: &str) {
+    let is_printable = |of: char| matches!(of, ' '..='~' | '\n');
+    assert!(text.chars().all(is_printable), "{text:?}");
+    assert!(!text.lines().any(|line| line.starts_with("forged")), "{text}");
+}
+
+fn fifo(directory: &Path, name: &str) -> PathBuf {
+    let path = directory.join(name);
+    mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a FIFO");
+    path
+}
+
+/// `plugboard serve` with these options, which it refuses.
+fn refused_serve(running: &Relay, options: &[&str]) -> Finished {
+    let plan = Plan::new(bins::path("plugboard")).args(["serve", "--listen", "127.0.0.1:0"]);
+    let plan = plan.args(["--admin", "127.0.0.1:0", "--secret-file"]).arg(running.secret_file());
+    plan.args(options).finish()
+}
+
+#[test]
+fn a_telephone_that_is_denied_over_and_over_writes_one_line_a_second_and_is_sent_away() {
+    let relay = Relay::start();
+    let started = Instant::now();
+    let mut puppet = Puppet::connect(&relay, &[]);
+    let mount = format!("{HOSTILE}{}", "\u{1}".repeat(20_000));
+    let mut opened = 0;
+    while opened < 3_000 {
+        let open = json!({"stream": 2 * opened + 1, "grant": 16384, "mount": mount});
+        if !puppet.try_say("tcp_connect", &open) {
+            break;
+        }
+        opened += 1;
+    }
+    let said = relay.process().wait_stderr("a telephone left", PATIENCE);
+    let seconds = usize::try_from(started.elapsed().as_secs()).expect("a few");
+    let of =
+        |what: &str| said.lines().filter(|line| line.contains(what)).map(str::to_owned).collect::<Vec<_>>();
+    let (denied, left) = (of("may not connect"), of("a telephone left"));
+    assert!((1..=seconds + 1).contains(&denied.len()), "{} lines within {seconds} s", denied.len());
+    assert!(left[0].contains("reason=") && left[0].contains("move nothing"), "{left:?}");
+    assert!(denied.iter().all(|line| line.len() < 4_000), "{denied:?}");
+    assert_printable(&said);
+    // Each is in the access log, as in the metrics, and the log counts those that it did not say one by one.
+    let logged = |count: usize| {
+        let lines = access_lines(&relay);
+        let denied: Vec<_> = lines.into_iter().filter(|line| line["cause"] == "connect_denied").collect();
+        (denied.len() == count).then_some(denied)
+    };
+    let told = denied.iter().chain(&left).map(|line| count_in(line, "suppressed")).sum::<usize>();
+    let count = denied.len() + told;
+    assert!((100..300).contains(&count), "{count} were denied of {opened} before it was sent away");
+    wait::until_true("each that was denied has its line", PATIENCE, || logged(count).is_some());
+    for line in logged(count).expect("there are as many") {
+        assert!(line["target"].as_str().is_some_and(|target| target.len() <= 512), "{line}");
+    }
+    assert_printable(&relay.process().stdout());
+}
+
+#[test]
+fn strangers_without_a_token_have_ten_lines_at_once_and_one_a_second() {
+    let relay = Relay::start();
+    let started = Instant::now();
+    for number in 0..60 {
+        let mut puppet = Puppet::upgrade(&relay);
+        let token = if number % 2 == 0 { "a.b.c".to_owned() } else { relay.token(&["/m"]) };
+        let mounts = vec![format!("/{HOSTILE}{}", "x".repeat(200)); 8];
+        let hello = json!({"token": token, "mounts": mounts, "instance": "i", "epoch": 1, "settings": {}});
+        puppet.say("auth", &hello);
+        puppet.hear("auth_error");
+    }
+    let seconds = usize::try_from(started.elapsed().as_secs()).expect("a few");
+    let said = relay.process().stderr();
+    let refused: Vec<_> = said.lines().filter(|line| line.contains("refused a telephone")).collect();
+    assert!((10..=11 + seconds).contains(&refused.len()), "{} lines within {seconds} s", refused.len());
+    assert_printable(&said);
+}
+
+#[test]
+fn queries_are_in_the_access_log_only_if_that_is_asked_for() {
+    for (options, target) in
+        [(&[][..], "/nobody"), (&["--log-queries"], "/nobody;jsessionid=hunter2?token=hunter2")]
+    {
+        let relay = Relay::with(&[NO_GRACE, options].concat());
+        assert_eq!(get(relay.addr(), "/nobody;jsessionid=hunter2?token=hunter2").status(), 404);
+        wait::until_true("the request is logged", PATIENCE, || {
+            access_lines(&relay).iter().any(|line| line["target"] == target)
+        });
+        assert_eq!(relay.process().stdout().contains("hunter2"), !options.is_empty());
+        assert!(!relay.process().stderr().contains("hunter2"));
+    }
+}
+
+#[test]
+fn an_access_log_is_its_owners_alone_and_one_that_all_can_read_is_warned_of() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("access.log");
+    let path = file.to_str().expect("UTF-8");
+    let mode = || fs::metadata(&file).expect("it is there").permissions().mode() & 0o777;
+    let relay = Relay::with(&["--access-log", path]);
+    assert_eq!(mode(), 0o600);
+    assert!(!relay.process().stderr().contains("can read the access log"));
+    drop(relay);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("it is ours");
+    let relay = Relay::with(&["--access-log", path]);
+    relay.process().wait_stderr("everybody on this machine can read the access log", PATIENCE);
+    assert_eq!(mode(), 0o644, "a file that is there keeps its mode");
+}
+
+/// Each would wait for ever.
+#[test]
+fn a_fifo_that_nobody_serves_holds_no_program_up() {
+    let running = Relay::start();
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = fifo(directory.path(), "log");
+    let log = log.to_str().expect("UTF-8");
+    let ended = refused_serve(&running, &["--access-log", log]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(
+        ended.stderr.contains(&format!("--access-log {log}: "))
+            && ended.stderr.contains("FIFO that nobody reads")
+    );
+    for program in Program::BOTH {
+        let recording = fifo(directory.path(), &format!("{}-1.recording", program.name()));
+        let replayed = Plan::new(bins::path(program.name())).arg("replay").arg(&recording).finish();
+        assert_eq!(replayed.code, Some(2), "{replayed:?}");
+        assert!(replayed.stderr.contains("it is a FIFO and not a regular file"), "{}", replayed.stderr);
+        let replayed = Plan::new(bins::path(program.name())).args(["replay", "/dev/zero"]).finish();
+        assert_eq!(replayed.code, Some(2), "{replayed:?}");
+        // What it cannot be, it is not taken for at the start either.
+        let records = directory.path().to_str().expect("UTF-8");
+        let dial =
+            program.dial(&running).token(&running.token(&["/m"])).mount("/m").backend("http://127.0.0.1:1");
+        dial.args(&["--record", records]).start().process().wait_stderr("connected", PATIENCE);
+        assert!(recording.exists());
+    }
+}
+
+#[test]
+fn a_record_directory_that_others_can_write_to_is_refused_by_each_program() {
+    let running = Relay::start();
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o775)).expect("it is ours");
+    let path = directory.path().to_str().expect("UTF-8");
+    let telephones = Program::BOTH.map(|program| {
+        let plan = program.plan().args(["--plugboard", "ws://127.0.0.1:1", "--mount", "/a", "--port", "1"]);
+        plan.args(["--token", "a.b.c", "--record", path]).finish()
+    });
+    for ended in telephones.into_iter().chain([refused_serve(&running, &["--record", path])]) {
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        let wanted = [format!("--record {path}"), "mode 0775".to_owned(), format!("chmod 700 {path}")];
+        assert!(wanted.iter().all(|text| ended.stderr.contains(text)), "{}", ended.stderr);
+    }
+}
