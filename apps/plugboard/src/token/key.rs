@@ -1,16 +1,18 @@
 //! Keys that verify tokens. A key has one algorithm, and no token can talk it into another one.
 
+mod pem;
+mod public;
+
 use std::path::Path;
 use std::{fmt, fs, io};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 
+use super::provider;
 use crate::secret::Secret;
 
-/// DER octets of a 2048-bit RSA key; 1024 bits, which are broken, make about 140 (NIST SP 800-131A).
-const RSA_DER_BYTES_MIN: usize = 260;
-/// Octets of an uncompressed point on P-256; other curves have longer ones.
-const P256_POINT_BYTES: usize = 65;
+/// Bytes of the largest file that can hold one public key: one of 8192 bits takes 1.5 KiB.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// A verifying key and its algorithm.
 #[derive(Clone)]
@@ -32,12 +34,54 @@ pub enum BadKey {
     /// No PEM, or nothing in it that can verify.
     #[error("the file holds no PEM public key of RSA, P-256 or Ed25519 (-----BEGIN PUBLIC KEY-----)")]
     Unknown,
+    /// More than a public key would have.
+    #[error("the file is longer than {FILE_BYTES_MAX} bytes; is it the right one?")]
+    TooLong,
+    /// Only one of them would be used.
+    #[error(
+        "the file holds {number} PEM blocks; give each key in a file of its own (--public-key-file is repeatable)"
+    )]
+    Several {
+        /// How many there are.
+        number: usize,
+    },
+    /// Text that is no key: perhaps one whose first line is damaged.
+    #[error(
+        "line {line} stands outside of the PEM block; leave nothing but -----BEGIN PUBLIC KEY----- to -----END PUBLIC KEY-----"
+    )]
+    Outside {
+        /// The first such line.
+        line: usize,
+    },
+    /// A block that is no base64, or has no end.
+    #[error("the PEM block that begins in line {line} has no end, or is no base64")]
+    Damaged {
+        /// Where it begins.
+        line: usize,
+    },
+    /// A key with a name, a lifetime and a signature, none of which is looked at here.
+    #[error("the file holds a certificate; give its public key (openssl x509 -in FILE -pubkey -noout)")]
+    Certificate,
     /// An RSA key that can be broken.
     #[error("the RSA key is shorter than 2048 bits")]
     WeakRsa,
+    /// An RSA key that costs too much.
+    #[error("the RSA key has {bits} bits; give one of 2048 to 8192")]
+    LargeRsa {
+        /// Of its modulus.
+        bits: usize,
+    },
+    /// An RSA key that no signature is verified with.
+    #[error("the RSA key's exponent must be odd and from 3 to 2^33, such as 65537")]
+    Exponent,
     /// An elliptic curve other than P-256.
     #[error("the elliptic curve is not P-256, the one that ES256 needs")]
     WrongCurve,
+    /// A point of which one coordinate is left out.
+    #[error(
+        "the P-256 key is compressed; give it whole (openssl ec -pubin -in FILE -conv_form uncompressed)"
+    )]
+    Compressed,
 }
 
 impl Key {
@@ -47,38 +91,38 @@ impl Key {
         Self::new(DecodingKey::from_secret(secret.expose()), Algorithm::HS256)
     }
 
-    /// RS256, ES256 or EdDSA, whichever the public key in the PEM file at `path` is for.
+    /// RS256, ES256 or EdDSA, whichever the one public key in the PEM file at `path` is for.
     ///
     /// # Errors
-    /// The file cannot be read or holds no usable key.
+    /// The file cannot be read, holds no usable key, or something besides it.
     pub fn read(path: &Path) -> Result<Self, BadKey> {
-        Self::from_pem(&fs::read(path)?)
+        use io::Read;
+        let mut pem = Vec::new();
+        fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut pem)?;
+        if pem.len() as u64 > FILE_BYTES_MAX {
+            return Err(BadKey::TooLong);
+        }
+        Self::from_pem(&pem)
     }
 
     fn from_pem(pem: &[u8]) -> Result<Self, BadKey> {
-        if String::from_utf8_lossy(pem).contains("PRIVATE KEY-----") {
+        let text = std::str::from_utf8(pem).map_err(|_| BadKey::Unknown)?;
+        if text.contains("PRIVATE KEY-----") {
             return Err(BadKey::Private);
         }
-        if let Ok(key) = DecodingKey::from_ed_pem(pem) {
-            return Ok(Self::new(key, Algorithm::EdDSA));
-        }
-        if let Ok(key) = DecodingKey::from_ec_pem(pem) {
-            return match key.try_get_as_bytes() {
-                Ok([4, rest @ ..]) if rest.len() + 1 == P256_POINT_BYTES => {
-                    Ok(Self::new(key, Algorithm::ES256))
-                }
-                _ => Err(BadKey::WrongCurve),
-            };
-        }
-        let key = DecodingKey::from_rsa_pem(pem).map_err(|_| BadKey::Unknown)?;
-        match key.try_get_as_bytes() {
-            Ok(der) if der.len() >= RSA_DER_BYTES_MIN => Ok(Self::new(key, Algorithm::RS256)),
-            _ => Err(BadKey::WeakRsa),
-        }
+        let block = pem::only_block(text)?;
+        let (algorithm, key) = match block.label {
+            "PUBLIC KEY" => public::of_spki(&block.der)?,
+            "RSA PUBLIC KEY" => public::of_rsa(&block.der)?,
+            label if label.ends_with("CERTIFICATE") => return Err(BadKey::Certificate),
+            _ => return Err(BadKey::Unknown),
+        };
+        Ok(Self::new(key, algorithm))
     }
 
     /// The claims are judged by the verifier, on its own clock; the library judges the signature alone.
     fn new(key: DecodingKey, algorithm: Algorithm) -> Self {
+        provider::install();
         let mut validation = Validation::new(algorithm);
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
@@ -103,40 +147,4 @@ impl fmt::Debug for Key {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::vectors;
-    use super::*;
-
-    #[test]
-    fn the_algorithm_comes_from_the_key() {
-        for (pem, algorithm) in [
-            (vectors::RSA_PUBLIC, Algorithm::RS256),
-            (vectors::EC_PUBLIC, Algorithm::ES256),
-            (vectors::ED_PUBLIC, Algorithm::EdDSA),
-        ] {
-            assert_eq!(Key::from_pem(pem.as_bytes()).unwrap().algorithm(), algorithm);
-        }
-    }
-
-    #[test]
-    fn what_cannot_verify_is_refused_with_its_reason() {
-        for (pem, part) in [
-            ("", "no PEM public key"),
-            ("hello", "no PEM public key"),
-            ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "no PEM public key"),
-            (vectors::ED_PRIVATE, "private key"),
-            (vectors::EC_PRIVATE, "private key"),
-            (vectors::RSA_1024_PUBLIC, "2048 bits"),
-            (vectors::P384_PUBLIC, "P-256"),
-        ] {
-            let error = Key::from_pem(pem.as_bytes()).unwrap_err().to_string();
-            assert!(error.contains(part), "{part}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_key_shows_its_algorithm_and_nothing_else() {
-        let key = Key::from_pem(vectors::ED_PUBLIC.as_bytes()).unwrap();
-        assert_eq!(format!("{key:?}"), "Key(EdDSA)");
-    }
-}
+mod tests;

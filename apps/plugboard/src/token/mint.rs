@@ -7,6 +7,7 @@ use telephone_core::mount::Mount;
 use telephone_driver::Token;
 
 use super::claims::{Audience, Claims};
+use super::provider;
 use crate::secret::{Secret, hex};
 
 /// What a token allows with its mounts.
@@ -68,6 +69,7 @@ pub fn mint(order: &Order, secret: &Secret, now: SystemTime) -> Result<Token, Mi
         clients,
         connect: (!order.connect.is_empty()).then(|| order.connect.clone()),
     };
+    provider::install();
     let key = EncodingKey::from_secret(secret.expose());
     Ok(Token::from(encode(&Header::new(Algorithm::HS256), &claims, &key)?))
 }

@@ -4,7 +4,10 @@ mod authority;
 mod claims;
 mod key;
 mod mint;
+mod provider;
 mod revocation;
+#[cfg(test)]
+mod signers;
 #[cfg(test)]
 pub(crate) mod vectors;
 mod verifier;

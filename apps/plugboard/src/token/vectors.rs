@@ -5,16 +5,25 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
+use super::provider;
 use crate::scratch::Scratch;
 use crate::secret::Secret;
 
 pub(crate) const RSA_PRIVATE: &str = include_str!("keys/rsa.pem");
 pub(crate) const RSA_PUBLIC: &str = include_str!("keys/rsa.pub.pem");
 pub(crate) const RSA_1024_PUBLIC: &str = include_str!("keys/rsa1024.pub.pem");
+pub(crate) const RSA_PKCS1_PUBLIC: &str = include_str!("keys/rsa-pkcs1.pub.pem");
+pub(crate) const RSA_OTHER_PRIVATE: &str = include_str!("keys/other-rsa.pem");
 pub(crate) const EC_PRIVATE: &str = include_str!("keys/ec.pem");
 pub(crate) const EC_PUBLIC: &str = include_str!("keys/ec.pub.pem");
+pub(crate) const EC_COMPRESSED_PUBLIC: &str = include_str!("keys/ec-compressed.pub.pem");
+pub(crate) const EC_CERTIFICATE: &str = include_str!("keys/ec.cert.pem");
+pub(crate) const EC_OTHER_PRIVATE: &str = include_str!("keys/other-ec.pem");
+pub(crate) const SECP256K1_PUBLIC: &str = include_str!("keys/secp256k1.pub.pem");
+pub(crate) const P384_PRIVATE: &str = include_str!("keys/p384.pem");
 pub(crate) const P384_PUBLIC: &str = include_str!("keys/p384.pub.pem");
 pub(crate) const ED_PRIVATE: &str = include_str!("keys/ed.pem");
+pub(crate) const ED_OTHER_PRIVATE: &str = include_str!("keys/other-ed.pem");
 pub(crate) const ED_PUBLIC: &str = include_str!("keys/ed.pub.pem");
 
 /// The moment at which the tests happen: 2027-01-15.
@@ -39,11 +48,13 @@ pub(crate) fn good_claims() -> Value {
 
 /// A token with any claims, signed as asked.
 pub(crate) fn sign(algorithm: Algorithm, key: &EncodingKey, claims: &Value) -> String {
+    provider::install();
     jsonwebtoken::encode(&Header::new(algorithm), claims, key).unwrap()
 }
 
 /// A token with any header and any payload octets, signed with `key` by HMAC-SHA256 over exactly those.
 pub(crate) fn sign_raw(header: &str, payload: &str, key: &EncodingKey) -> String {
+    provider::install();
     let message = format!("{}.{}", base64(header.as_bytes()), base64(payload.as_bytes()));
     let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, Algorithm::HS256).unwrap();
     format!("{message}.{signature}")
