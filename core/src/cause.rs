@@ -41,6 +41,8 @@ causes! {
     ClientLeft = "client_left", None;
     /// The client took nothing of its answer for so long that its connection was reset.
     ClientStalled = "client_stalled", None;
+    /// A room's client whose token was revoked behind the answer's head: its connection was closed or reset.
+    ClientRevoked = "client_revoked", None;
     /// The answer broke off behind its head: the client's connection was reset.
     ResponseAborted = "response_aborted", None;
     /// A telephone asked for a raw connection that its token does not allow.

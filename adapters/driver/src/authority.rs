@@ -17,14 +17,39 @@ pub trait Authority: Send + Sync + 'static {
     /// Why it allows nothing.
     fn verify(&self, token: &str) -> Result<Grant, AuthError>;
 
-    /// Whether `token` lets a client into `room` at this moment. That is another right than to register the room.
+    /// Whose `token` it is, if it lets a client into `room` at this moment. That is another right than to register the room.
     ///
     /// # Errors
     /// Why it does not, [`AuthError::NotClaimed`] if it is good for others. By default nobody is let in.
-    fn admit_client(&self, token: &str, room: &Mount) -> Result<(), AuthError> {
+    fn verify_client(&self, token: &str, room: &Mount) -> Result<Bearer, AuthError> {
         let _ = (token, room);
         Err(AuthError::NotClaimed)
     }
+
+    /// The verdict of [`Authority::verify_client`] alone.
+    ///
+    /// # Errors
+    /// Likewise.
+    fn admit_client(&self, token: &str, room: &Mount) -> Result<(), AuthError> {
+        self.verify_client(token, room).map(|_bearer| ())
+    }
+
+    /// Whether tokens of `subject`, or the one with the name `token_id`, are revoked at this moment. Called on the event
+    /// loop once more when a verified token has taken effect: one that was revoked in between is found then. By default
+    /// nothing is ever revoked.
+    fn is_revoked(&self, subject: &str, token_id: Option<&str>) -> bool {
+        let _ = (subject, token_id);
+        false
+    }
+}
+
+/// The names in a good token by which it can be revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bearer {
+    /// Whose token it is: never empty.
+    pub subject: String,
+    /// The token's own name (`jti`).
+    pub token_id: Option<String>,
 }
 
 /// What a good token allows.
@@ -70,6 +95,11 @@ pub enum AuthError {
     Expired,
     /// `nbf` is ahead, leeway included.
     NotYetValid,
+    /// `exp` is further ahead than this plugboard accepts, leeway included.
+    LivesTooLong {
+        /// The longest life that is accepted.
+        max: Duration,
+    },
     /// `aud` names someone else, or nobody where an audience is asked for.
     WrongAudience,
     /// `iss` is not the issuer that this plugboard trusts.
@@ -97,6 +127,7 @@ impl AuthError {
             Self::BadSignature => "bad_signature",
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
+            Self::LivesTooLong { .. } => "lives_too_long",
             Self::WrongAudience => "wrong_audience",
             Self::WrongIssuer => "wrong_issuer",
             Self::Revoked => "revoked",
@@ -116,6 +147,11 @@ impl fmt::Display for AuthError {
             Self::BadSignature => f.write_str("the token is not signed by a key of this plugboard"),
             Self::Expired => f.write_str("the token has expired"),
             Self::NotYetValid => f.write_str("the token is not valid yet"),
+            Self::LivesTooLong { max } => write!(
+                f,
+                "the token is valid for too long: this plugboard accepts at most {} s from now (--token-ttl-max)",
+                max.as_secs()
+            ),
             Self::WrongAudience => f.write_str("the token is for another audience"),
             Self::WrongIssuer => f.write_str("the token is from another issuer"),
             Self::Revoked => f.write_str("the token was revoked"),

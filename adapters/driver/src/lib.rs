@@ -32,7 +32,7 @@ pub mod tls;
 mod token;
 
 pub use accept::{WhenFull, accept_loop};
-pub use authority::{AuthError, Authority, Grant, LEEWAY};
+pub use authority::{AuthError, Authority, Bearer, Grant, LEEWAY};
 pub use backend::{BackendUrl, BadBackendUrl};
 pub use log::Log;
 pub use observe::{AccessRecord, Observer, Unobserved};

@@ -106,6 +106,7 @@ impl Refused {
             | AuthError::Malformed(_)
             | AuthError::BadSignature
             | AuthError::NotYetValid
+            | AuthError::LivesTooLong { .. }
             | AuthError::WrongAudience
             | AuthError::WrongIssuer
             | AuthError::Revoked => (401, "The token is not good here."),

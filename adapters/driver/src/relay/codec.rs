@@ -16,8 +16,12 @@ use crate::flag::Flag;
 
 /// The name of the protocol in `Upgrade`. (RFC 6455 §11.2)
 pub(super) const WEB_SOCKET: &str = "websocket";
+/// Why the relay closes a WebSocket: a status code, and words for people.
+pub(super) type CloseReason = (u16, &'static str);
 /// The service went away, and may be there again: clients come back soon. (RFC 6455 §7.4.1, IANA's registry)
-const SERVICE_RESTART: u16 = 1012;
+pub(super) const TUNNEL_LOST: CloseReason = (1012, "The application's tunnel was lost.");
+/// The client breaks a policy: to come back is of no use. (RFC 6455 §7.4.1)
+pub(super) const TOKEN_REVOKED: CloseReason = (1008, "The token was revoked.");
 
 /// Why a client's side of an exchange is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub(super) enum ClientLoss {
     Broken,
     /// The telephone's head is no response to this request.
     Unsendable,
+    /// The token with which the client came was revoked.
+    Revoked,
 }
 
 /// The moments of a request whose client asked for them.
@@ -82,11 +88,11 @@ impl<'a> PublicCodec<'a> {
         }
     }
 
-    /// Ends a WebSocket whose telephone is gone, where that can be said between two frames of it.
-    pub(super) fn close_web_socket(&mut self) -> bool {
+    /// Ends a WebSocket with this reason, where that can be said between two frames of it.
+    pub(super) fn close_web_socket(&mut self, (code, text): CloseReason) -> bool {
         let may_close = self.frames.as_ref().is_some_and(Follower::may_close);
         if may_close {
-            self.server.hang_up(close_frame(SERVICE_RESTART, "The application's tunnel was lost."));
+            self.server.hang_up(close_frame(code, text));
         }
         may_close
     }

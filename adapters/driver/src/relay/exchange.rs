@@ -1,8 +1,9 @@
 //! One request of a client: routed, carried to a telephone, answered, logged.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -22,12 +23,15 @@ use telephone_core::wire::Opening;
 
 use super::Inner;
 use super::answer::Refused;
-use super::codec::{ClientLoss, PublicCodec, Timing};
+use super::codec::{ClientLoss, PublicCodec, TOKEN_REVOKED, TUNNEL_LOST, Timing};
 use super::public::{Client, Request};
 use super::registry::{Chosen, Decision};
 use super::rooms;
 use super::turn::{self, Lease};
+use super::visitors::Admission;
 use crate::alarm::Alarm;
+use crate::authority::AuthError;
+use crate::flag::Raised;
 use crate::observe::AccessRecord;
 use crate::pump::{Ended, Moved, Pump};
 use crate::runtime::Runtime;
@@ -269,7 +273,8 @@ async fn carry<R: Runtime>(
     });
     let socket = (&mut client.connection, &mut client.alarm);
     let mut pump = Pump::new(&relay.runtime, socket, &mut codec, &stream, request.end);
-    let ended = run(relay, &mut pump, chosen, may_move).await;
+    let revoked = request.visit.as_ref().and_then(|visit| visit.admission.as_ref()).map(Admission::revoked);
+    let ended = run(relay, &mut pump, (chosen, may_move), revoked).await;
     let Some(ended) = ended else { return Attempt::Elsewhere };
     account.moved.inbound += pump.moved.inbound;
     account.moved.outbound += pump.moved.outbound;
@@ -287,7 +292,7 @@ async fn carry<R: Runtime>(
         }
         Ended::Reset(reset) | Ended::Stopped(reset) => {
             account.cause = if relay.stopping.is_raised() { Cause::CutOff } else { Cause::ResponseAborted };
-            if reset.code != ResetCode::SessionLost || !codec.close_web_socket() {
+            if reset.code != ResetCode::SessionLost || !codec.close_web_socket(TUNNEL_LOST) {
                 client.server.abort();
             }
             Attempt::Over(ControlFlow::Continue(()))
@@ -308,8 +313,24 @@ async fn carry<R: Runtime>(
             client.connection.socket.reset_on_drop();
             Attempt::Over(ControlFlow::Break(()))
         }
+        Ended::Lost(ClientLoss::Revoked) => {
+            let is_closed = codec.close_web_socket(TOKEN_REVOKED);
+            Attempt::Over(turn_away(client, is_closed, account))
+        }
         Ended::Lost(ClientLoss::Unsendable) => Attempt::Over(refuse(client, Refused::unsendable(), account)),
     }
+}
+
+/// Ends the exchange of a client whose token was revoked; `is_closed` if its WebSocket has been.
+fn turn_away<R: Runtime>(client: &mut Client<R>, is_closed: bool, account: &mut Account) -> ControlFlow<()> {
+    if account.status.is_none() {
+        return refuse(client, Refused::from_client_token(AuthError::Revoked), account);
+    }
+    account.cause = Cause::ClientRevoked;
+    if !is_closed {
+        client.server.abort();
+    }
+    ControlFlow::Continue(())
 }
 
 /// Whether one more request may be sent a second time.
@@ -326,8 +347,8 @@ pub(super) const CUT_OFF: Reset = Reset { code: ResetCode::SessionLost, touched:
 async fn run<R: Runtime>(
     relay: &Inner<R>,
     pump: &mut Pump<'_, R, R::Socket, PublicCodec<'_>>,
-    chosen: &Chosen,
-    may_move: bool,
+    (chosen, may_move): (&Chosen, bool),
+    mut revoked: Option<Raised<'_>>,
 ) -> Option<Ended<ClientLoss>> {
     let mut alarm = Alarm::new(relay.runtime.clone());
     let mut dark_since = None;
@@ -335,6 +356,9 @@ async fn run<R: Runtime>(
         loop {
             if let Poll::Ready(ended) = pump.poll(cx) {
                 return Poll::Ready(Some(ended));
+            }
+            if revoked.as_mut().is_some_and(|revoked| Pin::new(revoked).poll(cx).is_ready()) {
+                return Poll::Ready(Some(Ended::Lost(ClientLoss::Revoked)));
             }
             // Its session's end has woken it, but its client takes nothing.
             if relay.stopping.is_raised() {

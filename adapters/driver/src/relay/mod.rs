@@ -18,6 +18,7 @@ mod report;
 mod rooms;
 mod tunnel;
 mod turn;
+mod visitors;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -42,6 +43,7 @@ use drain::Exchanges;
 use ports::Ports;
 pub use ports::TcpPorts;
 use registry::Registry;
+use visitors::Visitors;
 
 pub use rooms::RoomsConfig;
 
@@ -105,6 +107,7 @@ struct Inner<R: Runtime> {
     authority: Arc<dyn Authority>,
     observer: Arc<dyn Observer>,
     registry: Registry,
+    visitors: Visitors,
     ports: Ports,
     /// What telephones are asked once the relay is about to leave.
     moving: OnceLock<Move>,
@@ -153,6 +156,7 @@ impl<R: Runtime> Plugboard<R> {
             authority,
             observer,
             registry,
+            visitors: Visitors::default(),
             ports,
             moving: OnceLock::new(),
             draining: Flag::default(),
@@ -172,9 +176,10 @@ impl<R: Runtime> Plugboard<R> {
         Box::pin(tunnel::run(relay, admitted, peer)).await;
     }
 
-    /// Ends every session whose subject and token name `is_revoked` says yes to. Says how many.
+    /// Ends every session, and every request and WebSocket of a room's client, whose subject and token name `is_revoked` says
+    /// yes to. Says how many. The authority must know of the revocation before.
     pub fn revoke(&self, is_revoked: impl Fn(&str, Option<&str>) -> bool) -> usize {
-        self.0.registry.leave_where(LeaveCode::Revoked, is_revoked)
+        self.0.registry.leave_where(LeaveCode::Revoked, &is_revoked) + self.0.visitors.end_where(&is_revoked)
     }
 
     /// Requests that are being served now.

@@ -32,13 +32,16 @@ pub(super) fn renew<R: Runtime>(
                 relay.observer.token_refused(AuthError::NotClaimed);
                 session.leave(LeaveCode::Forbidden);
             }
-            renewed => session.with(|session, now| {
-                if let Renewed::Narrowed(mounts) = renewed {
-                    session.tell_scope(mounts);
-                }
-                session.confirm_renewal(grant.expires_in(), now);
-                session.authorize(grant.good_for, now);
-            }),
+            renewed => {
+                session.with(|session, now| {
+                    if let Renewed::Narrowed(mounts) = renewed {
+                        session.tell_scope(mounts);
+                    }
+                    session.confirm_renewal(grant.expires_in(), now);
+                    session.authorize(grant.good_for, now);
+                });
+                end_if_revoked(relay, session, &grant);
+            }
         },
         Err(error) => {
             report::renewal_refused(relay, key, error);
@@ -50,6 +53,16 @@ pub(super) fn renew<R: Runtime>(
     }
     ports::settle(relay);
     relay.registry.settle_line(key, relay.runtime.now());
+}
+
+/// Ends a session whose token was revoked between its verification and this moment. To be called once the session stands in
+/// the registry with that token: [`Plugboard::revoke`](super::Plugboard::revoke) has found the session there, or this finds
+/// the revocation.
+pub(super) fn end_if_revoked<R: Runtime>(relay: &Inner<R>, session: &SharedSession, grant: &Grant) {
+    if relay.authority.is_revoked(&grant.subject, grant.token_id.as_deref()) {
+        relay.observer.token_refused(AuthError::Revoked);
+        session.leave(LeaveCode::Revoked);
+    }
 }
 
 /// A token that lives on the leeway alone renews nothing: what it gave was given before.

@@ -9,7 +9,8 @@ use super::Inner;
 use super::answer::Refused;
 use super::public::Request;
 use super::registry::Chosen;
-use crate::authority::AuthError;
+use super::visitors::Admission;
+use crate::authority::{AuthError, Bearer};
 use crate::runtime::Runtime;
 
 /// How a relay serves rooms.
@@ -25,8 +26,8 @@ pub struct RoomsConfig {
 #[derive(Debug)]
 pub(super) struct Visit {
     pub(super) room: Mount,
-    /// It has shown a token.
-    is_admitted: bool,
+    /// Once it has shown a token.
+    pub(super) admission: Option<Admission>,
 }
 
 /// Whether a request is for a path of rooms where telephones connect.
@@ -49,10 +50,8 @@ pub(super) fn enter<R: Runtime>(relay: &Inner<R>, request: &mut Request) -> Resu
         return Err(Refused::foreign_origin());
     }
     request.head.target = target;
-    if config.client_tokens {
-        show_token(relay, &room, &mut request.head)?;
-    }
-    request.visit = Some(Visit { room, is_admitted: config.client_tokens });
+    let admission = config.client_tokens.then(|| show_token(relay, &room, &mut request.head)).transpose()?;
+    request.visit = Some(Visit { room, admission });
     Ok(())
 }
 
@@ -63,24 +62,35 @@ pub(super) fn admit<R: Runtime>(
     chosen: &Chosen,
 ) -> Result<(), Refused> {
     match &mut request.visit {
-        Some(visit) if chosen.client_tokens && !visit.is_admitted => {
-            visit.is_admitted = true;
-            show_token(relay, &visit.room, &mut request.head)
+        Some(visit) if chosen.client_tokens && visit.admission.is_none() => {
+            visit.admission = Some(show_token(relay, &visit.room, &mut request.head)?);
+            Ok(())
         }
         Some(_) | None => Ok(()),
     }
 }
 
-fn show_token<R: Runtime>(relay: &Inner<R>, room: &Mount, head: &mut RequestHead) -> Result<(), Refused> {
+fn show_token<R: Runtime>(
+    relay: &Inner<R>,
+    room: &Mount,
+    head: &mut RequestHead,
+) -> Result<Admission, Refused> {
     let token = room::take_token(head).unwrap_or_default();
-    let admitted = match std::str::from_utf8(&token) {
-        Ok(token) => relay.authority.admit_client(token, room),
+    let verified = match std::str::from_utf8(&token) {
+        Ok(token) => relay.authority.verify_client(token, room),
         Err(_) => Err(AuthError::Malformed("it is not text")),
     };
-    admitted.map_err(|error| {
+    verified.and_then(|bearer| listed(relay, bearer)).map_err(|error| {
         relay.observer.token_refused(error);
         Refused::from_client_token(error)
     })
+}
+
+/// Puts a client on the list of those that a revocation ends, unless one came between its token's verification and that.
+fn listed<R: Runtime>(relay: &Inner<R>, bearer: Bearer) -> Result<Admission, AuthError> {
+    let admission = relay.visitors.admit(bearer.clone());
+    let is_revoked = relay.authority.is_revoked(&bearer.subject, bearer.token_id.as_deref());
+    if is_revoked { Err(AuthError::Revoked) } else { Ok(admission) }
 }
 
 /// Programs that are no browsers need not say where they come from.

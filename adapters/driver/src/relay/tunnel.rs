@@ -204,6 +204,7 @@ fn resume<R: Runtime>(
         }
         session.authorize(grant.good_for, now);
     });
+    renewal::end_if_revoked(relay, &session, grant);
     relay.registry.settle_line(key, relay.runtime.now());
     let secret = ResumeSecret::new(resume.secret);
     let welcome = welcome(relay, key, grant, secret, &session, Some(session.position()));
@@ -253,6 +254,7 @@ fn register<R: Runtime>(
         session.act(Recorded::discard_tape);
         refused(error.code(), error)
     })?;
+    renewal::end_if_revoked(relay, &session, &grant);
     if let Some(order) = relay.moving.get() {
         // All others were asked meanwhile.
         session.act(|session| session.ask_to_move(order.clone()));
@@ -270,6 +272,7 @@ const fn auth_code(error: AuthError) -> RefusedCode {
         | AuthError::TooLong
         | AuthError::Malformed(_)
         | AuthError::BadSignature
+        | AuthError::LivesTooLong { .. }
         | AuthError::WrongAudience
         | AuthError::WrongIssuer
         | AuthError::Revoked

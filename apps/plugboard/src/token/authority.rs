@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use telephone_core::mount::Mount;
-use telephone_driver::{AuthError, Authority, Grant};
+use telephone_driver::{AuthError, Authority, Bearer, Grant};
 
 use super::revocation::Revocations;
-use super::verifier::Verifier;
+use super::verifier::{ClientGrant, Verifier};
 
 /// Judges tokens at this moment.
 #[derive(Debug)]
@@ -27,18 +27,23 @@ impl TokenAuthority {
 impl Authority for TokenAuthority {
     fn verify(&self, token: &str) -> Result<Grant, AuthError> {
         let grant = self.verifier.verify(token, SystemTime::now())?;
-        if self.revocations.holds(&grant.subject, grant.token_id.as_deref()) {
+        if self.is_revoked(&grant.subject, grant.token_id.as_deref()) {
             return Err(AuthError::Revoked);
         }
         Ok(grant)
     }
 
-    fn admit_client(&self, token: &str, room: &Mount) -> Result<(), AuthError> {
+    fn verify_client(&self, token: &str, room: &Mount) -> Result<Bearer, AuthError> {
         let grant = self.verifier.verify_client(token, SystemTime::now())?;
-        if self.revocations.holds(&grant.subject, grant.token_id.as_deref()) {
+        if self.is_revoked(&grant.subject, grant.token_id.as_deref()) {
             return Err(AuthError::Revoked);
         }
-        if grant.rooms.contains(room) { Ok(()) } else { Err(AuthError::NotClaimed) }
+        let ClientGrant { subject, token_id, rooms } = grant;
+        if rooms.contains(room) { Ok(Bearer { subject, token_id }) } else { Err(AuthError::NotClaimed) }
+    }
+
+    fn is_revoked(&self, subject: &str, token_id: Option<&str>) -> bool {
+        self.revocations.holds(subject, token_id)
     }
 }
 

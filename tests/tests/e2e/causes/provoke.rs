@@ -10,7 +10,7 @@ use telephone_tests::client::{Client, ask, get};
 use telephone_tests::hop::Cut;
 use telephone_tests::line::Line;
 use telephone_tests::net::free_addr;
-use telephone_tests::origin::After;
+use telephone_tests::origin::{After, Origin};
 use telephone_tests::puppet::Puppet;
 use telephone_tests::raw::{ENDPOINT, RawBackend, RawLine};
 use telephone_tests::relay::{NO_GRACE, Relay};
@@ -95,6 +95,7 @@ pub(super) const PROVOCATIONS: &[(&str, Provocation)] = &[
     ("connection_read_timeout", backend_timeout),
     ("http_response_incomplete", backend_broke),
     ("response_aborted", response_aborted),
+    ("client_revoked", client_revoked),
     ("client_left", client_left),
     ("client_stalled", client_stalled),
     ("connect_denied", connect_denied),
@@ -430,6 +431,25 @@ fn response_aborted(program: Program) -> Provoked {
     let (_, ending) = client.digest_body(&head).expect("an end");
     assert!(!ending.is_complete(), "{ending:?}");
     unanswered(Stage::Line(line), 1)
+}
+
+fn client_revoked(program: Program) -> Provoked {
+    let relay = rooms(&["--client-tokens"]);
+    let origin = Origin::start();
+    origin.on("/half", |exchange| {
+        exchange.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")?;
+        exchange.wait_closed()
+    });
+    let [desk, ann] = [("desk", &["--room", "r"][..]), ("ann", &["--client", "--room", "r"])]
+        .map(|(subject, options)| relay.token_with(subject, &[], options));
+    let dial = program.dial(&relay).token(&desk).args(&["--room", "r"]).backend(&origin.url());
+    let sidecar = dial.ready();
+    let mut client = Client::connect(relay.addr());
+    let request = Request::get("/client/half?room=r").field("Authorization", format!("Bearer {ann}"));
+    client.send(request.to_vec());
+    assert_eq!(client.head().status(), 200);
+    assert_eq!(relay.revoke(r#"{"sub":"ann"}"#).status(), 200);
+    unanswered(Stage::Relay(relay), 1).keeping((origin, sidecar, client))
 }
 
 fn client_left(program: Program) -> Provoked {
