@@ -107,6 +107,10 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "I", env = "PLUGBOARD_ISSUER")]
     pub(crate) issuer: Option<String>,
 
+    /// Refuse tokens that are valid for longer than this from now, such as 24h [default: accept any life]
+    #[arg(long, value_name = "D", env = "PLUGBOARD_TOKEN_TTL_MAX", value_parser = ttl)]
+    pub(crate) token_ttl_max: Option<Duration>,
+
     /// Believe X-Forwarded-* from here, such as 10.0.0.0/8; repeatable [default: from nobody]
     #[arg(long, value_name = "CIDR", env = "PLUGBOARD_TRUST", value_delimiter = ',', value_parser = network)]
     pub(crate) trust: Vec<IpNet>,

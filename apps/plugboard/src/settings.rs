@@ -80,7 +80,7 @@ impl ServeSettings {
         Ok(Self {
             listen: options.listen,
             admin: options.admin,
-            verifier: Verifier::new(keys, expectations),
+            verifier: Verifier::new(keys, expectations).with_life_max(options.token_ttl_max),
             trust: options.trust,
             public_url: options.public_url,
             tcp_ports: options.tcp_ports,

@@ -12,7 +12,7 @@ use super::claims::Claims;
 use super::key::Key;
 
 /// Octets of a subject or a token's name: they end in logs and tables.
-const NAME_BYTES_MAX: usize = 256;
+pub(super) const NAME_BYTES_MAX: usize = 256;
 
 /// What else a token must say, compared octet by octet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,13 +40,22 @@ pub struct ClientGrant {
 pub struct Verifier {
     keys: Vec<Key>,
     expectations: Expectations,
+    life_max: Option<Duration>,
 }
 
 impl Verifier {
     /// A token is good if any of `keys` verifies it, each by its own algorithm only.
     #[must_use]
     pub const fn new(keys: Vec<Key>, expectations: Expectations) -> Self {
-        Self { keys, expectations }
+        Self { keys, expectations, life_max: None }
+    }
+
+    /// A token is refused, too, whose `exp` is further ahead than `life_max` and the leeway. What counts is the life that is
+    /// left, not the one that it was given (`exp` - `iat`): that is how long whoever steals it can use it, and `iat` may be
+    /// missing, or wrong.
+    #[must_use]
+    pub fn with_life_max(self, life_max: Option<Duration>) -> Self {
+        Self { life_max, ..self }
     }
 
     /// What `token` allows a telephone at the moment `now`.
@@ -78,7 +87,11 @@ impl Verifier {
         let claims = self.authentic_claims(token)?;
         self.check_parties(&claims)?;
         let good_for = time_left(&claims, seconds(now))?;
-        Ok((claims, good_for))
+        match self.life_max {
+            // One leeway is behind `exp` already; the other is for an issuer whose clock is ahead.
+            Some(max) if good_for > max + LEEWAY + LEEWAY => Err(AuthError::LivesTooLong { max }),
+            Some(_) | None => Ok((claims, good_for)),
+        }
     }
 
     /// The payload, once its signature is good. `jku`, `jwk`, `x5u` and `kid` choose nothing: the keys are
@@ -194,5 +207,7 @@ fn is_name(text: &str) -> bool {
     (1..=NAME_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
+#[cfg(test)]
+mod table;
 #[cfg(test)]
 mod tests;
