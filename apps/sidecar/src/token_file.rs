@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use telephone_core::limits::TOKEN_BYTES_MAX;
 use telephone_driver::{Token, TokenSource};
 
+use crate::secret_file::warn_if_exposed;
+
 /// Reads its file at each dial and each renewal, as projected Kubernetes tokens need. A replacement that
 /// is gone, half-written or no token at all leaves the last good one in use, and is logged once (T-22).
 #[derive(Debug)]
@@ -22,15 +24,13 @@ struct Last {
 }
 
 impl TokenFile {
-    /// Reads `path` for the first time; warns if the whole machine can read it too.
+    /// Reads `path` for the first time; warns if others than its owner can read it, too.
     ///
     /// # Errors
     /// The file cannot be read, or holds no token.
     pub fn open(path: &Path) -> io::Result<Self> {
         let token = read(path)?;
-        if is_world_readable(path) {
-            tracing::warn!(path = %path.display(), "everybody on this machine can read the token file");
-        }
+        warn_if_exposed("--token-file", path);
         Ok(Self { path: path.to_owned(), last: Mutex::new(Last { token, is_stale: false }) })
     }
 }
@@ -74,17 +74,6 @@ pub(crate) fn is_jwt_shaped(token: &str) -> bool {
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     token.len() <= TOKEN_BYTES_MAX && token.split('.').count() == 3 && token.split('.').all(is_part)
-}
-
-#[cfg(unix)]
-fn is_world_readable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o004 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_world_readable(_: &Path) -> bool {
-    false
 }
 
 #[cfg(test)]

@@ -112,14 +112,17 @@ fn a_missing_or_empty_file_is_an_error_at_the_start() {
 
 #[cfg(unix)]
 #[test]
-fn a_world_readable_file_is_warned_about_and_a_private_one_is_not() {
+fn a_file_that_others_can_read_is_warned_about_and_a_private_one_is_not() {
     use std::os::unix::fs::PermissionsExt;
-    for (mode, lines) in [(0o644, 1), (0o600, 0), (0o640, 0)] {
+    for (mode, lines) in [(0o644, 1), (0o600, 0), (0o400, 0), (0o640, 1), (0o604, 1)] {
         let file = Scratch::new(&format!("mode-{mode:o}"), OLD);
         std::fs::set_permissions(&file.0, std::fs::Permissions::from_mode(mode)).unwrap();
         let log = Log::default();
         log.record(|| TokenFile::open(&file.0)).unwrap();
         assert_eq!(log.lines().len(), lines, "{mode:o}: {:?}", log.lines());
+        let (said, path) = (log.lines().concat(), file.0.display().to_string());
+        let parts = [format!("--token-file {path}"), format!("mode {mode:04o}"), format!("chmod 600 {path}")];
+        assert!(lines == 0 || parts.iter().all(|part| said.contains(part)), "{said}");
     }
 }
 
