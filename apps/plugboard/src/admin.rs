@@ -1,8 +1,11 @@
 //! The admin server: probes, metrics, revocation. It belongs on an address that only operators reach.
 
+mod token;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -19,6 +22,8 @@ use telephone_driver::Stats;
 use telephone_driver::core::limits::LOG_FIELD_BYTES_MAX;
 use telephone_driver::core::text::printable;
 
+pub use token::AdminToken;
+
 use crate::telemetry::Telemetry;
 use crate::token::{Revocations, Revoked};
 
@@ -27,7 +32,7 @@ const BODY_BYTES_MAX: usize = 4096;
 
 /// The sessions and requests that are there now.
 pub trait Sessions: Send + Sync + 'static {
-    /// Ends every session whose token is revoked by this, and says how many there were.
+    /// Ends every session, and all that clients of rooms do, whose token is revoked by this, and says how many there were.
     fn end(&self, revoked: &Revoked) -> usize;
 
     /// How many requests are in progress, those that wait for a session among them.
@@ -41,6 +46,8 @@ pub trait Sessions: Send + Sync + 'static {
 pub struct Admin {
     /// Where the server listens: which `Host` it answers to.
     pub address: SocketAddr,
+    /// What a request that changes something must show; without one, nothing.
+    pub token: Option<AdminToken>,
     /// What is counted.
     pub telemetry: Arc<Telemetry>,
     /// Who is no longer let in.
@@ -79,7 +86,29 @@ async fn guard(State(admin): State<Arc<Admin>>, request: Request, next: Next) ->
     if request.method() != Method::GET && request.headers().contains_key(header::ORIGIN) {
         return error(StatusCode::FORBIDDEN, "web pages may not change anything here");
     }
+    if !request.method().is_safe()
+        && let Err(refused) = check_token(&admin, request.headers())
+    {
+        return refused;
+    }
     next.run(request).await
+}
+
+/// Whether whoever asks for a change may, if that is restricted. Every method that can change something needs the token,
+/// whatever its path, so that no route can be added without. (RFC 9110 §9.2.1)
+fn check_token(admin: &Admin, headers: &HeaderMap) -> Result<(), Response> {
+    match admin.token.as_ref().map(|token| token.is_shown(headers)) {
+        None | Some(Ok(true)) => Ok(()),
+        Some(Ok(false)) => {
+            let why = "send the token of --admin-token-file as Authorization: Bearer TOKEN";
+            let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+            Err((challenge, error(StatusCode::UNAUTHORIZED, why)).into_response())
+        }
+        Some(Err(unreadable)) => {
+            tracing::error!(error = %unreadable, "--admin-token-file: the token cannot be read");
+            Err(error(StatusCode::INTERNAL_SERVER_ERROR, "the admin token cannot be read; the log says why"))
+        }
+    }
 }
 
 fn is_own_host(headers: &HeaderMap, own: IpAddr) -> bool {
@@ -118,11 +147,19 @@ struct Order {
 
 async fn revoke(State(admin): State<Arc<Admin>>, body: Bytes) -> Response {
     let revoked = match serde_json::from_slice(&body) {
-        Ok(Order { sub: Some(sub), jti: None }) if !sub.is_empty() => Revoked::Subject(sub),
-        Ok(Order { sub: None, jti: Some(jti) }) if !jti.is_empty() => Revoked::Token(jti),
-        Ok(Order { .. }) => return bad_order("it must hold sub or jti, one of the two, and not empty"),
+        Ok(Order { sub, jti }) => Revoked::named(sub, jti),
         Err(why) => return bad_order(&why.to_string()),
     };
+    let Some(revoked) = revoked else {
+        return bad_order("it must hold sub or jti, one of the two, of 1 to 256 bytes");
+    };
+    // The disk may take its time; and a client that does not wait for the answer must not stop this half way.
+    let carried_out = tokio::task::spawn_blocking(move || carry_out(&admin, revoked)).await;
+    carried_out.unwrap_or_else(|lost| error(StatusCode::INTERNAL_SERVER_ERROR, &lost.to_string()))
+}
+
+/// Adds to the list first: a hello that registers meanwhile finds it there. Then what is there is ended, and last it is saved.
+fn carry_out(admin: &Admin, revoked: Revoked) -> Response {
     if let Err(full) = admin.revocations.add(revoked.clone()) {
         return error(StatusCode::INSUFFICIENT_STORAGE, &full.to_string());
     }
@@ -133,6 +170,11 @@ async fn revoke(State(admin): State<Arc<Admin>>, body: Bytes) -> Response {
         ended,
         "revoked"
     );
+    if let Err(why) = admin.revocations.save(SystemTime::now()) {
+        tracing::error!(error = %why, "--revocations: a revocation is not in the file");
+        let why = format!("it holds until the relay stops, but could not be written to --revocations: {why}");
+        return json_answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "error": why, "ended": ended }));
+    }
     json_answer(StatusCode::OK, &json!({ "ended": ended }))
 }
 

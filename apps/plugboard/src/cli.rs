@@ -95,7 +95,7 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "FILE", env = "PLUGBOARD_SECRET_FILE")]
     pub(crate) secret_file: Option<PathBuf>,
 
-    /// A PEM file with a public key of RSA, P-256 or Ed25519; repeatable, to change keys
+    /// A PEM file with one public key of RSA (2048 to 8192 bits), P-256 or Ed25519; repeatable, to change keys
     #[arg(long, value_name = "FILE", env = "PLUGBOARD_PUBLIC_KEY_FILE")]
     pub(crate) public_key_file: Vec<PathBuf>,
 
@@ -110,6 +110,15 @@ pub(crate) struct ServeOptions {
     /// Refuse tokens that are valid for longer than this from now, such as 24h [default: accept any life]
     #[arg(long, value_name = "D", env = "PLUGBOARD_TOKEN_TTL_MAX", value_parser = ttl)]
     pub(crate) token_ttl_max: Option<Duration>,
+
+    /// A file with a token of 32 bytes or more that POST requests to the admin port must show, as
+    /// `Authorization: Bearer TOKEN`; read again for each of them [default: none is asked for]
+    #[arg(long, value_name = "FILE", env = "PLUGBOARD_ADMIN_TOKEN_FILE")]
+    pub(crate) admin_token_file: Option<PathBuf>,
+
+    /// Keep revocations in this file, so that a restart does not forget them; a file for each relay
+    #[arg(long, value_name = "FILE", env = "PLUGBOARD_REVOCATIONS")]
+    pub(crate) revocations: Option<PathBuf>,
 
     /// Believe X-Forwarded-* from here, such as 10.0.0.0/8; repeatable [default: from nobody]
     #[arg(long, value_name = "CIDR", env = "PLUGBOARD_TRUST", value_delimiter = ',', value_parser = network)]

@@ -1,4 +1,4 @@
-//! The secret that signs and verifies HS256 tokens.
+//! Secrets: the one that signs and verifies HS256 tokens, and the token of the admin port.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub struct Secret(Vec<u8>);
 pub enum BadSecret {
     /// Too easy to guess.
     #[error(
-        "the secret has {0} bytes, and HS256 needs at least {SECRET_BYTES_MIN}; `plugboard secret` prints a good one"
+        "the secret has {0} bytes, and at least {SECRET_BYTES_MIN} are needed; `plugboard secret` prints a good one"
     )]
     TooShort(usize),
     /// More than a secret would have.

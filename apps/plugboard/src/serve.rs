@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_lite::{Stream, StreamExt, future};
 use ipnet::IpNet;
 use telephone_driver::{Listener, Plugboard, RelayConfig, Runtime, Stats, TcpPorts, WhenFull, accept_loop};
-use telephone_sidecar::{Exit, Stop};
+use telephone_sidecar::{Exit, Stop, warn_if_exposed};
 use telephone_tokio::{TokioRuntime, stop_signals};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -42,7 +43,10 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
 
     let telemetry = Telemetry::new(log).map_err(|error| Stop::new(Exit::Failed, error))?;
     let telemetry = Arc::new(telemetry);
-    let revocations = Arc::new(Revocations::default());
+    for (option, path) in &settings.secret_files {
+        warn_if_exposed(option, path);
+    }
+    let revocations = Arc::new(revocations(settings.revocations.as_deref())?);
     let authority = TokenAuthority::new(settings.verifier, Arc::clone(&revocations));
     let (address, are_shared) = (settings.listen.ip(), settings.reuse_port);
     let tcp = settings.tcp_ports.map(|ports| TcpPorts { address, ports, are_shared });
@@ -55,6 +59,7 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let is_draining = Arc::new(AtomicBool::new(false));
     let routes = admin::routes(Admin {
         address: admin_address,
+        token: settings.admin_token,
         telemetry,
         revocations,
         sessions: Arc::new(RelaySessions(relay.clone())),
@@ -112,6 +117,15 @@ fn bind_shared(
 
 fn cannot_listen(option: &str, address: SocketAddr, error: &io::Error) -> Stop {
     Stop::new(Exit::Failed, format!("{option} {address}: cannot listen there: {error}"))
+}
+
+/// The list that lasts, if there is a file for it.
+fn revocations(file: Option<&Path>) -> Result<Revocations, Stop> {
+    let opened = file.map(|path| {
+        Revocations::open(path)
+            .map_err(|why| Stop::new(Exit::Usage, format!("--revocations {}: {why}", path.display())))
+    });
+    opened.transpose().map(Option::unwrap_or_default)
 }
 
 fn access_log(destination: &Destination) -> Result<Option<AccessLog>, Stop> {

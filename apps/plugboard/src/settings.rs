@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use ipnet::IpNet;
@@ -12,6 +12,7 @@ use telephone_driver::{DrainConfig, PlugboardUrl, RoomsConfig};
 use telephone_sidecar::{LogFormat, Recording, Usage};
 
 use crate::access_log::Destination;
+use crate::admin::AdminToken;
 use crate::cli::ServeOptions;
 use crate::limits::Limits;
 use crate::secret::Secret;
@@ -27,6 +28,12 @@ pub struct ServeSettings {
     pub admin: SocketAddr,
     /// Judges tokens.
     pub verifier: Verifier,
+    /// The files with secrets, each with the option that named it.
+    pub secret_files: Vec<(&'static str, PathBuf)>,
+    /// The token that changes on the admin port need.
+    pub admin_token: Option<AdminToken>,
+    /// Where revocations are kept.
+    pub revocations: Option<PathBuf>,
     /// Whose `X-Forwarded-*` is believed.
     pub trust: Vec<IpNet>,
     /// Where telephones reach this very relay again, if not at the URL that they dialled.
@@ -73,6 +80,12 @@ impl ServeSettings {
                 "a key is missing; give it, PLUGBOARD_SECRET or --public-key-file (`plugboard secret` prints a secret)",
             ));
         }
+        let admin_token = options.admin_token_file.map(AdminToken::open).transpose()?;
+        let files = [
+            ("--secret-file", options.secret_file),
+            ("--admin-token-file", admin_token.as_ref().map(|token| token.path().to_owned())),
+        ];
+        let secret_files = files.into_iter().filter_map(|(option, path)| Some((option, path?))).collect();
         let rooms = rooms(options.rooms, options.client_tokens, options.origin)?;
         let bodies = "--record-bodies (PLUGBOARD_RECORD_BODIES)";
         let recording = Recording::asked_for(options.record, options.record_bodies, bodies)?;
@@ -81,6 +94,9 @@ impl ServeSettings {
             listen: options.listen,
             admin: options.admin,
             verifier: Verifier::new(keys, expectations).with_life_max(options.token_ttl_max),
+            secret_files,
+            admin_token,
+            revocations: options.revocations,
             trust: options.trust,
             public_url: options.public_url,
             tcp_ports: options.tcp_ports,

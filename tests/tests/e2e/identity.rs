@@ -137,7 +137,7 @@ fn a_renewal_with_a_token_that_was_cut_short_does_not_cost_the_session() {
 }
 
 /// The `jti` of a token that the relay minted.
-fn token_id(token: &str) -> String {
+pub(crate) fn token_id(token: &str) -> String {
     let claims = token.split('.').nth(1).expect("three parts");
     let claims: Value = serde_json::from_slice(&from_base64url(claims)).expect("JSON claims");
     claims["jti"].as_str().expect("a jti").to_owned()

@@ -27,6 +27,7 @@ mod refusals;
 mod renewals;
 mod replicas;
 mod resume;
+mod revocations;
 mod room_access;
 mod rooms;
 mod services;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use tower_service::Service;
 
 use super::*;
+use crate::scratch::Scratch;
 
 #[derive(Default)]
 struct TwoSessions(Mutex<Vec<Revoked>>);
@@ -34,19 +35,26 @@ struct Fixture {
 fn fixture(address: &str) -> Fixture {
     let (revocations, sessions) = (Arc::new(Revocations::default()), Arc::new(TwoSessions::default()));
     let is_draining = Arc::new(AtomicBool::new(false));
-    let routes = routes(Admin {
-        address: address.parse().unwrap(),
-        telemetry: Arc::new(Telemetry::new(None).unwrap()),
-        revocations: Arc::clone(&revocations),
-        sessions: Arc::clone(&sessions) as Arc<dyn Sessions>,
-        is_draining: Arc::clone(&is_draining),
-    });
-    Fixture { routes, revocations, sessions, is_draining }
+    let fixture = Fixture { routes: Router::new(), revocations, sessions, is_draining };
+    let address = address.parse().unwrap();
+    Fixture { routes: routes(Admin { address, ..fixture.admin() }), ..fixture }
 }
 
 impl Fixture {
     fn local() -> Self {
         fixture("127.0.0.1:4001")
+    }
+
+    /// Without a token, at a loopback address.
+    fn admin(&self) -> Admin {
+        Admin {
+            address: "127.0.0.1:4001".parse().unwrap(),
+            token: None,
+            telemetry: Arc::new(Telemetry::new(None).unwrap()),
+            revocations: Arc::clone(&self.revocations),
+            sessions: Arc::clone(&self.sessions) as Arc<dyn Sessions>,
+            is_draining: Arc::clone(&self.is_draining),
+        }
     }
 
     async fn ask(&mut self, request: Request) -> (StatusCode, String) {
@@ -174,4 +182,56 @@ async fn a_bad_order_is_told_what_is_wrong_and_revokes_nobody() {
     let long = format!(r#"{{"sub":"{}"}}"#, "a".repeat(BODY_BYTES_MAX));
     assert_eq!(admin.revoke(&long).await.0, StatusCode::PAYLOAD_TOO_LARGE);
     assert!(admin.sessions.0.lock().unwrap().is_empty());
+}
+
+const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+#[tokio::test]
+async fn what_changes_something_needs_the_admin_token_and_what_only_shows_does_not() {
+    let mut admin = Fixture::local();
+    let file = Scratch::file(format!("{ADMIN_TOKEN}\n").as_bytes());
+    admin.routes =
+        routes(Admin { token: Some(AdminToken::open(file.path().to_owned()).unwrap()), ..admin.admin() });
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert_eq!(admin.get(path, "localhost").await.0, StatusCode::OK, "{path}");
+    }
+    let bearer = format!("Bearer {ADMIN_TOKEN}");
+    let other = format!("Bearer {}", ADMIN_TOKEN.replace('0', "1"));
+    for (method, path, shown, status) in [
+        ("POST", "/revoke", None, StatusCode::UNAUTHORIZED),
+        ("POST", "/revoke", Some(&other), StatusCode::UNAUTHORIZED),
+        ("POST", "/revoke", Some(&bearer), StatusCode::OK),
+        ("GET", "/revoke", None, StatusCode::METHOD_NOT_ALLOWED),
+        ("PUT", "/revoke", None, StatusCode::UNAUTHORIZED),
+        ("DELETE", "/anything", None, StatusCode::UNAUTHORIZED),
+        ("DELETE", "/anything", Some(&bearer), StatusCode::NOT_FOUND),
+    ] {
+        let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
+        if let Some(shown) = shown {
+            request = request.header("authorization", shown);
+        }
+        let answer = admin.routes.call(request.body(Body::from(r#"{"sub":"shop"}"#)).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), status, "{method} {path} {shown:?}");
+        let challenge = answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap());
+        assert_eq!(challenge, (status == StatusCode::UNAUTHORIZED).then_some("Bearer"));
+    }
+    assert_eq!(admin.sessions.0.lock().unwrap().len(), 1, "others have revoked, too");
+    std::fs::remove_file(file.path()).unwrap();
+    let request = Request::post("/revoke").header("host", "localhost").header("authorization", bearer);
+    let (status, _) = admin.ask(request.body(Body::from(r#"{"sub":"cart"}"#)).unwrap()).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(!admin.revocations.holds("cart", None));
+}
+
+#[tokio::test]
+async fn a_revocation_that_cannot_be_saved_holds_and_is_not_called_saved() {
+    let file = Scratch::file(b"");
+    let revocations = Arc::new(Revocations::unwritable(file.path()));
+    let mut admin = Fixture::local();
+    admin.routes = routes(Admin { revocations: Arc::clone(&revocations), ..admin.admin() });
+    let (status, answer) = admin.revoke(r#"{"sub":"shop"}"#).await;
+    assert_eq!((status, &answer["ended"]), (StatusCode::INTERNAL_SERVER_ERROR, &json!(2)));
+    let why = answer["error"].as_str().unwrap();
+    assert!(why.contains("holds until the relay stops") && why.contains("--revocations"), "{why}");
+    assert!(revocations.holds("shop", None));
 }

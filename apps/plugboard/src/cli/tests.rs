@@ -271,3 +271,27 @@ fn a_bench_needs_nothing_or_a_url() {
         assert!(matches!(parsed(line), Ok(Command::Bench(_))), "{line}");
     }
 }
+
+#[test]
+fn tokens_may_have_a_longest_life_and_the_admin_port_a_token_and_revocations_a_file() {
+    let token = Scratch::file(SECRET.as_bytes());
+    let path = token.path().display();
+    let settings =
+        served(&format!("serve --token-ttl-max 24h --admin-token-file {path} --revocations /revoked"));
+    let now = vectors::now();
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    let is_good = |hours: u64| {
+        let mut claims = vectors::good_claims();
+        claims["exp"] = (vectors::NOW + hours * 3600).into();
+        let token = vectors::sign(jsonwebtoken::Algorithm::HS256, &key, &claims);
+        settings.verifier.verify(&token, now).is_ok()
+    };
+    assert_eq!([is_good(24), is_good(25)], [true, false]);
+    assert_eq!(settings.admin_token.unwrap().path(), token.path());
+    assert_eq!(settings.revocations.unwrap().to_str(), Some("/revoked"));
+    assert_eq!(settings.secret_files, [("--admin-token-file", token.path().to_owned())]);
+    let settings = served("serve");
+    assert!(
+        settings.admin_token.is_none() && settings.revocations.is_none() && settings.secret_files.is_empty()
+    );
+}

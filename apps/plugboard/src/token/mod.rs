@@ -15,5 +15,5 @@ mod verifier;
 pub use authority::TokenAuthority;
 pub use key::{BadKey, Key};
 pub use mint::{MintError, Order, Right, mint};
-pub use revocation::{REVOCATIONS_MAX, Revocations, Revoked, TooManyRevocations};
+pub use revocation::{BadRevocations, REVOCATIONS_MAX, Revocations, Revoked, TooManyRevocations};
 pub use verifier::{ClientGrant, Expectations, Verifier};

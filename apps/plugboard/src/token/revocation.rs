@@ -1,7 +1,17 @@
 //! Who is no longer let in.
 
+mod file;
+
 use std::collections::BTreeSet;
-use std::sync::{PoisonError, RwLock};
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::SystemTime;
+
+pub use file::BadRevocations;
+use file::RevocationFile;
+
+use super::verifier::NAME_BYTES_MAX;
 
 /// Entries that are kept. A full list refuses to grow rather than forget, since what it forgot would be
 /// let in again.
@@ -17,6 +27,17 @@ pub enum Revoked {
 }
 
 impl Revoked {
+    /// The one that is named. `None` if that is not one, or a name that no good token has.
+    #[must_use]
+    pub fn named(sub: Option<String>, jti: Option<String>) -> Option<Self> {
+        let is_name = |name: &str| (1..=NAME_BYTES_MAX).contains(&name.len());
+        match (sub, jti) {
+            (Some(sub), None) if is_name(&sub) => Some(Self::Subject(sub)),
+            (None, Some(jti)) if is_name(&jti) => Some(Self::Token(jti)),
+            _ => None,
+        }
+    }
+
     /// Whether a token of `subject` with the name `token_id` is meant.
     #[must_use]
     pub fn is(&self, subject: &str, token_id: Option<&str>) -> bool {
@@ -27,9 +48,25 @@ impl Revoked {
     }
 }
 
-/// The list, in memory: a restart of the plugboard forgets it.
+/// The list. In memory it is forgotten by a restart of the plugboard, in a file it is not.
 #[derive(Debug, Default)]
-pub struct Revocations(RwLock<BTreeSet<Revoked>>);
+pub struct Revocations {
+    list: RwLock<List>,
+    saving: Option<Mutex<Saving>>,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    subjects: BTreeSet<String>,
+    tokens: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+struct Saving {
+    file: RevocationFile,
+    /// Entries that are in the list and not in the file.
+    unsaved: BTreeSet<Revoked>,
+}
 
 /// The list holds [`REVOCATIONS_MAX`] entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,25 +74,88 @@ pub struct Revocations(RwLock<BTreeSet<Revoked>>);
 pub struct TooManyRevocations;
 
 impl Revocations {
-    /// Adds an entry; twice the same is one.
+    /// The list in the file at `path`, which is made if there is none. No other process may have it open.
+    ///
+    /// # Errors
+    /// The file cannot be used, or holds something else; a last line that was not written whole is left out.
+    pub fn open(path: &Path) -> Result<Self, BadRevocations> {
+        let (file, entries) = RevocationFile::open(path)?;
+        let mut list = List::default();
+        for entry in entries {
+            list.insert(entry);
+        }
+        let saving = Some(Mutex::new(Saving { file, unsaved: BTreeSet::new() }));
+        Ok(Self { list: RwLock::new(list), saving })
+    }
+
+    /// Adds an entry; twice the same is one. It holds at once, and is in the file after [`Revocations::save`].
     ///
     /// # Errors
     /// The list is full.
     pub fn add(&self, revoked: Revoked) -> Result<(), TooManyRevocations> {
-        let mut list = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if list.len() >= REVOCATIONS_MAX && !list.contains(&revoked) {
+        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+        if list.has(&revoked) {
+            return Ok(());
+        }
+        if list.len() >= REVOCATIONS_MAX {
             return Err(TooManyRevocations);
         }
-        list.insert(revoked);
+        list.insert(revoked.clone());
+        drop(list);
+        if let Some(mut saving) = self.saving() {
+            saving.unsaved.insert(revoked);
+        }
         Ok(())
+    }
+
+    /// Writes to the file what is not there yet, and waits until it is on the disk. Without a file it does nothing.
+    ///
+    /// # Errors
+    /// The file takes no more. What could not be written is tried again by the next call.
+    pub fn save(&self, now: SystemTime) -> io::Result<()> {
+        let Some(mut saving) = self.saving() else { return Ok(()) };
+        let Saving { file, unsaved } = &mut *saving;
+        file.append(unsaved, now)?;
+        unsaved.clear();
+        Ok(())
+    }
+
+    fn saving(&self) -> Option<MutexGuard<'_, Saving>> {
+        self.saving.as_ref().map(|saving| saving.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether a token of `subject` with the name `token_id` is revoked.
     #[must_use]
     pub fn holds(&self, subject: &str, token_id: Option<&str>) -> bool {
-        let list = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        list.contains(&Revoked::Subject(subject.to_owned()))
-            || token_id.is_some_and(|id| list.contains(&Revoked::Token(id.to_owned())))
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        list.subjects.contains(subject) || token_id.is_some_and(|id| list.tokens.contains(id))
+    }
+
+    /// With a file that can be read and not written.
+    #[cfg(test)]
+    pub(crate) fn unwritable(path: &Path) -> Self {
+        let saving = Saving { file: RevocationFile::unwritable(path), unsaved: BTreeSet::new() };
+        Self { list: RwLock::default(), saving: Some(Mutex::new(saving)) }
+    }
+}
+
+impl List {
+    fn len(&self) -> usize {
+        self.subjects.len() + self.tokens.len()
+    }
+
+    fn has(&self, revoked: &Revoked) -> bool {
+        match revoked {
+            Revoked::Subject(name) => self.subjects.contains(name),
+            Revoked::Token(name) => self.tokens.contains(name),
+        }
+    }
+
+    fn insert(&mut self, revoked: Revoked) {
+        match revoked {
+            Revoked::Subject(name) => self.subjects.insert(name),
+            Revoked::Token(name) => self.tokens.insert(name),
+        };
     }
 }
 
