@@ -75,6 +75,7 @@ pub mod target;
 pub mod text;
 pub mod time;
 pub mod timing;
+pub mod token_bucket;
 pub mod trace;
 pub mod websocket;
 pub mod wire;

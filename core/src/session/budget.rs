@@ -1,52 +1,36 @@
-//! A token bucket for frames that move nothing. [L8]
+//! What frames that move nothing cost. [L8]
 
 use serde::{Deserialize, Serialize};
 
 use crate::limits::SessionLimits;
 use crate::time::Timestamp;
+use crate::token_bucket::TokenBucket;
 
 /// Tokens that a frame of real progress earns. Stops and credit that cross with the end of their stream
 /// come late and move nothing; a stream causes few of them and at least one frame that earns, so that an
 /// honest peer is never out of tokens, however many streams a second it runs.
 const EARNED: u64 = 8;
-/// One token, in the bucket's micro units.
-const TOKEN: u64 = 1_000_000;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Budget {
-    /// Micro tokens that time gave, at most `burst`.
-    level: u64,
+    /// Tokens that time gave.
+    bucket: TokenBucket,
     /// Tokens that progress gave. Not bounded: what they pay for stays in proportion to it.
     earned: u64,
     /// Tokens for streams of the peer that were denied, not charged yet.
     owed: u64,
-    burst: u64,
-    per_second: u64,
-    filled_at: Timestamp,
 }
 
 impl Budget {
     pub(super) fn new(limits: &SessionLimits, now: Timestamp) -> Self {
-        let burst = u64::from(limits.free_frames_burst) * TOKEN;
-        Self {
-            level: burst,
-            earned: 0,
-            owed: 0,
-            burst,
-            per_second: u64::from(limits.free_frames_per_second),
-            filled_at: now,
-        }
+        let bucket = TokenBucket::new(limits.free_frames_burst, limits.free_frames_per_second, now);
+        Self { bucket, earned: 0, owed: 0 }
     }
 
     /// Takes one token. False if there is none.
     #[must_use]
     pub(super) fn charge(&mut self, now: Timestamp) -> bool {
-        let micros = u64::try_from(now.since(self.filled_at).as_micros()).unwrap_or(u64::MAX);
-        self.filled_at = now;
-        // A token a second is one micro token a microsecond.
-        self.level = self.level.saturating_add(micros.saturating_mul(self.per_second)).min(self.burst);
-        if let Some(rest) = self.level.checked_sub(TOKEN) {
-            self.level = rest;
+        if self.bucket.take(now) {
             return true;
         }
         let rest = self.earned.checked_sub(1);
