@@ -77,5 +77,6 @@ pub mod time;
 pub mod timing;
 pub mod token_bucket;
 pub mod trace;
+pub mod verification;
 pub mod websocket;
 pub mod wire;

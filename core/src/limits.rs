@@ -182,8 +182,39 @@ pub const FAREWELL_TIME: Duration = Duration::from_secs(2);
 pub const TOKEN_GRACE: Duration = Duration::from_secs(60);
 /// Octets of a handshake message: a token of 8 KiB and 64 mounts fit. (L10)
 pub const HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
+/// WebSocket frames of one end until its handshake message is whole, control frames included: a hello of 16 KiB in pieces of
+/// 512 bytes, with a ping for each of the handshake's 10 s, and some to spare.
+pub const HANDSHAKE_FRAMES_MAX: u32 = 64;
+/// Bytes that a telephone may send behind its hello before the answer: pings, nothing larger has a use there.
+pub const HANDSHAKE_AHEAD_BYTES_MAX: usize = 4 * 1024;
 /// From the link's upgrade to the end of its handshake. (L10)
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Limits of what an address block may try in vain: hellos, renewals and tokens of room clients that fail. Those that
+/// succeed cost nothing, however many come from one block, such as the whole fleet behind one NAT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HelloLimits {
+    /// Failures a second. A telephone with a bad token waits 1 s and more between its dials (`--backoff-base`), so this is
+    /// a site with ten of them; fail2ban's default is 5 in 10 minutes, for people.
+    pub per_address: u32,
+    /// Failures at once, after ten quiet seconds: a fleet of a hundred whose tokens all expired.
+    pub per_address_burst: u32,
+}
+
+impl Default for HelloLimits {
+    fn default() -> Self {
+        Self { per_address: 10, per_address_burst: 100 }
+    }
+}
+
+/// Address blocks whose failures are counted at once: the /64 prefixes of one /48, what a site is assigned (RFC 6177 §2).
+/// About 12 MiB. Beyond that the block that failed least is forgotten, whose bucket is nearly full.
+pub const FAILING_BLOCKS_MAX: usize = 65_536;
+/// Tokens that wait for their signature to be checked: what one core checks within [`HANDSHAKE_TIMEOUT`] at 1.7 ms each,
+/// with two RSA keys of 4,096 bits, and room to spare. Beyond that the block with the most gives up its latest.
+pub const WAITING_CHECKS_MAX: usize = 4_096;
+/// Between two log lines about refusals of one address block.
+pub const REFUSALS_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Limits of the relay's routing. (L17)
 #[derive(Debug, Clone, PartialEq, Eq)]
