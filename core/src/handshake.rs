@@ -11,7 +11,7 @@
 use bytes::Bytes;
 
 use crate::error::Misbehaviour;
-use crate::limits::{HANDSHAKE_BYTES_MAX, HANDSHAKE_TIMEOUT};
+use crate::limits::{HANDSHAKE_AHEAD_BYTES_MAX, HANDSHAKE_BYTES_MAX, HANDSHAKE_TIMEOUT};
 use crate::time::Timestamp;
 use crate::wire::{Frame, Hello, Profile, Refused, Welcome};
 
@@ -75,6 +75,14 @@ impl Reception {
     #[must_use]
     pub const fn poll_timeout(&self) -> Timestamp {
         self.deadline
+    }
+
+    /// Whether a telephone may have sent so many bytes behind its hello before the answer: they wait in memory.
+    ///
+    /// # Errors
+    /// It may not; the link is then of no use.
+    pub const fn check_ahead(&self, bytes: usize) -> Result<(), Misbehaviour> {
+        if bytes > HANDSHAKE_AHEAD_BYTES_MAX { Err(Misbehaviour::MessageSize) } else { Ok(()) }
     }
 
     /// Reads the telephone's hello. Answer it with [`welcome`] or [`refuse`].

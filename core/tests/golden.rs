@@ -371,6 +371,8 @@ fn the_limits_of_the_document_are_those_of_the_code() {
         ("message", limits::MESSAGE_BYTES_MAX as u64),
         ("text message", limits::TEXT_BYTES_MAX as u64),
         ("handshake message", limits::HANDSHAKE_BYTES_MAX as u64),
+        ("handshake frames", limits::HANDSHAKE_FRAMES_MAX.into()),
+        ("handshake, ahead", limits::HANDSHAKE_AHEAD_BYTES_MAX as u64),
         ("handshake time", seconds(limits::HANDSHAKE_TIMEOUT)),
         ("token", limits::TOKEN_BYTES_MAX as u64),
         ("mounts", limits::MOUNTS_MAX as u64),

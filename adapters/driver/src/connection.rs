@@ -75,6 +75,13 @@ impl<S: Socket> Connection<S> {
         polled
     }
 
+    /// Lets what was read and not taken keep no more room than it needs.
+    pub(crate) fn shrink(&mut self) {
+        if self.input.capacity() > self.input.len() {
+            self.input = BytesMut::from(&self.input[..]);
+        }
+    }
+
     /// Writes all of `output`, and remembers since when the socket takes nothing.
     pub(crate) fn poll_drain(
         &mut self,

@@ -6,12 +6,13 @@
 use std::future::poll_fn;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_lite::future;
 use telephone_core::error::{CloseReason, Misbehaviour};
+use telephone_core::limits::HANDSHAKE_AHEAD_BYTES_MAX;
 use telephone_core::log_limit::{LineKind, LineSource};
 use telephone_core::session::{Event, LinkId};
 use telephone_core::time::Timestamp;
@@ -27,6 +28,9 @@ use crate::socket::Socket;
 
 /// Messages taken apart before the loop looks at its other sides.
 const MESSAGES_A_TURN: usize = 16;
+/// Octets of a read while nobody knows who the peer is: most hellos and welcomes are smaller, and the read buffer's room is
+/// what a peer can have beside its message.
+const HANDSHAKE_READ_BYTES: usize = 4 * 1024;
 /// How long a link that is over may take to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -39,7 +43,8 @@ pub(crate) enum CloseCode {
     Policy = 1008,
 }
 
-/// A connection whose upgrade to a WebSocket is done.
+/// A connection whose upgrade to a WebSocket is done. Until its session runs it takes what a handshake needs and no more;
+/// what the peer sends beyond that waits in the kernel.
 pub(crate) struct Link<S> {
     connection: Connection<S>,
     profile: Profile,
@@ -58,7 +63,7 @@ impl<S: Socket> Link<S> {
     }
 
     fn new(connection: Connection<S>, role: Role, profile: Profile) -> Self {
-        let socket = WebSocket::new(role, profile.message_type(), profile.message_bytes_max());
+        let socket = WebSocket::in_handshake(role, profile.message_type());
         Self { connection, profile, socket }
     }
 
@@ -77,7 +82,7 @@ impl<S: Socket> Link<S> {
         poll_fn(|cx| self.connection.poll_drain(self.socket.output(), runtime.now(), cx)).await
     }
 
-    /// Receives one message of a handshake.
+    /// Receives one message of a handshake. What breaks a rule is [`io::ErrorKind::InvalidData`].
     pub(crate) async fn receive(&mut self) -> io::Result<Bytes> {
         let wrong = |error: &dyn std::error::Error| {
             Err(io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
@@ -90,10 +95,36 @@ impl<S: Socket> Link<S> {
                 Some(WebSocketEvent::Broken(error)) => return wrong(&error),
                 None => {}
             }
-            if poll_fn(|cx| self.connection.poll_fill(cx)).await? == 0 {
+            // A piece of a head that is left must not keep the room of a whole read.
+            self.connection.shrink();
+            if poll_fn(|cx| self.connection.poll_fill_most(HANDSHAKE_READ_BYTES, cx)).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
+    }
+
+    /// Octets that were read behind what was received.
+    pub(crate) fn ahead(&self) -> usize {
+        self.connection.input.len()
+    }
+
+    /// Ready when the peer has left, as far as it can be seen: no more is read ahead than a peer may send before it is
+    /// answered.
+    pub(crate) async fn left(&mut self) {
+        self.connection.shrink();
+        poll_fn(|cx| {
+            loop {
+                let room = HANDSHAKE_AHEAD_BYTES_MAX.saturating_sub(self.ahead());
+                if room == 0 {
+                    return Poll::Pending;
+                }
+                match ready!(self.connection.poll_fill_most(room, cx)) {
+                    Ok(1..) => {}
+                    Ok(0) | Err(_) => return Poll::Ready(()),
+                }
+            }
+        })
+        .await;
     }
 
     /// Closes a link that is over.
@@ -109,12 +140,13 @@ impl<S: Socket> Link<S> {
     /// Serves `session` as its link `id`, until the session is over, which is told, or goes on without this
     /// link. What concerns the whole session goes to `on_event`.
     pub(crate) async fn run<R: Runtime>(
-        self,
+        mut self,
         (runtime, log): (&R, &Log),
         session: &SharedSession,
         id: LinkId,
         on_event: impl FnMut(Event) + Send,
     ) -> Option<CloseReason> {
+        self.socket.establish(self.profile.message_bytes_max());
         let (alarm, now) = (Alarm::new(runtime.clone()), runtime.now());
         let mut link =
             Loop { runtime, log, session, id, on_event, link: self, now, is_sending: false, alarm };

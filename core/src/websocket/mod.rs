@@ -17,6 +17,7 @@ mod tests;
 use alloc::boxed::Box;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use crate::limits::{HANDSHAKE_BYTES_MAX, HANDSHAKE_FRAMES_MAX};
 use crate::output::Output;
 pub use follower::Follower;
 use head::{HEAD_BYTES_MAX, Head, HeadError, Kind};
@@ -94,6 +95,9 @@ pub enum FramingError {
     /// A message longer than this end takes. (§10.4)
     #[error("a WebSocket message that is too long")]
     TooLong,
+    /// More frames than a handshake has a use for. (§10.4)
+    #[error("too many WebSocket frames in a handshake")]
+    TooManyFrames,
 }
 
 impl FramingError {
@@ -102,6 +106,7 @@ impl FramingError {
     pub const fn close_code(self) -> u16 {
         match self {
             Self::TooLong => 1009,
+            Self::TooManyFrames => 1008,
             Self::Reserved | Self::Length | Self::Mask | Self::Control | Self::Fragment => 1002,
         }
     }
@@ -114,8 +119,12 @@ pub struct WebSocket {
     /// What messages are.
     kind: Kind,
     message_bytes_max: usize,
-    /// The frames so far of a message that came in several.
+    /// Frames that may still come in the handshake; none if that is over.
+    frames_left: Option<u32>,
+    /// What came so far of a message that comes in several frames, or in a handshake in several pieces.
     fragments: Option<BytesMut>,
+    /// What has not come of a frame whose beginning is in `fragments`.
+    rest: Option<Head>,
     /// The latest ping that was not answered: only that one needs to be. (RFC 6455 §5.5.3)
     ping: Option<Bytes>,
     /// Nothing of what comes is read any more.
@@ -139,7 +148,9 @@ impl WebSocket {
             role,
             kind,
             message_bytes_max,
+            frames_left: None,
             fragments: None,
+            rest: None,
             ping: None,
             is_over: false,
             is_closed_here: false,
@@ -148,25 +159,49 @@ impl WebSocket {
         }
     }
 
+    /// One whose peer has said nothing yet, so that nobody knows who it is: until [`WebSocket::establish`] it takes what a
+    /// handshake needs, which is messages of at most [`HANDSHAKE_BYTES_MAX`] octets and [`HANDSHAKE_FRAMES_MAX`] frames in
+    /// all. What comes of a message is taken out of the read buffer at once, which holds no more than a piece of a frame's
+    /// head or a control frame when [`WebSocket::poll_event`] gives `None`.
+    #[must_use]
+    pub fn in_handshake(role: Role, message_type: MessageType) -> Self {
+        let frames_left = Some(HANDSHAKE_FRAMES_MAX);
+        Self { frames_left, ..Self::new(role, message_type, HANDSHAKE_BYTES_MAX) }
+    }
+
+    /// The handshake is over: from now on messages may have `message_bytes_max` octets, and as many frames as they like.
+    pub fn establish(&mut self, message_bytes_max: usize) {
+        self.frames_left = None;
+        self.message_bytes_max = message_bytes_max;
+    }
+
+    /// Octets that are held of a message that is not whole.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.fragments.as_ref().map_or(0, BytesMut::len)
+    }
+
     /// Takes what stands at the front of `input`, which is everything that was read and not taken yet. `None` until
     /// more is read, and for ever after the last event: what still comes is thrown away.
     pub fn poll_event(&mut self, input: &mut BytesMut) -> Option<WebSocketEvent> {
         while !self.is_over {
             let room = input.capacity();
-            let head = match Head::parse(input) {
-                Ok(head) => head,
-                Err(HeadError::Incomplete) => return None,
-                Err(HeadError::Broken(error)) => return Some(self.fail(error)),
+            let (rest, head) = match self.rest.take() {
+                Some(rest) => (Some(rest), rest),
+                None => match self.next_head(input) {
+                    Ok(Some(head)) => (None, head),
+                    Ok(None) => return None,
+                    Err(event) => return Some(event),
+                },
             };
-            if let Err(error) = self.check(&head) {
-                return Some(self.fail(error));
-            }
-            if matches!(head.kind, Kind::Binary | Kind::Text) && head.kind != self.kind {
-                self.is_over = true;
-                return Some(WebSocketEvent::WrongType);
-            }
-            if input.len() < head.size() {
+            let Some(head) = self.available_part(head, input.len()) else {
+                self.rest = rest;
                 return None;
+            };
+            if rest.is_none()
+                && let Err(error) = self.count_frame()
+            {
+                return Some(self.fail(error));
             }
             input.advance(head.octets);
             let mut payload = input.split_to(head.payload);
@@ -185,11 +220,56 @@ impl WebSocket {
         None
     }
 
+    /// The head of the frame at the front of `input`, checked, or what is wrong with it.
+    fn next_head(&mut self, input: &[u8]) -> Result<Option<Head>, WebSocketEvent> {
+        let head = match Head::parse(input) {
+            Ok(head) => head,
+            Err(HeadError::Incomplete) => return Ok(None),
+            Err(HeadError::Broken(error)) => return Err(self.fail(error)),
+        };
+        if let Err(error) = self.check(&head) {
+            return Err(self.fail(error));
+        }
+        if matches!(head.kind, Kind::Binary | Kind::Text) && head.kind != self.kind {
+            self.is_over = true;
+            return Err(WebSocketEvent::WrongType);
+        }
+        Ok(Some(head))
+    }
+
+    /// What can be taken now of a frame, if so much of it is read: all of it, or in a handshake the beginning of a message's
+    /// frame, as if it were a fragment; then the other fragment is still to come.
+    fn available_part(&mut self, head: Head, available: usize) -> Option<Head> {
+        if available >= head.size() {
+            return Some(head);
+        }
+        let payload = available.saturating_sub(head.octets);
+        let is_message = matches!(head.kind, Kind::Continuation | Kind::Binary | Kind::Text);
+        if self.frames_left.is_none() || !is_message || payload == 0 {
+            return None;
+        }
+        let mut mask = head.mask;
+        if let Some(key) = &mut mask {
+            key.rotate_left(payload % 4);
+        }
+        let lacking = head.payload.saturating_sub(payload);
+        self.rest = Some(Head { kind: Kind::Continuation, mask, payload: lacking, octets: 0, ..head });
+        Some(Head { is_final: false, payload, ..head })
+    }
+
+    fn count_frame(&mut self) -> Result<(), FramingError> {
+        if let Some(left) = &mut self.frames_left {
+            *left = left.checked_sub(1).ok_or(FramingError::TooManyFrames)?;
+        }
+        Ok(())
+    }
+
     /// Octets that the frame at the front of `input` still lacks; zero if it is not known, or if it is whole.
     #[must_use]
     pub fn lacks(&self, input: &[u8]) -> usize {
         // What is longer than a message is refused and never read.
-        let lacks = Head::parse(input).map_or(0, |head| head.size().saturating_sub(input.len()));
+        let head = self.rest.map_or_else(|| Head::parse(input), Ok);
+        let lacks = head.map_or(0, |head| head.size().saturating_sub(input.len()));
         lacks.min(self.message_bytes_max)
     }
 
