@@ -7,7 +7,7 @@ use mimalloc::MiMalloc;
 use plugboard::cli::{self, Command};
 use plugboard::settings::default_threads;
 use plugboard::{bench, demo, serve};
-use telephone_sidecar::{Exit, LogFormat, Stop, init_logging};
+use telephone_sidecar::{Exit, LogFormat, Stop, init_logging, raise_descriptor_limit};
 
 /// A relay allocates a dozen small blocks for each request and frees them soon after.
 #[global_allocator]
@@ -18,6 +18,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 const EVENTS_A_TURN: usize = 32;
 
 fn main() -> ExitCode {
+    raise_descriptor_limit();
     run().unwrap_or_else(|stop| stop.say()).into()
 }
 

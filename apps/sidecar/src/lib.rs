@@ -2,6 +2,7 @@
 //! codes, and the run itself, generic over the runtime.
 
 mod connect;
+mod descriptors;
 mod doctor;
 mod exclusive;
 mod exit;
@@ -22,6 +23,7 @@ mod usage;
 pub mod values;
 
 pub use connect::{ConnectSettings, Side};
+pub use descriptors::raise_descriptor_limit;
 pub use doctor::DoctorSettings;
 pub use exit::Exit;
 pub use health::{Answer, answer};

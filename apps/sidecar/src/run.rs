@@ -7,6 +7,7 @@ use futures_lite::{Stream, StreamExt, future};
 use telephone_driver::{Handle, Listener, Runtime, ServeError, Telephone, WhenFull};
 
 use crate::connect;
+use crate::descriptors::raise_descriptor_limit;
 use crate::doctor;
 use crate::exit::Exit;
 use crate::logging;
@@ -22,6 +23,7 @@ use crate::usage::Stop;
 /// runtime.
 pub fn main(program: &'static str, start: impl FnOnce(Command) -> Result<Exit, Stop>) -> ExitCode {
     memory::keep_freed_memory();
+    raise_descriptor_limit();
     let run = || {
         let command = options::parse(program, std::env::args_os())?;
         let (format, level) = command.log();
