@@ -1,0 +1,284 @@
+//! Which connections a full relay closes: against a model that looks at all of them each time, and the promises one by one.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use telephone_core::address::AddressBlock;
+use telephone_core::connections::Activity::{Exchange, Idle, Link, Waiting};
+use telephone_core::connections::{
+    Activity, ConnectionId, ConnectionState, ConnectionTable, EXCHANGES_RATIO, FIRST_HEAD_TIME, Shed,
+};
+use telephone_core::time::Timestamp;
+
+/// `None` is an exempt address.
+fn block(address: Option<u8>) -> Option<AddressBlock> {
+    address.map(|last| AddressBlock::of([192, 0, 2, last].into()))
+}
+
+fn state(activity: Activity, address: Option<u8>, since: Timestamp) -> ConnectionState {
+    ConnectionState { activity, since, block: block(address) }
+}
+
+/// One connection of the model.
+#[derive(Debug, Clone)]
+struct Known {
+    id: ConnectionId,
+    state: ConnectionState,
+    is_closing: bool,
+}
+
+/// The rules of the table's documentation, each by a look at all connections.
+struct Model {
+    limit: usize,
+    needs_states: bool,
+    known: Vec<Known>,
+    closed: Vec<(ConnectionId, Shed)>,
+}
+
+impl Model {
+    fn live(&self) -> impl Iterator<Item = &Known> {
+        self.known.iter().filter(|one| !one.is_closing)
+    }
+
+    fn of(&self, activity: Activity) -> impl Iterator<Item = &Known> {
+        self.live().filter(move |one| one.state.activity == activity)
+    }
+
+    fn held(&self, block: Option<AddressBlock>) -> usize {
+        let counts = |one: &&Known| one.state.activity != Link && one.state.block == block;
+        if block.is_some() { self.live().filter(counts).count() } else { 0 }
+    }
+
+    fn idle(&self, is_exempt: bool) -> Option<(ConnectionId, Shed)> {
+        let idle = self.of(Idle).filter(|one| one.state.block.is_none() == is_exempt);
+        idle.min_by_key(|one| (one.state.since, one.id)).map(|one| (one.id, Shed::Idle))
+    }
+
+    /// The oldest of the address with the most of an activity, and how many it has.
+    fn most(&self, activity: Activity) -> Option<(usize, Known)> {
+        let mut blocks = BTreeMap::<_, Vec<&Known>>::new();
+        for one in self.of(activity).filter(|one| one.state.block.is_some()) {
+            blocks.entry(one.state.block).or_default().push(one);
+        }
+        let oldest = |of: Vec<&Known>| {
+            (of.len(), of.into_iter().min_by_key(|one| (one.state.since, one.id)).unwrap().clone())
+        };
+        let ranked = blocks.into_values().map(oldest);
+        ranked.max_by_key(|(count, oldest)| (*count, Reverse((oldest.state.since, oldest.id))))
+    }
+
+    fn replaceable_by(&self, newcomer: Option<AddressBlock>) -> Option<(ConnectionId, Shed)> {
+        let own = self.held(newcomer);
+        let waiting = self
+            .most(Waiting)
+            .filter(|(_, oldest)| oldest.state.block == newcomer || self.held(oldest.state.block) > own);
+        let exempt = self.of(Waiting).filter(|one| one.state.block.is_none());
+        let exempt = exempt.min_by_key(|one| (one.state.since, one.id));
+        let exchange = self.most(Exchange).filter(|(count, _)| *count >= EXCHANGES_RATIO * (own + 1));
+        let latest = exchange.and_then(|(_, of)| {
+            let same = self.of(Exchange).filter(|one| one.state.block == of.state.block);
+            same.max_by_key(|one| (one.state.since, one.id))
+        });
+        self.idle(false)
+            .or(waiting.map(|(_, oldest)| (oldest.id, Shed::Waiting)))
+            .or(self.idle(true))
+            .or(exempt.map(|one| (one.id, Shed::Waiting)))
+            .or(latest.map(|one| (one.id, Shed::Exchange)))
+    }
+
+    fn close(&mut self, (id, why): (ConnectionId, Shed)) {
+        self.known.iter_mut().find(|one| one.id == id).unwrap().is_closing = true;
+        self.closed.push((id, why));
+    }
+
+    fn is_admitted(&mut self, newcomer: Option<AddressBlock>) -> bool {
+        if self.known.len() >= self.limit + (self.limit / 8).max(1) {
+            return false;
+        }
+        if self.live().count() < self.limit {
+            return true;
+        }
+        let victim = self.replaceable_by(newcomer);
+        victim.map(|victim| self.close(victim)).is_some()
+    }
+
+    fn settle(&mut self, now: Timestamp) {
+        let mark = self.limit - self.limit.div_ceil(5);
+        let was_needed = self.needs_states;
+        let open = self.known.len();
+        self.needs_states = open >= if was_needed { mark - mark / 8 } else { mark };
+        while was_needed && self.live().count() > mark {
+            let late = |(_, oldest): &(usize, Known)| now.since(oldest.state.since) >= FIRST_HEAD_TIME;
+            let waiting = self.most(Waiting).filter(late).map(|(_, oldest)| (oldest.id, Shed::Waiting));
+            let Some(victim) = self.idle(false).or(waiting) else { break };
+            self.close(victim);
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Open(Activity, Option<u8>),
+    Change(usize, Activity, Option<u8>),
+    Close(usize),
+    Limit(usize),
+    Pass(u64),
+}
+
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let activity = || prop_oneof![4 => Just(Waiting), 2 => Just(Idle), 4 => Just(Exchange), 1 => Just(Link)];
+    let address = || prop_oneof![1 => Just(None), 3 => Just(Some(1)), 4 => (2_u8..6).prop_map(Some)];
+    let op = prop_oneof![
+        20 => (activity(), address()).prop_map(|(activity, address)| Op::Open(activity, address)),
+        10 => (0_usize..40, activity(), address())
+            .prop_map(|(nth, activity, address)| Op::Change(nth, activity, address)),
+        8 => (0_usize..40).prop_map(Op::Close),
+        1 => (1_usize..24).prop_map(Op::Limit),
+        4 => (0_u64..1_500).prop_map(Op::Pass),
+    ];
+    prop::collection::vec(op, 1..250)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_table_decides_as_its_documentation_says(limit in 1_usize..24, ops in ops()) {
+        let mut now = Timestamp::ZERO;
+        let mut table = ConnectionTable::new(limit);
+        let needs_states = table.needs_states();
+        let mut model = Model { limit, needs_states, known: Vec::new(), closed: Vec::new() };
+        for op in ops {
+            match op {
+                Op::Open(activity, address) => {
+                    let state = state(activity, address, now);
+                    let opened = table.handle_opened(state, now);
+                    prop_assert_eq!(opened.is_some(), model.is_admitted(state.block));
+                    model.known.extend(opened.map(|id| Known { id, state, is_closing: false }));
+                    if opened.is_some() {
+                        model.settle(now);
+                    }
+                }
+                Op::Change(nth, activity, address) => {
+                    let count = model.known.len();
+                    let Some(one) = model.known.get_mut(nth % count.max(1)) else { continue };
+                    let state = state(activity, address, now);
+                    table.handle_changed(one.id, state, now);
+                    if !one.is_closing && one.state != state {
+                        one.state = state;
+                        model.settle(now);
+                    }
+                }
+                Op::Close(nth) if !model.known.is_empty() => {
+                    let one = model.known.remove(nth % model.known.len());
+                    table.handle_closed(one.id, now);
+                    model.settle(now);
+                }
+                Op::Close(_) => {}
+                Op::Limit(limit) => {
+                    table.handle_limit(limit, now);
+                    model.limit = limit;
+                    model.settle(now);
+                }
+                Op::Pass(ms) => now = now + Duration::from_millis(ms),
+            }
+            let closed: Vec<_> = std::iter::from_fn(|| table.poll_close()).collect();
+            prop_assert_eq!(&closed, &model.closed);
+            model.closed.clear();
+            prop_assert_eq!(table.open(), model.known.len());
+            prop_assert_eq!(table.needs_states(), model.needs_states);
+        }
+    }
+}
+
+/// Opens a connection, and has what it displaces close at once.
+fn open(table: &mut ConnectionTable, activity: Activity, address: Option<u8>, now: Timestamp) -> bool {
+    let opened = table.handle_opened(state(Waiting, address, now), now);
+    drain(table, now);
+    if let Some(id) = opened {
+        table.handle_changed(id, state(activity, address, now), now);
+        drain(table, now);
+    }
+    opened.is_some()
+}
+
+fn drain(table: &mut ConnectionTable, now: Timestamp) -> Vec<Shed> {
+    let mut why = Vec::new();
+    while let Some((id, shed)) = table.poll_close() {
+        table.handle_closed(id, now);
+        why.push(shed);
+    }
+    why
+}
+
+#[test]
+fn one_address_keeps_nobody_out_whatever_its_connections_do() {
+    for activity in [Waiting, Idle, Exchange] {
+        let (mut table, mut now) = (ConnectionTable::new(100), Timestamp::ZERO);
+        for _ in 0..500 {
+            now = now + Duration::from_micros(500);
+            open(&mut table, activity, Some(1), now);
+        }
+        for other in 2..10 {
+            assert!(open(&mut table, Exchange, Some(other), now), "{activity:?}");
+            // The attack goes on.
+            for _ in 0..20 {
+                now = now + Duration::from_micros(500);
+                open(&mut table, activity, Some(1), now);
+            }
+        }
+        assert!(table.open() <= 100, "{activity:?}");
+    }
+}
+
+#[test]
+fn links_and_exchanges_of_small_clients_outlive_an_attack_from_many_addresses() {
+    let (mut table, mut now) = (ConnectionTable::new(100), Timestamp::ZERO);
+    let kept: Vec<ConnectionId> = [(Link, 1), (Link, 2), (Exchange, 3), (Exchange, 4)]
+        .into_iter()
+        .map(|(activity, address)| table.handle_opened(state(activity, Some(address), now), now).unwrap())
+        .collect();
+    for round in 0..10_000_u32 {
+        now = now + Duration::from_micros(500);
+        let address = 10 + (round % 200) as u8;
+        let activity = if round % 3 == 0 { Idle } else { Waiting };
+        let _admitted = table.handle_opened(state(activity, Some(address), now), now);
+        while let Some((id, _)) = table.poll_close() {
+            assert!(!kept.contains(&id), "round {round}");
+            table.handle_closed(id, now);
+        }
+    }
+}
+
+#[test]
+fn exempt_connections_are_closed_only_for_want_of_others_and_their_exchanges_never() {
+    let (mut table, now) = (ConnectionTable::new(10), Timestamp::ZERO);
+    for activity in [Idle, Waiting, Exchange, Exchange] {
+        assert!(open(&mut table, activity, None, now));
+    }
+    for address in 1..=6 {
+        table.handle_opened(state(Waiting, Some(address), now), now).unwrap();
+    }
+    let later = now + Duration::from_millis(1);
+    let mut why = Vec::new();
+    for address in 11..=18 {
+        let opened = table.handle_opened(state(Waiting, Some(address), later), later).unwrap();
+        why.extend(drain(&mut table, later));
+        table.handle_changed(opened, state(Exchange, Some(address), later), later);
+    }
+    assert_eq!(why[..6], [Shed::Waiting; 6]);
+    assert_eq!(why[6..], [Shed::Idle, Shed::Waiting]);
+    assert_eq!(table.handle_opened(state(Waiting, Some(19), later), later), None, "all have exchanges");
+}
+
+#[test]
+fn a_closing_connection_counts_until_it_is_closed() {
+    let (mut table, now) = (ConnectionTable::new(80), Timestamp::ZERO);
+    let opened = (0..1_000).filter(|_| table.handle_opened(state(Waiting, Some(1), now), now).is_some());
+    assert_eq!(opened.count(), 80 + 80 / 8);
+    assert_eq!(table.open(), 90);
+    drain(&mut table, now);
+    assert!(table.handle_opened(state(Waiting, Some(1), now), now).is_some());
+}
