@@ -15,16 +15,21 @@ const BACKOFF: Duration = Duration::from_millis(100);
 
 /// A listener is closed when none came for so long, which is long enough for a runtime to look.
 const LAST_QUIET: Duration = Duration::from_millis(1);
-/// Connections that are taken before that, at most: as many as may wait.
-const LAST_MAX: usize = 1024;
+/// Connections that are taken at a time when none may be left waiting: as many as may wait.
+const WAITING_MAX: usize = 1024;
 
-/// What happens to a connection that came when no descriptor was left for it. The loop keeps one in
-/// reserve for this case.
+/// Descriptors that a loop keeps for [`WhenFull::Serve`]: a probe, a scrape and an order at a time, and one more.
+const SERVED_AT_ONCE: usize = 4;
+/// Connections that are shed before other tasks of the thread run.
+const SHED_AT_ONCE: usize = 32;
+
+/// What happens to a connection for which no descriptor is left. The loop keeps some in reserve for this case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenFull {
-    /// It is closed at once, so that its client knows. For ports that anyone can reach.
+    /// It is closed at once, so that its client knows, and with it all others that wait. The reserve is one descriptor. For
+    /// ports that anyone can reach.
     Shed,
-    /// It is served out of the reserve. For health and admin ports, which must answer just then.
+    /// It is served out of a reserve of four descriptors. For health and admin ports, which must answer just then.
     Serve,
 }
 
@@ -32,7 +37,7 @@ pub enum WhenFull {
 /// the listener.
 ///
 /// No error ends it. While descriptors or memory are short the loop waits 100 ms between attempts, and
-/// `when_full` decides about one connection in each. `on_socket` should spawn: while it runs nothing is
+/// `when_full` decides about all connections that wait at each. `on_socket` should spawn: while it runs nothing is
 /// accepted.
 pub async fn accept_loop<R: Runtime>(
     runtime: &R,
@@ -42,8 +47,10 @@ pub async fn accept_loop<R: Runtime>(
     stop: impl Future<Output = ()>,
 ) {
     let accepting = async {
-        let mut reserve = Reserve::default();
+        let mut reserve = Reserve::new(when_full);
         let mut is_short = false;
+        // Connections that were accepted out of the reserve since the last wait.
+        let mut turn = 0;
         loop {
             reserve.refill();
             match listener.accept().await {
@@ -58,11 +65,21 @@ pub async fn accept_loop<R: Runtime>(
                     }
                     is_short = true;
                     if is_table_full(&error)
+                        && turn < WAITING_MAX
                         && let Some((socket, peer)) = reserve.accept(&listener).await
-                        && when_full == WhenFull::Serve
                     {
-                        on_socket(socket, peer);
+                        match when_full {
+                            WhenFull::Shed => drop(socket),
+                            WhenFull::Serve => on_socket(socket, peer),
+                        }
+                        turn += 1;
+                        if turn % SHED_AT_ONCE == 0 {
+                            // Also because tokio lets no task do more at once, and then says that nothing waits.
+                            future::yield_now().await;
+                        }
+                        continue;
                     }
+                    turn = 0;
                     reserve.refill();
                     runtime.sleep_until(runtime.now() + BACKOFF).await;
                 }
@@ -70,7 +87,7 @@ pub async fn accept_loop<R: Runtime>(
         }
     };
     future::or(stop, accepting).await;
-    for _ in 0..LAST_MAX {
+    for _ in 0..WAITING_MAX {
         let quiet = async {
             runtime.sleep_until(runtime.now() + LAST_QUIET).await;
             None
@@ -83,22 +100,34 @@ pub async fn accept_loop<R: Runtime>(
     }
 }
 
-/// A descriptor that is given up for one connection when there is no other. Without it connections
-/// would wait in the kernel's queue, neither served nor refused.
-#[derive(Default)]
-struct Reserve(Option<File>);
+/// Descriptors that are given up for connections when there are no others. Without them connections would wait in the
+/// kernel's queue, neither served nor refused.
+struct Reserve {
+    size: usize,
+    files: Vec<File>,
+}
 
 impl Reserve {
-    /// Takes a descriptor if it has none and one is free.
+    fn new(when_full: WhenFull) -> Self {
+        let size = match when_full {
+            WhenFull::Shed => 1,
+            WhenFull::Serve => SERVED_AT_ONCE,
+        };
+        Self { size, files: Vec::with_capacity(size) }
+    }
+
+    /// Takes as many descriptors as it lacks and as are free.
     fn refill(&mut self) {
-        if self.0.is_none() {
-            self.0 = File::open("/dev/null").ok();
+        while self.files.len() < self.size
+            && let Ok(file) = File::open("/dev/null")
+        {
+            self.files.push(file);
         }
     }
 
-    /// Accepts with the reserved descriptor, if a connection is waiting.
+    /// Accepts with a reserved descriptor, if a connection is waiting.
     async fn accept<L: Listener>(&mut self, listener: &L) -> Option<(L::Socket, SocketAddr)> {
-        self.0.take()?;
+        self.files.pop()?;
         future::poll_once(listener.accept()).await?.ok()
     }
 }

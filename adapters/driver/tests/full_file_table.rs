@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use smol::channel;
@@ -12,6 +12,8 @@ use socket2::{Domain, Type};
 use telephone_driver::{Listener, Runtime, WhenFull, accept_loop};
 
 const DESCRIPTORS: u64 = 128;
+/// One at a time they would take four seconds.
+const CROWD_TIME: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
@@ -35,6 +37,7 @@ fn sheds_and_goes_on<R: Runtime>(runtime: &R) {
     let _served = connect(client(), address);
     let _held = accepted.recv_blocking().unwrap();
     let clients = [client(), client()];
+    let crowd: Vec<_> = (0..40).map(|_| client()).collect();
     let late = client();
     let full = fill_the_table();
     // Kept until the end, or its descriptor would serve the next.
@@ -43,8 +46,15 @@ fn sheds_and_goes_on<R: Runtime>(runtime: &R) {
         assert_eq!(client.read(&mut [0; 1]).unwrap(), 0, "neither served nor refused");
         client
     });
+    // All that wait are shed in one turn, and not one in each 100 ms.
+    let began = Instant::now();
+    let crowd: Vec<_> = crowd.into_iter().map(|client| connect(client, address)).collect();
+    for mut client in &crowd {
+        assert_eq!(client.read(&mut [0; 1]).unwrap(), 0, "neither served nor refused");
+    }
+    assert!(began.elapsed() < CROWD_TIME, "{:?}", began.elapsed());
     assert!(accepted.is_empty());
-    drop((full, shed));
+    drop((full, shed, crowd));
     let _late = connect(late, address);
     accepted.recv_blocking().unwrap();
 }
