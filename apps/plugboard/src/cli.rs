@@ -124,6 +124,11 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "CIDR", env = "PLUGBOARD_TRUST", value_delimiter = ',', value_parser = network)]
     pub(crate) trust: Vec<IpNet>,
 
+    /// The --trust peers understand interim responses (1xx) such as 103 Early Hints, so send them: nginx does not
+    /// [default: they get none but 101, and a 100 that they asked for]
+    #[arg(long, env = "PLUGBOARD_EARLY_HINTS", value_parser = BoolishValueParser::new())]
+    pub(crate) early_hints: bool,
+
     /// Where telephones reach this very relay again, if not at the URL that they dialled, such as
     /// wss://relay-1.example.com behind a balancer
     #[arg(long, value_name = "URL", env = "PLUGBOARD_PUBLIC_URL", value_parser = plugboard_url)]

@@ -36,6 +36,8 @@ pub struct ServeSettings {
     pub revocations: Option<PathBuf>,
     /// Whose `X-Forwarded-*` is believed.
     pub trust: Vec<IpNet>,
+    /// Whether those understand interim responses.
+    pub early_hints: bool,
     /// Where telephones reach this very relay again, if not at the URL that they dialled.
     pub public_url: Option<PlugboardUrl>,
     /// The ports that telephones may ask for.
@@ -98,6 +100,7 @@ impl ServeSettings {
             admin_token,
             revocations: options.revocations,
             trust: options.trust,
+            early_hints: options.early_hints,
             public_url: options.public_url,
             tcp_ports: options.tcp_ports,
             rooms,

@@ -46,7 +46,7 @@ pub use client::{Client, ClientEvent};
 pub use error::{Malformed, RequestError, ResponseError, Unsendable};
 pub use fields::{Version, end_to_end, is_trailer};
 pub use request::RequestOrigin;
-pub use server::{AbortCause, Server, ServerEvent};
+pub use server::{AbortCause, Interims, Server, ServerEvent};
 
 /// What becomes of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

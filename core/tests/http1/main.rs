@@ -3,6 +3,7 @@
 mod accepted;
 mod backend;
 mod exchange;
+mod interims;
 mod laws;
 mod refusal_framing;
 mod refusal_rows;

@@ -176,7 +176,10 @@ fn pass_on(case: &Case, fetched: &Fetched) {
             ClientEvent::Interim(head) => {
                 cross(head);
                 server.interim(head).expect("an interim head that was accepted");
-                expected.push(head);
+                // To a HEAD only a 100 would pass, and this one asks for none.
+                if !case.question.is_head {
+                    expected.push(head);
+                }
             }
             ClientEvent::Head { head, end } => {
                 cross(head);

@@ -3,8 +3,9 @@
 use std::sync::Mutex;
 use std::sync::mpsc;
 
+use telephone_tests::client::Answer;
 use telephone_tests::curl::Curl;
-use telephone_tests::line::everywhere;
+use telephone_tests::line::{Line, both_programs, everywhere};
 use telephone_tests::origin::After;
 use telephone_tests::request::Request;
 use telephone_tests::wait::PATIENCE;
@@ -100,4 +101,57 @@ fn curl_uploads_after_the_origin_asked() {
         assert_eq!(statuses, [100, 200]);
         assert!(answer.body == body);
     });
+}
+
+#[test]
+fn no_interim_answer_to_a_head_passes_but_the_100_that_it_asked_for() {
+    both_programs(|program| {
+        let line = Line::through(program);
+        line.origin.on("/m/early", |exchange| {
+            let status = exchange.head().query("status").expect("a status");
+            exchange.send(format!("HTTP/1.1 {status} Early\r\n\r\n"))?;
+            exchange.upload()?;
+            exchange.send("HTTP/1.1 204 Done\r\n\r\n")?;
+            Ok(After::KeepAlive)
+        });
+        let mut client = line.connect();
+        for status in [100, 102, 103] {
+            let answer = client.ask(&Request::new("HEAD", &format!("/m/early?status={status}")));
+            assert_eq!((answer.status(), statuses(&answer)), (204, vec![]), "{status}");
+        }
+        let asking = Request::new("HEAD", "/m/early?status=100").field("Expect", "100-continue").body("abc");
+        client.send(asking.head());
+        assert_eq!(client.head().status(), 100);
+        client.send("abc");
+        assert_eq!(client.answer("HEAD").status(), 204);
+        // Through all of that the connection is kept.
+        assert_eq!(client.ask(&Request::get("/m/echo")).status(), 200);
+    });
+}
+
+#[test]
+fn a_trusted_peer_gets_no_interim_answers_unless_it_understands_them() {
+    both_programs(|program| {
+        for (options, expected) in [
+            (&["--trust", "127.0.0.0/8"][..], &[][..]),
+            (&["--trust", "127.0.0.0/8", "--early-hints"], &[103]),
+            (&["--trust", "10.0.0.0/8"], &[103]),
+        ] {
+            let line = Line::with(program, options, &[]);
+            let raw = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+            line.origin.on_raw("/m/hints", raw, After::KeepAlive);
+            let mut client = line.connect();
+            let answer = client.ask(&Request::get("/m/hints"));
+            assert_eq!((answer.text().as_str(), statuses(&answer)), ("ok", expected.to_vec()), "{options:?}");
+            let asking = Request::post("/m/mirror", b"abc").field("Expect", "100-continue");
+            client.send(asking.head());
+            assert_eq!(client.head().status(), 100, "{options:?}");
+            client.send(b"abc");
+            assert_eq!(client.answer("POST").text(), "abc");
+        }
+    });
+}
+
+fn statuses(answer: &Answer) -> Vec<u16> {
+    answer.interim.iter().map(|head| head.status()).collect()
 }

@@ -62,6 +62,9 @@ pub struct RelayConfig {
     pub router: RouterLimits,
     /// Whose `X-Forwarded-*` are believed: nobody's by default.
     pub trust: Trust,
+    /// Whether trusted peers understand interim responses (1xx), above all 103. Off by default: they are sent none but
+    /// 101 and a 100 that they asked for.
+    pub early_hints: bool,
     /// Whether per-address limits count loopback addresses too. Off by default: behind a local front or on one machine
     /// all clients share one address.
     pub limit_loopback: bool,
@@ -83,6 +86,7 @@ impl Default for RelayConfig {
             session: SessionLimits::default(),
             router: RouterLimits::default(),
             trust: Box::new(|_| false),
+            early_hints: false,
             limit_loopback: false,
             public_url: None,
             tcp: None,

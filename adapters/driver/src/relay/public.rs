@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use telephone_core::forward::{Observed, Scheme, Stamp};
-use telephone_core::http1::{Closing, RequestOrigin, Server, ServerEvent};
+use telephone_core::http1::{Closing, Interims, RequestOrigin, Server, ServerEvent};
 use telephone_core::message::RequestHead;
 use telephone_core::time::Timestamp;
 use telephone_core::wire::Profile;
@@ -58,9 +58,10 @@ pub(super) async fn serve<R: Runtime>(
     connection: Connection<R::Socket>,
     peer: SocketAddr,
 ) -> Option<Upgraded<R>> {
-    let server = Server::new(relay.config.http.clone(), relay.runtime.now());
-    let alarm = Alarm::new(relay.runtime.clone());
     let is_trusted = (relay.config.trust)(peer.ip());
+    let interims = Interims::towards(is_trusted, relay.config.early_hints);
+    let server = Server::new(relay.config.http.clone(), relay.runtime.now()).with_interims(interims);
+    let alarm = Alarm::new(relay.runtime.clone());
     let observed = Observed { peer: peer.ip().into(), scheme: Scheme::Http, is_trusted };
     let mut client = Client {
         connection,

@@ -57,6 +57,27 @@ pub enum AbortCause {
     Body(RequestError),
 }
 
+/// Which interim responses a client is sent, besides 101. A HEAD is answered by [`Asked`](Self::Asked) ones alone,
+/// whatever is set: there are proxies that take any 1xx for the final response to HEAD, reuse the connection, and
+/// give the final response to the next request (nginx).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Interims {
+    /// All of them: clients have to understand those that they did not ask for (RFC 9110 §15.2).
+    #[default]
+    All,
+    /// Only a 100 that the request's own `Expect` asked for, before its body begins (RFC 9110 §10.1.1).
+    Asked,
+}
+
+impl Interims {
+    /// What a peer is sent: a trusted peer is a proxy that may not understand interim responses, unless the operator
+    /// says that it does.
+    #[must_use]
+    pub const fn towards(is_trusted: bool, is_understood: bool) -> Self {
+        if is_trusted && !is_understood { Self::Asked } else { Self::All }
+    }
+}
+
 /// Where the request is.
 #[derive(Debug)]
 enum Reading {
@@ -113,6 +134,7 @@ struct Exchange {
 #[derive(Debug)]
 pub struct Server {
     limits: HttpLimits,
+    passing: Interims,
     reading: Reading,
     writing: Writing,
     exchange: Exchange,
@@ -132,6 +154,7 @@ impl Server {
     #[must_use]
     pub fn new(limits: HttpLimits, now: Timestamp) -> Self {
         Self {
+            passing: Interims::All,
             reading: Reading::Head(request::scanner(&limits)),
             writing: Writing::Idle,
             exchange: Exchange::none(),
@@ -144,6 +167,13 @@ impl Server {
             output: Output::default(),
             limits,
         }
+    }
+
+    /// Sends this client no other interim responses than `passing`.
+    #[must_use]
+    pub const fn with_interims(mut self, passing: Interims) -> Self {
+        self.passing = passing;
+        self
     }
 
     /// The next event, taken from the front of `input`, or `None` until more comes.

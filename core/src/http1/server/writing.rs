@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Reading, Server, Writing};
+use super::{Interims, Reading, Server, Writing};
 use crate::http1::Closing;
 use crate::http1::answer::OwnAnswer;
 use crate::http1::encode::{self, BodyEncoder};
@@ -12,7 +12,8 @@ use crate::http1::request;
 use crate::message::{Headers, ResponseHead};
 
 impl Server {
-    /// Passes an interim response on: not to HTTP/1.0 clients, and no more than the limit. [H-20]
+    /// Passes an interim response on: not to HTTP/1.0 clients, not one that this client or a HEAD may not be sent
+    /// ([`Interims`]), and no more than the limit. What does not pass is dropped, and the exchange goes on. [H-20]
     ///
     /// # Errors
     /// [`Unsendable`] if the head would not be one interim response. Nothing is written then.
@@ -24,9 +25,11 @@ impl Server {
         if !head.is_interim() {
             return Err(Unsendable::Status);
         }
+        if !self.is_passing(head.status) {
+            return Ok(());
+        }
         self.exchange.interims = self.exchange.interims.saturating_add(1);
-        let is_passed = self.exchange.interims <= self.limits.interim_responses;
-        if self.exchange.version == Version::Http11 && is_passed {
+        if self.exchange.interims <= self.limits.interim_responses {
             if head.status == 100 {
                 self.exchange.is_expecting = false;
             }
@@ -35,6 +38,13 @@ impl Server {
             self.output.text(b"\r\n");
         }
         Ok(())
+    }
+
+    /// Whether this client may be sent such an interim response to this request.
+    const fn is_passing(&self, status: u16) -> bool {
+        let is_all = matches!(self.passing, Interims::All) && !self.exchange.is_head;
+        let is_asked = status == 100 && self.exchange.is_expecting;
+        matches!(self.exchange.version, Version::Http11) && (is_all || is_asked)
     }
 
     /// Starts the final response; `end` if nothing follows it. The framing follows from the request, the status
