@@ -2,18 +2,28 @@
 //!
 //! Without them a backend behind a tunnel sees every client as one. With them it believes what they say, so
 //! nothing of what a client wrote there itself may pass, in any spelling that a backend could take for the
-//! real one, unless the client is a proxy that the operator trusts.
+//! real one, unless the client is a proxy that the operator trusts. [`reserved`] is the list of all such names.
+
+mod client;
+mod names;
+mod trusted;
 
 use alloc::string::ToString;
+use core::fmt;
 use core::net::IpAddr;
 
 use bytes::{Bytes, BytesMut};
 
 use crate::message::Headers;
 use crate::timing;
+use names::{is_reserved, is_unambiguous};
+use trusted::BELIEVED;
+
+pub use names::reserved;
+pub use trusted::{TrustedField, TrustedFieldError};
 
 /// Room for the fields that a [`Stamp`] adds to most requests.
-pub(crate) const FORWARDING_BYTES: usize = 192;
+pub(crate) const FORWARDING_BYTES: usize = 224;
 /// Room for one element of `Forwarded`, without the host: most clients come straight to the relay.
 const ELEMENT_BYTES: usize = 64;
 
@@ -65,6 +75,51 @@ pub struct Observed {
     pub is_trusted: bool,
 }
 
+/// Whom the relay believes about clients, and what.
+#[derive(Clone, Copy)]
+pub struct Trusted<'a> {
+    /// Whether the proxy at an address is trusted.
+    pub proxies: &'a dyn Fn(IpAddr) -> bool,
+    /// Fields that pass from trusted peers alone, beside those that are always believed.
+    pub fields: &'a [TrustedField],
+}
+
+impl fmt::Debug for Trusted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trusted").field("fields", &self.fields).finish_non_exhaustive()
+    }
+}
+
+impl Trusted<'_> {
+    /// Nobody, and nothing.
+    pub const NOBODY: Self = Self { proxies: &|_| false, fields: &[] };
+
+    /// Whether a field of a request may stay.
+    fn keeps(&self, name: &[u8], is_trusted: bool) -> bool {
+        let mut is_named = self.fields.iter().map(|field| field.is(name));
+        if is_reserved(name) {
+            let is_believed = || BELIEVED.iter().any(|known| name.eq_ignore_ascii_case(known));
+            return is_trusted && is_unambiguous(name) && (is_believed() || is_named.any(|is| is));
+        }
+        !is_named.any(|is| is) || (is_trusted && is_unambiguous(name))
+    }
+
+    /// Removes what only the relay or its front may say from the trailers of a request, whoever sent it: no proxy has
+    /// anything to say there, and some backends merge trailers into the head.
+    pub fn clear_trailers(&self, trailers: &mut Headers) {
+        trailers.retain(|name, _| self.keeps(name, false));
+    }
+}
+
+/// What a request says about its client, once it is stamped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamped {
+    /// Whether it asked for [timing].
+    pub is_timed: bool,
+    /// The client's address: the peer's, or the one that a trusted peer names.
+    pub client: IpAddr,
+}
+
 /// What the requests of one connection are stamped with.
 #[derive(Debug)]
 pub struct Stamp {
@@ -80,28 +135,30 @@ impl Stamp {
         Self { observed, last: Headers::new() }
     }
 
-    /// Writes `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` (RFC 7239) into a request's fields.
+    /// Writes `X-Forwarded-For`, `-Proto`, `-Host`, `Forwarded` (RFC 7239) and `X-Real-IP` into a request's fields.
     ///
-    /// What an untrusted peer wrote there, and its `X-Real-IP`, is removed. To a trusted peer's lists the peer
-    /// itself is appended, and its `-Proto` and `-Host` are kept. Internal names (`X-Plugboard-*`) and spellings
-    /// with `_`, which CGI-like backends cannot tell apart, are removed from either. Says whether the peer asked for
-    /// [timing].
-    pub fn put(&mut self, headers: &mut Headers) -> bool {
+    /// All [reserved] names that an untrusted peer wrote are removed. To a trusted peer's lists the peer itself is
+    /// appended, its `-Proto` and `-Host` are kept, and the fields that are trusted by name; `X-Real-IP` is the client
+    /// that its lists name: the rightmost address that is not trusted. Internal names (`X-Plugboard-*`) and spellings with
+    /// other signs than `-`, which CGI-like backends cannot tell apart, are removed from either.
+    pub fn put(&mut self, headers: &mut Headers, trusted: Trusted<'_>) -> Stamped {
         let mut is_timed = false;
+        let is_trusted = self.observed.is_trusted;
         headers.retain(|name, value| {
-            let is_kept = is_believed(name, self.observed.is_trusted);
+            let is_kept = trusted.keeps(name, is_trusted);
             is_timed |= !is_kept && timing::is_ask(name, value);
             is_kept
         });
-        if self.observed.is_trusted {
-            write(headers, &self.observed);
+        let client = if is_trusted {
+            write(headers, &self.observed, trusted.proxies)
         } else {
             headers.append(self.of_host(headers.first("host").unwrap_or_default()));
             if self.last.as_wire().len() > BYTES_KEPT {
                 self.last = Headers::new();
             }
-        }
-        is_timed
+            self.observed.peer.address
+        };
+        Stamped { is_timed, client }
     }
 
     /// What is written where nothing but the host is known.
@@ -111,7 +168,7 @@ impl Stamp {
         if !is_known {
             let mut fields = Headers::with_capacity(FORWARDING_BYTES);
             fields.push("host", host);
-            write(&mut fields, &self.observed);
+            write(&mut fields, &self.observed, Trusted::NOBODY.proxies);
             fields.remove("host");
             // A copy has no room that it does not need.
             self.last = fields.clone();
@@ -120,11 +177,12 @@ impl Stamp {
     }
 }
 
-/// Adds what was observed to what a head's fields say.
-fn write(headers: &mut Headers, observed: &Observed) {
+/// Adds what was observed to what a head's fields say, and returns the client's address.
+fn write(headers: &mut Headers, observed: &Observed, is_proxy: &dyn Fn(IpAddr) -> bool) -> IpAddr {
     let peer = &observed.peer;
     let mut addresses = joined(headers, "x-forwarded-for");
     let mut forwarded = joined(headers, "forwarded");
+    let named = client::named(&addresses, &forwarded, is_proxy);
     let host = headers.first("host").unwrap_or_default();
     let has_host = !host.is_empty();
     forwarded.reserve(ELEMENT_BYTES + host.len());
@@ -146,28 +204,11 @@ fn write(headers: &mut Headers, observed: &Observed) {
         headers.push_copy("X-Forwarded-Host", "host");
     }
     headers.set("Forwarded", forwarded);
-}
-
-/// Whether a field may stay.
-fn is_believed(name: &[u8], is_trusted: bool) -> bool {
-    // Most names are told apart by their first octet.
-    if !matches!(name.first().map(plain), Some(b'x' | b'f')) {
-        return true;
+    match named.filter(|named| *named != peer.address).map(Peer::from) {
+        Some(client) => headers.push("X-Real-IP", client.text),
+        None => headers.push("X-Real-IP", &peer.text),
     }
-    let starts = |prefix: &[u8]| {
-        name.get(..prefix.len()).is_some_and(|start| start.iter().map(plain).eq(prefix.iter().copied()))
-    };
-    let is = |whole: &[u8]| name.len() == whole.len() && starts(whole);
-    if timing::is_internal(name) {
-        return false;
-    }
-    let is_forwarding = is(b"forwarded") || is(b"x-real-ip") || is(b"x-forwarded") || starts(b"x-forwarded-");
-    !is_forwarding || (is_trusted && !name.contains(&b'_'))
-}
-
-/// An octet of a name as a backend may fold it.
-const fn plain(octet: &u8) -> u8 {
-    if *octet == b'_' { b'-' } else { octet.to_ascii_lowercase() }
+    named.unwrap_or(peer.address)
 }
 
 /// All values of a list field as one.

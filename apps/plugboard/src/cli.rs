@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use clap::builder::BoolishValueParser;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use ipnet::IpNet;
+use telephone_core::forward::TrustedField;
 use telephone_core::limits::MOUNTS_MAX;
 use telephone_core::mount::{Mount, MountError};
 use telephone_driver::PlugboardUrl;
@@ -120,9 +121,16 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "FILE", env = "PLUGBOARD_REVOCATIONS")]
     pub(crate) revocations: Option<PathBuf>,
 
-    /// Believe X-Forwarded-* from here, such as 10.0.0.0/8; repeatable [default: from nobody]
+    /// Believe X-Forwarded-For, -Proto, -Host and Forwarded from proxies here, such as 10.0.0.0/8; repeatable
+    /// [default: from nobody]
     #[arg(long, value_name = "CIDR", env = "PLUGBOARD_TRUST", value_delimiter = ',', value_parser = network)]
     pub(crate) trust: Vec<IpNet>,
+
+    /// Let this field, such as X-Forwarded-User of an authenticating proxy, through from --trust peers, and from nobody
+    /// else; repeatable [default: X-Forwarded-For, -Proto, -Host and Forwarded alone]
+    #[arg(long, value_name = "NAME", env = "PLUGBOARD_TRUST_HEADER", value_delimiter = ',',
+          value_parser = str::parse::<TrustedField>)]
+    pub(crate) trust_header: Vec<TrustedField>,
 
     /// The --trust peers understand interim responses (1xx) such as 103 Early Hints, so send them: nginx does not
     /// [default: they get none but 101, and a 100 that they asked for]

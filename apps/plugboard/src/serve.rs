@@ -53,8 +53,15 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let public_url = settings.public_url.map(|url| url.to_string());
     let config = relay_config(settings.limits, settings.trust, public_url);
     let recorder = settings.recording.map(|recording| recording.open("plugboard")).transpose()?;
-    let (limit_loopback, early_hints) = (settings.limit_loopback, settings.early_hints);
-    let config = RelayConfig { tcp, rooms: settings.rooms, recorder, limit_loopback, early_hints, ..config };
+    let config = RelayConfig {
+        trusted_fields: settings.trusted_fields,
+        early_hints: settings.early_hints,
+        limit_loopback: settings.limit_loopback,
+        tcp,
+        rooms: settings.rooms,
+        recorder,
+        ..config
+    };
     let relay = Plugboard::new(runtime, config, Arc::new(authority), Arc::clone(&telemetry) as Arc<_>);
     let is_draining = Arc::new(AtomicBool::new(false));
     let routes = admin::routes(Admin {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use ipnet::IpNet;
+use telephone_core::forward::TrustedField;
 use telephone_driver::{DrainConfig, PlugboardUrl, RoomsConfig};
 use telephone_sidecar::{LogFormat, Recording, Usage};
 
@@ -36,6 +37,8 @@ pub struct ServeSettings {
     pub revocations: Option<PathBuf>,
     /// Whose `X-Forwarded-*` is believed.
     pub trust: Vec<IpNet>,
+    /// Fields that pass from those alone.
+    pub trusted_fields: Vec<TrustedField>,
     /// Whether those understand interim responses.
     pub early_hints: bool,
     /// Where telephones reach this very relay again, if not at the URL that they dialled.
@@ -70,6 +73,10 @@ impl ServeSettings {
             let why = "it is the same address as --listen; the admin port needs one of its own";
             return Err(Usage::new(&format!("--admin {}", options.admin), why));
         }
+        if options.trust.is_empty() && !options.trust_header.is_empty() {
+            let why = "it is about trusted peers, and there are none without --trust";
+            return Err(Usage::new("--trust-header (PLUGBOARD_TRUST_HEADER)", why));
+        }
         let mut keys = Vec::new();
         keys.extend(secret(options.secret_file.as_deref(), secret_variable)?.as_ref().map(Key::from_secret));
         for path in &options.public_key_file {
@@ -100,6 +107,7 @@ impl ServeSettings {
             admin_token,
             revocations: options.revocations,
             trust: options.trust,
+            trusted_fields: options.trust_header,
             early_hints: options.early_hints,
             public_url: options.public_url,
             tcp_ports: options.tcp_ports,

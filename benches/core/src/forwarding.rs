@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use telephone_core::forward::{self, Observed, Scheme};
+use telephone_core::forward::{self, Observed, Scheme, Trusted};
 use telephone_core::message::Headers;
 
 use crate::{Work, heads};
@@ -40,7 +40,7 @@ impl Work for Stamp {
     }
 
     fn run(&mut self) {
-        self.stamp.put(&mut self.headers);
+        self.stamp.put(&mut self.headers, Trusted::NOBODY);
         assert!(self.headers.has("forwarded"));
     }
 }

@@ -1,7 +1,7 @@
 //! All that the core does for one request, from the client's octets to the client's octets.
 
 use bytes::{Bytes, BytesMut};
-use telephone_core::forward::Stamp;
+use telephone_core::forward::{Stamp, Trusted};
 use telephone_core::http1::{Client, ClientEvent, Server, ServerEvent};
 use telephone_core::limits::{HttpLimits, RouterLimits, SessionLimits};
 use telephone_core::message::RequestHead;
@@ -63,7 +63,7 @@ impl WholeRequest {
         else {
             panic!("no request")
         };
-        self.stamp.put(&mut head.headers);
+        self.stamp.put(&mut head.headers, Trusted::NOBODY);
         let path = target::path(&head.target);
         let Route::To { session, mount } = self.router.route(origin.host.as_deref(), path, now) else {
             panic!("not routed")

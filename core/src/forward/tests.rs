@@ -1,3 +1,5 @@
+mod names;
+
 use super::*;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,9 +13,15 @@ fn headers(fields: &[(&'static str, &'static str)]) -> Headers {
 fn stamped(peer: &str, is_trusted: bool, fields: &[(&'static str, &'static str)]) -> Headers {
     let mut headers = headers(fields);
     let peer: IpAddr = peer.parse().expect("an address");
-    Stamp::new(Observed { peer: peer.into(), scheme: Scheme::Http, is_trusted }).put(&mut headers);
+    let stamped = Stamp::new(Observed { peer: peer.into(), scheme: Scheme::Http, is_trusted })
+        .put(&mut headers, TRUSTED);
+    assert_eq!(values(&headers, "x-real-ip"), [stamped.client.to_string()]);
     headers
 }
+
+/// Whom the relay of these tests believes.
+const TRUSTED: Trusted<'_> =
+    Trusted { proxies: &|address| matches!(address, IpAddr::V4(v4) if v4.octets()[0] == 10), fields: &[] };
 
 fn values(headers: &Headers, name: &str) -> Vec<String> {
     headers.all(name).map(|value| String::from_utf8(value.to_vec()).expect("ASCII")).collect()
@@ -26,6 +34,7 @@ fn a_backend_learns_what_the_relay_saw() {
     assert_eq!(values(&headers, "x-forwarded-proto"), ["http"]);
     assert_eq!(values(&headers, "x-forwarded-host"), ["shop.example:8080"]);
     assert_eq!(values(&headers, "forwarded"), ["for=192.0.2.7;host=\"shop.example:8080\";proto=http"]);
+    assert_eq!(values(&headers, "x-real-ip"), ["192.0.2.7"]);
     assert_eq!(values(&headers, "accept"), ["*/*"]);
 }
 
@@ -68,7 +77,7 @@ fn whoever_asks_for_timing_is_heard_and_the_question_goes_no_further() {
         let mut headers = headers(&[("Host", "a"), (name, value)]);
         let peer: IpAddr = "192.0.2.7".parse().expect("an address");
         let observed = Observed { peer: peer.into(), scheme: Scheme::Http, is_trusted: true };
-        assert_eq!(Stamp::new(observed).put(&mut headers), expected, "{name}: {value}");
+        assert_eq!(Stamp::new(observed).put(&mut headers, TRUSTED).is_timed, expected, "{name}: {value}");
         assert!(!headers.has(name), "{name}");
     }
 }
@@ -87,7 +96,7 @@ fn a_trusted_peers_lists_are_continued() {
     assert_eq!(values(&headers, "x-forwarded-for"), ["203.0.113.1, 203.0.113.2, 10.0.0.1"]);
     assert_eq!(values(&headers, "x-forwarded-proto"), ["https"]);
     assert_eq!(values(&headers, "x-forwarded-host"), ["a"]);
-    assert_eq!(values(&headers, "x-real-ip"), ["203.0.113.1"]);
+    assert_eq!(values(&headers, "x-real-ip"), ["203.0.113.2"]);
     assert_eq!(values(&headers, "forwarded"), ["for=203.0.113.1, for=10.0.0.1;host=\"a\";proto=http"]);
 }
 
@@ -130,9 +139,62 @@ fn each_request_of_a_connection_is_stamped_as_if_it_were_the_first() {
             let mut fields = headers(&[("Accept", "*/*"), ("X-Forwarded-For", "203.0.113.1")]);
             host.into_iter().for_each(|host| fields.push("Host", host));
             let mut alone = fields.clone();
-            Stamp::new(observed.clone()).put(&mut alone);
-            stamp.put(&mut fields);
+            Stamp::new(observed.clone()).put(&mut alone, TRUSTED);
+            stamp.put(&mut fields, TRUSTED);
             assert_eq!(fields, alone, "{host:?}");
         }
     }
+}
+
+/// What a trusted peer at 10.0.0.1 says in `X-Forwarded-For` and `Forwarded`, and the client that follows.
+const CLIENTS: &[(&str, &str, &str)] = &[
+    ("", "", "10.0.0.1"),
+    ("203.0.113.1", "", "203.0.113.1"),
+    // What stands left of the rightmost foreign address is the client's own word.
+    ("6.6.6.6, 203.0.113.1", "", "203.0.113.1"),
+    ("6.6.6.6, 10.9.9.9, 203.0.113.1", "", "203.0.113.1"),
+    ("6.6.6.6, 203.0.113.1, 10.0.0.2, 10.0.0.3", "", "203.0.113.1"),
+    ("10.0.0.4, 10.0.0.2", "", "10.0.0.4"),
+    ("unknown", "", "10.0.0.1"),
+    ("6.6.6.6, unknown, 10.0.0.2", "", "10.0.0.2"),
+    ("6.6.6.6, unknown", "", "10.0.0.1"),
+    ("6.6.6.6,", "", "10.0.0.1"),
+    (" 203.0.113.1:4711 ", "", "203.0.113.1"),
+    ("[2001:db8::1]:4711", "", "2001:db8::1"),
+    ("[2001:db8::1]", "", "2001:db8::1"),
+    ("2001:db8::1", "", "2001:db8::1"),
+    ("::ffff:203.0.113.1", "", "203.0.113.1"),
+    ("6.6.6.6, ::ffff:10.0.0.2", "", "6.6.6.6"),
+    // `Forwarded` counts only without the other.
+    ("203.0.113.1", "for=6.6.6.6", "203.0.113.1"),
+    ("unknown", "for=6.6.6.6", "10.0.0.1"),
+    ("", "for=203.0.113.1", "203.0.113.1"),
+    ("", "For=203.0.113.1;proto=https;by=10.0.0.2", "203.0.113.1"),
+    ("", "proto=https;for=203.0.113.1 , for=10.0.0.2", "203.0.113.1"),
+    ("", "for=6.6.6.6, for=\"[2001:db8::1]:4711\";host=\"a, b;for=c\"", "2001:db8::1"),
+    ("", "for=6.6.6.6, for=\"203.0.113.1\"", "203.0.113.1"),
+    ("", "for=6.6.6.6, for=_hidden", "10.0.0.1"),
+    ("", "for=6.6.6.6, proto=https", "10.0.0.1"),
+    // A quote that is left open, or anything else that is no list, names nobody.
+    ("", "for=6.6.6.6;x=\", for=203.0.113.1", "10.0.0.1"),
+    ("", "for=6.6.6.6;x=\", for=\"[2001:db8::1]\";proto=https", "10.0.0.1"),
+    ("", "for=6.6.6.6;x=\"\\\", for=203.0.113.1\"", "10.0.0.1"),
+    ("", "for=6.6.6.6, for=203.0.113.1;", "10.0.0.1"),
+    ("", "for=6.6.6.6, nothing", "10.0.0.1"),
+    ("", "for=\"6.6.6.6\"x", "10.0.0.1"),
+];
+
+#[test]
+fn the_client_behind_trusted_proxies_is_the_rightmost_address_that_is_none_of_theirs() {
+    for &(addresses, forwarded, client) in CLIENTS {
+        let fields = [("X-Forwarded-For", addresses), ("Forwarded", forwarded), ("X-Real-IP", "6.6.6.6")];
+        let headers = stamped("10.0.0.1", true, &fields);
+        assert_eq!(values(&headers, "x-real-ip"), [client], "{addresses:?} {forwarded:?}");
+    }
+}
+
+#[test]
+fn a_list_of_addresses_in_several_fields_is_one_list() {
+    let fields = [("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-For", "203.0.113.1, 10.0.0.2")];
+    assert_eq!(values(&stamped("10.0.0.1", true, &fields), "x-real-ip"), ["203.0.113.1"]);
 }

@@ -84,7 +84,7 @@ fn kind(name: &[u8]) -> Kind {
 }
 
 /// Whether a field belongs to one connection and is never written from a head that crossed the tunnel.
-pub(super) fn is_connection_field(name: &[u8]) -> bool {
+pub(crate) fn is_connection_field(name: &[u8]) -> bool {
     !matches!(kind(name), Kind::EndToEnd)
 }
 

@@ -1,7 +1,7 @@
 //! F7: from a client's octets to a backend's.
 
 use bytes::{Bytes, BytesMut};
-use telephone_core::forward::{Observed, Scheme, Stamp};
+use telephone_core::forward::{Observed, Scheme, Stamp, Trusted, reserved};
 use telephone_core::http1::{Client, Closing, ServerEvent};
 use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, RequestHead};
@@ -60,14 +60,25 @@ fn stamp(head: &mut RequestHead) {
     }
     let peer: std::net::IpAddr = PEER.parse().expect("an address");
     Stamp::new(Observed { peer: peer.into(), scheme: Scheme::Http, is_trusted: false })
-        .put(&mut head.headers);
+        .put(&mut head.headers, Trusted::NOBODY);
     let values = |name: &'static str| head.headers.all(name).collect::<Vec<_>>();
     assert_eq!(values("x-forwarded-for"), [PEER.as_bytes()]);
     assert_eq!(values("x-forwarded-proto"), [b"http"]);
     assert_eq!(values("x-forwarded-host"), values("host"));
     assert_eq!(values("forwarded").len(), 1);
-    let is_internal = |name: &[u8]| name.to_ascii_lowercase().starts_with(b"x-plugboard-");
-    assert!(!head.headers.iter().any(|(name, _)| is_internal(name)));
+    assert_eq!(values("x-real-ip"), [PEER.as_bytes()]);
+    let reserved: Vec<_> = head.headers.iter().filter(|(name, _)| is_reserved(name)).collect();
+    assert_eq!(reserved.len(), 4 + values("x-forwarded-host").len(), "{reserved:?}");
+}
+
+/// Whether a name stands in the list, with everything folded that any backend folds.
+fn is_reserved(name: &[u8]) -> bool {
+    let fold = |octet: &u8| if octet.is_ascii_alphanumeric() { octet.to_ascii_lowercase() } else { b'-' };
+    let name: Vec<u8> = name.iter().map(fold).collect();
+    reserved().any(|known| match known.split_once('*') {
+        Some((start, _)) => name.starts_with(start.as_bytes()),
+        None => name == known.as_bytes(),
+    })
 }
 
 /// What the relay accepts the session carries.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use telephone_core::http1::{AbortCause, Closing, Server, ServerEvent};
-use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, ResponseHead};
 use telephone_core::output::Output;
 use telephone_core::time::Timestamp;
 use telephone_core::timing::{self, Stages};
 use telephone_core::websocket::{Follower, close_frame};
 
+use super::RelayConfig;
 use crate::codec::{Codec, Part};
 use crate::flag::Flag;
 
@@ -57,7 +57,7 @@ impl Timing<'_> {
 
 pub(super) struct PublicCodec<'a> {
     server: &'a mut Server,
-    limits: &'a HttpLimits,
+    config: &'a RelayConfig,
     draining: &'a Flag,
     /// For a client that asked where the time of its request went.
     pub(super) timing: Option<Timing<'a>>,
@@ -73,10 +73,10 @@ pub(super) struct PublicCodec<'a> {
 }
 
 impl<'a> PublicCodec<'a> {
-    pub(super) const fn new(server: &'a mut Server, limits: &'a HttpLimits, draining: &'a Flag) -> Self {
+    pub(super) const fn new(server: &'a mut Server, config: &'a RelayConfig, draining: &'a Flag) -> Self {
         Self {
             server,
-            limits,
+            config,
             draining,
             timing: None,
             status: None,
@@ -99,7 +99,7 @@ impl<'a> PublicCodec<'a> {
 
     /// Whether enough of a body that nobody wants was thrown away.
     fn is_glutted(&self) -> bool {
-        self.unwanted.is_some_and(|octets| octets > self.limits.drain_bytes)
+        self.unwanted.is_some_and(|octets| octets > self.config.http.drain_bytes)
     }
 }
 
@@ -119,7 +119,10 @@ impl Codec for PublicCodec<'_> {
                 }
                 Part::Octets(octets)
             }
-            Some(ServerEvent::End(trailers)) => Part::End(trailers),
+            Some(ServerEvent::End(mut trailers)) => {
+                self.config.trusted().clear_trailers(&mut trailers);
+                Part::End(trailers)
+            }
             Some(ServerEvent::OpaqueEnd) => Part::End(Headers::new()),
             Some(ServerEvent::Aborted(cause)) => Part::Lost(ClientLoss::Aborted(cause)),
             Some(ServerEvent::Refused(error)) => Part::Lost(ClientLoss::Aborted(AbortCause::Body(error))),
@@ -212,7 +215,7 @@ impl Codec for PublicCodec<'_> {
     }
 
     fn send_timeout(&self) -> Option<Duration> {
-        Some(self.limits.send_timeout)
+        Some(self.config.http.send_timeout)
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {

@@ -85,7 +85,7 @@ pub(super) async fn serve<R: Runtime>(
 ) -> ControlFlow<()> {
     let _in_flight = relay.exchanges.count();
     let mut account = Account::new(request);
-    request.is_timed = client.stamp.put(&mut request.head.headers);
+    request.is_timed = client.stamp.put(&mut request.head.headers, relay.config.trusted()).is_timed;
     account.is_timed = request.is_timed;
     let is_visit = rooms::is_visit(relay, &request.head);
     let entered = if is_visit { rooms::enter(relay, request) } else { Ok(()) };
@@ -263,7 +263,7 @@ async fn carry<R: Runtime>(
         Ok(stream) => stream,
         Err(attempt) => return attempt,
     };
-    let mut codec = PublicCodec::new(&mut client.server, &relay.config.http, &relay.draining);
+    let mut codec = PublicCodec::new(&mut client.server, &relay.config, &relay.draining);
     let clock = || relay.runtime.now();
     codec.timing = request.is_timed.then(|| Timing {
         started: request.at,

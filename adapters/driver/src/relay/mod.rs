@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use telephone_core::address::AddressBlock;
 use telephone_core::error::LeaveCode;
+use telephone_core::forward::{Trusted, TrustedField};
 use telephone_core::limits::{HttpLimits, REDIAL_SPREAD, RouterLimits, SessionLimits};
 use telephone_core::router::RouterCounts;
 use telephone_core::wire::{Move, Stats};
@@ -68,6 +69,8 @@ pub struct RelayConfig {
     /// Whether per-address limits count loopback addresses too. Off by default: behind a local front or on one machine
     /// all clients share one address.
     pub limit_loopback: bool,
+    /// Fields that pass from trusted peers alone, beside those that are always believed.
+    pub trusted_fields: Vec<TrustedField>,
     /// Where telephones reach this very relay, if not at the URL that they dial.
     pub public_url: Option<String>,
     /// The ports that it opens for telephones: none by default.
@@ -87,12 +90,20 @@ impl Default for RelayConfig {
             router: RouterLimits::default(),
             trust: Box::new(|_| false),
             early_hints: false,
+            trusted_fields: Vec::new(),
             limit_loopback: false,
             public_url: None,
             tcp: None,
             rooms: None,
             recorder: None,
         }
+    }
+}
+
+impl RelayConfig {
+    /// Whom it believes about clients, and what.
+    fn trusted(&self) -> Trusted<'_> {
+        Trusted { proxies: &*self.trust, fields: &self.trusted_fields }
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) async fn serve<R: Runtime>(
     connection: Connection<R::Socket>,
     peer: SocketAddr,
 ) -> Option<Upgraded<R>> {
-    let is_trusted = (relay.config.trust)(peer.ip());
+    let is_trusted = (relay.config.trust)(peer.ip().to_canonical());
     let interims = Interims::towards(is_trusted, relay.config.early_hints);
     let server = Server::new(relay.config.http.clone(), relay.runtime.now()).with_interims(interims);
     let alarm = Alarm::new(relay.runtime.clone());

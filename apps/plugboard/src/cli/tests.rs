@@ -40,7 +40,7 @@ fn serve_has_the_documented_defaults() {
     assert_eq!(settings.drain, DrainConfig::default());
     assert_eq!(settings.limits, crate::limits::Limits::default());
     assert_eq!(settings.access_log, Destination::Stdout);
-    assert!(!settings.early_hints);
+    assert!(!settings.early_hints && settings.trusted_fields.is_empty());
     assert!(settings.trust.is_empty() && settings.public_url.is_none() && settings.recording.is_none());
 }
 
@@ -48,7 +48,7 @@ fn serve_has_the_documented_defaults() {
 fn every_option_of_serve_arrives() {
     let settings = served(
         "serve --listen [::]:80 --admin localhost:9 --audience relay --issuer ops --trust 10.0.0.0/8 \
-         --trust ::1 --early-hints --public-url https://example.com --drain-delay 250ms --drain-grace 1m --drain-to wss://b.example \
+         --trust ::1 --early-hints --trust-header X-Forwarded-User,remote-user --trust-header X-Staff --public-url https://example.com --drain-delay 250ms --drain-grace 1m --drain-to wss://b.example \
          --reuse-port --threads 3 --limit streams=5 \
          --limit park-time=2s --access-log off --log-format json --record /records",
     );
@@ -57,6 +57,8 @@ fn every_option_of_serve_arrives() {
     let trusted: Vec<_> = settings.trust.iter().map(ToString::to_string).collect();
     assert_eq!(trusted, ["10.0.0.0/8", "::1/128"]);
     assert!(settings.early_hints);
+    let fields = ["x-forwarded-user", "REMOTE-USER", "X-Staff"].map(|name| name.parse().unwrap());
+    assert_eq!(settings.trusted_fields, fields);
     let public = settings.public_url.unwrap().to_string();
     assert_eq!(public, "wss://example.com/.well-known/telephone");
     let to = Some("wss://b.example/.well-known/telephone".to_owned());
@@ -106,6 +108,15 @@ const BAD: &[(&str, &[&str])] = &[
     ("serve --public-key-file /nonexistent/k", &["--public-key-file /nonexistent/k", "No such file"]),
     ("serve --trust 10.0.0.0/33", &["--trust", "10.0.0.0/33", "10.0.0.0/8"]),
     ("serve --trust example.com", &["--trust", "example.com"]),
+    ("serve --trust-header X-Forwarded-User", &["--trust-header", "--trust"]),
+    ("serve --trust ::1 --trust-header X_User", &["--trust-header", "X_User", "-"]),
+    ("serve --trust ::1 --trust-header Host", &["--trust-header", "Host", "routing"]),
+    ("serve --trust ::1 --trust-header Connection", &["--trust-header", "Connection", "framing"]),
+    ("serve --trust ::1 --trust-header content-length", &["--trust-header", "content-length", "framing"]),
+    ("serve --trust ::1 --trust-header X-Staff,Transfer-Encoding", &["--trust-header", "Transfer-Encoding"]),
+    ("serve --trust ::1 --trust-header X-Real-IP", &["--trust-header", "X-Real-IP", "X-Forwarded-For"]),
+    ("serve --trust ::1 --trust-header X-User:", &["--trust-header", "X-User:", "X-Forwarded-User"]),
+    ("serve --trust ::1 --trust-header=", &["--trust-header", "X-Forwarded-User"]),
     ("serve --public-url example.com", &["--public-url", "wss://example.com"]),
     ("serve --public-url ftp://example.com", &["--public-url", "wss://example.com"]),
     ("serve --public-url https://example.com/?x", &["--public-url", "query"]),

@@ -1,0 +1,78 @@
+//! The client's address behind proxies that are trusted.
+
+use core::net::{IpAddr, SocketAddr};
+use core::str;
+
+/// The client that the trusted proxies name: the rightmost address that is not one of theirs, since each proxy adds the
+/// peer that it saw on the right, and what stands left of that is the client's own word. Where all addresses are
+/// trusted, the leftmost; what is no address (`unknown`, `_hidden`) hides all that is left of it. `None` if nothing is
+/// left.
+///
+/// `addresses` is `X-Forwarded-For`, `forwarded` is `Forwarded` (RFC 7239), which counts only without the other.
+pub(super) fn named(addresses: &[u8], forwarded: &[u8], is_proxy: &dyn Fn(IpAddr) -> bool) -> Option<IpAddr> {
+    if addresses.is_empty() {
+        return of_forwarded(forwarded, is_proxy);
+    }
+    let hops = addresses.split(|&byte| byte == b',').map(node);
+    hops.fold(None, |so_far, hop| nearer(so_far, hop, is_proxy))
+}
+
+/// The client as known with one more hop on the right.
+fn nearer(so_far: Option<IpAddr>, hop: Option<IpAddr>, is_proxy: &dyn Fn(IpAddr) -> bool) -> Option<IpAddr> {
+    let hop = hop?;
+    if is_proxy(hop) { so_far.or(Some(hop)) } else { Some(hop) }
+}
+
+/// The same from the elements of `Forwarded`. A list that breaks the grammar names nobody: within a quote that a client
+/// left open the proxy's own words would be read as the client's.
+fn of_forwarded(list: &[u8], is_proxy: &dyn Fn(IpAddr) -> bool) -> Option<IpAddr> {
+    let (mut client, mut hop) = (None, None);
+    let mut rest = list;
+    while !rest.is_empty() {
+        let (name, value, end, behind) = pair(rest)?;
+        if name.eq_ignore_ascii_case(b"for") {
+            hop = node(value);
+        }
+        if end != Some(b';') {
+            client = nearer(client, hop.take(), is_proxy);
+        }
+        if end.is_some() && behind.is_empty() {
+            return None;
+        }
+        rest = behind;
+    }
+    client
+}
+
+/// The first `name=value` of a list without the quotes of its value, the sign that ends it, and what is behind that.
+fn pair(list: &[u8]) -> Option<(&[u8], &[u8], Option<u8>, &[u8])> {
+    let equals = list.iter().position(|byte| matches!(byte, b'=' | b';' | b',' | b'"'))?;
+    let (name, value) = (list.get(..equals)?, list.get(equals..)?.strip_prefix(b"=")?);
+    let (value, behind) = match value.strip_prefix(b"\"") {
+        // No address has an escape in it.
+        Some(quoted) => {
+            let end = quoted.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+            (quoted.get(..end)?, quoted.get(end..)?.strip_prefix(b"\"")?.trim_ascii_start())
+        }
+        None => {
+            let end = value.iter().position(|byte| matches!(byte, b';' | b',' | b'"')).unwrap_or(value.len());
+            (value.get(..end)?.trim_ascii_end(), value.get(end..)?)
+        }
+    };
+    match behind.split_first() {
+        None => Some((name.trim_ascii(), value, None, behind)),
+        Some((end @ (b';' | b','), behind)) => {
+            Some((name.trim_ascii(), value, Some(*end), behind.trim_ascii_start()))
+        }
+        Some(_) => None,
+    }
+}
+
+/// An address with or without a port, an IPv6 one with or without brackets (RFC 7239 §6, and what proxies write).
+fn node(text: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(text).ok()?.trim_ascii();
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse::<IpAddr>().ok();
+    let address = address.or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
+    address.map(|address| address.to_canonical())
+}
