@@ -60,6 +60,7 @@ pub mod error;
 pub mod forward;
 pub mod handshake;
 pub mod http1;
+pub mod isolation;
 pub mod limits;
 pub mod log_limit;
 pub mod message;

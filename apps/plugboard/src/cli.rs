@@ -167,6 +167,11 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "ORIGIN", env = "PLUGBOARD_ORIGIN", value_delimiter = ',', value_parser = origin)]
     pub(crate) origin: Vec<String>,
 
+    /// Mounts without a host share one web origin: drop Service-Worker-Allowed, Clear-Site-Data,
+    /// Strict-Transport-Security, Alt-Svc and other fields that speak for all of it from their answers
+    #[arg(long, env = "PLUGBOARD_ISOLATE_PATHS", value_parser = BoolishValueParser::new())]
+    pub(crate) isolate_paths: bool,
+
     /// How long to go on accepting after SIGTERM, until balancers have noticed
     #[arg(long, value_name = "D", env = "PLUGBOARD_DRAIN_DELAY", default_value = "1s", value_parser = duration)]
     pub(crate) drain_delay: Duration,

@@ -56,6 +56,7 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let config = RelayConfig {
         trusted_fields: settings.trusted_fields,
         early_hints: settings.early_hints,
+        isolate_paths: settings.isolate_paths,
         limit_loopback: settings.limit_loopback,
         tcp,
         rooms: settings.rooms,

@@ -45,6 +45,8 @@ pub struct ServeSettings {
     pub public_url: Option<PlugboardUrl>,
     /// The ports that telephones may ask for.
     pub tcp_ports: Option<RangeInclusive<u16>>,
+    /// Whether mounts without a host may not speak for their whole web origin.
+    pub isolate_paths: bool,
     /// How rooms are served, if they are.
     pub rooms: Option<RoomsConfig>,
     /// Whether the relay that takes over may listen at the same time.
@@ -111,6 +113,7 @@ impl ServeSettings {
             early_hints: options.early_hints,
             public_url: options.public_url,
             tcp_ports: options.tcp_ports,
+            isolate_paths: options.isolate_paths,
             rooms,
             reuse_port: options.reuse_port,
             drain: DrainConfig {

@@ -19,6 +19,7 @@ mod harness;
 mod heads;
 mod identity;
 mod interim;
+mod isolation;
 mod logs;
 mod mounts;
 mod proxies;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use telephone_core::http1::{AbortCause, Closing, Server, ServerEvent};
+use telephone_core::isolation;
 use telephone_core::message::{Headers, ResponseHead};
 use telephone_core::output::Output;
 use telephone_core::time::Timestamp;
@@ -59,6 +60,8 @@ pub(super) struct PublicCodec<'a> {
     server: &'a mut Server,
     config: &'a RelayConfig,
     draining: &'a Flag,
+    /// The application shares its web origin with others, and may not speak for it.
+    pub(super) is_isolated: bool,
     /// For a client that asked where the time of its request went.
     pub(super) timing: Option<Timing<'a>>,
     /// The status of the final head, once it was written.
@@ -78,6 +81,7 @@ impl<'a> PublicCodec<'a> {
             server,
             config,
             draining,
+            is_isolated: false,
             timing: None,
             status: None,
             is_opaque: false,
@@ -151,6 +155,9 @@ impl Codec for PublicCodec<'_> {
 
     fn put_head(&mut self, mut head: ResponseHead, end: bool) -> bool {
         let told = timing::take_internal(&mut head.headers);
+        if self.is_isolated {
+            isolation::clear(&mut head.headers);
+        }
         if let Some(timing) = self.timing.as_ref().filter(|_| !head.is_interim()) {
             head.headers.push("Server-Timing", timing.stages(told).to_field());
         }
@@ -182,7 +189,12 @@ impl Codec for PublicCodec<'_> {
 
     fn put_end(&mut self, trailers: &Headers) {
         self.is_answered = true;
-        self.server.end(trailers);
+        if !self.is_isolated || trailers.is_empty() {
+            return self.server.end(trailers);
+        }
+        let mut trailers = trailers.clone();
+        isolation::clear(&mut trailers);
+        self.server.end(&trailers);
     }
 
     fn output(&mut self) -> &mut Output {

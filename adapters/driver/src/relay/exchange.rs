@@ -11,6 +11,7 @@ use bytes::Bytes;
 use telephone_core::cause::Cause;
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::http1::{AbortCause, RequestError};
+use telephone_core::isolation;
 use telephone_core::limits::{DARK_TIME, REQUEST_ATTEMPTS_MAX};
 use telephone_core::message::RequestHead;
 use telephone_core::mount::Mount;
@@ -264,6 +265,7 @@ async fn carry<R: Runtime>(
         Err(attempt) => return attempt,
     };
     let mut codec = PublicCodec::new(&mut client.server, &relay.config, &relay.draining);
+    codec.is_isolated = relay.config.isolate_paths && isolation::is_shared(&chosen.mount);
     let clock = || relay.runtime.now();
     codec.timing = request.is_timed.then(|| Timing {
         started: request.at,

@@ -71,6 +71,9 @@ pub struct RelayConfig {
     pub limit_loopback: bool,
     /// Fields that pass from trusted peers alone, beside those that are always believed.
     pub trusted_fields: Vec<TrustedField>,
+    /// Whether what an application says about its whole web origin is removed from the answers of mounts without a
+    /// host, which share theirs.
+    pub isolate_paths: bool,
     /// Where telephones reach this very relay, if not at the URL that they dial.
     pub public_url: Option<String>,
     /// The ports that it opens for telephones: none by default.
@@ -91,6 +94,7 @@ impl Default for RelayConfig {
             trust: Box::new(|_| false),
             early_hints: false,
             trusted_fields: Vec::new(),
+            isolate_paths: false,
             limit_loopback: false,
             public_url: None,
             tcp: None,

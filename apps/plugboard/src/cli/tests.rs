@@ -40,7 +40,7 @@ fn serve_has_the_documented_defaults() {
     assert_eq!(settings.drain, DrainConfig::default());
     assert_eq!(settings.limits, crate::limits::Limits::default());
     assert_eq!(settings.access_log, Destination::Stdout);
-    assert!(!settings.early_hints && settings.trusted_fields.is_empty());
+    assert!(!settings.early_hints && !settings.isolate_paths && settings.trusted_fields.is_empty());
     assert!(settings.trust.is_empty() && settings.public_url.is_none() && settings.recording.is_none());
 }
 
@@ -48,7 +48,7 @@ fn serve_has_the_documented_defaults() {
 fn every_option_of_serve_arrives() {
     let settings = served(
         "serve --listen [::]:80 --admin localhost:9 --audience relay --issuer ops --trust 10.0.0.0/8 \
-         --trust ::1 --early-hints --trust-header X-Forwarded-User,remote-user --trust-header X-Staff --public-url https://example.com --drain-delay 250ms --drain-grace 1m --drain-to wss://b.example \
+         --trust ::1 --early-hints --trust-header X-Forwarded-User,remote-user --trust-header X-Staff --isolate-paths --public-url https://example.com --drain-delay 250ms --drain-grace 1m --drain-to wss://b.example \
          --reuse-port --threads 3 --limit streams=5 \
          --limit park-time=2s --access-log off --log-format json --record /records",
     );
@@ -56,7 +56,7 @@ fn every_option_of_serve_arrives() {
     assert_eq!(settings.admin.to_string(), "127.0.0.1:9");
     let trusted: Vec<_> = settings.trust.iter().map(ToString::to_string).collect();
     assert_eq!(trusted, ["10.0.0.0/8", "::1/128"]);
-    assert!(settings.early_hints);
+    assert!(settings.early_hints && settings.isolate_paths);
     let fields = ["x-forwarded-user", "REMOTE-USER", "X-Staff"].map(|name| name.parse().unwrap());
     assert_eq!(settings.trusted_fields, fields);
     let public = settings.public_url.unwrap().to_string();
