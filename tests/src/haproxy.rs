@@ -10,7 +10,7 @@ use crate::client::try_get;
 use crate::net::{free_addr, is_listening};
 use crate::process::{Plan, Process};
 use crate::relay::Relay;
-use crate::wait;
+use crate::{bins, wait};
 
 /// A running HAProxy; it ends when it is dropped.
 #[derive(Debug)]
@@ -22,8 +22,9 @@ pub struct HaProxy {
 }
 
 impl HaProxy {
-    /// Spreads requests over these relays: over those that are ready, as it finds out ten times a second. What no relay
-    /// has answered is sent to another one if it may be repeated.
+    /// Spreads requests over these relays: over those that are ready, as it finds out five times a second. What no relay
+    /// has answered is sent to another one if it may be repeated. The configuration is the one that is shipped, with this
+    /// test's addresses.
     ///
     /// # Panics
     /// If it does not get ready.
@@ -42,29 +43,13 @@ impl HaProxy {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let config = directory.path().join("haproxy.cfg");
         let text = format!(
-            "defaults
-               mode http
-               timeout connect 5s
-               timeout client 60s
-               timeout server 60s
-               timeout tunnel 1h
-             frontend public
-               bind {addr}
-               default_backend relays
-             backend relays
-               option redispatch
-               retry-on conn-failure empty-response
-               http-request disable-l7-retry if METH_POST
-               option httpchk
-               http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host localhost
-               http-check expect status 200
-               default-server inter 100ms fall 1 rise 1
-               {servers}
+            "{}
              frontend statistics
                bind {statistics}
                stats enable
                stats uri /
-"
+",
+            with_own(&shipped(), addr, &servers)
         );
         fs::write(&config, text).expect("disk space");
         let mut process = Plan::new("haproxy").arg("-db").arg("-f").arg(&config).start();
@@ -95,4 +80,18 @@ impl HaProxy {
             page.lines().any(|line| line.starts_with(&row) && line.split(',').nth(17) == Some("UP"))
         });
     }
+}
+
+/// The file that is shipped for an HAProxy in front of relays.
+fn shipped() -> String {
+    let path = bins::workspace().join("deploy/haproxy/plugboard.cfg");
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// That configuration with another address to listen at, and other relays.
+fn with_own(shipped: &str, addr: SocketAddr, servers: &str) -> String {
+    assert_eq!(shipped.matches("bind :80\n").count(), 1, "in the shipped HAProxy file");
+    assert_eq!(shipped.matches("\n    server relay").count(), 2, "in the shipped HAProxy file");
+    let kept = shipped.lines().filter(|line| !line.starts_with("    server relay")).collect::<Vec<_>>();
+    format!("{}\n{servers}", kept.join("\n").replace("bind :80", &format!("bind {addr}")))
 }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::certs::Certs;
 use crate::net::{free_addr, is_listening};
 use crate::process::{Plan, Process};
-use crate::wait;
+use crate::{bins, wait};
 
 /// A running nginx; it ends when it is dropped.
 #[derive(Debug)]
@@ -32,32 +32,24 @@ impl Nginx {
         })
     }
 
-    /// Ends TLS with `certs` and passes everything on to `upstream`, WebSockets too: the configuration that the
-    /// README recommends.
+    /// Ends TLS with `certs` and passes everything on to `upstream`, WebSockets too: the configuration that is shipped,
+    /// with this test's addresses and files.
+    ///
+    /// # Panics
+    /// If it does not name them as it did.
     pub fn tls_before(upstream: SocketAddr, certs: &Certs) -> Self {
-        let (cert, key) = (certs.cert.display().to_string(), certs.key.display().to_string());
         Self::run(|addr, _| {
-            format!(
-                "map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
-                 server {{
-                   listen {addr} ssl;
-                   ssl_certificate {cert};
-                   ssl_certificate_key {key};
-                   location / {{
-                     proxy_pass http://{upstream};
-                     proxy_http_version 1.1;
-                     proxy_set_header Host $host;
-                     proxy_set_header Upgrade $http_upgrade;
-                     proxy_set_header Connection $connection_upgrade;
-                     proxy_set_header X-Forwarded-For $remote_addr;
-                     proxy_set_header X-Forwarded-Proto $scheme;
-                     proxy_set_header X-Forwarded-Host $host;
-                     proxy_buffering off;
-                     proxy_request_buffering off;
-                     client_max_body_size 0;
-                   }}
-                 }}"
-            )
+            let own = [
+                ("listen 443 ssl;", format!("listen {addr} ssl;")),
+                ("server 127.0.0.1:4000;", format!("server {upstream};")),
+                ("server_name plugboard.example;", "server_name localhost;".to_owned()),
+                ("/etc/nginx/tls/plugboard.crt", certs.cert.display().to_string()),
+                ("/etc/nginx/tls/plugboard.key", certs.key.display().to_string()),
+            ];
+            own.iter().fold(shipped(), |text, (shipped, own)| {
+                assert_eq!(text.matches(shipped).count(), 1, "{shipped:?} in the shipped nginx file");
+                text.replace(shipped, own)
+            })
         })
     }
 
@@ -102,6 +94,15 @@ impl Nginx {
         wait::until_true("nginx listens", wait::PATIENCE, || is_listening(addr));
         Self { addr, process, directory }
     }
+}
+
+/// The file that is shipped for an nginx in front of a relay.
+///
+/// # Panics
+/// If it is not there.
+pub fn shipped() -> String {
+    let path = bins::workspace().join("deploy/nginx/plugboard.conf");
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// One process in the foreground, which writes nowhere but below its prefix.

@@ -97,7 +97,8 @@ fn behind_an_nginx_that_ends_tls_everything_passes_over_wss() {
         assert_eq!(https("/m/echo").run().status(), 200);
         let head = origin.last_head();
         assert_eq!(head.value("x-forwarded-proto").as_deref(), Some("https"));
-        assert_eq!(head.value("x-forwarded-host").as_deref(), Some("localhost"));
+        let host = format!("localhost:{}", nginx.addr().port());
+        assert_eq!(head.value("x-forwarded-host").as_deref(), Some(&*host));
         let body = Body::new(4, 3_000_000).to_vec();
         assert!(https("/m/mirror").upload(&body).run().body == body);
         let mut socket = websocket::open(relay.addr(), "/m/websocket").expect("an upgrade");

@@ -15,6 +15,7 @@ mod doctor;
 mod embedding;
 mod failures;
 mod forwarding;
+mod fronts;
 mod harness;
 mod heads;
 mod identity;
