@@ -7,7 +7,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use crate::limits::MOUNT_BYTES_MAX;
-use crate::target::{self, TargetError};
+use crate::target::{self, Lenient, TargetError};
 
 /// Octets of the name of a room or an endpoint.
 const NAME_BYTES_MAX: usize = 64;
@@ -18,9 +18,10 @@ const HOST_BYTES_MAX: usize = 253;
 /// or `tcp:NAME:PORT` (an endpoint that only other sessions reach).
 ///
 /// Always in canonical form, so equal mounts compare equal and print equal: the host in lower case
-/// without a trailing dot, the path as [`target::canonical`] makes it without a trailing slash. A mount's
-/// path is plain: no empty segment, no encoded slash, no `;parameters`, nothing that two backends could
-/// read in two ways.
+/// without a trailing dot, the path as [`target::canonical`] makes it without a trailing slash. Normalising a text
+/// changes nothing else: a path with a dot segment or an empty segment is refused, because its canonical form covers
+/// other requests than the text says. A mount's path is plain, too: no encoded slash, no `;parameters`, nothing that two
+/// backends could read in two ways.
 ///
 /// ```
 /// use telephone_core::mount::Mount;
@@ -130,8 +131,15 @@ impl fmt::Display for Mount {
     }
 }
 
+/// A mount equals its canonical text.
+impl PartialEq<&str> for Mount {
+    fn eq(&self, text: &&str) -> bool {
+        *self.text == **text
+    }
+}
+
 /// What is wrong with a mount, and what would be right. What was written is quoted and escaped.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum MountError {
     /// Nothing at all.
     #[error("the mount is empty: write a path such as /api")]
@@ -164,12 +172,42 @@ pub enum MountError {
         /// What is wrong with its path.
         error: TargetError,
     },
+    /// A path with a dot segment, bare or percent-encoded: its canonical form covers other requests than its text.
+    #[error(
+        "the mount {mount:?} has a dot segment: write the path without one, its canonical form is {canonical:?}"
+    )]
+    DotSegment {
+        /// What was written.
+        mount: String,
+        /// The mount that it would be with its dot segments resolved.
+        canonical: String,
+    },
+    /// A path with a dot segment for readers that decode slashes, decode twice or cut parameters off.
+    #[error(
+        "the mount {mount:?} hides a dot segment: write the path without one, a lenient reader takes it for {canonical:?}"
+    )]
+    HiddenDotSegment {
+        /// What was written.
+        mount: String,
+        /// The mount that such a reader would take it for.
+        canonical: String,
+    },
+    /// A path with two slashes in a row: readers that merge slashes find another path.
+    #[error(
+        "the mount {mount:?} has an empty segment: write single slashes, its canonical form is {canonical:?}"
+    )]
+    EmptySegment {
+        /// What was written.
+        mount: String,
+        /// The mount that it would be without empty segments.
+        canonical: String,
+    },
     /// A path that backends read in more than one way.
-    #[error("the mount {0:?} can be read in two ways: leave out ';', \"//\", \"%2F\", \"%5C\" and \"%3B\"")]
+    #[error("the mount {0:?} can be read in two ways: leave out ';', \"%2F\", \"%5C\" and \"%3B\"")]
     NotPlain(String),
     /// Not the name of a room.
     #[error(
-        "the mount {0:?} names no room: write room: and 1 to {NAME_BYTES_MAX} of a-z A-Z 0-9 '-' '_' '.'"
+        "the mount {0:?} names no room: write room: and 1 to {NAME_BYTES_MAX} of a-z A-Z 0-9 '-' '_' '.', not \".\" or \"..\""
     )]
     Room(String),
     /// Not the number of a port.
@@ -198,7 +236,8 @@ impl FromStr for Mount {
         }
         let slash = text.find('/').ok_or_else(|| MountError::NoSlash(text.to_owned()))?;
         let (host, path) = text.split_at(slash);
-        let (host, path) = (parse_host(host, text)?, parse_path(path, text)?);
+        let host = parse_host(host, text)?;
+        let path = parse_path(&host, path, text)?;
         let kind = Kind::Path { host: host.len() };
         Ok(Self { text: [host, path].concat().into(), kind })
     }
@@ -208,10 +247,10 @@ fn room(name: &str) -> Option<Mount> {
     is_name(name).then(|| Mount { text: [ROOM, name].concat().into(), kind: Kind::Room })
 }
 
-/// Whether a room or an endpoint may be called that.
+/// Whether a room or an endpoint may be called that. A dot segment is no name, since names end in paths and URLs.
 fn is_name(name: &str) -> bool {
     let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
-    (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain)
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain) && !matches!(name, "." | "..")
 }
 
 /// A port, or a name and a port. Digits only and no leading zero, so that one port has one name.
@@ -251,18 +290,50 @@ pub(crate) fn is_host_name(name: &str) -> bool {
     is_in_label
 }
 
-fn parse_path(path: &str, mount: &str) -> Result<String, MountError> {
+/// The canonical path behind `host` in `mount`, unless it is another one than its text says.
+fn parse_path(host: &str, path: &str, mount: &str) -> Result<String, MountError> {
     if path.contains('?') {
         return Err(MountError::Query(mount.to_owned()));
     }
-    let invalid = |error| MountError::Path { mount: mount.to_owned(), error };
-    let canonical = target::canonical(path.as_bytes()).map_err(invalid)?;
-    if !target::is_plain(&canonical) {
-        return Err(MountError::NotPlain(mount.to_owned()));
-    }
+    let written = || mount.to_owned();
     // What is canonical is ASCII, so no octet is replaced.
-    let path = String::from_utf8_lossy(&canonical);
-    Ok(path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(&path).into())
+    let named = |path: &[u8]| [host, without_last_slash(&String::from_utf8_lossy(path))].concat();
+    let hidden = |lenient: Lenient| {
+        let canonical = named(&lenient.path);
+        MountError::HiddenDotSegment { mount: written(), canonical }
+    };
+    let lenient = || target::lenient(path.as_bytes());
+    let empty = || MountError::EmptySegment { mount: written(), canonical: named(&lenient().path) };
+    let canonical = target::canonical(path.as_bytes()).map_err(|error| match error {
+        TargetError::HiddenDotSegment => hidden(lenient()),
+        TargetError::NamesAHost => empty(),
+        TargetError::NotAPath
+        | TargetError::Octet(_)
+        | TargetError::BrokenEscape
+        | TargetError::Nul
+        | TargetError::Overlong => MountError::Path { mount: written(), error },
+    })?;
+    if !target::is_resolved(path.as_bytes()) {
+        return Err(MountError::DotSegment { mount: written(), canonical: named(&canonical) });
+    }
+    if canonical.windows(2).any(|pair| pair == b"//") {
+        return Err(empty());
+    }
+    if !target::is_plain(&canonical) {
+        return Err(MountError::NotPlain(written()));
+    }
+    if canonical.contains(&b'%') {
+        let lenient = target::lenient(&canonical);
+        if lenient.has_dot_segment {
+            return Err(hidden(lenient));
+        }
+    }
+    Ok(without_last_slash(&String::from_utf8_lossy(&canonical)).into())
+}
+
+/// A path without a trailing slash, but for the root.
+fn without_last_slash(path: &str) -> &str {
+    path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path)
 }
 
 /// The name in a `Host` field or an authority as mounts hold it: without port and trailing dots, in lower

@@ -37,7 +37,7 @@ const OVERLONG: [&[u8]; 15] = [
 ];
 
 /// Why a request target is refused; always the client's fault (400).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TargetError {
     /// It does not begin with a slash (RFC 9112 §3.2.1).
     #[error("the target does not begin with a slash")]
@@ -232,6 +232,79 @@ fn reading(path: &[u8], bare: &[&[u8]], encoded: &[&[u8]]) -> Vec<u8> {
     for name in cut_all.flat_map(|piece| pieces(piece, &HIDDEN_SLASHES)).filter(|name| !name.is_empty()) {
         out.push(b'/');
         out.extend_from_slice(name);
+    }
+    out
+}
+
+/// Whether a path that [`canonical`] accepts has no dot segment, so that its canonical form is its text.
+pub(crate) fn is_resolved(path: &[u8]) -> bool {
+    let is_dots = |segment: &[u8]| {
+        let mut written = Vec::with_capacity(segment.len());
+        append_segment(segment, &mut written).is_ok() && is_dot_segment(&written)
+    };
+    is_simple(path) || !path.split(|&octet| octet == b'/').any(is_dots)
+}
+
+/// A path as the most lenient reader takes it, to be shown beside what was written.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Lenient {
+    /// Without dot segments, parameters and empty segments.
+    pub(crate) path: Vec<u8>,
+    /// Whether there was a dot segment for such a reader.
+    pub(crate) has_dot_segment: bool,
+}
+
+/// Reads `path` with dots, slashes, backslashes and semicolons decoded, however often they were encoded.
+pub(crate) fn lenient(path: &[u8]) -> Lenient {
+    let decoded = decode_marks(path);
+    let (mut kept, mut has_dot_segment) = (Vec::new(), false);
+    let names = decoded.split(|octet| matches!(octet, b'/' | b'\\')).map(|piece| cut(piece, &[b";"]).0);
+    for name in names.filter(|name| !name.is_empty()) {
+        has_dot_segment |= is_dot_segment(name);
+        match name {
+            b"." => {}
+            b".." => _ = kept.pop(),
+            name => kept.push(name),
+        }
+    }
+    let mut out = Vec::with_capacity(decoded.len());
+    for name in kept {
+        out.push(b'/');
+        // What is no segment stays as it was written: it is only shown.
+        let start = out.len();
+        if append_segment(name, &mut out).is_err() {
+            out.truncate(start);
+            out.extend_from_slice(name);
+        }
+    }
+    if out.is_empty() {
+        out.push(b'/');
+    }
+    Lenient { path: out, has_dot_segment }
+}
+
+/// Decodes the escapes of `.`, `/`, `\` and `;`, also where the percent sign is encoded itself, and again.
+fn decode_marks(path: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((&first, tail)) = rest.split_first() {
+        let mut escape = tail;
+        while let Some(inner) = escape.strip_prefix(b"25") {
+            escape = inner;
+        }
+        let mark = match escape {
+            [b'2', b'e' | b'E', ..] => Some(b'.'),
+            [b'2', b'f' | b'F', ..] => Some(b'/'),
+            [b'5', b'c' | b'C', ..] => Some(b'\\'),
+            [b'3', b'b' | b'B', ..] => Some(b';'),
+            _ => None,
+        };
+        let (octet, behind) = match mark.filter(|_| first == b'%') {
+            Some(mark) => (mark, escape.get(2..).unwrap_or_default()),
+            None => (first, tail),
+        };
+        out.push(octet);
+        rest = behind;
     }
     out
 }

@@ -16,8 +16,6 @@ fn a_mount_is_printed_in_its_canonical_form() {
         ("/a%70i", "/api"),
         ("/%7eann", "/~ann"),
         ("/caf%c3%a9", "/caf%C3%A9"),
-        ("/api/../admin", "/admin"),
-        ("/api/%2e%2e/", "/"),
         ("example.com/", "example.com/"),
         ("Example.COM/Api/", "example.com/Api"),
         ("example.com./x", "example.com/x"),
@@ -59,10 +57,19 @@ fn what_is_no_mount_is_refused_for_the_reason_that_it_has() {
     for text in ["/api?x=1", "h/?"] {
         assert!(matches!(kind(text), MountError::Query(_)), "{text:?}");
     }
-    for text in ["//api", "/a b", "/caf\u{e9}", "/a\\b", "/a#b", "/%", "/%0", "/%00", "/..;/x", "/a/..%2fb"] {
+    for text in ["/a b", "/caf\u{e9}", "/a\\b", "/a#b", "/%", "/%0", "/%00"] {
         assert!(matches!(kind(text), MountError::Path { .. }), "{text:?}");
     }
-    for text in ["/api%2fx", "/api%5Cx", "/api;v=1", "/api%3Bx", "/a//b", "/api//", "h/a//b"] {
+    for text in ["/api/../admin", "/api/%2e%2e/", "h/.", "/./a"] {
+        assert!(matches!(kind(text), MountError::DotSegment { .. }), "{text:?}");
+    }
+    for text in ["/..;/x", "/a/..%2fb", "/a/%252e%252e"] {
+        assert!(matches!(kind(text), MountError::HiddenDotSegment { .. }), "{text:?}");
+    }
+    for text in ["//api", "/a//b", "/api//", "h/a//b"] {
+        assert!(matches!(kind(text), MountError::EmptySegment { .. }), "{text:?}");
+    }
+    for text in ["/api%2fx", "/api%5Cx", "/api;v=1", "/api%3Bx"] {
         assert!(matches!(kind(text), MountError::NotPlain(_)), "{text:?}");
     }
     for text in ["room:", "room:a b", "room:a/b", "room:\u{e9}", &["room:", &"x".repeat(65)].concat()] {
@@ -133,8 +140,6 @@ fn a_claim_covers_itself_and_what_lies_below_it_and_nothing_else() {
         ("/api", "/ap%C4%B1", false),
         ("/api", "/%C3%A0pi", false),
         ("/api", "/x/api", false),
-        ("/api", "/api/../admin", false),
-        ("/api", "/api/%2e%2e/admin", false),
         ("/", "/", true),
         ("/", "/anything", true),
         ("/", "example.com/", false),
