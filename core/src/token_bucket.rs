@@ -40,10 +40,15 @@ impl TokenBucket {
     /// Takes one token. False if there is none.
     #[must_use]
     pub fn take(&mut self, now: Timestamp) -> bool {
+        self.take_up_to(1, now) == 1
+    }
+
+    /// Takes so many tokens, or all that there are. Returns how many it took.
+    pub fn take_up_to(&mut self, tokens: u64, now: Timestamp) -> u64 {
         self.fill(now);
-        let rest = self.level.checked_sub(TOKEN);
-        self.level = rest.unwrap_or(self.level);
-        rest.is_some()
+        let taken = tokens.min(self.level / TOKEN);
+        self.level = self.level.saturating_sub(taken.saturating_mul(TOKEN));
+        taken
     }
 
     /// Returns one token, as if it had not been taken.

@@ -34,8 +34,8 @@ const SEGMENTS_MAX: usize = 8;
 /// A session that cannot be written, or that has no room because all files are being written, is recorded no further, with
 /// a warning; what is recorded goes on, and so do all other recordings.
 ///
-/// Bodies are recorded as lengths. Tokens, queries, fragments, and the values of fields that may hold secrets are replaced by
-/// as many letters. Paths, addresses and all other fields stay.
+/// Bodies are recorded as lengths. Tokens, queries, fragments, path parameters, and values that are secret by their name or
+/// look like it are replaced by as many letters. Paths, addresses and all other values stay.
 #[derive(Debug, Clone)]
 pub struct Recorder {
     shared: Arc<Shared>,

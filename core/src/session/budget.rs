@@ -30,10 +30,13 @@ impl Budget {
     /// Takes one token. False if there is none.
     #[must_use]
     pub(super) fn charge(&mut self, now: Timestamp) -> bool {
-        if self.bucket.take(now) {
-            return true;
-        }
-        let rest = self.earned.checked_sub(1);
+        self.take(1, now)
+    }
+
+    /// Takes so many tokens, or all that there are. False if there were not so many.
+    fn take(&mut self, tokens: u64, now: Timestamp) -> bool {
+        let of_time = self.bucket.take_up_to(tokens, now);
+        let rest = self.earned.checked_sub(tokens.saturating_sub(of_time));
         self.earned = rest.unwrap_or(0);
         rest.is_some()
     }
@@ -56,6 +59,6 @@ impl Budget {
     #[must_use]
     pub(super) fn settle(&mut self, now: Timestamp) -> bool {
         let owed = core::mem::take(&mut self.owed);
-        (0..owed).all(|_| self.charge(now))
+        self.take(owed, now)
     }
 }

@@ -16,7 +16,7 @@ use telephone_tests::sidecar::Program;
 use telephone_tests::wait::{self, PATIENCE};
 
 /// What a terminal would obey, and what would begin a line of its own.
-const HOSTILE: &str = "tcp:\u{1b}[2J\n\u{202e}forged";
+const HOSTILE: &str = "tcp:\u{1b}[2J\n\u{9b}forged";
 
 fn access_lines(relay: &Relay) -> Vec<Value> {
     relay.process().stdout().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
@@ -111,7 +111,7 @@ fn queries_are_in_the_access_log_only_if_that_is_asked_for() {
         [(&[][..], "/nobody"), (&["--log-queries"], "/nobody;jsessionid=hunter2?token=hunter2")]
     {
         let relay = Relay::with(&[NO_GRACE, options].concat());
-        assert_eq!(get(relay.addr(), "/nobody;jsessionid=hunter2?token=hunter2").status(), 404);
+        assert_eq!(get(relay.addr(), "/nobody;jsessionid=hunter2?token=hunter2").status(), 503);
         wait::until_true("the request is logged", PATIENCE, || {
             access_lines(&relay).iter().any(|line| line["target"] == target)
         });
