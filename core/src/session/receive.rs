@@ -301,7 +301,8 @@ impl Session {
         let number = id.number();
         let is_own = number % 2 == self.next_id % 2;
         let was_there = if is_own { number < self.next_id } else { number <= self.peer_highest };
-        if !was_there {
+        // Neither end opens stream zero.
+        if number == 0 || !was_there {
             return Err(Misbehaviour::StreamUnknown);
         }
         // Whatever a peer said on a stream before it heard that we left is not its fault.
@@ -360,11 +361,12 @@ impl Session {
             return Err(Misbehaviour::StreamState);
         }
         let count = octets.len() as u64;
+        let received = stream.recv.grant.received().saturating_add(count);
+        if stream.recv.grant.declared().is_some_and(|length| received > length) {
+            return Err(Misbehaviour::BodyLength);
+        }
         if !stream.recv.grant.receive(count) {
             return Err(Misbehaviour::CreditExceeded);
-        }
-        if stream.recv.grant.declared().is_some_and(|length| stream.recv.grant.received() > length) {
-            return Err(Misbehaviour::BodyLength);
         }
         if stream.recv.stopped.is_some() {
             // Legal up to its grant, and its credit returns to the session at once.

@@ -3,6 +3,7 @@
 mod credit;
 mod exchange;
 mod hostile;
+mod hostile_peer;
 mod laws;
 mod leaving;
 mod liveness;

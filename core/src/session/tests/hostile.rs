@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 use crate::wire::{Frame, varint};
 
 /// Small limits, so that they are met.
-fn limits() -> SessionLimits {
+pub(super) fn limits() -> SessionLimits {
     SessionLimits {
         stream_floor: 100,
         stream_window: 1000,

@@ -361,7 +361,7 @@ impl World {
 }
 
 /// The laws of one end.
-fn check_session(session: &Session, limits: &SessionLimits) {
+pub(super) fn check_session(session: &Session, limits: &SessionLimits) {
     let reserved: u64 = session.streams.values().map(|stream| stream.recv.grant.reserved()).sum();
     let (window, told) = session.window();
     assert_eq!(reserved, told); // I12

@@ -21,36 +21,36 @@ fn one(frames: &[Frame]) -> Vec<Bytes> {
     vec![message(frames)]
 }
 
-fn open(id: u64) -> Frame {
+pub(super) fn open(id: u64) -> Frame {
     Frame::Open { id: StreamId::new(id), grant: 0, end: false, opening: http(request("POST")) }
 }
 
-fn sized(id: u64, length: u64) -> Frame {
+pub(super) fn sized(id: u64, length: u64) -> Frame {
     let mut head = request("POST");
     head.length = Some(length);
     Frame::Open { id: StreamId::new(id), grant: 0, end: false, opening: http(head) }
 }
 
-fn data(id: u64, count: usize) -> Frame {
+pub(super) fn data(id: u64, count: usize) -> Frame {
     Frame::Data { id: StreamId::new(id), octets: Bytes::from(vec![0; count]) }
 }
 
-fn end(id: u64) -> Frame {
+pub(super) fn end(id: u64) -> Frame {
     Frame::End { id: StreamId::new(id), trailers: Headers::new() }
 }
 
-fn head(id: u64, status: u16, end: bool) -> Frame {
+pub(super) fn head(id: u64, status: u16, end: bool) -> Frame {
     Frame::Head { id: StreamId::new(id), end, head: response(status) }
 }
 
-fn reset(id: u64) -> Frame {
+pub(super) fn reset(id: u64) -> Frame {
     Frame::Reset {
         id: StreamId::new(id),
         reset: Reset { code: ResetCode::Cancelled, touched: Touched::Unknown },
     }
 }
 
-fn hello() -> Frame {
+pub(super) fn hello() -> Frame {
     Frame::Hello(Hello {
         token: "t".into(),
         mounts: Vec::new(),

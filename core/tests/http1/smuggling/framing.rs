@@ -189,6 +189,10 @@ fn versions() -> Vec<Row> {
         })
         .serves(sized("hello"))
         .closes(),
+        row("HTTP/1.0: chunks on a connection that is kept", {
+            old("Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n", &then("0\r\n\r\n", SMUGGLED))
+        })
+        .refused(M::CodingInHttp10),
         row("HTTP/1.0: two lengths", old("Content-Length: 5\r\nContent-Length: 5\r\n", b"hello"))
             .refused(M::LengthRepeated),
         row("HTTP/1.0: a body that is too short", old("Content-Length: 50\r\n", b"hello"))
