@@ -29,42 +29,52 @@ fn of_forwarded(list: &[u8], is_proxy: &dyn Fn(IpAddr) -> bool) -> Option<IpAddr
     let (mut client, mut hop) = (None, None);
     let mut rest = list;
     while !rest.is_empty() {
-        let (name, value, end, behind) = pair(rest)?;
-        if name.eq_ignore_ascii_case(b"for") {
-            hop = node(value);
+        let pair = Pair::first(rest)?;
+        if pair.name.eq_ignore_ascii_case(b"for") {
+            hop = node(pair.value);
         }
-        if end != Some(b';') {
+        if pair.end != Some(b';') {
             client = nearer(client, hop.take(), is_proxy);
         }
-        if end.is_some() && behind.is_empty() {
+        if pair.end.is_some() && pair.behind.is_empty() {
             return None;
         }
-        rest = behind;
+        rest = pair.behind;
     }
     client
 }
 
-/// The first `name=value` of a list without the quotes of its value, the sign that ends it, and what is behind that.
-fn pair(list: &[u8]) -> Option<(&[u8], &[u8], Option<u8>, &[u8])> {
-    let equals = list.iter().position(|byte| matches!(byte, b'=' | b';' | b',' | b'"'))?;
-    let (name, value) = (list.get(..equals)?, list.get(equals..)?.strip_prefix(b"=")?);
-    let (value, behind) = match value.strip_prefix(b"\"") {
-        // No address has an escape in it.
-        Some(quoted) => {
+/// One `name=value` of `Forwarded`.
+struct Pair<'a> {
+    name: &'a [u8],
+    /// Without quotes.
+    value: &'a [u8],
+    /// What ends it: `;` within an element, `,` between two, nothing at the end of the list.
+    end: Option<u8>,
+    /// The rest of the list.
+    behind: &'a [u8],
+}
+
+impl<'a> Pair<'a> {
+    /// The first of a list; `None` if there is none by the grammar.
+    fn first(list: &'a [u8]) -> Option<Self> {
+        let equals = list.iter().position(|byte| matches!(byte, b'=' | b';' | b',' | b'"'))?;
+        let (name, value) = (list.get(..equals)?.trim_ascii(), list.get(equals..)?.strip_prefix(b"=")?);
+        let (value, behind) = if let Some(quoted) = value.strip_prefix(b"\"") {
+            // No address has an escape in it.
             let end = quoted.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
             (quoted.get(..end)?, quoted.get(end..)?.strip_prefix(b"\"")?.trim_ascii_start())
-        }
-        None => {
+        } else {
             let end = value.iter().position(|byte| matches!(byte, b';' | b',' | b'"')).unwrap_or(value.len());
             (value.get(..end)?.trim_ascii_end(), value.get(end..)?)
+        };
+        match behind.split_first() {
+            None => Some(Self { name, value, end: None, behind }),
+            Some((&end @ (b';' | b','), behind)) => {
+                Some(Self { name, value, end: Some(end), behind: behind.trim_ascii_start() })
+            }
+            Some(_) => None,
         }
-    };
-    match behind.split_first() {
-        None => Some((name.trim_ascii(), value, None, behind)),
-        Some((end @ (b';' | b','), behind)) => {
-            Some((name.trim_ascii(), value, Some(*end), behind.trim_ascii_start()))
-        }
-        Some(_) => None,
     }
 }
 

@@ -62,7 +62,8 @@ impl Tenants {
         let target = format!("/a/{status}");
         let (told, answered) = mpsc::channel();
         thread::scope(|scope| {
-            let curl = self.curl(&target);
+            // What nginx takes for the final answer is an interim one for curl, which waits on.
+            let curl = self.curl(&target).args(["--max-time", "5"]);
             let curl = if method == "HEAD" { curl.arg("-I") } else { curl };
             let attacker = scope.spawn(move || {
                 let answer = curl.run();

@@ -61,6 +61,7 @@ const OF_THE_HOP: &[&str] = &[
     "x-forwarded-for",
     "x-forwarded-proto",
     "x-forwarded-host",
+    "x-real-ip",
     "via",
 ];
 

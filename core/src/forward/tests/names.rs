@@ -63,7 +63,7 @@ fn spellings(name: &str) -> Vec<String> {
         .collect();
     let title = title.join("-");
     let folded = ["_", ".", "~"].map(|sign| title.replace('-', sign));
-    [vec![title.clone(), name.into(), name.to_ascii_uppercase()], folded.into()].concat()
+    [vec![title, name.into(), name.to_ascii_uppercase()], folded.into()].concat()
 }
 
 /// Whether a field of that name, as a peer sends it, reaches the backend.
