@@ -77,9 +77,8 @@ impl<S: Socket> Connection<S> {
 
     /// Lets what was read and not taken keep no more room than it needs.
     pub(crate) fn shrink(&mut self) {
-        if self.input.capacity() > self.input.len() {
-            self.input = BytesMut::from(&self.input[..]);
-        }
+        // Its capacity says nothing of the room: that of what was taken from the front is not counted.
+        self.input = BytesMut::from(&self.input[..]);
     }
 
     /// Writes all of `output`, and remembers since when the socket takes nothing.
