@@ -64,6 +64,8 @@ causes! {
     RoomNotNamed = "room_not_named", Some("http_request_error");
     /// A room's client without a good token for it.
     ClientTokenRefused = "http_request_denied", Some("http_request_denied");
+    /// A room's client whose address showed too many bad tokens: this one was not looked at.
+    TooManyBadTokens = "too_many_bad_tokens", Some("http_request_denied");
     /// A web page whose origin may not come into rooms.
     OriginRefused = "origin_refused", Some("http_request_denied");
 

@@ -9,7 +9,9 @@ use telephone_core::mount::Mount;
 /// after its `exp` (faults A-06).
 pub const LEEWAY: Duration = Duration::from_secs(60);
 
-/// Judges tokens. Asked at each registration, each resume and each renewal; it never blocks.
+/// Judges tokens. Asked at each registration, each resume, each renewal, and for clients of rooms, on threads that run no
+/// tasks ([`Runtime::spawn_blocking`](crate::Runtime::spawn_blocking)), as many at once as there are processors: it may
+/// take milliseconds of one.
 pub trait Authority: Send + Sync + 'static {
     /// What `token` allows at this moment.
     ///

@@ -70,6 +70,13 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// Runs `task` until it ends; a panic in it ends that task alone.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
 
+    /// Runs `job`, which may take a processor for milliseconds, on a thread that runs no tasks, and gives what it came to.
+    /// Dropping the future stops no job that has begun; one that has not may be dropped with it.
+    fn spawn_blocking<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = T> + Send;
+
     /// The addresses of `host` (IPv6 without brackets), in the system's order of preference. Nothing
     /// is kept from one call to the next.
     ///

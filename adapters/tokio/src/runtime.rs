@@ -58,6 +58,17 @@ impl Runtime for TokioRuntime {
         drop(tokio::spawn(task));
     }
 
+    async fn spawn_blocking<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+        match tokio::task::spawn_blocking(job).await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime shuts down, and the task that waits with it.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         Ok(tokio::net::lookup_host((host, port)).await?.collect())
     }

@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use telephone_core::limits::{
-    DATA_BYTES_MAX, HttpLimits, INTERIM_RESPONSES_MAX, MESSAGE_BYTES_MAX, RouterLimits, SessionLimits,
+    DATA_BYTES_MAX, HelloLimits, HttpLimits, INTERIM_RESPONSES_MAX, MESSAGE_BYTES_MAX, RouterLimits,
+    SessionLimits,
 };
 
 /// The limits of one relay.
@@ -16,6 +17,8 @@ pub struct Limits {
     pub session: SessionLimits,
     /// Of the routing.
     pub router: RouterLimits,
+    /// Of what an address may try in vain.
+    pub hellos: HelloLimits,
 }
 
 /// One limit: where it is kept, and what it may be.
@@ -78,6 +81,8 @@ const ROWS: &[Row] = &[
     row("unaccepted", |l| Slot::Size(&mut l.session.unaccepted), 1, 65536),
     row("free-frames-burst", |l| Slot::Count(&mut l.session.free_frames_burst), 1, MILLION),
     row("free-frames-per-second", |l| Slot::Count(&mut l.session.free_frames_per_second), 1, MILLION),
+    row("hellos-per-address", |l| Slot::Count(&mut l.hellos.per_address), 1, MILLION),
+    row("hellos-per-address-burst", |l| Slot::Count(&mut l.hellos.per_address_burst), 1, MILLION),
     row("ping-interval", |l| Slot::Time(&mut l.session.ping_interval), 10, DAY),
     row("idle-timeout", |l| Slot::Time(&mut l.session.idle_timeout), 10, DAY),
     row("ping-timeout", |l| Slot::Time(&mut l.session.ping_timeout), 10, DAY),

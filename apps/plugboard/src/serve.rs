@@ -94,9 +94,9 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
 
 /// How a relay with these limits is set up.
 pub(crate) fn relay_config(limits: Limits, trust: Vec<IpNet>, public_url: Option<String>) -> RelayConfig {
-    let Limits { http, session, router } = limits;
+    let Limits { http, session, router, hellos } = limits;
     let trust = Box::new(move |address| trust.iter().any(|network| network.contains(&address)));
-    RelayConfig { http, session, router, trust, public_url, ..RelayConfig::default() }
+    RelayConfig { http, session, router, hellos, trust, public_url, ..RelayConfig::default() }
 }
 
 /// Opens the public port.

@@ -198,3 +198,27 @@ fn a_list_of_addresses_in_several_fields_is_one_list() {
     let fields = [("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-For", "203.0.113.1, 10.0.0.2")];
     assert_eq!(values(&stamped("10.0.0.1", true, &fields), "x-real-ip"), ["203.0.113.1"]);
 }
+
+#[test]
+fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
+    let rows: [(&str, &[&str], &str); 12] = [
+        ("192.0.2.1", &[], "192.0.2.1"),
+        ("192.0.2.1", &["203.0.113.9"], "192.0.2.1"),
+        ("10.0.0.1", &[], "10.0.0.1"),
+        ("10.0.0.1", &["203.0.113.9"], "203.0.113.9"),
+        ("10.0.0.1", &["198.51.100.1, 203.0.113.9"], "203.0.113.9"),
+        ("10.0.0.1", &["203.0.113.9, 10.0.0.2"], "203.0.113.9"),
+        ("10.0.0.1", &["198.51.100.1", "203.0.113.9 ,10.0.0.2"], "203.0.113.9"),
+        ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+        ("10.0.0.1", &["203.0.113.9, unknown"], "10.0.0.1"),
+        ("10.0.0.1", &["203.0.113.9:4711"], "203.0.113.9"),
+        ("10.0.0.1", &["[2001:db8::7]:4711"], "2001:db8::7"),
+        ("10.0.0.1", &["::ffff:203.0.113.9"], "203.0.113.9"),
+    ];
+    for (peer, lines, client) in rows {
+        let headers: Headers = lines.iter().map(|line| ("X-Forwarded-For", *line)).collect();
+        let is_trusted = |address: IpAddr| matches!(address, IpAddr::V4(v4) if v4.octets()[0] == 10);
+        let found = client_address(&headers, peer.parse().unwrap(), &is_trusted);
+        assert_eq!(found, client.parse::<IpAddr>().unwrap(), "{peer} {lines:?}");
+    }
+}

@@ -59,6 +59,11 @@ impl Runtime for VirtualRuntime {
         self.executor.spawn(self.group, task);
     }
 
+    /// At once: a thread of its own would have a time of its own.
+    async fn spawn_blocking<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+        job()
+    }
+
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let addresses = self.net.resolve(host)?;
         Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())

@@ -5,6 +5,7 @@ use telephone_core::error::{CloseReason, Reset, ResetCode, Touched};
 use telephone_core::http1::OwnAnswer;
 use telephone_core::room::VisitError;
 use telephone_core::router::Refusal;
+use telephone_core::verification::Overload;
 
 use super::Inner;
 use crate::authority::AuthError;
@@ -112,6 +113,19 @@ impl Refused {
             | AuthError::Revoked => (401, "The token is not good here."),
         };
         Self::new(status, Cause::ClientTokenRefused, text)
+    }
+
+    /// The token of a room's client was not checked.
+    pub(super) fn from_overload(overload: Overload) -> Self {
+        match overload {
+            Overload::QueueFull => {
+                Self::new(503, Cause::TooManyWait, "Too many tokens wait to be checked.").retry_after(1)
+            }
+            Overload::TooManyFailures { .. } => {
+                Self::new(429, Cause::TooManyBadTokens, "Too many tokens from this address were not good.")
+                    .retry_after(1)
+            }
+        }
     }
 
     /// The session has as many streams as its telephone takes.

@@ -89,10 +89,11 @@ pub(super) async fn serve<R: Runtime>(
     request.is_timed = client.stamp.put(&mut request.head.headers, relay.config.trusted()).is_timed;
     account.is_timed = request.is_timed;
     let is_visit = rooms::is_visit(relay, &request.head);
-    let entered = if is_visit { rooms::enter(relay, request) } else { Ok(()) };
+    // In a box, for few requests are for rooms.
+    let entered = if is_visit { Box::pin(rooms::enter(relay, client, request)).await } else { Ok(()) };
     let flow = match entered {
         Ok(()) => serve_stamped(relay, client, request, &mut account).await,
-        Err(refused) => refuse(client, refused, &mut account),
+        Err(refused) => refuse_or_leave(client, refused, &mut account),
     };
     let head = &request.head;
     // The query of a room's client may hold its token.
@@ -123,16 +124,12 @@ async fn serve_stamped<R: Runtime>(
     for attempt in 1..=REQUEST_ATTEMPTS_MAX {
         let chosen = match route(relay, client, request, &mut now).await {
             Ok(chosen) => chosen,
-            Err(None) => {
-                account.cause = Cause::ClientLeft;
-                return ControlFlow::Break(());
-            }
-            Err(Some(refused)) => return refuse(client, refused, account),
+            Err(refused) => return refuse_or_leave(client, refused, account),
         };
         account.chosen = Some((chosen.subject.clone(), chosen.mount.clone()));
         let lease = Lease::new(relay, chosen.key);
-        if let Err(refused) = rooms::admit(relay, request, &chosen) {
-            return refuse(client, refused, account);
+        if let Err(refused) = rooms::admit(relay, client, request, &chosen).await {
+            return refuse_or_leave(client, refused, account);
         }
         // Whoever has nowhere left to go waits for the session's next link.
         let may_move = attempt < REQUEST_ATTEMPTS_MAX && may_move(&request.head, request.end);
@@ -148,6 +145,21 @@ async fn serve_stamped<R: Runtime>(
         }
     }
     ControlFlow::Continue(())
+}
+
+/// Refuses a request, unless its client left before there was an answer.
+fn refuse_or_leave<R: Runtime>(
+    client: &mut Client<R>,
+    refused: Option<Refused>,
+    account: &mut Account,
+) -> ControlFlow<()> {
+    match refused {
+        Some(refused) => refuse(client, refused, account),
+        None => {
+            account.cause = Cause::ClientLeft;
+            ControlFlow::Break(())
+        }
+    }
 }
 
 fn refuse<R: Runtime>(client: &mut Client<R>, refused: Refused, account: &mut Account) -> ControlFlow<()> {
@@ -199,7 +211,7 @@ fn has_stalled<R: Runtime>(relay: &Inner<R>, client: &Client<R>) -> bool {
 }
 
 /// Reads ahead, up to a bound, while a request waits, and returns when the client is gone.
-async fn client_left<R: Runtime>(client: &mut Client<R>) {
+pub(super) async fn client_left<R: Runtime>(client: &mut Client<R>) {
     poll_fn(|cx| {
         while client.connection.input.len() < READ_AHEAD_BYTES {
             match client.connection.poll_fill(cx) {

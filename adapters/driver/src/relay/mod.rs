@@ -2,9 +2,10 @@
 //!
 //! ```text
 //!   client ─▶ public ─ route ─▶ registry ─▶ session ═▶ telephone
-//!   telephone ─▶ public ─ upgrade ─▶ tunnel ─ register ─▶ registry
+//!   telephone ─▶ public ─ upgrade ─▶ admission ─ register ─▶ registry, tunnel
 //! ```
 
+mod admission;
 mod answer;
 mod codec;
 mod drain;
@@ -18,6 +19,7 @@ mod report;
 mod rooms;
 mod tunnel;
 mod turn;
+mod verification;
 mod visitors;
 
 use std::net::{IpAddr, SocketAddr};
@@ -27,7 +29,7 @@ use std::time::Duration;
 use telephone_core::address::AddressBlock;
 use telephone_core::error::LeaveCode;
 use telephone_core::forward::{Trusted, TrustedField};
-use telephone_core::limits::{HttpLimits, REDIAL_SPREAD, RouterLimits, SessionLimits};
+use telephone_core::limits::{HelloLimits, HttpLimits, REDIAL_SPREAD, RouterLimits, SessionLimits};
 use telephone_core::router::RouterCounts;
 use telephone_core::wire::{Move, Stats};
 
@@ -44,6 +46,7 @@ use drain::Exchanges;
 use ports::Ports;
 pub use ports::TcpPorts;
 use registry::Registry;
+use verification::Verification;
 use visitors::Visitors;
 
 pub use rooms::RoomsConfig;
@@ -61,6 +64,8 @@ pub struct RelayConfig {
     pub session: SessionLimits,
     /// Limits of routing.
     pub router: RouterLimits,
+    /// What an address may try in vain.
+    pub hellos: HelloLimits,
     /// Whose `X-Forwarded-*` are believed: nobody's by default.
     pub trust: Trust,
     /// Whether trusted peers understand interim responses (1xx), above all 103. Off by default: they are sent none but
@@ -91,6 +96,7 @@ impl Default for RelayConfig {
             http: HttpLimits::default(),
             session: SessionLimits::default(),
             router: RouterLimits::default(),
+            hellos: HelloLimits::default(),
             trust: Box::new(|_| false),
             early_hints: false,
             trusted_fields: Vec::new(),
@@ -127,6 +133,7 @@ struct Inner<R: Runtime> {
     observer: Arc<dyn Observer>,
     registry: Registry,
     visitors: Visitors,
+    verification: Verification,
     ports: Ports,
     /// What telephones are asked once the relay is about to leave.
     moving: OnceLock<Move>,
@@ -152,7 +159,6 @@ fn spread<R: Runtime>(relay: &Inner<R>) -> Duration {
 
 impl<R: Runtime> Inner<R> {
     /// The address block that per-address limits count a client under; `None` if it is exempt.
-    #[allow(dead_code, reason = "the limits that count by it follow")]
     fn counted_block(&self, address: IpAddr) -> Option<AddressBlock> {
         let is_exempt = address.to_canonical().is_loopback() && !self.config.limit_loopback;
         (!is_exempt).then(|| AddressBlock::of(address))
@@ -168,6 +174,7 @@ impl<R: Runtime> Plugboard<R> {
         observer: Arc<dyn Observer>,
     ) -> Self {
         let registry = Registry::new(config.router.clone(), runtime.now());
+        let verification = Verification::new(config.hellos.clone());
         let ports = Ports::default();
         Self(Arc::new(Inner {
             runtime,
@@ -176,6 +183,7 @@ impl<R: Runtime> Plugboard<R> {
             observer,
             registry,
             visitors: Visitors::default(),
+            verification,
             ports,
             moving: OnceLock::new(),
             draining: Flag::default(),
@@ -190,9 +198,10 @@ impl<R: Runtime> Plugboard<R> {
     pub async fn serve_connection(&self, socket: R::Socket, peer: SocketAddr) {
         let relay = &self.0;
         let Some(upgraded) = public::serve(relay, Connection::new(socket), peer).await else { return };
-        let Some(admitted) = tunnel::greet(relay, upgraded, peer).await else { return };
+        let client = upgraded.client;
+        let Some(admitted) = admission::greet(relay, upgraded, peer).await else { return };
         // In a box, for most connections are clients', and each would have the room of a session.
-        Box::pin(tunnel::run(relay, admitted, peer)).await;
+        Box::pin(tunnel::run(relay, admitted, (peer, client))).await;
     }
 
     /// Ends every session, and every request and WebSocket of a room's client, whose subject and token name `is_revoked` says

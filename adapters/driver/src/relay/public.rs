@@ -1,13 +1,13 @@
 //! The public leg: one client connection, request after request.
 
 use std::future::{Future as _, poll_fn};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use telephone_core::forward::{Observed, Scheme, Stamp};
+use telephone_core::forward::{Observed, Scheme, Stamp, client_address};
 use telephone_core::http1::{Closing, Interims, RequestOrigin, Server, ServerEvent};
 use telephone_core::message::RequestHead;
 use telephone_core::time::Timestamp;
@@ -34,8 +34,14 @@ pub(super) struct Request {
     pub(super) visit: Option<Visit>,
 }
 
-/// A telephone's connection, in the profile that was chosen.
-pub(super) type Upgraded<R> = (Connection<<R as Runtime>::Socket>, Profile);
+/// A telephone's connection.
+pub(super) struct Upgraded<R: Runtime> {
+    pub(super) connection: Connection<R::Socket>,
+    /// The profile that was chosen.
+    pub(super) profile: Profile,
+    /// The address that its upgrade came from, behind a trusted proxy too.
+    pub(super) client: IpAddr,
+}
 
 /// A client's connection between and during its exchanges.
 pub(super) struct Client<R: Runtime> {
@@ -77,7 +83,11 @@ pub(super) async fn serve<R: Runtime>(
     while let Some(mut request) = client.next_request(relay, &mut news).await {
         if tunnel::is_for_telephones(&relay.config, &request.head) {
             match tunnel::upgrade(&mut client, &request.head) {
-                Ok(profile) => return client.flush(relay).await.map(|connection| (connection, profile)),
+                Ok(profile) => {
+                    let address = client_address(&request.head.headers, peer.ip(), &*relay.config.trust);
+                    let upgraded = |connection| Upgraded { connection, profile, client: address };
+                    return client.flush(relay).await.map(upgraded);
+                }
                 Err(refused) => exchange::refuse_upgrade(relay, &mut client, &request, refused),
             }
         } else if exchange::serve(relay, &mut client, &mut request).await.is_break() {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use telephone_core::error::{CloseReason, Misbehaviour};
+use telephone_core::error::CloseReason;
 use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_core::router::SessionKey;
 
@@ -32,10 +32,11 @@ pub(super) fn refused<R: Runtime>(relay: &Inner<R>, peer: SocketAddr, reason: &s
 }
 
 /// What came was no hello.
-pub(super) fn broken<R: Runtime>(relay: &Inner<R>, peer: SocketAddr, misbehaviour: Misbehaviour) {
+pub(super) fn broken<R: Runtime>(relay: &Inner<R>, peer: SocketAddr, what: &str) {
     let due = relay.address_line(LineKind::HelloBroken, peer);
     let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
-    tracing::info!(%peer, %misbehaviour, suppressed, suppressed_elsewhere, "a telephone broke the protocol");
+    let what = log::shown(what);
+    tracing::info!(%peer, what, suppressed, suppressed_elsewhere, "a telephone broke the protocol");
 }
 
 /// A telephone opened a raw stream that its token does not allow.

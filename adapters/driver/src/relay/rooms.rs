@@ -1,5 +1,9 @@
 //! Rooms on the public leg: which one a client asks for, and whether it may come in.
 
+use std::sync::Arc;
+
+use futures_lite::future;
+use telephone_core::forward::client_address;
 use telephone_core::message::{Headers, RequestHead};
 use telephone_core::mount::Mount;
 use telephone_core::room::{self, AGENT_PATH};
@@ -7,10 +11,12 @@ use telephone_core::target;
 
 use super::Inner;
 use super::answer::Refused;
-use super::public::Request;
+use super::exchange::client_left;
+use super::public::{Client, Request};
 use super::registry::Chosen;
+use super::verification::{Unverified, verify};
 use super::visitors::Admission;
-use crate::authority::{AuthError, Bearer};
+use crate::authority::{AuthError, Authority, Bearer};
 use crate::runtime::Runtime;
 
 /// How a relay serves rooms.
@@ -41,48 +47,77 @@ pub(super) fn is_visit<R: Runtime>(relay: &Inner<R>, head: &RequestHead) -> bool
 }
 
 /// Turns the request of a room's client into the one that the application gets. Where each client must show a token it
-/// is judged here, so that nobody else learns which rooms there are.
-pub(super) fn enter<R: Runtime>(relay: &Inner<R>, request: &mut Request) -> Result<(), Refused> {
+/// is judged here, so that nobody else learns which rooms there are. `Err(None)` if the client left.
+pub(super) async fn enter<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    client: &mut Client<R>,
+    request: &mut Request,
+) -> Result<(), Option<Refused>> {
     let Some(config) = &relay.config.rooms else { return Ok(()) };
     let room::Visit { mount: room, target } =
-        room::visit(&request.head.target).map_err(Refused::from_visit)?;
+        room::visit(&request.head.target).map_err(|error| Some(Refused::from_visit(error)))?;
     if !is_allowed_origin(&config.origins, &request.head.headers) {
-        return Err(Refused::foreign_origin());
+        return Err(Some(Refused::foreign_origin()));
     }
     request.head.target = target;
-    let admission = config.client_tokens.then(|| show_token(relay, &room, &mut request.head)).transpose()?;
+    let admission = match config.client_tokens {
+        true => Some(show_token(relay, client, &room, &mut request.head).await?),
+        false => None,
+    };
     request.visit = Some(Visit { room, admission });
     Ok(())
 }
 
-/// Judges the token of a client whose room's telephone asks for one, once.
-pub(super) fn admit<R: Runtime>(
-    relay: &Inner<R>,
+/// Judges the token of a client whose room's telephone asks for one, once. `Err(None)` if the client left.
+pub(super) async fn admit<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    client: &mut Client<R>,
     request: &mut Request,
     chosen: &Chosen,
-) -> Result<(), Refused> {
+) -> Result<(), Option<Refused>> {
     match &mut request.visit {
         Some(visit) if chosen.client_tokens && visit.admission.is_none() => {
-            visit.admission = Some(show_token(relay, &visit.room, &mut request.head)?);
+            let shown = Box::pin(show_token(relay, client, &visit.room, &mut request.head));
+            visit.admission = Some(shown.await?);
             Ok(())
         }
         Some(_) | None => Ok(()),
     }
 }
 
-fn show_token<R: Runtime>(
-    relay: &Inner<R>,
+async fn show_token<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    client: &mut Client<R>,
     room: &Mount,
     head: &mut RequestHead,
-) -> Result<Admission, Refused> {
+) -> Result<Admission, Option<Refused>> {
     let token = room::take_token(head).unwrap_or_default();
-    let verified = match std::str::from_utf8(&token) {
-        Ok(token) => relay.authority.verify_client(token, room),
-        Err(_) => Err(AuthError::Malformed("it is not text")),
+    // A client without one costs no check, and did nothing wrong yet.
+    let verified = if token.is_empty() {
+        Err(Unverified::Bad(AuthError::Missing))
+    } else {
+        let address = client_address(&head.headers, client.peer.ip(), &*relay.config.trust);
+        let room = room.clone();
+        let judge = move |authority: &dyn Authority| match std::str::from_utf8(&token) {
+            Ok(token) => authority.verify_client(token, &room),
+            Err(_) => Err(AuthError::Malformed("it is not text")),
+        };
+        let judged = async { Some(verify(relay, address, judge).await) };
+        let left = async {
+            client_left(client).await;
+            None
+        };
+        future::or(judged, left).await.ok_or(None)?
     };
-    verified.and_then(|bearer| listed(relay, bearer)).map_err(|error| {
-        relay.observer.token_refused(error);
-        Refused::from_client_token(error)
+    let admitted = verified.and_then(|bearer| listed(relay, bearer).map_err(Unverified::Bad));
+    admitted.map_err(|unverified| {
+        Some(match unverified {
+            Unverified::Bad(error) => {
+                relay.observer.token_refused(error);
+                Refused::from_client_token(error)
+            }
+            Unverified::Overload(overload) => Refused::from_overload(overload),
+        })
     })
 }
 

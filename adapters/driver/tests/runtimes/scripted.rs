@@ -83,6 +83,10 @@ impl<R: Runtime> Runtime for Scripted<R> {
         self.real.spawn(task);
     }
 
+    async fn spawn_blocking<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+        self.real.spawn_blocking(job).await
+    }
+
     async fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
         Ok(self.addresses.iter().map(|(address, _)| *address).collect())
     }

@@ -76,6 +76,7 @@ pub(super) const PROVOCATIONS: &[(&str, Provocation)] = &[
     ("not_a_telephone", not_a_telephone),
     ("room_not_named", room_not_named),
     ("http_request_denied", client_token_refused),
+    ("too_many_bad_tokens", too_many_bad_tokens),
     ("origin_refused", origin_refused),
     ("destination_not_found", no_such_mount),
     ("room_empty", room_empty),
@@ -219,6 +220,15 @@ fn client_token_refused(_: Program) -> Provoked {
         asked(relay.addr(), &request.clone().field("Authorization", format!("Bearer {other}"))),
     ];
     answered(Stage::Relay(relay), answers)
+}
+
+fn too_many_bad_tokens(_: Program) -> Provoked {
+    let one = ["--limit", "hellos-per-address-burst=1", "--limit", "hellos-per-address=1"];
+    let relay = rooms(&[&["--client-tokens", "--limit-loopback"], &one[..]].concat());
+    let request = Request::get("/client?room=r").field("Authorization", "Bearer no.token.atall");
+    let bad = || asked(relay.addr(), &request);
+    let refused = std::iter::from_fn(|| Some(bad())).take(20).find(|head| head.status() == 429);
+    answered(Stage::Relay(relay), vec![refused.expect("a bad token that was not checked")])
 }
 
 fn origin_refused(_: Program) -> Provoked {

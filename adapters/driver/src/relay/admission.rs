@@ -1,0 +1,393 @@
+//! Admission of telephones: judges a hello and finds its session, a new one or one to go on with.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_lite::future;
+use telephone_core::handshake::{self, Reception};
+use telephone_core::mount::Mount;
+use telephone_core::recording::Recorded;
+use telephone_core::router::{Identity, Registration, ResumeSecret, SessionKey};
+use telephone_core::session::{CannotResume, LinkId, Role, SessionConfig};
+use telephone_core::time::as_millis;
+use telephone_core::verification::Overload;
+use telephone_core::wire::{Hello, Profile, Refused, RefusedCode, Setting, Settings, Welcome};
+
+use super::ports::PortError;
+use super::public::Upgraded;
+use super::registry::{Renewed, parsed};
+use super::verification::{Unverified, verify};
+use super::{Inner, ports, renewal, report, spread};
+use crate::authority::{AuthError, Grant};
+use crate::link::{CloseCode, Link};
+use crate::runtime::Runtime;
+use crate::shared::{Clock, Ending, SharedSession};
+use crate::socket::Socket as _;
+
+/// When to come back with a token that only has to become good, or to be checked: soon, and not all at once.
+const TOKEN_RETRY_MS: RangeInclusive<u64> = 1_000..=5_000;
+
+/// Receives a telephone's hello and finds its session. `None` if there is none: then it has been told why, and the connection
+/// is over.
+pub(super) async fn greet<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    upgraded: Upgraded<R>,
+    peer: SocketAddr,
+) -> Option<(Link<R::Socket>, Admitted)> {
+    let Upgraded { connection, profile, client } = upgraded;
+    connection.socket.tune_for_link();
+    let mut link = Link::accepted(connection, profile);
+    let reception = Reception::start(profile, relay.runtime.now());
+    let mut deadline = pin!(relay.runtime.sleep_until(reception.poll_timeout()));
+    let hello = match receive(&mut link, reception, deadline.as_mut()).await {
+        Ok(hello) => hello,
+        Err(Unheard::Left) => return None,
+        Err(Unheard::Broken(what)) => {
+            if relay.count_failure(client) {
+                report::broken(relay, peer, &what);
+            }
+            Box::pin(link.close(&relay.runtime, CloseCode::Protocol)).await;
+            return None;
+        }
+    };
+    // In boxes, which a link that has not said hello does without.
+    match Box::pin(judge(relay, &mut link, client, hello, deadline)).await? {
+        Ok(admitted) => Some((link, admitted)),
+        Err(refused) => {
+            if refused.is_logged {
+                report::refused(relay, peer, &refused.refused.reason);
+            }
+            Box::pin(dismiss(relay, link, refused.refused)).await;
+            None
+        }
+    }
+}
+
+/// Tells a telephone why it is refused, and closes its link.
+async fn dismiss<R: Runtime>(relay: &Inner<R>, mut link: Link<R::Socket>, refused: Refused) {
+    let refusal = handshake::refuse(link.profile(), refused);
+    // A telephone that is gone already does not need the answer.
+    let _ = link.send(&relay.runtime, refusal).await;
+    link.close(&relay.runtime, CloseCode::Policy).await;
+}
+
+/// Why there is no hello.
+enum Unheard {
+    /// The telephone has left, or said nothing in time.
+    Left,
+    /// It broke a rule: which.
+    Broken(String),
+}
+
+async fn receive<S: crate::socket::Socket>(
+    link: &mut Link<S>,
+    reception: Reception,
+    deadline: impl Future<Output = ()>,
+) -> Result<Hello, Unheard> {
+    let late = async {
+        deadline.await;
+        Err(io::ErrorKind::TimedOut.into())
+    };
+    let octets = future::or(link.receive(), late).await.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => Unheard::Broken(error.to_string()),
+        _ => Unheard::Left,
+    })?;
+    let checked = reception.check_ahead(link.ahead());
+    let hello = checked.and_then(|()| reception.handle_message(octets));
+    hello.map_err(|misbehaviour| Unheard::Broken(misbehaviour.to_string()))
+}
+
+/// A refusal, and whether the log has a line of its own for it.
+struct Verdict {
+    refused: Refused,
+    is_logged: bool,
+}
+
+impl From<Refused> for Verdict {
+    fn from(refused: Refused) -> Self {
+        Self { refused, is_logged: true }
+    }
+}
+
+/// Judges a hello. `None` if the telephone left meanwhile.
+async fn judge<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    link: &mut Link<R::Socket>,
+    client: IpAddr,
+    mut hello: Hello,
+    deadline: impl Future<Output = ()>,
+) -> Option<Result<Admitted, Verdict>> {
+    let token = std::mem::take(&mut hello.token);
+    let verified = async {
+        let verified = verify(relay, client, move |authority| authority.verify(&token)).await;
+        Some(verified.map_err(|unverified| unverified_verdict(relay, unverified)))
+    };
+    let late = async {
+        deadline.await;
+        Some(Err(overloaded("the token could not be checked in time").into()))
+    };
+    let profile = link.profile();
+    let left = async {
+        link.left().await;
+        None
+    };
+    let grant = match future::or(verified, future::or(late, left)).await? {
+        Ok(grant) => grant,
+        Err(verdict) => return Some(Err(verdict)),
+    };
+    Some(admit(relay, profile, &hello, grant).map_err(Verdict::from))
+}
+
+fn unverified_verdict<R: Runtime>(relay: &Inner<R>, unverified: Unverified) -> Verdict {
+    match unverified {
+        Unverified::Bad(error) => {
+            relay.observer.token_refused(error);
+            let retry_after_ms = error.is_temporary().then(|| fastrand::u64(TOKEN_RETRY_MS));
+            Refused { retry_after_ms, ..refused(auth_code(error), error) }.into()
+        }
+        Unverified::Overload(overload) => {
+            let reason = match overload {
+                Overload::QueueFull => "too many tokens wait to be checked",
+                Overload::TooManyFailures { .. } => {
+                    "too many hellos from this address failed: try again later, with a good token"
+                }
+            };
+            Verdict { refused: overloaded(reason), is_logged: false }
+        }
+    }
+}
+
+/// The relay has no time for a token that may well be good.
+fn overloaded(reason: &str) -> Refused {
+    Refused { retry_after_ms: Some(fastrand::u64(TOKEN_RETRY_MS)), ..refused(RefusedCode::Busy, reason) }
+}
+
+/// A session whose new link is not running yet.
+pub(super) struct Admitted {
+    pub(super) key: SessionKey,
+    pub(super) session: SharedSession,
+    pub(super) link: LinkId,
+    pub(super) subject: String,
+    pub(super) welcome: Welcome,
+}
+
+fn refused(code: RefusedCode, reason: impl ToString) -> Refused {
+    Refused { code, reason: reason.to_string(), retry_after_ms: None }
+}
+
+/// Judges a hello whose token is good: its mounts against the claims. Then the session that it names goes on, or a new
+/// one finds its place among the registered ones.
+fn admit<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    profile: Profile,
+    hello: &Hello,
+    grant: Grant,
+) -> Result<Admitted, Refused> {
+    let identity = Identity::new(grant.subject.clone(), hello.instance.clone());
+    if let Some(resumed) = resume(relay, profile, hello, &identity, &grant) {
+        return resumed;
+    }
+    let mounts = claimed_mounts(hello, &grant).inspect_err(|refused| {
+        if refused.code == RefusedCode::Forbidden {
+            relay.observer.token_refused(AuthError::NotClaimed);
+        }
+    })?;
+    if relay.draining.is_raised() {
+        return Err(refused(RefusedCode::Leaving, "the plugboard is leaving"));
+    }
+    let with_ports: Vec<Mount> = mounts.iter().filter(|mount| mount.port().is_some()).cloned().collect();
+    open_ports(relay, &with_ports)
+        .and_then(|()| {
+            let admitted = register(relay, profile, hello, identity, grant, mounts)?;
+            // An earlier holder that left meanwhile took them for its own.
+            match open_ports(relay, &with_ports) {
+                Ok(()) => Ok(admitted),
+                Err(refused) => {
+                    relay.registry.remove(admitted.key, relay.runtime.now());
+                    // Requests that waited for it may have been given to it already.
+                    drop(Ending(admitted.session));
+                    Err(refused)
+                }
+            }
+        })
+        .inspect_err(|_| ports::settle(relay))
+}
+
+/// Opens the ports among the mounts.
+fn open_ports<R: Runtime>(relay: &Arc<Inner<R>>, mounts: &[Mount]) -> Result<(), Refused> {
+    let opened = mounts.iter().try_for_each(|mount| ports::open(relay, mount));
+    opened.map_err(|error| {
+        let code = match error {
+            PortError::NoneOffered | PortError::NotOffered { .. } => RefusedCode::Forbidden,
+            // Whoever has it now may let go of it.
+            PortError::Unavailable { .. } => RefusedCode::Busy,
+        };
+        refused(code, error)
+    })
+}
+
+/// Goes on with the session that a hello names and proves the right to, if that can go on.
+fn resume<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    profile: Profile,
+    hello: &Hello,
+    identity: &Identity,
+    grant: &Grant,
+) -> Option<Result<Admitted, Refused>> {
+    let resume = hello.resume.as_ref()?;
+    let (key, session) = relay.registry.resumable(identity, resume)?;
+    if session.with_link(|session| session.profile()) != profile {
+        // What it keeps is written in the other profile.
+        return None;
+    }
+    match session.act(|session| session.can_resume(resume.position)) {
+        Ok(()) => {}
+        Err(CannotResume::Over) => return None,
+        // A hello that comes late, after one that the session went on with: to register it would end that.
+        Err(error @ CannotResume::Position(_)) => return Some(Err(refused(RefusedCode::Stale, error))),
+    }
+    // The token may be another one by now, and cover less.
+    let renewed = relay.registry.renew(key, grant, relay.runtime.now());
+    if renewed == Renewed::Useless {
+        return None;
+    }
+    ports::settle(relay);
+    let link = session.resume(resume.position).ok()?;
+    session.with(|session, now| {
+        if let Renewed::Narrowed(mounts) = renewed {
+            session.tell_scope(mounts);
+        }
+        session.authorize(grant.good_for, now);
+    });
+    renewal::end_if_revoked(relay, &session, grant);
+    relay.registry.settle_line(key, relay.runtime.now());
+    let secret = ResumeSecret::new(resume.secret);
+    let welcome = welcome(relay, key, grant, secret, &session, Some(session.position()));
+    Some(Ok(Admitted { key, session, link, subject: grant.subject.clone(), welcome }))
+}
+
+fn register<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    profile: Profile,
+    hello: &Hello,
+    identity: Identity,
+    grant: Grant,
+    mounts: Vec<Mount>,
+) -> Result<Admitted, Refused> {
+    let mut secret = [0; 16];
+    getrandom::fill(&mut secret).map_err(|error| {
+        tracing::error!(%error, "the system gives no random octets");
+        refused(RefusedCode::Busy, "the plugboard cannot make a secret")
+    })?;
+    let secret = ResumeSecret::new(secret);
+    let now = relay.runtime.now();
+    let config = SessionConfig {
+        role: Role::Plugboard,
+        profile,
+        limits: relay.config.session.clone(),
+        peer: hello.settings.clone(),
+        seed: fastrand::u64(..),
+        resume_window: hello.settings.resume_window(relay.config.session.resume_window),
+    };
+    let key = relay.registry.next_key();
+    let tape = relay.config.recorder.as_ref().map(|recorder| recorder.tape(key.number()));
+    let mut session = Recorded::new(config, now, tape);
+    session.authorize(grant.good_for, now);
+    if mounts.len() < hello.mounts.len() {
+        session.tell_scope(mounts.iter().map(ToString::to_string).collect());
+    }
+    let link = session.link().ok_or_else(|| refused(RefusedCode::Busy, "the session has no link"))?;
+    let clock: Clock = {
+        let relay = relay.clone();
+        Arc::new(move || relay.runtime.now())
+    };
+    let session = SharedSession::new(session, clock);
+    let registration = Registration { identity, epoch: hello.epoch, mounts, secret };
+    let registered = relay.registry.register(key, registration, &grant, session.clone(), now);
+    registered.map_err(|error| {
+        // A telephone that is refused comes again, and again.
+        session.act(Recorded::discard_tape);
+        refused(error.code(), error)
+    })?;
+    renewal::end_if_revoked(relay, &session, &grant);
+    if let Some(order) = relay.moving.get() {
+        // All others were asked meanwhile.
+        session.act(|session| session.ask_to_move(order.clone()));
+    }
+    let welcome = welcome(relay, key, &grant, secret, &session, None);
+    Ok(Admitted { key, session, link, subject: grant.subject, welcome })
+}
+
+const fn auth_code(error: AuthError) -> RefusedCode {
+    match error {
+        AuthError::Expired => RefusedCode::Expired,
+        // The clocks differ: whoever has no other token must not give up over that.
+        AuthError::NotYetValid => RefusedCode::Busy,
+        AuthError::Missing
+        | AuthError::TooLong
+        | AuthError::Malformed(_)
+        | AuthError::BadSignature
+        | AuthError::LivesTooLong { .. }
+        | AuthError::WrongAudience
+        | AuthError::WrongIssuer
+        | AuthError::Revoked
+        | AuthError::NotClaimed => RefusedCode::Forbidden,
+    }
+}
+
+/// The hello's mounts, each of which a claim of the token must cover, or one of them at least if the telephone says
+/// that this is enough.
+fn claimed_mounts(hello: &Hello, grant: &Grant) -> Result<Vec<Mount>, Refused> {
+    if hello.mounts.is_empty() && grant.connect.is_empty() {
+        return Err(refused(
+            RefusedCode::Forbidden,
+            "no mount was asked for, and the token has no claim to connect",
+        ));
+    }
+    let claims = parsed(&grant.mounts);
+    let not_covered = |mount: &Mount| {
+        let claims = grant.mounts.join(", ");
+        let reason = format!("the token does not cover the mount {mount}: its claims are {claims}");
+        refused(RefusedCode::Forbidden, reason)
+    };
+    let is_partial_enough = hello.settings.has(Setting::Partial);
+    let (mut covered, mut uncovered) = (Vec::new(), None);
+    for text in &hello.mounts {
+        let mount: Mount = text.parse().map_err(|error| refused(RefusedCode::Malformed, error))?;
+        if mount.is_covered_by(&claims) {
+            covered.push(mount);
+        } else if is_partial_enough {
+            uncovered = Some(mount);
+        } else {
+            return Err(not_covered(&mount));
+        }
+    }
+    match uncovered {
+        Some(mount) if covered.is_empty() => Err(not_covered(&mount)),
+        _ => Ok(covered),
+    }
+}
+
+fn welcome<R: Runtime>(
+    relay: &Inner<R>,
+    key: SessionKey,
+    grant: &Grant,
+    secret: ResumeSecret,
+    session: &SharedSession,
+    resumed: Option<u64>,
+) -> Welcome {
+    Welcome {
+        session: key.number(),
+        secret: secret.octets(),
+        resumed,
+        resume_url: relay.config.public_url.clone(),
+        resume_window_ms: as_millis(session.with_link(|session| session.resume_window())),
+        spread_ms: as_millis(spread(relay)),
+        expires_in_s: grant.expires_in().map(|life| life.as_secs()),
+        settings: Settings::of(&relay.config.session),
+    }
+}
