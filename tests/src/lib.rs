@@ -32,6 +32,7 @@ pub mod prf;
 pub mod process;
 pub mod puppet;
 pub mod raw;
+pub mod raw_link;
 pub mod relay;
 pub mod request;
 pub mod sidecar;

@@ -223,6 +223,14 @@ impl Process {
         self.memory_kib("VmHWM:")
     }
 
+    /// Memory that it has for itself alone and has written or read, in KiB.
+    pub fn private_kib(&self) -> u64 {
+        let path = format!("/proc/{}/smaps_rollup", self.child.id());
+        let rows = fs::read_to_string(path).expect("a running process");
+        let private = rows.lines().filter(|line| line.starts_with("Private_"));
+        private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
+    }
+
     /// Its arguments and its environment's names are public on many systems: what `/proc` shows of the arguments.
     pub fn cmdline(&self) -> Vec<u8> {
         fs::read(format!("/proc/{}/cmdline", self.child.id())).expect("a running process")

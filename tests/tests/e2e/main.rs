@@ -18,6 +18,7 @@ mod forwarding;
 mod fronts;
 mod harness;
 mod heads;
+mod hellos;
 mod identity;
 mod interim;
 mod isolation;
