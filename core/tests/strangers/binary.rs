@@ -4,7 +4,7 @@ use telephone_core::error::Misbehaviour as M;
 use telephone_core::wire::Profile;
 
 use super::End::{Plugboard, Telephone};
-use super::{Row, hold};
+use super::{Message, Row, hold, rows};
 
 fn varint(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -57,74 +57,75 @@ fn list(count: usize, item: &[u8]) -> Vec<u8> {
 const OVER_LONG: &[u8] = &[0x80, 0x00];
 const HUGE: &[u8] = &[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01];
 
-fn to_the_plugboard() -> Vec<Row> {
-    let two_hellos = [message(0, &hello()), frame(0, &hello())].concat();
-    let resume = |secret: usize| [vec![1, 7], vec![6; secret], vec![3]].concat();
+fn resume(secret: usize) -> Vec<u8> {
+    [vec![1, 7], vec![6; secret], vec![3]].concat()
+}
+
+fn sound_hellos() -> Vec<Message> {
     vec![
-        ("a hello", Plugboard, message(0, &hello()), Ok("hello")),
-        ("a hello to go on", Plugboard, with(6, resume(16)), Ok("hello")),
-        ("64 mounts", Plugboard, with(1, list(64, &text(b"/"))), Ok("hello")),
-        ("a token of 8 KiB", Plugboard, with(0, text(&[b't'; 8192])), Ok("hello")),
-        ("64 settings", Plugboard, with(5, list(64, &[99, 1])), Ok("hello")),
-        ("no mount", Plugboard, with(1, vec![0]), Ok("hello")),
+        ("a hello", message(0, &hello())),
+        ("a hello to go on", with(6, resume(16))),
+        ("64 mounts", with(1, list(64, &text(b"/")))),
+        ("a token of 8 KiB", with(0, text(&[b't'; 8192]))),
+        ("64 settings", with(5, list(64, &[99, 1]))),
+        ("no mount", with(1, vec![0])),
+    ]
+}
+
+fn out_of_place_1() -> Vec<Message> {
+    vec![
+        ("two hellos", [message(0, &hello()), frame(0, &hello())].concat()),
+        ("a ping behind a hello", [message(0, &hello()), frame(11, &[1])].concat()),
+        ("a ping ahead of a hello", [message(11, &[1]), frame(0, &hello())].concat()),
+        ("a frame to skip ahead of a hello", [message(99, &[1]), frame(0, &hello())].concat()),
+        ("a frame to skip", message(99, &[1])),
+        ("a welcome", message(1, &welcome())),
+        ("a refusal", message(2, &[4, 0, 0])),
+        ("a ping", message(11, &[1])),
+        ("an ack", message(13, &[])),
+        ("a leave", message(14, &[0, 0])),
+        ("a renewal", message(15, b"a.b.c")),
+        ("data", message(5, &[2, 1, 1])),
+    ]
+}
+
+fn out_of_place_2() -> Vec<Message> {
+    vec![("credit", message(9, &[2, 100])), ("a question for numbers", message(64, &[0]))]
+}
+
+fn malformed_1() -> Vec<Message> {
+    vec![
+        ("a hello of no octets", message(0, &[])),
+        ("a hello without its last octet", message(0, &hello()[..hello().len() - 1])),
+        ("octets behind a hello", message(0, &[hello(), vec![0]].concat())),
+        ("a token past the frame", message(0, &[varint(500), b"a.b.c".to_vec()].concat())),
+        ("a token of 2^64-1 octets", message(0, &[HUGE, b"a.b.c"].concat())),
+        ("a token that is no UTF-8", with(0, text(b"a\xFF"))),
+        ("65 mounts", with(1, list(65, &text(b"/")))),
+        ("2^64-1 mounts", with(1, HUGE.to_vec())),
+        ("an over-long count of mounts", with(1, OVER_LONG.to_vec())),
+        ("a mount that is no UTF-8", with(1, list(1, &text(b"/\xC0\x80")))),
+        ("an instance that is no UTF-8", with(2, text(b"\xED\xA0\x80"))),
+        ("an epoch of 65 bits", with(3, [&[0xFF; 9][..], &[2]].concat())),
+    ]
+}
+
+fn malformed_2() -> Vec<Message> {
+    vec![
+        ("an over-long epoch", with(3, OVER_LONG.to_vec())),
+        ("65 settings", with(5, list(65, &[99, 1]))),
+        ("2^64-1 settings", with(5, HUGE.to_vec())),
+        ("half a setting", with(5, vec![1, 99])),
+        ("a resume that is neither", with(6, vec![2])),
+        ("a resume secret of 15 octets", with(6, resume(15))),
+        ("a resume secret of 17 octets", with(6, resume(17))),
+        ("16 KiB of zeros", vec![0; 16_384]),
+    ]
+}
+
+fn others_to_the_plugboard_1() -> Vec<Row> {
+    vec![
         ("nothing", Plugboard, vec![], Err(M::FrameTruncated)),
-        ("no frame", Plugboard, vec![0], Err(M::MessageSize)),
-        ("an acknowledgement", Plugboard, [&[1][..], &message(0, &hello())[1..]].concat(), Err(M::AckAhead)),
-        (
-            "an over-long acknowledgement",
-            Plugboard,
-            [OVER_LONG, &message(0, &hello())[1..]].concat(),
-            Err(M::VarintNotCanonical),
-        ),
-        (
-            "an acknowledgement of 2^64-1",
-            Plugboard,
-            [HUGE, &message(0, &hello())[1..]].concat(),
-            Err(M::AckAhead),
-        ),
-        ("two hellos", Plugboard, two_hellos, Err(M::FrameOutOfPlace)),
-        (
-            "a ping behind a hello",
-            Plugboard,
-            [message(0, &hello()), frame(11, &[1])].concat(),
-            Err(M::FrameOutOfPlace),
-        ),
-        (
-            "a ping ahead of a hello",
-            Plugboard,
-            [message(11, &[1]), frame(0, &hello())].concat(),
-            Err(M::FrameOutOfPlace),
-        ),
-        (
-            "a frame to skip ahead of a hello",
-            Plugboard,
-            [message(99, &[1]), frame(0, &hello())].concat(),
-            Err(M::FrameOutOfPlace),
-        ),
-        ("a frame to skip", Plugboard, message(99, &[1]), Err(M::FrameOutOfPlace)),
-        ("an unknown critical frame", Plugboard, message(63, &[]), Err(M::UnknownFrame)),
-        ("a welcome", Plugboard, message(1, &welcome()), Err(M::FrameOutOfPlace)),
-        ("a refusal", Plugboard, message(2, &[4, 0, 0]), Err(M::FrameOutOfPlace)),
-        ("a ping", Plugboard, message(11, &[1]), Err(M::FrameOutOfPlace)),
-        ("an ack", Plugboard, message(13, &[]), Err(M::FrameOutOfPlace)),
-        ("a leave", Plugboard, message(14, &[0, 0]), Err(M::FrameOutOfPlace)),
-        ("a renewal", Plugboard, message(15, b"a.b.c"), Err(M::FrameOutOfPlace)),
-        ("data", Plugboard, message(5, &[2, 1, 1]), Err(M::FrameOutOfPlace)),
-        ("credit", Plugboard, message(9, &[2, 100]), Err(M::FrameOutOfPlace)),
-        ("a question for numbers", Plugboard, message(64, &[0]), Err(M::FrameOutOfPlace)),
-        ("a hello of no octets", Plugboard, message(0, &[]), Err(M::FrameMalformed)),
-        (
-            "a hello without its last octet",
-            Plugboard,
-            message(0, &hello()[..hello().len() - 1]),
-            Err(M::FrameMalformed),
-        ),
-        (
-            "octets behind a hello",
-            Plugboard,
-            message(0, &[hello(), vec![0]].concat()),
-            Err(M::FrameMalformed),
-        ),
         (
             "a frame past its message",
             Plugboard,
@@ -136,6 +137,23 @@ fn to_the_plugboard() -> Vec<Row> {
             Plugboard,
             [&[0, 0][..], HUGE, &hello()].concat(),
             Err(M::FrameTruncated),
+        ),
+        ("a type alone", Plugboard, vec![0, 0], Err(M::FrameTruncated)),
+        ("no frame", Plugboard, vec![0], Err(M::MessageSize)),
+        ("a message past 16 KiB", Plugboard, with(0, text(&[b't'; 16_384])), Err(M::MessageSize)),
+        ("zeros past 16 KiB", Plugboard, vec![0; 16_385], Err(M::MessageSize)),
+        ("an acknowledgement", Plugboard, [&[1][..], &message(0, &hello())[1..]].concat(), Err(M::AckAhead)),
+        (
+            "an acknowledgement of 2^64-1",
+            Plugboard,
+            [HUGE, &message(0, &hello())[1..]].concat(),
+            Err(M::AckAhead),
+        ),
+        (
+            "an over-long acknowledgement",
+            Plugboard,
+            [OVER_LONG, &message(0, &hello())[1..]].concat(),
+            Err(M::VarintNotCanonical),
         ),
         (
             "an over-long frame length",
@@ -149,45 +167,14 @@ fn to_the_plugboard() -> Vec<Row> {
             [&[0][..], OVER_LONG, &[0]].concat(),
             Err(M::VarintNotCanonical),
         ),
-        ("a type alone", Plugboard, vec![0, 0], Err(M::FrameTruncated)),
-        (
-            "a token past the frame",
-            Plugboard,
-            message(0, &[varint(500), b"a.b.c".to_vec()].concat()),
-            Err(M::FrameMalformed),
-        ),
-        (
-            "a token of 2^64-1 octets",
-            Plugboard,
-            message(0, &[HUGE, b"a.b.c"].concat()),
-            Err(M::FrameMalformed),
-        ),
-        ("a token that is no UTF-8", Plugboard, with(0, text(b"a\xFF")), Err(M::FrameMalformed)),
-        ("65 mounts", Plugboard, with(1, list(65, &text(b"/"))), Err(M::FrameMalformed)),
-        ("2^64-1 mounts", Plugboard, with(1, HUGE.to_vec()), Err(M::FrameMalformed)),
-        ("an over-long count of mounts", Plugboard, with(1, OVER_LONG.to_vec()), Err(M::FrameMalformed)),
-        (
-            "a mount that is no UTF-8",
-            Plugboard,
-            with(1, list(1, &text(b"/\xC0\x80"))),
-            Err(M::FrameMalformed),
-        ),
-        ("an instance that is no UTF-8", Plugboard, with(2, text(b"\xED\xA0\x80")), Err(M::FrameMalformed)),
-        ("an epoch of 65 bits", Plugboard, with(3, [&[0xFF; 9][..], &[2]].concat()), Err(M::FrameMalformed)),
-        ("an over-long epoch", Plugboard, with(3, OVER_LONG.to_vec()), Err(M::FrameMalformed)),
-        ("65 settings", Plugboard, with(5, list(65, &[99, 1])), Err(M::FrameMalformed)),
-        ("2^64-1 settings", Plugboard, with(5, HUGE.to_vec()), Err(M::FrameMalformed)),
-        ("half a setting", Plugboard, with(5, vec![1, 99]), Err(M::FrameMalformed)),
-        ("a resume that is neither", Plugboard, with(6, vec![2]), Err(M::FrameMalformed)),
-        ("a resume secret of 15 octets", Plugboard, with(6, resume(15)), Err(M::FrameMalformed)),
-        ("a resume secret of 17 octets", Plugboard, with(6, resume(17)), Err(M::FrameMalformed)),
-        ("a message past 16 KiB", Plugboard, with(0, text(&[b't'; 16_384])), Err(M::MessageSize)),
-        ("zeros past 16 KiB", Plugboard, vec![0; 16_385], Err(M::MessageSize)),
-        ("16 KiB of zeros", Plugboard, vec![0; 16_384], Err(M::FrameMalformed)),
     ]
 }
 
-fn to_the_telephone() -> Vec<Row> {
+fn others_to_the_plugboard_2() -> Vec<Row> {
+    vec![("an unknown critical frame", Plugboard, message(63, &[]), Err(M::UnknownFrame))]
+}
+
+fn others_to_the_telephone_1() -> Vec<Row> {
     vec![
         ("a welcome", Telephone, message(1, &welcome()), Ok("welcome")),
         ("a refusal", Telephone, message(2, &[4, 2, b'n', b'o', 0]), Ok("refused")),
@@ -204,6 +191,7 @@ fn to_the_telephone() -> Vec<Row> {
             [message(1, &welcome()), frame(11, &[1])].concat(),
             Err(M::FrameOutOfPlace),
         ),
+        ("a move", Telephone, message(65, &[0]), Err(M::FrameOutOfPlace)),
         (
             "a welcome that acknowledges",
             Telephone,
@@ -211,7 +199,6 @@ fn to_the_telephone() -> Vec<Row> {
             Err(M::AckAhead),
         ),
         ("half an open", Telephone, message(3, &[2, 0, 0, 0]), Err(M::FrameTruncated)),
-        ("a move", Telephone, message(65, &[0]), Err(M::FrameOutOfPlace)),
         ("nothing", Telephone, vec![], Err(M::FrameTruncated)),
         ("a welcome without a secret", Telephone, message(1, &[1]), Err(M::FrameMalformed)),
         (
@@ -226,6 +213,11 @@ fn to_the_telephone() -> Vec<Row> {
             message(2, &[4, 200, b'n', 0]),
             Err(M::FrameMalformed),
         ),
+    ]
+}
+
+fn others_to_the_telephone_2() -> Vec<Row> {
+    vec![
         (
             "a refusal whose reason is no UTF-8",
             Telephone,
@@ -243,5 +235,16 @@ fn to_the_telephone() -> Vec<Row> {
 
 #[test]
 fn each_binary_message_of_a_stranger_has_its_verdict() {
-    hold(Profile::Binary, [to_the_plugboard(), to_the_telephone()].concat(), 60);
+    let rows = [
+        rows(Plugboard, Ok("hello"), sound_hellos()),
+        rows(Plugboard, Err(M::FrameOutOfPlace), out_of_place_1()),
+        rows(Plugboard, Err(M::FrameOutOfPlace), out_of_place_2()),
+        rows(Plugboard, Err(M::FrameMalformed), malformed_1()),
+        rows(Plugboard, Err(M::FrameMalformed), malformed_2()),
+        others_to_the_plugboard_1(),
+        others_to_the_plugboard_2(),
+        others_to_the_telephone_1(),
+        others_to_the_telephone_2(),
+    ];
+    hold(Profile::Binary, rows.concat(), 60);
 }

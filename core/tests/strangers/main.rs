@@ -26,6 +26,14 @@ type Verdict = Result<&'static str, Misbehaviour>;
 /// A name, the end that reads, the message, the verdict.
 type Row = (&'static str, End, Vec<u8>, Verdict);
 
+/// A name and a message.
+type Message = (&'static str, Vec<u8>);
+
+/// Messages that one end reads, with one verdict.
+fn rows(end: End, verdict: Verdict, messages: Vec<Message>) -> Vec<Row> {
+    messages.into_iter().map(|(name, message)| (name, end, message, verdict)).collect()
+}
+
 fn sound_hello() -> Hello {
     Hello {
         token: "a.b.c".into(),
