@@ -54,6 +54,7 @@ extern crate std;
 
 pub mod address;
 pub mod cause;
+pub mod claims;
 pub mod connections;
 pub mod dialer;
 pub mod error;

@@ -283,6 +283,9 @@ pub const REDIAL_GAP: Duration = Duration::from_millis(600);
 /// Attempts that may come closer than [`REDIAL_GAP`]: with it, 59 in any 30 s at the most. (I41)
 pub const REDIAL_BURST: u32 = 9;
 
+/// How far an epoch may lie ahead of the relay's clock. Epochs are starts of processes, so that a later one is a clock
+/// that is wrong, or a claim that no honest process could ever outbid; a day is more than time zones differ. (T-11)
+pub const EPOCH_AHEAD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// The least delay of a telephone that a newer one of its identity took over from. (T-11)
 pub const REDIAL_REPLACED: Duration = Duration::from_secs(5);
 /// How long a plugboard that has a session is dialled alone. No request that comes meanwhile waits longer, so that from

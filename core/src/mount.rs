@@ -118,6 +118,14 @@ impl Mount {
     }
 }
 
+impl Mount {
+    /// Where the mounts below this one begin in the order of mounts. All of them follow one another.
+    pub(crate) fn first_below(&self) -> Self {
+        let slash = if self.text.ends_with('/') { "" } else { "/" };
+        Self { text: [&self.text, slash].concat().into(), kind: self.kind }
+    }
+}
+
 /// Whether `path` is `top`, or lies below it on a segment boundary.
 fn is_at_or_below(top: &str, path: &str) -> bool {
     path.strip_prefix(top).is_some_and(|rest| {
@@ -131,15 +139,8 @@ impl fmt::Display for Mount {
     }
 }
 
-/// A mount equals its canonical text.
-impl PartialEq<&str> for Mount {
-    fn eq(&self, text: &&str) -> bool {
-        *self.text == **text
-    }
-}
-
 /// What is wrong with a mount, and what would be right. What was written is quoted and escaped.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MountError {
     /// Nothing at all.
     #[error("the mount is empty: write a path such as /api")]

@@ -37,7 +37,7 @@ const OVERLONG: [&[u8]; 15] = [
 ];
 
 /// Why a request target is refused; always the client's fault (400).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// It does not begin with a slash (RFC 9112 §3.2.1).
     #[error("the target does not begin with a slash")]

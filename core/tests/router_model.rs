@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use telephone_core::limits::RouterLimits;
 use telephone_core::mount::Mount;
 use telephone_core::router::{
-    Identity, Refusal, RegisterError, Registration, ResumeSecret, Route, Router, RouterEvent, SessionKey,
-    Ticket,
+    Identity, Reduced, Refusal, RegisterError, Registered, Registration, ResumeSecret, Route, Router,
+    RouterEvent, SessionKey, Ticket,
 };
 use telephone_core::target;
 use telephone_core::time::Timestamp;
@@ -15,6 +15,9 @@ use telephone_core::time::Timestamp;
 const MOUNTS: [&str; 8] = ["/", "/a", "/a/b", "/a-b", "/ab", "h.net/", "h.net/a", "/a/b/c"];
 const HOSTS: [Option<&str>; 3] = [None, Some("H.net.:80"), Some("other.net")];
 const PATHS: [&str; 9] = ["/", "/a", "/a/", "/a/b/x", "/a-b/c", "/abc", "/x", "/a/b/c/d", "/a/x//y"];
+
+/// The relay's clock, in milliseconds since 1970.
+const CLOCK: u64 = 1_000_000;
 
 fn limits() -> RouterLimits {
     RouterLimits {
@@ -28,7 +31,7 @@ fn limits() -> RouterLimits {
 
 #[derive(Debug, Clone)]
 enum Op {
-    Register { subject: u8, instance: u8, epoch: u64, mounts: Vec<usize> },
+    Register { subject: u8, instance: u8, epoch: u64, mounts: Vec<usize>, claims: Vec<usize>, partial: bool },
     LinkUp(usize),
     LinkDown(usize),
     Suspend(usize),
@@ -41,9 +44,18 @@ enum Op {
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
-    let mounts = prop::collection::vec(0..MOUNTS.len(), 0..4);
-    let register = (0_u8..2, 0_u8..2, 0_u64..4, mounts)
-        .prop_map(|(subject, instance, epoch, mounts)| Op::Register { subject, instance, epoch, mounts });
+    let mounts = || prop::collection::vec(0..MOUNTS.len(), 0..4);
+    let epoch = prop_oneof![9 => 0_u64..4, 1 => Just(CLOCK + 86_400_000), 1 => Just(CLOCK + 86_400_001)];
+    let register = (0_u8..2, 0_u8..2, epoch, mounts(), mounts(), any::<bool>()).prop_map(
+        |(subject, instance, epoch, mounts, claims, partial)| Op::Register {
+            subject,
+            instance,
+            epoch,
+            mounts,
+            claims,
+            partial,
+        },
+    );
     let any_session = || 0_usize..12;
     let op = prop_oneof![
         4 => register,
@@ -180,13 +192,17 @@ impl Pair {
     fn step(&mut self, op: &Op) {
         let now = self.model.now;
         match op {
-            Op::Register { subject, instance, epoch, mounts } => {
+            Op::Register { subject, instance, epoch, mounts, claims, partial } => {
                 let identity = Identity::new(format!("s{subject}"), format!("i{instance}"));
-                let mounts = mounts.iter().map(|&index| MOUNTS[index].parse().unwrap()).collect();
+                let parse = |places: &[usize]| -> Vec<Mount> {
+                    places.iter().map(|&index| MOUNTS[index].parse().unwrap()).collect()
+                };
                 self.register(Registration {
                     identity,
                     epoch: *epoch,
-                    mounts,
+                    mounts: parse(mounts),
+                    claims: parse(claims),
+                    is_partial_enough: *partial,
                     secret: ResumeSecret::new([7; 16]),
                 });
             }
@@ -244,28 +260,50 @@ impl Pair {
         self.check();
     }
 
-    fn register(&mut self, registration: Registration) {
-        let key = SessionKey::new(self.next_key);
-        let Registration { identity, epoch, mut mounts, .. } = registration.clone();
+    /// What is to come of a registration, by the words of the documentation.
+    fn expected(&self, registration: &Registration) -> Result<Registered, RegisterError> {
+        let Registration { identity, epoch, mounts, claims, is_partial_enough, .. } = registration;
+        if *epoch > CLOCK + 86_400_000 {
+            return Err(RegisterError::EpochAhead { epoch: *epoch, unix_millis: CLOCK });
+        }
+        let own = || self.model.members.iter().filter(|old| old.identity == *identity && !old.is_suspended);
+        let is_newer = |old: &&Member| old.epoch > *epoch;
+        let is_stale = |mount: &Mount| own().filter(is_newer).any(|old| old.mounts.contains(mount));
+        let stale = mounts.iter().find(|mount| is_stale(mount));
+        let mut kept: Vec<Mount> = mounts.iter().filter(|mount| !is_stale(mount)).cloned().collect();
+        if mounts.is_empty() && own().filter(is_newer).any(|old| !old.serves) {
+            return Err(RegisterError::Stale { mount: None });
+        }
+        if let Some(mount) = stale.filter(|_| kept.is_empty() || !is_partial_enough) {
+            return Err(RegisterError::Stale { mount: Some(mount.clone()) });
+        }
+        kept.sort();
+        kept.dedup();
         let held = |mount: &&Mount| {
             self.model.holders(mount).any(|member| member.identity.subject() != identity.subject())
         };
-        let mut earlier =
-            self.model.members.iter().filter(|old| old.identity == identity && !old.is_suspended);
-        let earlier = earlier.next().map(|old| (old.key, old.epoch));
-        let expected = if earlier.is_some_and(|(_, old)| old > epoch) {
-            Err(RegisterError::Stale)
-        } else if let Some(mount) = mounts.iter().find(held) {
-            Err(RegisterError::Held { mount: mount.clone() })
-        } else {
-            Ok(earlier.map(|(key, _)| key))
+        if let Some(mount) = kept.iter().find(held) {
+            return Err(RegisterError::Held { mount: mount.clone() });
+        }
+        let reduce = |old: &Member| {
+            let is_lost =
+                |mount: &Mount| kept.contains(mount) || claims.iter().any(|claim| claim.covers(mount));
+            let loses = if kept.is_empty() { !old.serves } else { old.mounts.iter().any(is_lost) };
+            let left = old.mounts.iter().filter(|mount| !is_lost(mount)).cloned().collect();
+            (loses && old.epoch <= *epoch).then_some(Reduced { session: old.key, left })
         };
-        let found = self.router.register(key, registration, self.model.now);
+        let reduced = own().filter_map(reduce).collect();
+        Ok(Registered { mounts: kept, reduced })
+    }
+
+    fn register(&mut self, registration: Registration) {
+        let key = SessionKey::new(self.next_key);
+        let Registration { identity, epoch, .. } = registration.clone();
+        let expected = self.expected(&registration);
+        let found = self.router.register(key, registration, CLOCK, self.model.now);
         assert_eq!(found, expected);
-        let Ok(fenced) = found else { return };
+        let Ok(Registered { mounts, reduced }) = found else { return };
         self.next_key += 1;
-        mounts.sort();
-        mounts.dedup();
         self.model.lost.retain(|(_, _, lost)| !mounts.contains(lost));
         let news: Vec<Mount> =
             mounts.iter().filter(|mount| !self.model.known.contains(mount)).cloned().collect();
@@ -274,9 +312,9 @@ impl Pair {
         let serves = !mounts.is_empty();
         let member = Member { key, identity, epoch, mounts, is_linked, serves, is_suspended, load };
         self.model.members.push(member);
-        if let Some(old) = fenced {
-            self.model.withdraw(old, |_| false);
-            self.model.members.retain(|member| member.key != old);
+        for Reduced { session, left } in reduced {
+            self.model.withdraw(session, |mount| left.contains(mount));
+            self.model.members.retain(|member| member.key != session || !left.is_empty());
         }
         for index in 0..self.model.waiting.len() {
             let (host, path) = self.model.waiting[index].place;
@@ -392,8 +430,15 @@ proptest! {
         let now = Timestamp::from_micros(60_000_000);
         let mut router = Router::new(limits(), Timestamp::ZERO);
         let mounts = mounts.iter().map(|mount| mount.parse().unwrap()).collect();
-        let registration = Registration { identity: Identity::new("s", "i"), epoch: 1, mounts, secret: ResumeSecret::new([7; 16]) };
-        router.register(SessionKey::new(1), registration, now).unwrap();
+        let registration = Registration {
+            identity: Identity::new("s", "i"),
+            epoch: 1,
+            mounts,
+            claims: Vec::new(),
+            is_partial_enough: false,
+            secret: ResumeSecret::new([7; 16]),
+        };
+        router.register(SessionKey::new(1), registration, CLOCK, now).unwrap();
         if let Ok(target) = target::canonical(format!("/{}", pieces.concat()).as_bytes()) {
             let seen = read_eagerly(std::str::from_utf8(&target).unwrap());
             for host in [None, Some(b"h.net".as_slice())] {

@@ -59,9 +59,12 @@ fn router(mounts: &[Mount]) -> Router {
         identity: Identity::new("a", "b"),
         epoch: 1,
         mounts: mounts.to_vec(),
+        claims: Vec::new(),
+        is_partial_enough: false,
         secret: ResumeSecret::new([0; 16]),
     };
-    assert_eq!(router.register(SessionKey::new(1), registration, now), Ok(None));
+    let registered = router.register(SessionKey::new(1), registration, 0, now);
+    assert!(registered.is_ok_and(|registered| registered.reduced.is_empty()));
     router
 }
 

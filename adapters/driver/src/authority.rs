@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use telephone_core::claims::{BadClaim, Claims};
 use telephone_core::mount::Mount;
 
 /// How far a wall clock may be wrong: a token is good from this long before its `nbf` until this long
@@ -61,7 +62,8 @@ pub struct Grant {
     pub subject: String,
     /// The token's own name (`jti`), by which it can be revoked.
     pub token_id: Option<String>,
-    /// The mounts that may be claimed, as the token spells them: at most `MOUNTS_MAX`.
+    /// The mounts that may be claimed, as the token spells them: at most `MOUNTS_MAX`. One that is no mount makes the
+    /// relay refuse the token.
     pub mounts: Vec<String>,
     /// The mounts of others to which it may open raw streams, `tcp:PORT` or `tcp:NAME:PORT`: at most `MOUNTS_MAX`. One of
     /// the two lists holds something.
@@ -74,6 +76,11 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// The claims in canonical form.
+    pub(crate) fn claims(&self) -> Result<Claims, BadClaim> {
+        Claims::parse(&self.mounts, &self.connect)
+    }
+
     /// The time left until `exp`: zero for a token that lives on [`LEEWAY`] alone, `None` for one that does not
     /// end.
     #[must_use]
@@ -113,6 +120,9 @@ pub enum AuthError {
 }
 
 impl AuthError {
+    /// What metrics call a token with a claim that is no mount. The relay's own words quote the claim.
+    pub(crate) const BAD_CLAIM: Self = Self::Malformed("a claim is no mount");
+
     /// Whether the same token can be good later, without anybody doing anything.
     #[must_use]
     pub const fn is_temporary(self) -> bool {

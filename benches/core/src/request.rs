@@ -42,8 +42,15 @@ impl WholeRequest {
         let mut router = Router::new(RouterLimits::default(), Timestamp::ZERO);
         let mounts: Vec<Mount> = vec![heads::MOUNT.parse().expect("a mount")];
         let secret = ResumeSecret::new([7; 16]);
-        let registration = Registration { identity: Identity::new("shop", "one"), epoch: 1, mounts, secret };
-        router.register(SessionKey::new(1), registration, Timestamp::ZERO).expect("a free mount");
+        let registration = Registration {
+            identity: Identity::new("shop", "one"),
+            epoch: 1,
+            claims: mounts.clone(),
+            mounts,
+            is_partial_enough: false,
+            secret,
+        };
+        router.register(SessionKey::new(1), registration, 1, Timestamp::ZERO).expect("a free mount");
         Self {
             stamp: Stamp::new(observed()),
             router,

@@ -19,8 +19,15 @@ fn router(mounts: &[Mount]) -> Router {
     for (number, held) in (1..).zip(mounts.chunks(MOUNTS_MAX)) {
         let identity = Identity::new(format!("team-{number}"), "one");
         let secret = ResumeSecret::new([7; 16]);
-        let registration = Registration { identity, epoch: 1, mounts: held.to_vec(), secret };
-        router.register(SessionKey::new(number), registration, Timestamp::ZERO).expect("a free mount");
+        let registration = Registration {
+            identity,
+            epoch: 1,
+            mounts: held.to_vec(),
+            claims: held.to_vec(),
+            is_partial_enough: false,
+            secret,
+        };
+        router.register(SessionKey::new(number), registration, 1, Timestamp::ZERO).expect("a free mount");
     }
     router
 }

@@ -1,5 +1,6 @@
 //! The relay's routing: which session a request goes to.
 
+mod identities;
 mod mounts;
 mod parking;
 mod sessions;
@@ -14,18 +15,19 @@ use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use self::identities::Identities;
 use self::mounts::Mounts;
 use self::parking::{Parking, Place, Wanted};
 use self::sessions::Sessions;
 use self::table::{Ambiguous, MountId};
 pub use self::types::{
-    Identity, Refusal, RegisterError, Registration, ResumeSecret, Route, RouterCounts, RouterEvent,
-    SessionKey, Ticket,
+    Identity, Reduced, Refusal, RegisterError, Registered, Registration, ResumeSecret, Route, RouterCounts,
+    RouterEvent, SessionKey, Ticket,
 };
 use self::waiting::Waiting;
-use crate::limits::{MOUNTS_MAX, RouterLimits};
+use crate::limits::{EPOCH_AHEAD_MAX, MOUNTS_MAX, RouterLimits};
 use crate::mount::{Mount, host_name};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, as_millis};
 use crate::wire::Resume;
 
 /// Which session a request goes to: mounts, epochs, choice, parking and their limits. One per relay.
@@ -34,7 +36,13 @@ use crate::wire::Resume;
 /// is suspended or removed. Another session of the same subject joins it: a pool. Another subject is
 /// refused. A room has one session, since who meets there must meet in one place: there another instance of the
 /// subject is refused, too. Mounts above and below are other mounts; who may have them is for the claims of the tokens to
-/// say. Of one identity (subject and instance) there is one session: the newest epoch's.
+/// say.
+///
+/// **One identity.** Of one identity (subject and instance) each mount has one session: the newest epoch's. A session
+/// takes at once those mounts of older ones that it registers or that its token's claims cover, and no others, so that a
+/// token never ends what it does not claim. An older session keeps the rest, and ends when nothing is left of it. A
+/// session of an older epoch may register what no newer one holds. Of an identity's sessions without mounts the newest
+/// stays; they and sessions with mounts do not concern each other.
 ///
 /// **Where a request goes.** To the mount with the longest path that the request's path lies under, on
 /// segment boundaries; any mount of its host goes before all mounts without a host. Of the mount's
@@ -51,6 +59,7 @@ pub struct Router {
     limits: RouterLimits,
     started: Timestamp,
     sessions: Sessions,
+    identities: Identities,
     mounts: Mounts,
     parking: Parking,
     waiting: Waiting,
@@ -66,6 +75,7 @@ impl Router {
             limits,
             started: now,
             sessions: Sessions::default(),
+            identities: Identities::default(),
             mounts: Mounts::default(),
             parking: Parking::default(),
             waiting: Waiting::default(),
@@ -73,9 +83,9 @@ impl Router {
         }
     }
 
-    /// Registers a session, which has a link: it was asked for on one. Returns the session that it fences,
-    /// which is removed here and which the driver ends as replaced: the earlier session of its identity,
-    /// of an older epoch or of the same one (a process that lost its session is not its own rival).
+    /// Registers a session, which has a link: it was asked for on one. The earlier sessions of its identity, of an older
+    /// epoch or of the same one (a process that lost its session is not its own rival), lose the mounts that this one
+    /// registers or that its claims cover. `unix_millis` is the relay's clock, in milliseconds since 1970.
     ///
     /// # Errors
     /// See [`RegisterError`]; then nothing has changed.
@@ -83,40 +93,107 @@ impl Router {
         &mut self,
         key: SessionKey,
         registration: Registration,
+        unix_millis: u64,
         now: Timestamp,
-    ) -> Result<Option<SessionKey>, RegisterError> {
-        self.admit(key, &registration)?;
-        let Registration { identity, epoch, mut mounts, secret } = registration;
-        mounts.sort_unstable();
-        mounts.dedup();
-        let fenced = self.sessions.holder(&identity);
+    ) -> Result<Registered, RegisterError> {
+        let mounts = self.admit(key, &registration, unix_millis)?;
+        let Registration { identity, epoch, claims, secret, .. } = registration;
+        let older = if cfg!(planted = "ghost-not-fenced") {
+            BTreeSet::new()
+        } else {
+            self.older(&identity, epoch, &mounts, &claims)
+        };
         let held: Vec<MountId> = mounts.iter().map(|mount| self.mounts.join(mount, key)).collect();
-        self.sessions.insert(key, identity, epoch, held, secret);
-        let fenced = fenced.filter(|_| !cfg!(planted = "ghost-not-fenced"));
-        if let Some(old) = fenced {
-            self.remove(old, now);
+        for mount in held.iter().filter_map(|&id| self.mounts.mount(id)) {
+            self.identities.hold(&identity, Arc::clone(mount), key);
         }
+        if held.is_empty() {
+            self.identities.connect(&identity, key);
+        }
+        self.sessions.insert(key, identity, epoch, held, secret);
+        let is_lost = |mount: &Mount| mounts.contains(mount) || mount.is_covered_by(&claims);
+        let reduced = older.into_iter().map(|old| self.reduce(old, is_lost, now)).collect();
         self.settle_unknown();
         self.mark_ready(key);
-        Ok(fenced)
+        Ok(Registered { mounts, reduced })
     }
 
-    /// Whether a registration may be accepted; changes nothing.
-    fn admit(&self, key: SessionKey, registration: &Registration) -> Result<(), RegisterError> {
+    /// The earlier sessions of an identity that have something which a new one takes.
+    fn older(
+        &self,
+        identity: &Identity,
+        epoch: u64,
+        mounts: &[Mount],
+        claims: &[Mount],
+    ) -> BTreeSet<SessionKey> {
+        if mounts.is_empty() {
+            return self.identities.connecting(identity).into_iter().collect();
+        }
+        let covered = self.identities.covered(identity, claims);
+        let same = mounts.iter().filter_map(|mount| self.identities.holder(identity, mount));
+        covered.chain(same).filter(|&old| !self.is_newer(old, epoch)).collect()
+    }
+
+    fn is_newer(&self, key: SessionKey, epoch: u64) -> bool {
+        self.sessions.session(key).is_some_and(|session| session.epoch > epoch)
+    }
+
+    /// Takes mounts away from an older session, and all of it if nothing is left.
+    fn reduce(&mut self, key: SessionKey, is_lost: impl Fn(&Mount) -> bool, now: Timestamp) -> Reduced {
+        self.retain(key, |mount| !is_lost(mount), now);
+        let held = self.sessions.session(key).map_or(&[][..], |session| &session.mounts);
+        let left: Vec<Mount> =
+            held.iter().filter_map(|&id| self.mounts.mount(id)).map(|mount| Mount::clone(mount)).collect();
+        if left.is_empty() {
+            self.remove(key, now);
+        }
+        Reduced { session: key, left }
+    }
+
+    /// Whether a registration may be accepted, and for which mounts; changes nothing.
+    fn admit(
+        &self,
+        key: SessionKey,
+        registration: &Registration,
+        unix_millis: u64,
+    ) -> Result<Vec<Mount>, RegisterError> {
+        let Registration { identity, epoch, mounts, .. } = registration;
         if self.sessions.session(key).is_some() {
             return Err(RegisterError::Twice);
         }
-        if registration.mounts.len() > MOUNTS_MAX {
-            return Err(RegisterError::TooManyMounts(registration.mounts.len()));
+        if mounts.len() > MOUNTS_MAX {
+            return Err(RegisterError::TooManyMounts(mounts.len()));
         }
-        let holder = self.sessions.holder(&registration.identity).and_then(|old| self.sessions.session(old));
-        if holder.is_some_and(|old| old.epoch > registration.epoch) && !cfg!(planted = "older-epoch-fences") {
-            return Err(RegisterError::Stale);
+        if *epoch > unix_millis.saturating_add(as_millis(EPOCH_AHEAD_MAX)) {
+            return Err(RegisterError::EpochAhead { epoch: *epoch, unix_millis });
         }
-        let identity = &registration.identity;
-        match registration.mounts.iter().find(|mount| self.is_held_by_other(mount, identity)) {
+        let kept = self.not_stale(registration)?;
+        match kept.iter().find(|mount| self.is_held_by_other(mount, identity)) {
             Some(mount) => Err(RegisterError::Held { mount: mount.clone() }),
-            None => Ok(()),
+            None => Ok(kept),
+        }
+    }
+
+    /// The mounts of a registration that no newer session of its identity holds, in order and each once.
+    fn not_stale(&self, registration: &Registration) -> Result<Vec<Mount>, RegisterError> {
+        let Registration { identity, epoch, mounts, is_partial_enough, .. } = registration;
+        let is_stale = |holder: Option<SessionKey>| {
+            holder.is_some_and(|key| self.is_newer(key, *epoch)) && !cfg!(planted = "older-epoch-fences")
+        };
+        if mounts.is_empty() && is_stale(self.identities.connecting(identity)) {
+            return Err(RegisterError::Stale { mount: None });
+        }
+        let is_free = |mount: &&Mount| !is_stale(self.identities.holder(identity, mount));
+        let (mut kept, stale): (Vec<_>, Vec<_>) = mounts.iter().partition(is_free);
+        match stale.first() {
+            Some(mount) if kept.is_empty() || !is_partial_enough => {
+                Err(RegisterError::Stale { mount: Some(Mount::clone(mount)) })
+            }
+            Some(_) | None => {
+                kept.sort_unstable();
+                kept.dedup();
+                Ok(kept.into_iter().cloned().collect())
+            }
         }
     }
 
@@ -180,26 +257,38 @@ impl Router {
     /// no longer stands in the way of another session of its identity, nor is it fenced by one.
     pub fn suspend(&mut self, key: SessionKey, now: Timestamp) {
         let withdrawn = self.sessions.suspend(key);
+        if let Some(session) = self.sessions.session(key) {
+            self.identities.disconnect(&session.identity, key);
+        }
         self.withdraw(key, &withdrawn, now);
     }
 
     /// Withdraws those mounts of a session that none of `claims` covers: its token was renewed.
     pub fn narrow(&mut self, key: SessionKey, claims: &[Mount], now: Timestamp) {
+        self.retain(key, |mount| mount.is_covered_by(claims), now);
+    }
+
+    /// Leaves a session the mounts for which `keep` is true.
+    fn retain(&mut self, key: SessionKey, keep: impl Fn(&Mount) -> bool, now: Timestamp) {
         let mounts = &self.mounts;
-        let is_claimed = |id| mounts.mount(id).is_some_and(|own| own.is_covered_by(claims));
-        let withdrawn = self.sessions.retain_mounts(key, is_claimed);
+        let is_kept = |id| mounts.mount(id).is_some_and(|mount| keep(mount));
+        let withdrawn = self.sessions.retain_mounts(key, is_kept);
         self.withdraw(key, &withdrawn, now);
     }
 
     /// A session has ended.
     pub fn remove(&mut self, key: SessionKey, now: Timestamp) {
         self.waiting.end(key);
-        let withdrawn = self.sessions.remove(key);
-        self.withdraw(key, &withdrawn, now);
+        self.suspend(key, now);
+        self.sessions.remove(key);
     }
 
     fn withdraw(&mut self, key: SessionKey, withdrawn: &[MountId], now: Timestamp) {
+        let session = self.sessions.session(key);
         for &id in withdrawn {
+            if let Some((session, mount)) = session.zip(self.mounts.mount(id)) {
+                self.identities.release(&session.identity, mount, key);
+            }
             self.mounts.leave(id, key, now);
         }
         self.forget(now);

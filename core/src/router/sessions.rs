@@ -7,11 +7,10 @@ use super::table::MountId;
 use super::types::{Identity, ResumeSecret, SessionKey};
 use crate::wire::Resume;
 
-/// Every session, and of each identity the one that holds its mounts.
+/// Every session.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     by_key: BTreeMap<SessionKey, Session>,
-    by_identity: BTreeMap<Identity, SessionKey>,
     linked: usize,
     /// Those of them that registered mounts.
     serving: usize,
@@ -40,7 +39,7 @@ enum Line {
 }
 
 impl Sessions {
-    /// Adds a session, which comes with a link and replaces its identity's earlier one.
+    /// Adds a session, which has a link.
     pub(super) fn insert(
         &mut self,
         key: SessionKey,
@@ -49,7 +48,6 @@ impl Sessions {
         mounts: Vec<MountId>,
         secret: ResumeSecret,
     ) {
-        self.by_identity.insert(identity.clone(), key);
         let serves = !mounts.is_empty();
         let session = Session { identity, epoch, mounts, serves, secret, load: 0, line: Line::Broken };
         self.by_key.insert(key, session);
@@ -69,26 +67,15 @@ impl Sessions {
         (is_own && is_known).then_some(key)
     }
 
-    /// The session that holds the mounts of an identity.
-    pub(super) fn holder(&self, identity: &Identity) -> Option<SessionKey> {
-        self.by_identity.get(identity).copied()
-    }
-
     /// Takes a session's mounts and requests away. What it held is returned.
     pub(super) fn suspend(&mut self, key: SessionKey) -> Vec<MountId> {
         self.set_line(key, Line::Suspended);
-        let Some(session) = self.by_key.get_mut(&key) else { return Vec::new() };
-        if self.by_identity.get(&session.identity) == Some(&key) {
-            self.by_identity.remove(&session.identity);
-        }
-        core::mem::take(&mut session.mounts)
+        self.by_key.get_mut(&key).map(|session| core::mem::take(&mut session.mounts)).unwrap_or_default()
     }
 
-    /// Forgets a session. What it held is returned.
-    pub(super) fn remove(&mut self, key: SessionKey) -> Vec<MountId> {
-        let held = self.suspend(key);
+    /// Forgets a session that was suspended.
+    pub(super) fn remove(&mut self, key: SessionKey) {
         self.by_key.remove(&key);
-        held
     }
 
     /// Leaves a session the mounts for which `keep` is true. The others are returned.

@@ -1,5 +1,6 @@
 //! What goes into the router and what comes out of it.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -93,8 +94,31 @@ pub struct Registration {
     /// At most [`MOUNTS_MAX`](crate::limits::MOUNTS_MAX) mounts; one that is named twice counts once. A session without
     /// any gets no requests.
     pub mounts: Vec<Mount>,
+    /// What its token lets it register. It takes those mounts from the older sessions of its identity.
+    pub claims: Vec<Mount>,
+    /// Whether a session for those of its mounts is enough that no newer process of its identity holds.
+    pub is_partial_enough: bool,
     /// What its telephone must present to go on with it over another link.
     pub secret: ResumeSecret,
+}
+
+/// What came of a registration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Registered {
+    /// The mounts that the session holds, in order and each once.
+    pub mounts: Vec<Mount>,
+    /// The older sessions of its identity that lost mounts to it.
+    pub reduced: Vec<Reduced>,
+}
+
+/// A session that lost mounts to a newer one of its identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reduced {
+    /// The session.
+    pub session: SessionKey,
+    /// What it still holds, and is to be told. If that is nothing, it was removed here, and the driver ends it as
+    /// replaced.
+    pub left: Vec<Mount>,
 }
 
 /// Why a registration is refused. Nothing has changed then.
@@ -106,9 +130,22 @@ pub enum RegisterError {
         /// The first such mount.
         mount: Mount,
     },
-    /// A newer process of the same identity is there.
-    #[error("a newer process of this identity is registered")]
-    Stale,
+    /// A newer process of the same identity holds one of the mounts, or has a session without mounts as this one.
+    #[error("a newer process of this identity is registered{}", for_mount(.mount.as_ref()))]
+    Stale {
+        /// The first such mount.
+        mount: Option<Mount>,
+    },
+    /// The epoch lies further ahead of the relay's clock than [`EPOCH_AHEAD_MAX`](crate::limits::EPOCH_AHEAD_MAX).
+    #[error(
+        "the epoch {epoch} lies more than 24 h ahead of the plugboard's clock, {unix_millis} ms since 1970: set the clock of the telephone's machine, and start the telephone again"
+    )]
+    EpochAhead {
+        /// The registration's.
+        epoch: u64,
+        /// The relay's clock.
+        unix_millis: u64,
+    },
     /// The session has registered before.
     #[error("the session is registered already")]
     Twice,
@@ -123,10 +160,16 @@ impl RegisterError {
     pub const fn code(&self) -> RefusedCode {
         match self {
             Self::Held { .. } => RefusedCode::Held,
-            Self::Stale => RefusedCode::Stale,
+            Self::Stale { .. } => RefusedCode::Stale,
+            // The clocks differ, which time or an operator mends.
+            Self::EpochAhead { .. } => RefusedCode::Busy,
             Self::Twice | Self::TooManyMounts(_) => RefusedCode::Malformed,
         }
     }
+}
+
+fn for_mount(mount: Option<&Mount>) -> String {
+    mount.map(|mount| format!(" for the mount {mount}")).unwrap_or_default()
 }
 
 /// Where a request goes.

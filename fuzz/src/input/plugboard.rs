@@ -9,7 +9,9 @@ use telephone_core::handshake::Reception;
 use telephone_core::limits::{RouterLimits, SessionLimits};
 use telephone_core::message::{Headers, RequestHead};
 use telephone_core::mount::Mount;
-use telephone_core::router::{Identity, Registration, ResumeSecret, Route, Router, RouterEvent, SessionKey};
+use telephone_core::router::{
+    Identity, Reduced, Registration, ResumeSecret, Route, Router, RouterEvent, SessionKey,
+};
 use telephone_core::session::{Event, Role};
 use telephone_core::target;
 use telephone_core::time::Timestamp;
@@ -22,6 +24,8 @@ use crate::session::{End, assert_empty};
 
 /// Links that there are at once.
 const LINKS: usize = 4;
+/// The relay's clock, in milliseconds since 1970.
+const CLOCK: u64 = 1_700_000_000_000;
 /// Octets of memory without traffic, for each octet that was heard, each stream and each session. [D-20]
 const MEMORY_BASE: usize = 128 * 1024;
 const MEMORY_FACTOR: usize = 64;
@@ -34,7 +38,7 @@ struct Line {
     identity: Identity,
     secret: [u8; 16],
     mounts: Vec<Mount>,
-    /// A newer process took over.
+    /// A newer process took over all of it.
     is_fenced: bool,
 }
 
@@ -108,15 +112,14 @@ impl Relay {
         let registration = Registration {
             identity: identity.clone(),
             epoch: hello.epoch,
-            mounts: mounts.clone(),
+            claims: mounts.clone(),
+            mounts,
+            is_partial_enough: hello.settings.has(Setting::Partial),
             secret: ResumeSecret::new(secret),
         };
-        let Ok(fenced) = self.router.register(key, registration, self.now) else { return };
-        if let Some(old) = fenced.and_then(|old| self.lines.get_mut(&old)) {
-            assert_eq!(old.identity, identity, "another identity is fenced");
-            old.end.session.leave(LeaveCode::Replaced, self.now);
-            old.is_fenced = true;
-        }
+        let Ok(registered) = self.router.register(key, registration, CLOCK, self.now) else { return };
+        self.reduce(registered.reduced, &identity);
+        let mounts = registered.mounts;
         let is_shared = self.lines.values().any(|other| {
             !other.is_fenced
                 && other.end.session.is_open()
@@ -127,6 +130,20 @@ impl Relay {
         let line = Line { end: self.session(hello), identity, secret, mounts, is_fenced: false };
         self.lines.insert(key, line);
         self.links[slot] = Some(key);
+    }
+
+    /// Older sessions of an identity lost mounts.
+    fn reduce(&mut self, reduced: Vec<Reduced>, identity: &Identity) {
+        for Reduced { session, left } in reduced {
+            let Some(old) = self.lines.get_mut(&session) else { panic!("{session:?} is over") };
+            assert_eq!(old.identity, *identity, "another identity is fenced");
+            assert!(left.iter().all(|mount| old.mounts.contains(mount)), "it has more than before");
+            if left.is_empty() {
+                old.end.session.leave(LeaveCode::Replaced, self.now);
+                old.is_fenced = true;
+            }
+            old.mounts = left;
+        }
     }
 
     fn session(&self, hello: &Hello) -> End {

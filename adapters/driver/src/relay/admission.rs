@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_lite::future;
+use telephone_core::claims::Claims;
 use telephone_core::handshake::{self, Reception};
 use telephone_core::mount::Mount;
 use telephone_core::recording::Recorded;
@@ -19,7 +20,7 @@ use telephone_core::wire::{Hello, Profile, Refused, RefusedCode, Setting, Settin
 
 use super::ports::PortError;
 use super::public::Upgraded;
-use super::registry::{Renewed, parsed};
+use super::registry::{Renewed, texts};
 use super::verification::{Unverified, verify};
 use super::{Inner, ports, renewal, report, spread};
 use crate::authority::{AuthError, Grant};
@@ -187,11 +188,15 @@ fn admit<R: Runtime>(
     hello: &Hello,
     grant: Grant,
 ) -> Result<Admitted, Refused> {
+    let claims = grant.claims().map_err(|error| {
+        relay.observer.token_refused(AuthError::BAD_CLAIM);
+        refused(auth_code(AuthError::BAD_CLAIM), error)
+    })?;
     let identity = Identity::new(grant.subject.clone(), hello.instance.clone());
-    if let Some(resumed) = resume(relay, profile, hello, &identity, &grant) {
+    if let Some(resumed) = resume(relay, profile, hello, &identity, (&grant, &claims)) {
         return resumed;
     }
-    let mounts = claimed_mounts(hello, &grant).inspect_err(|refused| {
+    let mounts = claimed_mounts(hello, &claims).inspect_err(|refused| {
         if refused.code == RefusedCode::Forbidden {
             relay.observer.token_refused(AuthError::NotClaimed);
         }
@@ -202,7 +207,7 @@ fn admit<R: Runtime>(
     let with_ports: Vec<Mount> = mounts.iter().filter(|mount| mount.port().is_some()).cloned().collect();
     open_ports(relay, &with_ports)
         .and_then(|()| {
-            let admitted = register(relay, profile, hello, identity, grant, mounts)?;
+            let admitted = register(relay, profile, hello, identity, (grant, claims), mounts)?;
             // An earlier holder that left meanwhile took them for its own.
             match open_ports(relay, &with_ports) {
                 Ok(()) => Ok(admitted),
@@ -236,7 +241,7 @@ fn resume<R: Runtime>(
     profile: Profile,
     hello: &Hello,
     identity: &Identity,
-    grant: &Grant,
+    (grant, claims): (&Grant, &Claims),
 ) -> Option<Result<Admitted, Refused>> {
     let resume = hello.resume.as_ref()?;
     let (key, session) = relay.registry.resumable(identity, resume)?;
@@ -251,16 +256,13 @@ fn resume<R: Runtime>(
         Err(error @ CannotResume::Position(_)) => return Some(Err(refused(RefusedCode::Stale, error))),
     }
     // The token may be another one by now, and cover less.
-    let renewed = relay.registry.renew(key, grant, relay.runtime.now());
+    let renewed = relay.registry.renew(key, grant, claims, relay.runtime.now());
     if renewed == Renewed::Useless {
         return None;
     }
     ports::settle(relay);
     let link = session.resume(resume.position).ok()?;
     session.with(|session, now| {
-        if let Renewed::Narrowed(mounts) = renewed {
-            session.tell_scope(mounts);
-        }
         session.authorize(grant.good_for, now);
     });
     renewal::end_if_revoked(relay, &session, grant);
@@ -275,7 +277,7 @@ fn register<R: Runtime>(
     profile: Profile,
     hello: &Hello,
     identity: Identity,
-    grant: Grant,
+    (grant, claims): (Grant, Claims),
     mounts: Vec<Mount>,
 ) -> Result<Admitted, Refused> {
     let mut secret = [0; 16];
@@ -298,7 +300,7 @@ fn register<R: Runtime>(
     let mut session = Recorded::new(config, now, tape);
     session.authorize(grant.good_for, now);
     if mounts.len() < hello.mounts.len() {
-        session.tell_scope(mounts.iter().map(ToString::to_string).collect());
+        session.tell_scope(texts(&mounts));
     }
     let link = session.link().ok_or_else(|| refused(RefusedCode::Busy, "the session has no link"))?;
     let clock: Clock = {
@@ -306,14 +308,23 @@ fn register<R: Runtime>(
         Arc::new(move || relay.runtime.now())
     };
     let session = SharedSession::new(session, clock);
-    let registration = Registration { identity, epoch: hello.epoch, mounts, secret };
-    let registered = relay.registry.register(key, registration, &grant, session.clone(), now);
+    let registration = Registration {
+        identity,
+        epoch: hello.epoch,
+        mounts,
+        claims: claims.mounts,
+        is_partial_enough: hello.settings.has(Setting::Partial),
+        secret,
+    };
+    let registered = relay.registry.register(key, registration, &grant, claims.connect, session.clone(), now);
     registered.map_err(|error| {
         // A telephone that is refused comes again, and again.
         session.act(Recorded::discard_tape);
         refused(error.code(), error)
     })?;
     renewal::end_if_revoked(relay, &session, &grant);
+    // Older sessions may have lost ports to it that it does not register.
+    ports::settle(relay);
     if let Some(order) = relay.moving.get() {
         // All others were asked meanwhile.
         session.act(|session| session.ask_to_move(order.clone()));
@@ -341,16 +352,15 @@ const fn auth_code(error: AuthError) -> RefusedCode {
 
 /// The hello's mounts, each of which a claim of the token must cover, or one of them at least if the telephone says
 /// that this is enough.
-fn claimed_mounts(hello: &Hello, grant: &Grant) -> Result<Vec<Mount>, Refused> {
-    if hello.mounts.is_empty() && grant.connect.is_empty() {
+fn claimed_mounts(hello: &Hello, claims: &Claims) -> Result<Vec<Mount>, Refused> {
+    if hello.mounts.is_empty() && claims.connect.is_empty() {
         return Err(refused(
             RefusedCode::Forbidden,
             "no mount was asked for, and the token has no claim to connect",
         ));
     }
-    let claims = parsed(&grant.mounts);
     let not_covered = |mount: &Mount| {
-        let claims = grant.mounts.join(", ");
+        let claims = texts(&claims.mounts).join(", ");
         let reason = format!("the token does not cover the mount {mount}: its claims are {claims}");
         refused(RefusedCode::Forbidden, reason)
     };
@@ -358,7 +368,7 @@ fn claimed_mounts(hello: &Hello, grant: &Grant) -> Result<Vec<Mount>, Refused> {
     let (mut covered, mut uncovered) = (Vec::new(), None);
     for text in &hello.mounts {
         let mount: Mount = text.parse().map_err(|error| refused(RefusedCode::Malformed, error))?;
-        if mount.is_covered_by(&claims) {
+        if mount.is_covered_by(&claims.mounts) {
             covered.push(mount);
         } else if is_partial_enough {
             uncovered = Some(mount);

@@ -3,17 +3,19 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use telephone_core::claims::Claims;
 use telephone_core::error::LeaveCode;
 use telephone_core::limits::RouterLimits;
 use telephone_core::log_limit::{LineKind, LineSource, LogLimit};
 use telephone_core::mount::Mount;
 use telephone_core::retry::RetryBudget;
 use telephone_core::router::{
-    Identity, Refusal, RegisterError, Registration, Route, Router, RouterCounts, RouterEvent, SessionKey,
-    Ticket,
+    Identity, Reduced, Refusal, RegisterError, Registration, Route, Router, RouterCounts, RouterEvent,
+    SessionKey, Ticket,
 };
-use telephone_core::time::Timestamp;
+use telephone_core::time::{Timestamp, as_millis};
 use telephone_core::wire::{Move, Resume};
 
 use crate::authority::Grant;
@@ -34,6 +36,13 @@ struct Registered {
     has_moved: bool,
 }
 
+impl Registered {
+    /// Tells the telephone which mounts it has. To be called with the registry locked, so that what is told last is true.
+    fn tell_scope(&self) {
+        self.session.act(|session| session.tell_scope(texts(&self.mounts)));
+    }
+}
+
 /// What a fresh token did to a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Renewed {
@@ -41,8 +50,8 @@ pub(super) enum Renewed {
     Useless,
     /// It covers all mounts.
     Whole,
-    /// It covers these, in the notation of the hello; the others are withdrawn.
-    Narrowed(Vec<String>),
+    /// It covers some of the mounts, and the telephone is told which; the others are withdrawn.
+    Narrowed,
 }
 
 /// A request that waits for a session, or whose wait has ended.
@@ -82,6 +91,27 @@ struct State {
     has_moved: bool,
     /// Which sessions that are given up are logged.
     log: LogLimit,
+}
+
+impl State {
+    /// Older sessions lost mounts to a newer one of their identity. Those that have nothing left are taken out.
+    fn reduce(&mut self, reduced: Vec<Reduced>) -> Vec<SharedSession> {
+        let mut replaced = Vec::new();
+        for Reduced { session: key, left } in reduced {
+            if left.is_empty() {
+                replaced.extend(self.sessions.remove(&key).map(|one| one.session));
+            } else if let Some(one) = self.sessions.get_mut(&key) {
+                tracing::info!(
+                    session = format_args!("{:016x}", key.number()),
+                    ?left,
+                    "a newer process took mounts over"
+                );
+                one.mounts = left;
+                one.tell_scope();
+            }
+        }
+        replaced
+    }
 }
 
 pub(super) struct Registry(Mutex<State>);
@@ -139,28 +169,35 @@ impl Registry {
         SessionKey::new(state.next_key)
     }
 
-    /// Registers a session; the one that it replaces is sent away.
+    /// Registers a session. Older sessions of its identity that lose mounts to it are told what is left of them, or sent
+    /// away if nothing is.
     pub(super) fn register(
         &self,
         key: SessionKey,
         registration: Registration,
         grant: &Grant,
+        connect: Vec<Mount>,
         session: SharedSession,
         now: Timestamp,
     ) -> Result<(), RegisterError> {
         let subject: Arc<str> = registration.identity.subject().into();
-        let mounts = registration.mounts.clone();
+        let asked = registration.mounts.clone();
         let (token_id, client_tokens) = (grant.token_id.clone(), grant.client_tokens);
+        let unix_millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, as_millis);
         let replaced = self.with(|state| {
-            let fenced = state.router.register(key, registration, now)?;
-            let connect = parsed(&grant.connect);
+            let outcome = state.router.register(key, registration, unix_millis, now)?;
+            let mounts = outcome.mounts;
+            let is_whole = asked.iter().all(|mount| mounts.contains(mount));
             let one =
                 Registered { session, subject, token_id, client_tokens, mounts, connect, has_moved: false };
+            if !is_whole {
+                one.tell_scope();
+            }
             state.sessions.insert(key, one);
-            Ok::<_, RegisterError>(fenced.and_then(|key| state.sessions.remove(&key)))
+            Ok::<_, RegisterError>(state.reduce(outcome.reduced))
         })?;
-        if let Some(replaced) = replaced {
-            replaced.session.leave(LeaveCode::Replaced);
+        for session in replaced {
+            session.leave(LeaveCode::Replaced);
         }
         Ok(())
     }
@@ -231,26 +268,26 @@ impl Registry {
     }
 
     /// A session has a fresh token: it loses the mounts that the token does not cover.
-    pub(super) fn renew(&self, key: SessionKey, grant: &Grant, now: Timestamp) -> Renewed {
-        let claims = parsed(&grant.mounts);
-        let is_covered = |mount: &Mount| mount.is_covered_by(&claims);
+    pub(super) fn renew(&self, key: SessionKey, grant: &Grant, claims: &Claims, now: Timestamp) -> Renewed {
+        let is_covered = |mount: &Mount| mount.is_covered_by(&claims.mounts);
         self.with(|state| {
             let Some(one) = state.sessions.get_mut(&key) else { return Renewed::Useless };
             let is_of_use =
-                one.mounts.iter().any(is_covered) || (one.mounts.is_empty() && !grant.connect.is_empty());
+                one.mounts.iter().any(is_covered) || (one.mounts.is_empty() && !claims.connect.is_empty());
             if *one.subject != *grant.subject || !is_of_use {
                 return Renewed::Useless;
             }
             let before = one.mounts.len();
-            one.connect = parsed(&grant.connect);
+            one.connect.clone_from(&claims.connect);
             one.mounts.retain(is_covered);
             one.token_id.clone_from(&grant.token_id);
             one.client_tokens = grant.client_tokens;
-            state.router.narrow(key, &claims, now);
+            state.router.narrow(key, &claims.mounts, now);
             if one.mounts.len() == before {
                 return Renewed::Whole;
             }
-            Renewed::Narrowed(one.mounts.iter().map(ToString::to_string).collect())
+            one.tell_scope();
+            Renewed::Narrowed
         })
     }
 
@@ -383,9 +420,9 @@ impl Registry {
     }
 }
 
-/// The mounts in a token's claims. One that is none covers nothing.
-pub(super) fn parsed(claims: &[String]) -> Vec<Mount> {
-    claims.iter().filter_map(|claim| claim.parse().ok()).collect()
+/// Mounts in the notation of the hello.
+pub(super) fn texts(mounts: &[Mount]) -> Vec<String> {
+    mounts.iter().map(ToString::to_string).collect()
 }
 
 /// Finds the session that the router chose.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use telephone_core::claims::Claims;
 use telephone_core::error::LeaveCode;
 use telephone_core::router::SessionKey;
 use telephone_core::session::LinkId;
@@ -82,7 +83,7 @@ impl<R: Runtime> Of<R> {
             let next = self.lock().take();
             let Some(token) = next else { return };
             let judge = move |authority: &dyn Authority| match std::str::from_utf8(&token) {
-                Ok(token) => authority.verify(token).and_then(unexpired),
+                Ok(token) => authority.verify(token).and_then(unexpired).and_then(with_claims),
                 Err(_) => Err(AuthError::Malformed("it is not text")),
             };
             let verified = verify(&self.relay, self.client, judge).await;
@@ -95,20 +96,17 @@ impl<R: Runtime> Of<R> {
 
     /// Acts on a verdict: the token must be of the same subject, and gives no more than it claims. One that is no good as
     /// yet, such as a file that was read half written, costs nothing: the present one runs on, and the telephone asks again.
-    fn settle(&self, verified: Result<Grant, Unverified>) {
+    fn settle(&self, verified: Result<(Grant, Claims), Unverified>) {
         let Self { relay, session, key, .. } = self;
         let now = relay.runtime.now();
         match verified {
-            Ok(grant) => match relay.registry.renew(*key, &grant, now) {
+            Ok((grant, claims)) => match relay.registry.renew(*key, &grant, &claims, now) {
                 Renewed::Useless => {
                     relay.observer.token_refused(AuthError::NotClaimed);
                     session.leave(LeaveCode::Forbidden);
                 }
-                renewed => {
+                Renewed::Whole | Renewed::Narrowed => {
                     session.with(|session, now| {
-                        if let Renewed::Narrowed(mounts) = renewed {
-                            session.tell_scope(mounts);
-                        }
                         session.confirm_renewal(grant.expires_in(), now);
                         session.authorize(grant.good_for, now);
                     });
@@ -137,6 +135,12 @@ pub(super) fn end_if_revoked<R: Runtime>(relay: &Inner<R>, session: &SharedSessi
         relay.observer.token_refused(AuthError::Revoked);
         session.leave(LeaveCode::Revoked);
     }
+}
+
+/// A token with a claim that is no mount renews nothing.
+fn with_claims(grant: Grant) -> Result<(Grant, Claims), AuthError> {
+    let claims = grant.claims().map_err(|_| AuthError::BAD_CLAIM)?;
+    Ok((grant, claims))
 }
 
 /// A token that lives on the leeway alone renews nothing: what it gave was given before.

@@ -1,6 +1,7 @@
 //! What the router promises, one sentence a test.
 
 mod choice;
+mod identities;
 mod memory;
 mod parking;
 mod registration;
@@ -11,8 +12,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{
-    Identity, Refusal, RegisterError, Registration, ResumeSecret, Route, Router, RouterEvent, SessionKey,
-    Ticket,
+    Identity, Refusal, RegisterError, Registered, Registration, ResumeSecret, Route, Router, RouterEvent,
+    SessionKey, Ticket,
 };
 use crate::limits::RouterLimits;
 use crate::mount::Mount;
@@ -20,6 +21,25 @@ use crate::time::Timestamp;
 
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 const NOBODY: Refusal = Refusal::NobodyConnected { retry_after: RETRY_AFTER };
+
+/// The relay's clock, in milliseconds since 1970.
+const CLOCK: u64 = 1_800_000_000_000;
+
+fn mounts(texts: &str) -> Vec<Mount> {
+    texts.split_whitespace().map(|mount| mount.parse().unwrap()).collect()
+}
+
+fn registration(who: &str, epoch: u64, asked: &str, claims: &str) -> Registration {
+    let (subject, instance) = who.split_once('/').unwrap_or((who, "one"));
+    Registration {
+        identity: Identity::new(subject, instance),
+        epoch,
+        mounts: mounts(asked),
+        claims: mounts(claims),
+        is_partial_enough: false,
+        secret: ResumeSecret::new([7; 16]),
+    }
+}
 
 type Unparked = (Ticket, u64);
 type Refused = (Ticket, Refusal);
@@ -50,16 +70,16 @@ impl Relay {
         self.now = self.now + Duration::from_millis(millis);
     }
 
+    /// Registers with a token that claims no more than the mounts. Tells which session is fenced.
     fn ask(&mut self, key: u64, who: &str, epoch: u64, mounts: &str) -> Result<Option<u64>, RegisterError> {
-        let (subject, instance) = who.split_once('/').unwrap_or((who, "one"));
-        let registration = Registration {
-            identity: Identity::new(subject, instance),
-            epoch,
-            mounts: mounts.split_whitespace().map(|mount| mount.parse().unwrap()).collect(),
-            secret: ResumeSecret::new([7; 16]),
-        };
-        let fenced = self.router.register(SessionKey::new(key), registration, self.now)?;
-        Ok(fenced.map(SessionKey::number))
+        let registered = self.register_as(key, registration(who, epoch, mounts, mounts))?;
+        let fenced: Vec<_> = registered.reduced.iter().filter(|older| older.left.is_empty()).collect();
+        assert!(fenced.len() == registered.reduced.len() && fenced.len() < 2, "{registered:?}");
+        Ok(fenced.first().map(|older| older.session.number()))
+    }
+
+    fn register_as(&mut self, key: u64, registration: Registration) -> Result<Registered, RegisterError> {
+        self.router.register(SessionKey::new(key), registration, CLOCK, self.now)
     }
 
     fn register(&mut self, key: u64, who: &str, mounts: &str) {

@@ -1,13 +1,15 @@
 use alloc::format;
 
 use super::*;
+use crate::router::Reduced;
 use crate::wire::Resume;
 
 #[test]
 fn a_newer_epoch_fences_the_older_session_at_once() {
     let mut relay = Relay::new();
     relay.register(1, "a", "/api /old");
-    assert_eq!(relay.ask(2, "a", 2, "/api"), Ok(Some(1)));
+    let registered = relay.register_as(2, registration("a", 2, "/api", "/api /old")).unwrap();
+    assert_eq!(registered.reduced, [Reduced { session: SessionKey::new(1), left: Vec::new() }]);
     assert_eq!(relay.to("/api").0, 2);
     assert!(matches!(relay.route("/old"), Route::Park(_)));
     assert_eq!(relay.router.counts().sessions, 1);
@@ -18,7 +20,8 @@ fn an_older_epoch_is_refused_also_while_the_newer_has_no_link() {
     let mut relay = Relay::new();
     assert_eq!(relay.ask(1, "a", 7, "/api"), Ok(None));
     relay.link_down(1);
-    assert_eq!(relay.ask(2, "a", 6, "/else"), Err(RegisterError::Stale));
+    let stale = RegisterError::Stale { mount: Some("/api".parse().unwrap()) };
+    assert_eq!(relay.ask(2, "a", 6, "/else /api"), Err(stale));
     relay.link_up(1);
     assert_eq!(relay.to("/api").0, 1);
 }

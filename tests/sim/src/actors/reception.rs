@@ -7,9 +7,9 @@ use telephone_core::error::LeaveCode;
 use telephone_core::handshake;
 use telephone_core::mount::Mount;
 use telephone_core::recording::Recorded;
-use telephone_core::router::{Identity, Registration, ResumeSecret, SessionKey};
+use telephone_core::router::{Identity, Reduced, Registration, ResumeSecret, SessionKey};
 use telephone_core::session::{CannotResume, Role, SessionConfig};
-use telephone_core::wire::{Hello, Profile, Refused, RefusedCode, Settings, Welcome};
+use telephone_core::wire::{Hello, Profile, Refused, RefusedCode, Setting, Settings, Welcome};
 
 use super::issuer::{BadToken, Grant};
 use super::plugboard::{Held, Plugboard, Stand, session_limits};
@@ -67,7 +67,7 @@ impl Plugboard {
             BadToken::Expired => RefusedCode::Expired,
             BadToken::Unknown | BadToken::Revoked => RefusedCode::Forbidden,
         })?;
-        let own = format!("/t{}", grant.tenant);
+        let own = own_claim(&grant);
         let claim: Mount = own.parse().map_err(|_| RefusedCode::Malformed)?;
         for text in &hello.mounts {
             let mount: Mount = text.parse().map_err(|_| RefusedCode::Malformed)?;
@@ -151,9 +151,18 @@ impl Plugboard {
         let secret = secret(stage);
         let mounts: Vec<Mount> = hello.mounts.iter().filter_map(|mount| mount.parse().ok()).collect();
         let identity = Self::identity(grant, hello);
-        let registration =
-            Registration { identity, epoch: hello.epoch, mounts, secret: ResumeSecret::new(secret) };
-        let fenced = self.router.register(key, registration, now).map_err(|error| error.code())?;
+        let claims = vec![own_claim(grant).parse().map_err(|_| RefusedCode::Malformed)?];
+        let registration = Registration {
+            identity,
+            epoch: hello.epoch,
+            mounts,
+            claims,
+            is_partial_enough: hello.settings.has(Setting::Partial),
+            secret: ResumeSecret::new(secret),
+        };
+        // The clock of the world, in the unit of its epochs.
+        let clock = stage.now() / crate::clock::MILLI * 256;
+        let registered = self.router.register(key, registration, clock, now).map_err(|error| error.code())?;
         let held = Held {
             line: Line::new(session, key.number(), Side::Plugboard, self.index, wire, stage.now()),
             telephone: stage.connection(wire).telephone,
@@ -173,11 +182,18 @@ impl Plugboard {
         let number = key.number();
         stage.note(Note::Handshake, number, || format!("wire {wire} begins session {number:x}"));
         stage.write(wire, Side::Plugboard, welcome(key, None, secret, grant, stage));
-        if let Some(old) = fenced {
-            self.dismiss(old, LeaveCode::Replaced, stage);
+        for Reduced { session, left } in registered.reduced {
+            // The one claim of a tenant covers all that it can have.
+            stage.oracle.check("I35", left.is_empty(), || format!("an older session kept {left:?}"));
+            self.dismiss(session, LeaveCode::Replaced, stage);
         }
         Ok(key)
     }
+}
+
+/// What the tokens of a tenant claim.
+fn own_claim(grant: &Grant) -> String {
+    format!("/t{}", grant.tenant)
 }
 
 /// How long a session may be given new streams: until no clock can call its token good. (I28)

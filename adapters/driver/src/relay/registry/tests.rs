@@ -16,6 +16,18 @@ fn grant(subject: &str, mounts: &[&str]) -> Grant {
     Grant { subject, token_id: None, mounts, connect, client_tokens: false, good_for: Some(LIFE) }
 }
 
+/// What a process of epoch 1 registers, with a token for just that.
+fn registration(identity: Identity, mounts: Vec<Mount>) -> Registration {
+    let claims = mounts.clone();
+    let secret = ResumeSecret::new([0; 16]);
+    Registration { identity, epoch: 1, mounts, claims, is_partial_enough: false, secret }
+}
+
+/// What a fresh token does to the session.
+fn renew(registry: &Registry, grant: &Grant) -> Renewed {
+    registry.renew(KEY, grant, &grant.claims().unwrap(), NOW)
+}
+
 /// A registry past its grace, with one session of the shop's.
 fn registered(mounts: &[&str]) -> (Registry, SharedSession) {
     let limits = RouterLimits { start_grace: Duration::ZERO, ..RouterLimits::default() };
@@ -25,8 +37,8 @@ fn registered(mounts: &[&str]) -> (Registry, SharedSession) {
     let identity = Identity::new("shop".to_owned(), "one".to_owned());
     let grant = grant("shop", mounts);
     let mounts = mounts.iter().map(|mount| mount.parse().unwrap()).collect();
-    let registration = Registration { identity, epoch: 1, mounts, secret: ResumeSecret::new([0; 16]) };
-    registry.register(KEY, registration, &grant, session.clone(), NOW).unwrap();
+    let registration = registration(identity, mounts);
+    registry.register(KEY, registration, &grant, Vec::new(), session.clone(), NOW).unwrap();
     (registry, session)
 }
 
@@ -41,7 +53,7 @@ fn a_renewal_that_meets_the_expiry_keeps_the_session_in_use() {
     registry.settle_line(KEY, NOW);
     assert!(!reaches(&registry, "/m"), "an expired session was given a request");
 
-    assert_eq!(registry.renew(KEY, &grant("shop", &["/m"]), NOW), Renewed::Whole);
+    assert_eq!(renew(&registry, &grant("shop", &["/m"])), Renewed::Whole);
     session.with(|session, now| session.confirm_renewal(Some(LIFE), now));
     registry.settle_line(KEY, NOW);
     // Whoever saw the expiry may be late to say so.
@@ -65,22 +77,21 @@ fn a_request_that_waits_for_a_renewal_goes_on_with_it() {
 #[test]
 fn a_renewal_withdraws_what_it_does_not_cover_and_never_gives_it_back() {
     let (registry, _session) = registered(&["/a", "/b"]);
-    let narrowed = Renewed::Narrowed(vec!["/a".into()]);
-    assert_eq!(registry.renew(KEY, &grant("shop", &["/a"]), NOW), narrowed);
+    assert_eq!(renew(&registry, &grant("shop", &["/a"])), Renewed::Narrowed);
     assert!(reaches(&registry, "/a"));
     assert!(!reaches(&registry, "/b"));
 
-    let renewed = registry.renew(KEY, &grant("shop", &["/b"]), NOW);
+    let renewed = renew(&registry, &grant("shop", &["/b"]));
     assert_eq!(renewed, Renewed::Useless, "a withdrawn mount counted as held");
-    assert_eq!(registry.renew(KEY, &grant("shop", &["/"]), NOW), Renewed::Whole);
+    assert_eq!(renew(&registry, &grant("shop", &["/"])), Renewed::Whole);
     assert!(!reaches(&registry, "/b"));
 }
 
 #[test]
 fn a_token_of_another_subject_or_for_other_mounts_renews_nothing() {
     let (registry, _session) = registered(&["/m"]);
-    assert_eq!(registry.renew(KEY, &grant("thief", &["/m"]), NOW), Renewed::Useless);
-    assert_eq!(registry.renew(KEY, &grant("shop", &["/other"]), NOW), Renewed::Useless);
+    assert_eq!(renew(&registry, &grant("thief", &["/m"])), Renewed::Useless);
+    assert_eq!(renew(&registry, &grant("shop", &["/other"])), Renewed::Useless);
     assert!(reaches(&registry, "/m"), "a refused renewal changed the mounts");
 }
 
@@ -88,13 +99,9 @@ fn a_token_of_another_subject_or_for_other_mounts_renews_nothing() {
 fn telephones_are_waited_for_once_one_of_them_has_moved() {
     let (registry, first) = registered(&["/m"]);
     let second = SessionKey::new(8);
-    let registration = Registration {
-        identity: Identity::new("shop".to_owned(), "two".to_owned()),
-        epoch: 1,
-        mounts: vec!["/m".parse().unwrap()],
-        secret: ResumeSecret::new([1; 16]),
-    };
-    registry.register(second, registration, &grant("shop", &["/m"]), first, NOW).unwrap();
+    let identity = Identity::new("shop".to_owned(), "two".to_owned());
+    let registration = registration(identity, vec!["/m".parse().unwrap()]);
+    registry.register(second, registration, &grant("shop", &["/m"]), Vec::new(), first, NOW).unwrap();
     assert!(registry.is_nobody_moving(), "nobody has anywhere to go");
     registry.set_moved(second);
     assert!(!registry.is_nobody_moving());
