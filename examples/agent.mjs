@@ -1,6 +1,7 @@
 // An agent in JavaScript: serves http://127.0.0.1:BACKEND_PORT through a plugboard, by section 18 of PROTOCOL.md.
 // npm install ws
-// PLUGBOARD_URL=ws://127.0.0.1:4000/.well-known/telephone TELEPHONE_TOKEN=… MOUNT_PATH=/api BACKEND_PORT=3000 node agent.mjs
+// read -rs TELEPHONE_TOKEN && export TELEPHONE_TOKEN
+// PLUGBOARD_URL=ws://127.0.0.1:4000/.well-known/telephone MOUNT_PATH=/api BACKEND_PORT=3000 node agent.mjs
 import http from 'node:http'
 import WebSocket from 'ws'
 

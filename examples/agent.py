@@ -1,7 +1,8 @@
 """An agent in Python: serves http://127.0.0.1:BACKEND_PORT through a plugboard, by section 18 of PROTOCOL.md.
 
 pip install websockets
-PLUGBOARD_URL=ws://127.0.0.1:4000/.well-known/telephone TELEPHONE_TOKEN=… MOUNT_PATH=/api BACKEND_PORT=3000 python3 agent.py
+read -rs TELEPHONE_TOKEN && export TELEPHONE_TOKEN
+PLUGBOARD_URL=ws://127.0.0.1:4000/.well-known/telephone MOUNT_PATH=/api BACKEND_PORT=3000 python3 agent.py
 It gives no credit and takes what comes: uploads wait in its memory until the backend takes them.
 """
 import base64, contextlib, http.client, json, os, queue, random, sys, threading, time

@@ -21,6 +21,7 @@ pub mod curl;
 pub mod gate;
 pub mod haproxy;
 pub mod hop;
+pub mod jwt;
 pub mod line;
 pub mod load;
 pub mod namespace;

@@ -50,6 +50,24 @@ impl Puppet {
         Self { link }
     }
 
+    /// Registers `mounts` as a process of that epoch, and no more than it has to.
+    ///
+    /// # Errors
+    /// What the relay says when it refuses.
+    ///
+    /// # Panics
+    /// If the relay does not answer.
+    pub fn register(relay: &Relay, token: &str, mounts: &[&str], epoch: u64) -> Result<Self, Value> {
+        let mut puppet = Self::upgrade(relay);
+        let settings = json!({"streams": 1000, "stream_floor": 65536});
+        let hello = json!({
+            "token": token, "mounts": mounts, "instance": "puppet", "epoch": epoch, "settings": settings,
+        });
+        puppet.say("auth", &hello);
+        let (kind, data) = puppet.next();
+        if kind == "auth_success" { Ok(puppet) } else { Err(data) }
+    }
+
     /// Says one frame.
     ///
     /// # Panics
@@ -70,12 +88,18 @@ impl Puppet {
     /// If none comes.
     pub fn hear(&mut self, kind: &str) -> Value {
         loop {
-            let message = self.link.read().expect("a frame");
-            let text = message.to_text().unwrap_or_default();
-            let frame: Value = serde_json::from_str(text).unwrap_or_default();
-            if frame["type"] == kind {
-                return frame["data"].clone();
+            let (next, data) = self.next();
+            if next == kind {
+                return data;
             }
         }
+    }
+
+    /// The next frame: its kind, and what it says.
+    fn next(&mut self) -> (String, Value) {
+        let message = self.link.read().expect("a frame");
+        let text = message.to_text().unwrap_or_default();
+        let frame: Value = serde_json::from_str(text).unwrap_or_default();
+        (frame["type"].as_str().unwrap_or_default().to_owned(), frame["data"].clone())
     }
 }

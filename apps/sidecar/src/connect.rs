@@ -32,12 +32,12 @@ const STDIO_BYTES: usize = 64 * 1024;
 pub(crate) const CONNECT_EXAMPLES: &str = "\
 Examples:
   A database that another telephone serves with --tcp db:5432=127.0.0.1:5432, on a port of this machine:
-    telephone connect --plugboard wss://example.com --to db:5432 --listen 127.0.0.1:5432
+    telephone connect --plugboard wss://example.com --to db:5432 --listen 127.0.0.1:5432 --token-file token
 
   A shell on a machine that serves --tcp box:22=127.0.0.1:22:
-    ssh -o ProxyCommand='telephone connect --plugboard wss://example.com --to box:22 --stdio' box
+    ssh -o ProxyCommand='telephone connect --plugboard wss://example.com --to box:22 --stdio --token-file token' box
 
-The token comes from `plugboard token --connect db:5432`; give it in TELEPHONE_TOKEN, so that no command line shows it.";
+The token comes from `plugboard token --connect db:5432 > token`; a file or TELEPHONE_TOKEN keeps it off command lines.";
 
 /// The options of `connect`.
 #[derive(Debug, Args)]

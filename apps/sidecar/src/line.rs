@@ -26,8 +26,8 @@ pub(crate) struct LineOptions {
     #[arg(long, value_name = "URL", env = "PLUGBOARD_URL", required = true)]
     pub(crate) plugboard: Vec<String>,
 
-    /// The token that proves who this is; better kept in the variable or a file, since others on this
-    /// machine can read command lines
+    /// The token that proves who this is. Every user of this machine can read command lines: prefer --token-file, or
+    /// the variable
     #[arg(long, value_name = "JWT", env = "TELEPHONE_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<Token>,
 

@@ -22,7 +22,7 @@ use crate::values::{self, TcpService};
 const EXAMPLES: &str = "\
 Examples:
   Show the application on port 3000 under /api of a plugboard on this machine:
-    telephone --plugboard ws://127.0.0.1:4000 --mount /api --port 3000 --token \"$JWT\"
+    telephone --plugboard ws://127.0.0.1:4000 --mount /api --port 3000 --token-file token
 
   Let the clients of a room reach the WebSocket server on port 1234:
     telephone --plugboard ws://127.0.0.1:4000 --room ID --port 1234 --token-file token

@@ -7,6 +7,7 @@ mod agents;
 mod backpressure;
 mod bodies;
 mod causes;
+mod claims;
 mod connections;
 mod crowd;
 mod deployment;

@@ -415,7 +415,7 @@ impl<R: Runtime> Line<R> {
         Err(reason.to_string())
     }
 
-    /// The token covers no more than these mounts; those that were never asked for do not count.
+    /// The plugboard serves no more than these mounts; those that were never asked for do not count.
     fn narrow(&self, mut mounts: Vec<String>) {
         let mut scope = self.scope.lock().unwrap_or_else(PoisonError::into_inner);
         mounts.retain(|mount| scope.contains(mount));
@@ -424,7 +424,7 @@ impl<R: Runtime> Line<R> {
         }
         if let Some(Due { suppressed, .. }) = self.log(LineKind::ScopeNarrowed) {
             let left = log::shown(format!("{mounts:?}"));
-            tracing::warn!(plugboard = %self.url, left, suppressed, "the token does not cover all mounts any more");
+            tracing::warn!(plugboard = %self.url, left, suppressed, "the plugboard took mounts away: the token does not cover them, or a newer process of this identity has them");
         }
         scope.clone_from(&mounts);
         drop(scope);

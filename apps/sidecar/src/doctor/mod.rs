@@ -29,7 +29,7 @@ pub(crate) const NAME: &str = "doctor";
 const EXAMPLES: &str = "\
 Examples:
   Why does nothing come through? Give it what the telephone was given:
-    TELEPHONE_TOKEN=\"$JWT\" telephone doctor --plugboard wss://example.com --mount /api --port 3000
+    telephone doctor --plugboard wss://example.com --mount /api --port 3000 --token-file token
 
   In a container it finds the variables of its telephone:
     kubectl exec deploy/shop -c telephone -- telephone doctor
