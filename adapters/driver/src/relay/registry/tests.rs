@@ -110,3 +110,30 @@ fn telephones_are_waited_for_once_one_of_them_has_moved() {
     registry.remove(second, NOW);
     assert!(registry.is_nobody_moving());
 }
+
+#[test]
+fn a_session_that_loses_some_mounts_to_a_newer_one_is_told_and_one_that_loses_all_is_sent_away() {
+    let (registry, older) = registered(&["/bank", "/shop"]);
+    let identity = Identity::new("shop".to_owned(), "one".to_owned());
+    let take = |number, mount: &str| {
+        let newer =
+            Registration { epoch: number, ..registration(identity.clone(), vec![mount.parse().unwrap()]) };
+        let session = crate::shared::tests::session();
+        registry.register(SessionKey::new(number), newer, &grant("shop", &[mount]), Vec::new(), session, NOW)
+    };
+    let is_due = || older.with_link(|session| session.has_transmit());
+    let link = older.link().expect("a link");
+    older.with_link(|session| while session.poll_transmit(link, NOW).is_some() {});
+    assert!(!is_due());
+    assert_eq!(take(8, "/shop"), Ok(()));
+    assert!(is_due() && older.is_open(), "its telephone is not told what is left");
+    assert!(reaches(&registry, "/bank") && reaches(&registry, "/shop"));
+    let renewed = renew(&registry, &grant("shop", &["/shop"]));
+    assert_eq!(renewed, Renewed::Useless, "a mount that was lost counted as held");
+
+    assert_eq!(take(9, "/bank"), Ok(()));
+    assert!(!older.is_open(), "it has nothing left and goes on");
+    assert_eq!(registry.counts().sessions, 2);
+    let too_late = take(u64::MAX, "/bank");
+    assert!(matches!(too_late, Err(RegisterError::EpochAhead { .. })), "{too_late:?}");
+}
