@@ -5,7 +5,8 @@ use sha2::{Digest as _, Sha256};
 
 /// A token with any claims, signed with `secret` by HMAC-SHA256 (RFC 7515 §A.1, RFC 2104).
 pub fn sign(secret: &str, claims: &Value) -> String {
-    let message = format!("{}.{}", base64url(br#"{"alg":"HS256"}"#), base64url(claims.to_string().as_bytes()));
+    let message =
+        format!("{}.{}", base64url(br#"{"alg":"HS256"}"#), base64url(claims.to_string().as_bytes()));
     let signature = hmac(secret.as_bytes(), message.as_bytes());
     format!("{message}.{}", base64url(&signature))
 }

@@ -91,10 +91,14 @@ fn a_newer_session_takes_only_the_mounts_that_its_token_claims() {
         let telephone = dial.args(&["--instance", "puppet"]).ready();
         let other = relay.token(&["/other"]);
         let _other = Puppet::register(&relay, &other, &["/other"], millis() + 60_000).expect("its own mount");
-        assert_eq!((get(relay.addr(), "/bank/x").status(), get(relay.addr(), "/shop/x").status()), (200, 200));
+        assert_eq!(
+            (get(relay.addr(), "/bank/x").status(), get(relay.addr(), "/shop/x").status()),
+            (200, 200)
+        );
 
         let shop = relay.token(&["/shop"]);
-        let mut newer = Puppet::register(&relay, &shop, &["/shop"], millis() + 60_000).expect("its own mount");
+        let mut newer =
+            Puppet::register(&relay, &shop, &["/shop"], millis() + 60_000).expect("its own mount");
         assert_eq!(get(relay.addr(), "/bank/x").status(), 200, "a token ended what it does not claim");
         assert!(telephone.is_ready());
         wait::until_true("the older session knows its rest", PATIENCE, || {
@@ -123,7 +127,10 @@ fn an_epoch_that_no_clock_reaches_is_refused_as_busy_and_ends_nothing() {
     }
     present.say("ping", &json!({"number": 7}));
     assert_eq!(present.hear("pong")["number"], 7, "the session was ended");
-    assert!(Puppet::register(&relay, &token, &["/m"], millis() + day - 60_000).is_ok(), "a clock that is ahead");
+    assert!(
+        Puppet::register(&relay, &token, &["/m"], millis() + day - 60_000).is_ok(),
+        "a clock that is ahead"
+    );
 }
 
 /// The programs and their verbs, whose help has examples.
@@ -155,7 +162,8 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn no_help_text_document_or_example_shows_a_token_on_a_command_line() {
-    let bad = "telephone --token \"$JWT\"\nTELEPHONE_TOKEN=eyJ\u{2026} telephone\n--token <JWT>\n`--token JWT`\n";
+    let bad =
+        "telephone --token \"$JWT\"\nTELEPHONE_TOKEN=eyJ\u{2026} telephone\n--token <JWT>\n`--token JWT`\n";
     assert_eq!(tokens_on_command_lines(bad).len(), 2, "the test sees what it looks for, and no more");
     for (program, verbs) in HELPS {
         for verb in *verbs {
@@ -175,6 +183,11 @@ fn no_help_text_document_or_example_shows_a_token_on_a_command_line() {
     for path in shipped.chain(documents) {
         let text = fs::read(&path).expect("a file");
         let shown = String::from_utf8_lossy(&text).into_owned();
-        assert!(tokens_on_command_lines(&shown).is_empty(), "{}: {:?}", path.display(), tokens_on_command_lines(&shown));
+        assert!(
+            tokens_on_command_lines(&shown).is_empty(),
+            "{}: {:?}",
+            path.display(),
+            tokens_on_command_lines(&shown)
+        );
     }
 }
