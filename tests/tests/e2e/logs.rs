@@ -16,7 +16,7 @@ use telephone_tests::sidecar::Program;
 use telephone_tests::wait::{self, PATIENCE};
 
 /// What a terminal would obey, and what would begin a line of its own.
-const HOSTILE: &str = "tcp:\u{1b}[2J\n\u{9b}forged";
+const HOSTILE: &str = "\u{1b}[2J\n\u{202e}forged";
 
 fn access_lines(relay: &Relay) -> Vec<Value> {
     relay.process().stdout().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
@@ -52,7 +52,8 @@ fn a_telephone_that_is_denied_over_and_over_writes_one_line_a_second_and_is_sent
     let relay = Relay::start();
     let started = Instant::now();
     let mut puppet = Puppet::connect(&relay, &[]);
-    let mount = format!("{HOSTILE}{}", "\u{1}".repeat(20_000));
+    // No control may cross in a mount, but UTF-8 may, here as Latin-1: a C1 control, an override of the direction.
+    let mount = format!("tcp:\t\u{c2}\u{9b}2J\u{e2}\u{80}\u{ae}{}", "\u{ff}".repeat(20_000));
     let mut opened = 0;
     while opened < 3_000 {
         let open = json!({"stream": 2 * opened + 1, "grant": 16384, "mount": mount});
@@ -61,7 +62,8 @@ fn a_telephone_that_is_denied_over_and_over_writes_one_line_a_second_and_is_sent
         }
         opened += 1;
     }
-    let said = relay.process().wait_stderr("a telephone left", PATIENCE);
+    relay.process().wait_stderr("a telephone left", PATIENCE);
+    let said = relay.process().stderr();
     let seconds = usize::try_from(started.elapsed().as_secs()).expect("a few");
     let of =
         |what: &str| said.lines().filter(|line| line.contains(what)).map(str::to_owned).collect::<Vec<_>>();
@@ -78,10 +80,11 @@ fn a_telephone_that_is_denied_over_and_over_writes_one_line_a_second_and_is_sent
     };
     let told = denied.iter().chain(&left).map(|line| count_in(line, "suppressed")).sum::<usize>();
     let count = denied.len() + told;
-    assert!((100..300).contains(&count), "{count} were denied of {opened} before it was sent away");
+    let paid = 210 + 20 * (seconds + 1);
+    assert!((100..=paid).contains(&count), "{count} were denied of {opened} within {seconds} s");
     wait::until_true("each that was denied has its line", PATIENCE, || logged(count).is_some());
     for line in logged(count).expect("there are as many") {
-        assert!(line["target"].as_str().is_some_and(|target| target.len() <= 512), "{line}");
+        assert!(line["target"].as_str().is_some_and(|target| target.chars().count() <= 512), "{line}");
     }
     assert_printable(&relay.process().stdout());
 }
