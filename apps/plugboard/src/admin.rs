@@ -87,26 +87,26 @@ async fn guard(State(admin): State<Arc<Admin>>, request: Request, next: Next) ->
         return error(StatusCode::FORBIDDEN, "web pages may not change anything here");
     }
     if !request.method().is_safe()
-        && let Err(refused) = check_token(&admin, request.headers())
+        && let Some(refusal) = refusal(&admin, request.headers())
     {
-        return refused;
+        return refusal;
     }
     next.run(request).await
 }
 
-/// Whether whoever asks for a change may, if that is restricted. Every method that can change something needs the token,
-/// whatever its path, so that no route can be added without. (RFC 9110 §9.2.1)
-fn check_token(admin: &Admin, headers: &HeaderMap) -> Result<(), Response> {
+/// What answers a request for a change that lacks the token, if one is needed. Every method that can change something needs
+/// it, whatever its path, so that no route can be added without. (RFC 9110 §9.2.1)
+fn refusal(admin: &Admin, headers: &HeaderMap) -> Option<Response> {
     match admin.token.as_ref().map(|token| token.is_shown(headers)) {
-        None | Some(Ok(true)) => Ok(()),
+        None | Some(Ok(true)) => None,
         Some(Ok(false)) => {
             let why = "send the token of --admin-token-file as Authorization: Bearer TOKEN";
             let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-            Err((challenge, error(StatusCode::UNAUTHORIZED, why)).into_response())
+            Some((challenge, error(StatusCode::UNAUTHORIZED, why)).into_response())
         }
         Some(Err(unreadable)) => {
             tracing::error!(error = %unreadable, "--admin-token-file: the token cannot be read");
-            Err(error(StatusCode::INTERNAL_SERVER_ERROR, "the admin token cannot be read; the log says why"))
+            Some(error(StatusCode::INTERNAL_SERVER_ERROR, "the admin token cannot be read; the log says why"))
         }
     }
 }

@@ -135,7 +135,7 @@ fn a_file_of_revocations_that_cannot_be_relied_on_ends_the_start_with_2() {
     // A last line that a crash cut short is no damage.
     fs::write(&damaged, "{\"sub\":\"a\"}\n{\"sub\":\"b").expect("disk space");
     let tolerant = Relay::with(&["--revocations", &damaged]);
-    assert!(tolerant.process().said().contains("line=2"), "{}", tolerant.process().said());
+    tolerant.process().wait_stderr("line=2", PATIENCE);
 }
 
 #[test]
@@ -206,6 +206,7 @@ fn a_secret_file_that_others_can_read_is_warned_of_once_with_what_to_do() {
         let relay = Relay::with(&["--admin-token-file", &admin_path]);
         let origin = Origin::start();
         let warnings = |said: &str| said.matches("others on this machine").count();
+        relay.process().wait_stderr("admin on", PATIENCE);
         let said = relay.process().stderr();
         assert_eq!(warnings(&said), 1, "the secret file is private: {said}");
         for part in
@@ -218,6 +219,7 @@ fn a_secret_file_that_others_can_read_is_warned_of_once_with_what_to_do() {
             fs::set_permissions(&token, fs::Permissions::from_mode(mode)).expect("our own file");
             let dial = program.dial(&relay).mount("/m").backend(&origin.url());
             let sidecar = dial.args(&["--token-file", &token_path]).ready();
+            sidecar.process().wait_stderr("connected", PATIENCE);
             let said = sidecar.process().stderr();
             assert_eq!(warnings(&said), count, "{said}");
             assert!(count == 0 || said.contains(&format!("`chmod 600 {token_path}`")), "{said}");
