@@ -45,6 +45,8 @@ causes! {
     ClientRevoked = "client_revoked", None;
     /// The answer broke off behind its head: the client's connection was reset.
     ResponseAborted = "response_aborted", None;
+    /// The plugboard had as many connections as it may have, and closed this one for that of another address.
+    ConnectionShed = "connection_shed", None;
     /// A telephone asked for a raw connection that its token does not allow.
     ConnectDenied = "connect_denied", None;
 

@@ -8,6 +8,7 @@ mod client;
 mod names;
 mod trusted;
 
+
 use alloc::string::ToString;
 use core::fmt;
 use core::net::IpAddr;
@@ -21,6 +22,7 @@ use trusted::BELIEVED;
 
 pub use names::reserved;
 pub use trusted::{TrustedField, TrustedFieldError};
+
 
 /// Room for the fields that a [`Stamp`] adds to most requests.
 pub(crate) const FORWARDING_BYTES: usize = 224;

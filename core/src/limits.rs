@@ -216,6 +216,40 @@ pub const WAITING_CHECKS_MAX: usize = 4_096;
 /// Between two log lines about refusals of one address block.
 pub const REFUSALS_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Limits of a relay's connections. (L15)
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// Connections that are open at once: those of clients, of telephones, and of raw ports. By default as many as
+    /// [`connections_of`] the descriptors.
+    pub connections: usize,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self { connections: usize::MAX }
+    }
+}
+
+/// Descriptors that are kept for other things than connections: listening ports, the admin port, files, and connections that
+/// are being closed. (L15)
+const DESCRIPTORS_RESERVED: u64 = 256;
+
+/// How many connections a process may have that may open so many descriptors: 90 % of them, less 256, or less a third where
+/// that is fewer. Envoy advises half of the descriptors, since each of its requests may need one more; here requests share
+/// the connection of a telephone.
+///
+/// ```
+/// use telephone_core::limits::connections_of;
+/// assert_eq!([64, 120, 1_024, 65_536].map(connections_of), [36, 68, 665, 58_726]);
+/// ```
+#[must_use]
+pub fn connections_of(descriptors: u64) -> usize {
+    let third = descriptors / 3;
+    let reserved = if third < DESCRIPTORS_RESERVED { third } else { DESCRIPTORS_RESERVED };
+    let usable = (descriptors - descriptors.div_ceil(10)).saturating_sub(reserved);
+    usize::try_from(usable).unwrap_or(usize::MAX).max(1)
+}
+
 /// Limits of the relay's routing. (L17)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouterLimits {

@@ -1,7 +1,7 @@
 //! A raw HTTP client: sends the octets that it is given and tells exactly what came back and how it ended.
 
 use std::io::{self, ErrorKind, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::prf::{Digest, Hasher};
@@ -69,6 +69,17 @@ impl Client {
     /// Those of a connect.
     pub fn try_connect(addr: SocketAddr) -> io::Result<Self> {
         TcpStream::connect(addr).map(Self::over)
+    }
+
+    /// Connects from that address of this machine.
+    ///
+    /// # Errors
+    /// Those of a connect.
+    pub fn try_connect_from(source: IpAddr, addr: SocketAddr) -> io::Result<Self> {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None)?;
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+        socket.connect(&addr.into())?;
+        Ok(Self::over(socket.into()))
     }
 
     /// Connects with a receive buffer of about `octets`, so that the kernel takes little unread.

@@ -26,6 +26,8 @@ pub struct Relay {
     admin: SocketAddr,
     secret: String,
     options: Vec<String>,
+    /// How many descriptors it may open; as many as the test if none is said.
+    descriptors: Option<u64>,
     directory: TempDir,
     process: Process,
 }
@@ -49,17 +51,25 @@ impl Relay {
     /// # Panics
     /// If it does not get ready.
     pub fn with_secret(secret: &str, options: &[&str]) -> Self {
-        Self::at(free_addr(), secret, options)
+        Self::at(free_addr(), secret, options, None)
     }
 
-    fn at(public: SocketAddr, secret: &str, options: &[&str]) -> Self {
+    /// Serves with these options and may open so many descriptors, and no more.
+    ///
+    /// # Panics
+    /// If it does not get ready.
+    pub fn with_descriptors(descriptors: u64, options: &[&str]) -> Self {
+        Self::at(free_addr(), &fresh_secret(), options, Some(descriptors))
+    }
+
+    fn at(public: SocketAddr, secret: &str, options: &[&str], descriptors: Option<u64>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let secret = secret.to_owned();
         write_private(&directory.path().join("secret"), &format!("{secret}\n"));
         let admin = free_addr();
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-        let process = plan(public, admin, directory.path(), &options).start();
-        let mut relay = Self { public, admin, secret, options, directory, process };
+        let process = plan((public, admin), directory.path(), &options, descriptors).start();
+        let mut relay = Self { public, admin, secret, options, descriptors, directory, process };
         relay.wait_ready();
         relay
     }
@@ -71,7 +81,7 @@ impl Relay {
     /// If it does not get ready.
     pub fn successor(&self) -> Self {
         let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
-        Self::at(self.public, &self.secret, &options)
+        Self::at(self.public, &self.secret, &options, self.descriptors)
     }
 
     /// Where clients and telephones connect.
@@ -144,7 +154,8 @@ impl Relay {
 
     /// Starts it again on the same ports with the same secret, and returns the moment at which it listened.
     pub fn restart(&mut self) -> Instant {
-        self.process = plan(self.public, self.admin, self.directory.path(), &self.options).start();
+        let addresses = (self.public, self.admin);
+        self.process = plan(addresses, self.directory.path(), &self.options, self.descriptors).start();
         let public = self.public;
         wait::until_true("the plugboard listens again", wait::PATIENCE, || is_listening(public));
         Instant::now()
@@ -153,6 +164,21 @@ impl Relay {
     /// Its metrics in Prometheus' text format.
     pub fn metrics(&self) -> String {
         self.ask_admin(&Request::raw("GET", &self.admin_head("GET /metrics"))).text()
+    }
+
+    /// The value of one line of its metrics, with its labels if it has any; zero if the line is missing.
+    ///
+    /// # Panics
+    /// If the value is no whole number.
+    pub fn metric(&self, name: &str) -> u64 {
+        let text = self.metrics();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().expect("a whole number"))
+    }
+
+    /// Its answer to GET on the admin port, as a probe sends it.
+    pub fn probe(&self, path: &str) -> Answer {
+        self.ask_admin(&Request::raw("GET", &self.admin_head(&format!("GET {path}"))))
     }
 
     /// Ends sessions by JSON, `{"sub": …}` or `{"jti": …}`.
@@ -185,8 +211,17 @@ impl Relay {
     }
 }
 
-fn plan(public: SocketAddr, admin: SocketAddr, directory: &Path, options: &[String]) -> Plan {
-    let plan = Plan::new(bins::path("plugboard")).arg("serve").args(["--listen", &public.to_string()]);
+fn plan(
+    (public, admin): (SocketAddr, SocketAddr),
+    directory: &Path,
+    options: &[String],
+    descriptors: Option<u64>,
+) -> Plan {
+    let plan = match descriptors {
+        Some(most) => Plan::new("prlimit").arg(format!("--nofile={most}")).arg(bins::path("plugboard")),
+        None => Plan::new(bins::path("plugboard")),
+    };
+    let plan = plan.arg("serve").args(["--listen", &public.to_string()]);
     let plan = plan.args(["--admin", &admin.to_string()]).arg("--secret-file").arg(directory.join("secret"));
     plan.args(options).env("RUST_LOG", "info")
 }

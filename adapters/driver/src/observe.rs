@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use telephone_core::cause::Cause;
+use telephone_core::connections::Shed;
 use telephone_core::wire::Stats;
 
 use crate::authority::AuthError;
@@ -64,6 +65,11 @@ pub trait Observer: Send + Sync + 'static {
     /// A request that a session had was given to another one, or was not because too many were of late.
     fn request_repeated(&self, is_allowed: bool) {
         let _ = is_allowed;
+    }
+
+    /// A connection was refused or closed because there were too many.
+    fn connection_shed(&self, why: Shed) {
+        let _ = why;
     }
 
     /// A session was registered.

@@ -38,6 +38,9 @@ pub trait Sessions: Send + Sync + 'static {
     /// How many requests are in progress, those that wait for a session among them.
     fn requests(&self) -> usize;
 
+    /// How many connections are open, those of telephones among them.
+    fn connections(&self) -> usize;
+
     /// The numbers of all sessions that there are.
     fn stats(&self) -> Stats;
 }
@@ -134,7 +137,9 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, admin.telemetry.render(admin.sessions.requests(), &admin.sessions.stats())).into_response()
+    let sessions = &admin.sessions;
+    let text = admin.telemetry.render(sessions.requests(), sessions.connections(), &sessions.stats());
+    (kind, text).into_response()
 }
 
 /// The body of `POST /revoke`: one of the two.

@@ -2,6 +2,7 @@
 
 pub mod access_log;
 pub mod admin;
+mod admin_port;
 pub mod bench;
 pub mod cli;
 pub mod demo;

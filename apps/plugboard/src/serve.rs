@@ -9,14 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_lite::{Stream, StreamExt, future};
 use ipnet::IpNet;
+use telephone_core::limits::{ConnectionLimits, connections_of};
 use telephone_driver::{Listener, Plugboard, RelayConfig, Runtime, Stats, TcpPorts, WhenFull, accept_loop};
-use telephone_sidecar::{Exit, Stop, warn_if_exposed};
+use telephone_sidecar::{Exit, Stop, raise_descriptor_limit, warn_if_exposed};
 use telephone_tokio::{TokioRuntime, stop_signals};
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::access_log::{AccessLog, Destination};
 use crate::admin::{self, Admin, Sessions};
+use crate::admin_port;
 use crate::limits::Limits;
 use crate::settings::ServeSettings;
 use crate::telemetry::Telemetry;
@@ -33,11 +34,10 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let runtime = TokioRuntime::new();
     let failed = |error: io::Error| Stop::new(Exit::Failed, error);
     let signals = stop_signals().map_err(failed)?;
-    let bind = if settings.reuse_port { bind_shared } else { bind };
-    let public = bind(runtime, "--listen", settings.listen)?;
+    let bind_public = if settings.reuse_port { bind_shared } else { bind };
+    let public = bind_public(runtime, "--listen", settings.listen)?;
     let public_address = public.local_addr().map_err(failed)?;
-    let admin = TcpListener::bind(settings.admin).await;
-    let admin = admin.map_err(|error| cannot_listen("--admin", settings.admin, &error))?;
+    let admin = bind(runtime, "--admin", settings.admin)?;
     let admin_address = admin.local_addr().map_err(failed)?;
     let log = access_log(&settings.access_log)?.map(|log| log.keep_queries(settings.log_queries));
 
@@ -51,7 +51,9 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let (address, are_shared) = (settings.listen.ip(), settings.reuse_port);
     let tcp = settings.tcp_ports.map(|ports| TcpPorts { address, ports, are_shared });
     let public_url = settings.public_url.map(|url| url.to_string());
-    let config = relay_config(settings.limits, settings.trust, public_url);
+    let mut limits = settings.limits;
+    limits.connection = connections_within(limits.connection, raise_descriptor_limit());
+    let config = relay_config(limits, settings.trust, public_url);
     let recorder = settings.recording.map(|recording| recording.open("plugboard")).transpose()?;
     let config = RelayConfig {
         trusted_fields: settings.trusted_fields,
@@ -73,7 +75,7 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
         sessions: Arc::new(RelaySessions(relay.clone())),
         is_draining: Arc::clone(&is_draining),
     });
-    tokio::spawn(async move { axum::serve(admin, routes).await });
+    tokio::spawn(admin_port::serve(runtime, admin, routes));
     tracing::info!("listening on http://{public_address}");
     tracing::info!("admin on http://{admin_address}");
 
@@ -94,12 +96,26 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
 
 /// How a relay with these limits is set up.
 pub(crate) fn relay_config(limits: Limits, trust: Vec<IpNet>, public_url: Option<String>) -> RelayConfig {
-    let Limits { http, session, router, hellos } = limits;
+    let Limits { http, connection, session, router, hellos } = limits;
+    let connections = connection.connections;
     let trust = Box::new(move |address| trust.iter().any(|network| network.contains(&address)));
-    RelayConfig { http, session, router, hellos, trust, public_url, ..RelayConfig::default() }
+    RelayConfig { http, connections, session, router, hellos, trust, public_url, ..RelayConfig::default() }
 }
 
-/// Opens the public port.
+/// As many connections as asked for, and no more than so many descriptors allow.
+fn connections_within(asked: ConnectionLimits, descriptors: u64) -> ConnectionLimits {
+    let most = connections_of(descriptors);
+    if asked.connections > most && asked != ConnectionLimits::default() {
+        tracing::warn!(
+            "--limit connections={}: this process may open {descriptors} descriptors, so {most} connections are allowed; \
+             raise its limit (ulimit -n, LimitNOFILE=) for more",
+            asked.connections
+        );
+    }
+    ConnectionLimits { connections: asked.connections.min(most) }
+}
+
+/// Opens a port.
 pub(crate) fn bind(
     runtime: TokioRuntime,
     option: &str,
@@ -150,8 +166,7 @@ pub(crate) async fn accept(
     stopped: oneshot::Receiver<()>,
 ) {
     let on_socket = |socket, peer| {
-        let relay = relay.clone();
-        runtime.spawn(async move { relay.serve_connection(socket, peer).await });
+        runtime.spawn(relay.serve_connection(socket, peer));
     };
     let stopped = async {
         let _ = stopped.await;
@@ -188,6 +203,10 @@ impl Sessions for RelaySessions {
 
     fn requests(&self) -> usize {
         self.0.exchanges()
+    }
+
+    fn connections(&self) -> usize {
+        self.0.connections()
     }
 
     fn stats(&self) -> Stats {

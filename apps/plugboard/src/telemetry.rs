@@ -7,6 +7,7 @@ use std::time::Instant;
 use metrics::{Counter, Histogram, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusRecorder};
 use telephone_driver::core::cause::Cause;
+use telephone_driver::core::connections::Shed;
 use telephone_driver::{AccessRecord, AuthError, Observer, Stats};
 
 use crate::access_log::AccessLog;
@@ -69,15 +70,17 @@ impl Telemetry {
         })
     }
 
-    /// Everything in the text format of Prometheus, with the number of requests that are in progress and the numbers of
-    /// the sessions that there are.
+    /// Everything in the text format of Prometheus, with the number of requests that are in progress, of connections that
+    /// are open, and the numbers of the sessions that there are.
     #[must_use]
-    pub fn render(&self, requests: usize, sessions: &Stats) -> String {
+    pub fn render(&self, requests: usize, connections: usize, sessions: &Stats) -> String {
         let dropped = self.log.as_ref().map_or(0, AccessLog::dropped);
-        let requests = u32::try_from(requests).unwrap_or(u32::MAX);
+        let [requests, connections] =
+            [requests, connections].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
         self.with(|| {
             counter!("plugboard_access_lines_dropped_total").absolute(dropped);
             gauge!("plugboard_requests_in_progress").set(f64::from(requests));
+            gauge!("plugboard_connections").set(f64::from(connections));
             gauge!("plugboard_streams_open").set(sessions.streams_open as f64);
             gauge!("plugboard_round_trip_seconds").set(sessions.round_trip_us.unwrap_or(0) as f64 / 1e6);
             gauge!("plugboard_uptime_seconds").set(self.started.elapsed().as_secs_f64());
@@ -115,6 +118,14 @@ fn describe() {
     );
     describe_counter!("plugboard_body_bytes_total", "Body octets of requests (in) and responses (out)");
     describe_gauge!("plugboard_requests_in_progress", "Requests that are served or wait for a session");
+    describe_gauge!(
+        "plugboard_connections",
+        "Connections that are open: of clients, telephones and raw ports"
+    );
+    describe_counter!(
+        "plugboard_connections_shed_total",
+        "Connections that were refused or closed because there were too many, by what they were used for"
+    );
     describe_gauge!("plugboard_streams_open", "Streams that are open, of all sessions");
     describe_gauge!("plugboard_round_trip_seconds", "The longest last round trip of a session");
     describe_gauge!("plugboard_uptime_seconds", "Since the start");
@@ -171,6 +182,10 @@ impl Observer for Telemetry {
         self.with(|| counter!("plugboard_retries_total", "outcome" => outcome).increment(1));
     }
 
+    fn connection_shed(&self, why: Shed) {
+        self.with(|| counter!("plugboard_connections_shed_total", "reason" => why.label()).increment(1));
+    }
+
     fn session_started(&self, _subject: &str) {
         self.with(|| gauge!("plugboard_sessions").increment(1.0));
     }
@@ -214,7 +229,7 @@ mod tests {
     use crate::access_log::record;
 
     fn lines(telemetry: &Telemetry, name: &str) -> Vec<String> {
-        let text = telemetry.render(0, &Stats::default());
+        let text = telemetry.render(0, 0, &Stats::default());
         text.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect()
     }
 
@@ -246,7 +261,7 @@ mod tests {
     fn what_a_client_chooses_never_makes_a_series() {
         let telemetry = Telemetry::new(None).unwrap();
         telemetry.request_ended(&record(b"/"));
-        let before = telemetry.render(0, &Stats::default()).lines().count();
+        let before = telemetry.render(0, 0, &Stats::default()).lines().count();
         for n in 0..3000_u32 {
             let (target, host) = (format!("/{n}"), format!("host{n}"));
             let mut record = record(target.as_bytes());
@@ -254,7 +269,23 @@ mod tests {
             record.mount = Some(&target);
             telemetry.request_ended(&record);
         }
-        assert_eq!(telemetry.render(0, &Stats::default()).lines().count(), before);
+        assert_eq!(telemetry.render(0, 0, &Stats::default()).lines().count(), before);
+    }
+
+    #[test]
+    fn connections_are_shown_and_those_that_were_shed_counted_by_reason() {
+        let telemetry = Telemetry::new(None).unwrap();
+        for why in [Shed::Refused, Shed::Idle, Shed::Refused] {
+            telemetry.connection_shed(why);
+        }
+        let text = telemetry.render(0, 5, &Stats::default());
+        for line in [
+            "plugboard_connections 5",
+            "plugboard_connections_shed_total{reason=\"refused\"} 2",
+            "plugboard_connections_shed_total{reason=\"idle\"} 1",
+        ] {
+            assert!(text.lines().any(|one| one == line), "{line} in {text}");
+        }
     }
 
     #[test]
@@ -275,7 +306,7 @@ mod tests {
             lines(&telemetry, "plugboard_tokens_refused_total"),
             ["plugboard_tokens_refused_total{reason=\"malformed\"} 1"]
         );
-        assert!(!telemetry.render(0, &Stats::default()).contains("canary"));
+        assert!(!telemetry.render(0, 0, &Stats::default()).contains("canary"));
     }
 
     #[test]
@@ -284,7 +315,7 @@ mod tests {
         let numbers =
             |bytes_sent| Stats { bytes_sent, bytes_received: 1, streams_open: 4, ..Stats::default() };
         telemetry.session_ended("one", "left", &numbers(10));
-        let text = telemetry.render(0, &numbers(5));
+        let text = telemetry.render(0, 0, &numbers(5));
         for line in [
             "plugboard_link_bytes_total{direction=\"out\"} 15",
             "plugboard_link_bytes_total{direction=\"in\"} 2",

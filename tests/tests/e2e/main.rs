@@ -12,6 +12,7 @@ mod connections;
 mod crowd;
 mod deployment;
 mod deploys;
+mod descriptors;
 mod doctor;
 mod embedding;
 mod failures;

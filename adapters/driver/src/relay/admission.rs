@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use futures_lite::future;
 use telephone_core::claims::Claims;
+use telephone_core::connections::Activity;
 use telephone_core::handshake::{self, Reception};
 use telephone_core::mount::Mount;
 use telephone_core::recording::Recorded;
@@ -18,6 +19,7 @@ use telephone_core::time::as_millis;
 use telephone_core::verification::Overload;
 use telephone_core::wire::{Hello, Profile, Refused, RefusedCode, Setting, Settings, Welcome};
 
+use super::connections::Permit;
 use super::ports::PortError;
 use super::public::Upgraded;
 use super::registry::{Renewed, texts};
@@ -38,26 +40,32 @@ pub(super) async fn greet<R: Runtime>(
     relay: &Arc<Inner<R>>,
     upgraded: Upgraded<R>,
     peer: SocketAddr,
-) -> Option<(Link<R::Socket>, Admitted)> {
-    let Upgraded { connection, profile, client } = upgraded;
+) -> Option<(Link<R::Socket>, Admitted, Permit<R>)> {
+    let Upgraded { connection, profile, client, permit } = upgraded;
     connection.socket.tune_for_link();
     let mut link = Link::accepted(connection, profile);
     let reception = Reception::start(profile, relay.runtime.now());
-    let mut deadline = pin!(relay.runtime.sleep_until(reception.poll_timeout()));
-    let hello = match receive(&mut link, reception, deadline.as_mut()).await {
-        Ok(hello) => hello,
-        Err(Unheard::Left) => return None,
-        Err(Unheard::Broken(what)) => {
-            if relay.count_failure(client) {
-                report::broken(relay, peer, &what);
+    let deadline = relay.runtime.sleep_until(reception.poll_timeout());
+    let judged = {
+        let mut over = pin!(future::or(deadline, permit.closing()));
+        match receive(&mut link, reception, over.as_mut()).await {
+            // In boxes, which a link that has not said hello does without.
+            Ok(hello) => Box::pin(judge(relay, &mut link, client, hello, over)).await?,
+            Err(Unheard::Left) => return None,
+            Err(Unheard::Broken(what)) => {
+                if relay.count_failure(client) {
+                    report::broken(relay, peer, &what);
+                }
+                Box::pin(link.close(&relay.runtime, CloseCode::Protocol)).await;
+                return None;
             }
-            Box::pin(link.close(&relay.runtime, CloseCode::Protocol)).await;
-            return None;
         }
     };
-    // In boxes, which a link that has not said hello does without.
-    match Box::pin(judge(relay, &mut link, client, hello, deadline)).await? {
-        Ok(admitted) => Some((link, admitted)),
+    match judged {
+        Ok(admitted) => {
+            permit.set(Activity::Link, relay.runtime.now());
+            Some((link, admitted, permit))
+        }
         Err(refused) => {
             if refused.is_logged {
                 report::refused(relay, peer, &refused.refused.reason);

@@ -25,6 +25,7 @@ use telephone_core::wire::Opening;
 use super::Inner;
 use super::answer::Refused;
 use super::codec::{ClientLoss, PublicCodec, TOKEN_REVOKED, TUNNEL_LOST, Timing};
+use super::connections::Permit;
 use super::public::{Client, Request};
 use super::registry::{Chosen, Decision};
 use super::rooms;
@@ -86,7 +87,9 @@ pub(super) async fn serve<R: Runtime>(
 ) -> ControlFlow<()> {
     let _in_flight = relay.exchanges.count();
     let mut account = Account::new(request);
-    request.is_timed = client.stamp.put(&mut request.head.headers, relay.config.trusted()).is_timed;
+    let stamped = client.stamp.put(&mut request.head.headers, relay.config.trusted());
+    client.set_client(relay, stamped.client, request.at);
+    request.is_timed = stamped.is_timed;
     account.is_timed = request.is_timed;
     let is_visit = rooms::is_visit(relay, &request.head);
     // In a box, for few requests are for rooms.
@@ -155,10 +158,7 @@ fn refuse_or_leave<R: Runtime>(
 ) -> ControlFlow<()> {
     match refused {
         Some(refused) => refuse(client, refused, account),
-        None => {
-            account.cause = Cause::ClientLeft;
-            ControlFlow::Break(())
-        }
+        None => client_lost(client, account),
     }
 }
 
@@ -210,9 +210,22 @@ fn has_stalled<R: Runtime>(relay: &Inner<R>, client: &Client<R>) -> bool {
     since.is_some_and(|since| since + relay.config.http.send_timeout <= relay.runtime.now())
 }
 
-/// Reads ahead, up to a bound, while a request waits, and returns when the client is gone.
+/// The client left, or its connection is closed in favour of others.
+fn client_lost<R: Runtime>(client: &Client<R>, account: &mut Account) -> ControlFlow<()> {
+    account.cause = Cause::ClientLeft;
+    if client.permit.is_closing() {
+        account.cause = Cause::ConnectionShed;
+        client.connection.socket.reset_on_drop();
+    }
+    ControlFlow::Break(())
+}
+
+/// Reads ahead, up to a bound, while a request waits, and returns when the client is gone or its connection is to be closed.
 pub(super) async fn client_left<R: Runtime>(client: &mut Client<R>) {
     poll_fn(|cx| {
+        if client.permit.poll_closing(cx).is_ready() {
+            return Poll::Ready(());
+        }
         while client.connection.input.len() < READ_AHEAD_BYTES {
             match client.connection.poll_fill(cx) {
                 Poll::Pending => return Poll::Pending,
@@ -248,10 +261,7 @@ async fn open<R: Runtime>(
     let left = client_left(client);
     let opened = turn::open(relay, (chosen, now), opening, request.end, left).await;
     opened.map_err(|error| match error {
-        None => {
-            account.cause = Cause::ClientLeft;
-            Attempt::Over(ControlFlow::Break(()))
-        }
+        None => Attempt::Over(client_lost(client, account)),
         Some(OpenError::Leaving) => {
             relay.registry.settle_line(chosen.key, relay.runtime.now());
             Attempt::Again(Refused::telephone_refused())
@@ -287,12 +297,16 @@ async fn carry<R: Runtime>(
     });
     let socket = (&mut client.connection, &mut client.alarm);
     let mut pump = Pump::new(&relay.runtime, socket, &mut codec, &stream, request.end);
+    let permit = &client.permit;
     let revoked = request.visit.as_ref().and_then(|visit| visit.admission.as_ref()).map(Admission::revoked);
-    let ended = run(relay, &mut pump, (chosen, may_move), revoked).await;
+    let ended = run(relay, &mut pump, (chosen, may_move), permit, revoked).await;
     let Some(ended) = ended else { return Attempt::Elsewhere };
     account.moved.inbound += pump.moved.inbound;
     account.moved.outbound += pump.moved.outbound;
     account.status = codec.status;
+    if client.permit.is_closing() && !matches!(ended, Ended::Complete) {
+        return Attempt::Over(client_lost(client, account));
+    }
     match ended {
         Ended::Complete => Attempt::Over(ControlFlow::Continue(())),
         Ended::Reset(reset) | Ended::Stopped(reset) if account.status.is_none() => {
@@ -362,6 +376,7 @@ async fn run<R: Runtime>(
     relay: &Inner<R>,
     pump: &mut Pump<'_, R, R::Socket, PublicCodec<'_>>,
     (chosen, may_move): (&Chosen, bool),
+    permit: &Permit<R>,
     mut revoked: Option<Raised<'_>>,
 ) -> Option<Ended<ClientLoss>> {
     let mut alarm = Alarm::new(relay.runtime.clone());
@@ -374,8 +389,8 @@ async fn run<R: Runtime>(
             if revoked.as_mut().is_some_and(|revoked| Pin::new(revoked).poll(cx).is_ready()) {
                 return Poll::Ready(Some(Ended::Lost(ClientLoss::Revoked)));
             }
-            // Its session's end has woken it, but its client takes nothing.
-            if relay.stopping.is_raised() {
+            // Its session's end has woken it, but its client takes nothing. Or its connection is closed in favour of others.
+            if relay.stopping.is_raised() || permit.poll_closing(cx).is_ready() {
                 return Poll::Ready(Some(Ended::Reset(CUT_OFF)));
             }
             if !may_move || chosen.session.is_up() || pump.codec.status.is_some() {

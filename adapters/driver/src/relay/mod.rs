@@ -8,6 +8,7 @@
 mod admission;
 mod answer;
 mod codec;
+mod connections;
 mod drain;
 mod exchange;
 mod ports;
@@ -22,11 +23,13 @@ mod turn;
 mod verification;
 mod visitors;
 
+use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use telephone_core::address::AddressBlock;
+use telephone_core::connections::Activity;
 use telephone_core::error::LeaveCode;
 use telephone_core::forward::{Trusted, TrustedField};
 use telephone_core::limits::{HelloLimits, HttpLimits, REDIAL_SPREAD, RouterLimits, SessionLimits};
@@ -41,6 +44,8 @@ use crate::observe::Observer;
 use crate::recorder::Recorder;
 use crate::runtime::Runtime;
 use crate::shared::SharedSession;
+use crate::socket::Socket;
+use connections::{Connections, Permit};
 pub use drain::DrainConfig;
 use drain::Exchanges;
 use ports::Ports;
@@ -79,6 +84,9 @@ pub struct RelayConfig {
     /// Whether what an application says about its whole web origin is removed from the answers of mounts without a
     /// host, which share theirs.
     pub isolate_paths: bool,
+    /// Connections that are open at once, listening ports and files of recordings among them. Beyond that some are closed,
+    /// as [`ConnectionTable`](telephone_core::connections::ConnectionTable) says.
+    pub connections: usize,
     /// Where telephones reach this very relay, if not at the URL that they dial.
     pub public_url: Option<String>,
     /// The ports that it opens for telephones: none by default.
@@ -102,6 +110,7 @@ impl Default for RelayConfig {
             trusted_fields: Vec::new(),
             isolate_paths: false,
             limit_loopback: false,
+            connections: usize::MAX,
             public_url: None,
             tcp: None,
             rooms: None,
@@ -135,6 +144,7 @@ struct Inner<R: Runtime> {
     visitors: Visitors,
     verification: Verification,
     ports: Ports,
+    connections: Connections,
     /// What telephones are asked once the relay is about to leave.
     moving: OnceLock<Move>,
     /// The relay is about to leave.
@@ -176,6 +186,7 @@ impl<R: Runtime> Plugboard<R> {
         let registry = Registry::new(config.router.clone(), runtime.now());
         let verification = Verification::new(config.hellos.clone());
         let ports = Ports::default();
+        let connections = Connections::new(config.connections);
         Self(Arc::new(Inner {
             runtime,
             config,
@@ -185,6 +196,7 @@ impl<R: Runtime> Plugboard<R> {
             visitors: Visitors::default(),
             verification,
             ports,
+            connections,
             moving: OnceLock::new(),
             draining: Flag::default(),
             closing: Flag::default(),
@@ -194,14 +206,31 @@ impl<R: Runtime> Plugboard<R> {
         }))
     }
 
-    /// Serves one accepted connection to its end: a client's requests, or a telephone's session.
-    pub async fn serve_connection(&self, socket: R::Socket, peer: SocketAddr) {
-        let relay = &self.0;
-        let Some(upgraded) = public::serve(relay, Connection::new(socket), peer).await else { return };
-        let client = upgraded.client;
-        let Some(admitted) = admission::greet(relay, upgraded, peer).await else { return };
-        // In a box, for most connections are clients', and each would have the room of a session.
-        Box::pin(tunnel::run(relay, admitted, (peer, client))).await;
+    /// Serves one accepted connection to its end: a client's requests, or a telephone's session. It is admitted, or reset
+    /// because there are too many, when this is called, and not only when the future is polled.
+    pub fn serve_connection(
+        &self,
+        socket: R::Socket,
+        peer: SocketAddr,
+    ) -> impl Future<Output = ()> + Send + use<R> {
+        let relay = self.0.clone();
+        let permit = Permit::new(&relay, peer.ip(), Activity::Waiting);
+        let admitted = admitted(socket, permit);
+        async move {
+            let Some((socket, permit)) = admitted else { return };
+            let served = public::serve(&relay, Connection::new(socket), peer, permit).await;
+            let Some(upgraded) = served else { return };
+            let client = upgraded.client;
+            let Some(greeted) = admission::greet(&relay, upgraded, peer).await else { return };
+            // In a box, for most connections are clients', and each would have the room of a session.
+            Box::pin(tunnel::run(&relay, greeted, (peer, client))).await;
+        }
+    }
+
+    /// Connections that are open now, those of telephones and of raw ports among them.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.0.connections.open()
     }
 
     /// Ends every session, and every request and WebSocket of a room's client, whose subject and token name `is_revoked` says
@@ -227,6 +256,14 @@ impl<R: Runtime> Plugboard<R> {
     pub fn counts(&self) -> RouterCounts {
         self.0.registry.counts()
     }
+}
+
+/// A socket with its permit, or neither: then it is reset.
+fn admitted<S: Socket, A>(socket: S, permit: Option<A>) -> Option<(S, A)> {
+    if permit.is_none() {
+        socket.reset_on_drop();
+    }
+    permit.map(|permit| (socket, permit))
 }
 
 fn add(sum: Stats, one: Stats) -> Stats {

@@ -8,9 +8,11 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use telephone_core::connections::Activity;
 use telephone_core::log_limit::{LineKind, LineSource};
 use telephone_core::mount::Mount;
 
+use super::connections::Permit;
 use super::{Inner, raw};
 use crate::accept::{WhenFull, accept_loop};
 use crate::runtime::Runtime;
@@ -62,6 +64,11 @@ pub(super) struct Ports(Mutex<BTreeMap<u16, Door>>);
 impl Ports {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u16, Door>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ports that are open.
+    pub(super) fn open(&self) -> usize {
+        self.lock().len()
     }
 
     /// Ready when a port is not wanted any more.
@@ -142,9 +149,11 @@ async fn listen<R: Runtime>(
     let address = SocketAddr::new(offer.address, port);
     let mut listener = Some(first);
     while let Some(open) = listener.take() {
-        let on_socket = |socket, peer| {
+        let on_socket = |socket, peer: SocketAddr| {
+            let permit = Permit::new(&relay, peer.ip(), Activity::Exchange);
+            let Some(admitted) = super::admitted(socket, permit) else { return };
             let (serving, mount) = (relay.clone(), mount.clone());
-            relay.runtime.spawn(async move { raw::serve_socket(&serving, &mount, socket, peer).await });
+            relay.runtime.spawn(async move { raw::serve_socket(&serving, &mount, admitted, peer).await });
         };
         let unwanted = poll_fn(|cx| relay.ports.poll_unwanted(port, cx));
         accept_loop(&relay.runtime, open, WhenFull::Shed, on_socket, unwanted).await;

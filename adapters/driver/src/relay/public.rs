@@ -7,12 +7,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
+use telephone_core::connections::Activity;
 use telephone_core::forward::{Observed, Scheme, Stamp, client_address};
 use telephone_core::http1::{Closing, Interims, RequestOrigin, Server, ServerEvent};
 use telephone_core::message::RequestHead;
 use telephone_core::time::Timestamp;
 use telephone_core::wire::Profile;
 
+use super::connections::Permit;
 use super::rooms::Visit;
 use super::{Inner, exchange, tunnel};
 use crate::alarm::Alarm;
@@ -41,6 +43,7 @@ pub(super) struct Upgraded<R: Runtime> {
     pub(super) profile: Profile,
     /// The address that its upgrade came from, behind a trusted proxy too.
     pub(super) client: IpAddr,
+    pub(super) permit: Permit<R>,
 }
 
 /// A client's connection between and during its exchanges.
@@ -50,6 +53,12 @@ pub(super) struct Client<R: Runtime> {
     pub(super) peer: SocketAddr,
     pub(super) stamp: Stamp,
     pub(super) alarm: Alarm<R>,
+    /// Its place among all connections. Behind the socket, which is to be closed before.
+    pub(super) permit: Permit<R>,
+    /// What the table of connections knows of it.
+    activity: Activity,
+    /// It is a proxy's, which says for whom it asks.
+    is_trusted: bool,
     /// A request has come on it.
     has_asked: bool,
     /// Whom it wakes when the relay is about to leave.
@@ -63,6 +72,7 @@ pub(super) async fn serve<R: Runtime>(
     relay: &Arc<Inner<R>>,
     connection: Connection<R::Socket>,
     peer: SocketAddr,
+    permit: Permit<R>,
 ) -> Option<Upgraded<R>> {
     let is_trusted = (relay.config.trust)(peer.ip().to_canonical());
     let interims = Interims::towards(is_trusted, relay.config.early_hints);
@@ -75,6 +85,9 @@ pub(super) async fn serve<R: Runtime>(
         peer,
         stamp: Stamp::new(observed),
         alarm,
+        permit,
+        activity: Activity::Waiting,
+        is_trusted,
         has_asked: false,
         listening: None,
         has_heard: false,
@@ -85,8 +98,7 @@ pub(super) async fn serve<R: Runtime>(
             match tunnel::upgrade(&mut client, &request.head) {
                 Ok(profile) => {
                     let address = client_address(&request.head.headers, peer.ip(), &*relay.config.trust);
-                    let upgraded = |connection| Upgraded { connection, profile, client: address };
-                    return client.flush(relay).await.map(upgraded);
+                    return client.flush(relay, profile, address).await;
                 }
                 Err(refused) => exchange::refuse_upgrade(relay, &mut client, &request, refused),
             }
@@ -98,30 +110,62 @@ pub(super) async fn serve<R: Runtime>(
 }
 
 impl<R: Runtime> Client<R> {
-    /// Writes what waits and gives the connection back, or `None` if it is over.
-    async fn flush(mut self, relay: &Inner<R>) -> Option<Connection<R::Socket>> {
+    /// Writes what waits and gives the connection to a telephone's link, or `None` if it is over.
+    async fn flush(mut self, relay: &Inner<R>, profile: Profile, client: IpAddr) -> Option<Upgraded<R>> {
         let now = relay.runtime.now();
-        let flushed = poll_fn(|cx| self.connection.poll_drain(self.server.output(), now, cx)).await;
-        flushed.is_ok().then_some(self.connection)
+        // Until its hello is good it is one that waits.
+        self.set_client(relay, client, now);
+        self.permit.set(Activity::Waiting, now);
+        let flushed = poll_fn(|cx| {
+            if self.permit.poll_closing(cx).is_ready() {
+                return Poll::Ready(false);
+            }
+            self.connection.poll_drain(self.server.output(), now, cx).map(|drained| drained.is_ok())
+        });
+        let is_open = flushed.await;
+        is_open.then_some(Upgraded { connection: self.connection, profile, client, permit: self.permit })
+    }
+
+    /// What has come is a request.
+    fn begin(&mut self, now: Timestamp) {
+        (self.has_asked, self.activity) = (true, Activity::Exchange);
+        self.permit.set(Activity::Exchange, now);
+    }
+
+    /// Counts a trusted proxy's connection for the client that its request names: nobody's if that is a trusted proxy itself.
+    pub(super) fn set_client(&self, relay: &Inner<R>, client: IpAddr, now: Timestamp) {
+        if self.is_trusted {
+            let is_proxy = (relay.config.trust)(client);
+            self.permit.set_client(if is_proxy { None } else { relay.counted_block(client) }, now);
+        }
     }
 
     /// The next request, or `None` when the connection is over. Writes what waits to be written first.
     async fn next_request<'a>(&mut self, relay: &'a Inner<R>, news: &mut Raised<'a>) -> Option<Request> {
         poll_fn(|cx| {
             self.listen(relay, news, cx);
+            if self.permit.is_closing() {
+                // An answer that is written whole may still be on its way; one that is not must not look complete.
+                if !self.has_asked || !self.server.output().is_empty() {
+                    self.connection.socket.reset_on_drop();
+                }
+                return Poll::Ready(None);
+            }
             self.poll_request(relay, cx)
         })
         .await
     }
 
-    /// Has the client's answers say that the relay is about to leave, once it is, and then its task wake when the relay
-    /// listens no more.
+    /// Has the task wake when the connection is to be closed. Has the client's answers say that the relay is about to leave,
+    /// once it is, and then the task wake when the relay listens no more.
     fn listen<'a>(&mut self, relay: &'a Inner<R>, news: &mut Raised<'a>, cx: &mut Context<'_>) {
         // Who is woken anyhow need not ask again.
         let is_woken = self.listening.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
         if is_woken && !news.is_over() {
             return;
         }
+        // Whoever calls looks whether it is.
+        let _ = self.permit.poll_closing(cx);
         if Pin::new(&mut *news).poll(cx).is_ready() && !self.has_heard {
             self.has_heard = true;
             self.server.announce_close();
@@ -142,7 +186,7 @@ impl<R: Runtime> Client<R> {
             }
             match self.server.poll_event(&mut self.connection.input, now) {
                 Some(ServerEvent::Request { head, end, origin }) => {
-                    self.has_asked = true;
+                    self.begin(now);
                     return Poll::Ready(Some(Request {
                         head,
                         end,
@@ -170,6 +214,10 @@ impl<R: Runtime> Client<R> {
                 Closing::Open | Closing::Lingering if self.server.output().is_empty() => {}
                 // What was read has changed what is to be written or closed.
                 _ => continue,
+            }
+            if self.activity == Activity::Exchange {
+                self.activity = Activity::Idle;
+                self.permit.set(Activity::Idle, now);
             }
             if self.alarm.poll(self.server.poll_timeout(), now, cx) {
                 now = relay.runtime.now();

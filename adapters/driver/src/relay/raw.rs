@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_lite::future::or;
 use telephone_core::cause::Cause;
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::limits::REQUEST_ATTEMPTS_MAX;
@@ -15,6 +16,7 @@ use telephone_core::wire::Opening;
 
 use super::Inner;
 use super::answer::Refused;
+use super::connections::Permit;
 use super::exchange::CUT_OFF;
 use super::registry::{Chosen, Decision};
 use super::report;
@@ -32,12 +34,12 @@ const METHOD: &[u8] = b"TCP";
 pub(super) async fn serve_socket<R: Runtime>(
     relay: &Arc<Inner<R>>,
     mount: &Mount,
-    socket: R::Socket,
+    (socket, permit): (R::Socket, Permit<R>),
     peer: SocketAddr,
 ) {
     socket.reset_on_drop();
     // A reset is all that TCP can say, whatever the reason.
-    let _reset = serve(relay, mount, socket, peer).await;
+    let _reset = serve(relay, mount, socket, peer, Some(&permit)).await;
 }
 
 /// Serves a stream that the telephone at `peer` opened for a mount of another one.
@@ -56,8 +58,16 @@ pub(super) async fn serve_stream<R: Runtime>(
         relay.observer.request_ended(&record);
         return stream.give_up(Reset { code: ResetCode::Denied, touched: Touched::No });
     };
-    if let Err((stream, reset)) = serve(relay, &mount, stream, peer).await {
+    if let Err((stream, reset)) = serve(relay, &mount, stream, peer, None).await {
         stream.give_up(reset);
+    }
+}
+
+/// Ready when a connection is closed in favour of others; never if it has no descriptor of its own.
+async fn is_shed<R: Runtime>(permit: Option<&Permit<R>>) {
+    match permit {
+        Some(permit) => permit.closing().await,
+        None => future::pending().await,
     }
 }
 
@@ -67,14 +77,15 @@ async fn serve<R: Runtime, S: Socket>(
     mount: &Mount,
     socket: S,
     peer: SocketAddr,
+    permit: Option<&Permit<R>>,
 ) -> Result<(), (S, Reset)> {
     let _in_flight = relay.exchanges.count();
     let started = relay.runtime.now();
     let mut record = AccessRecord::bare(METHOD, mount.as_str().as_bytes(), peer, Cause::Complete);
-    let (result, chosen) = match take(relay, mount, peer).await {
+    let (result, chosen) = match take(relay, mount, peer, permit).await {
         Ok((chosen, stream, _lease)) => {
             let cut_off = async {
-                relay.stopping.raised().await;
+                or(relay.stopping.raised(), is_shed(permit)).await;
                 CUT_OFF
             };
             let carried = carry(&relay.runtime, socket, &stream, Bytes::new(), cut_off);
@@ -86,6 +97,10 @@ async fn serve<R: Runtime, S: Socket>(
                     record.cause = Cause::ClientLeft;
                     Ok(())
                 }
+                Err(GivenUp::ByPeer(reset)) if permit.is_some_and(Permit::is_closing) => {
+                    record.cause = Cause::ConnectionShed;
+                    Err((socket, reset))
+                }
                 Err(GivenUp::ByPeer(reset)) => {
                     record.cause = relay.given_up(reset, &chosen.session).cause();
                     Err((socket, Reset { code: passed_on(reset.code), ..reset }))
@@ -94,7 +109,8 @@ async fn serve<R: Runtime, S: Socket>(
             (result, Some(chosen))
         }
         Err((refused, code)) => {
-            record.cause = refused.cause();
+            let is_shed = permit.is_some_and(Permit::is_closing);
+            record.cause = if is_shed { Cause::ConnectionShed } else { refused.cause() };
             (Err((socket, Reset { code, touched: Touched::No })), None)
         }
     };
@@ -123,13 +139,14 @@ async fn take<'a, R: Runtime>(
     relay: &'a Arc<Inner<R>>,
     mount: &Mount,
     peer: SocketAddr,
+    permit: Option<&Permit<R>>,
 ) -> Result<(Chosen, StreamHandle, Lease<'a, R>), (Refused, ResetCode)> {
     let full = (Refused::too_many_streams(), ResetCode::Refused);
     let leaving = (Refused::telephone_refused(), ResetCode::Refused);
     for _ in 0..REQUEST_ATTEMPTS_MAX {
         let decision = match relay.registry.route_to(mount, relay.runtime.now()) {
             // Nothing is read of a connection that waits, so that nobody hears that its client left.
-            Decision::Wait(ticket) => turn::wait_for_session(relay, ticket, future::pending()).await,
+            Decision::Wait(ticket) => turn::wait_for_session(relay, ticket, is_shed(permit)).await,
             decided => Some(decided),
         };
         let chosen = match decision {

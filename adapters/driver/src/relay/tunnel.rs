@@ -17,6 +17,7 @@ use telephone_core::wire::{Opening, Profile};
 use super::admission::Admitted;
 use super::answer::Refused as Unfit;
 use super::codec::WEB_SOCKET;
+use super::connections::Permit;
 use super::public::Client;
 use super::renewal::Renewals;
 use super::report::SessionReport;
@@ -67,7 +68,7 @@ pub(super) fn upgrade<R: Runtime>(client: &mut Client<R>, head: &RequestHead) ->
 /// takes it out of the registry in the end.
 pub(super) async fn run<R: Runtime>(
     relay: &Arc<Inner<R>>,
-    (mut link, admitted): (Link<R::Socket>, Admitted),
+    (mut link, admitted, permit): (Link<R::Socket>, Admitted, Permit<R>),
     (peer, client): (SocketAddr, IpAddr),
 ) {
     let Admitted { key, session, link: id, subject, welcome } = admitted;
@@ -86,6 +87,8 @@ pub(super) async fn run<R: Runtime>(
     let on_event = |event| on_event(relay, &session, &renewals, (key, peer), event);
     let mut ended = link.run((&relay.runtime, &relay.log), &session, id, on_event).await;
     relay.observer.link_down();
+    // The session may go on for long without the connection.
+    drop(permit);
     if ended.is_none() && keeper.is_latest() {
         relay.registry.settle_line(key, relay.runtime.now());
         report.link_lost();

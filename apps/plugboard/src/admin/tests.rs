@@ -20,6 +20,10 @@ impl Sessions for TwoSessions {
         3
     }
 
+    fn connections(&self) -> usize {
+        4
+    }
+
     fn stats(&self) -> Stats {
         Stats { streams_open: 5, ..Stats::default() }
     }

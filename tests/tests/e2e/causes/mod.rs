@@ -3,6 +3,7 @@
 
 mod provoke;
 mod raw;
+mod shed;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

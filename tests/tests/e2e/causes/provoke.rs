@@ -19,6 +19,8 @@ use telephone_tests::sidecar::Program;
 use telephone_tests::wait::{self, PATIENCE};
 use telephone_tests::wire::Head;
 
+use super::shed;
+
 /// What is on the stage while a failure happens.
 pub(super) enum Stage {
     Relay(Relay),
@@ -54,12 +56,12 @@ fn answered(stage: Stage, answers: Vec<Head>) -> Provoked {
     Provoked { stage, answers, unanswered: 0, is_gone: false, _kept: Box::new(()) }
 }
 
-fn unanswered(stage: Stage, unanswered: usize) -> Provoked {
+pub(super) fn unanswered(stage: Stage, unanswered: usize) -> Provoked {
     Provoked { stage, answers: Vec::new(), unanswered, is_gone: false, _kept: Box::new(()) }
 }
 
 impl Provoked {
-    fn keeping(self, kept: impl Any) -> Self {
+    pub(super) fn keeping(self, kept: impl Any) -> Self {
         Self { _kept: Box::new(kept), ..self }
     }
 }
@@ -99,6 +101,7 @@ pub(super) const PROVOCATIONS: &[(&str, Provocation)] = &[
     ("client_revoked", client_revoked),
     ("client_left", client_left),
     ("client_stalled", client_stalled),
+    ("connection_shed", shed::connection_shed),
     ("connect_denied", connect_denied),
 ];
 

@@ -1,0 +1,171 @@
+//! The connections of a relay, with the core's table that says which are closed when there are too many.
+
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use futures_util::task::AtomicWaker;
+use telephone_core::address::AddressBlock;
+use telephone_core::connections::{Activity, ConnectionId, ConnectionState, ConnectionTable, Shed};
+use telephone_core::time::Timestamp;
+
+use super::Inner;
+use crate::runtime::Runtime;
+
+/// All connections.
+pub(super) struct Connections {
+    /// How many there may be, before what else needs descriptors.
+    limit: usize,
+    shared: Mutex<Shared>,
+    /// The table needs to know what connections do. While it does not, a connection keeps that to itself, so that requests
+    /// of different connections share no lock.
+    is_pressed: AtomicBool,
+}
+
+struct Shared {
+    table: ConnectionTable,
+    slots: BTreeMap<ConnectionId, Arc<Slot>>,
+}
+
+/// What a connection's task and the table share.
+struct Slot {
+    state: Mutex<ConnectionState>,
+    is_closing: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, ConnectionState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connections {
+    pub(super) fn new(limit: usize) -> Self {
+        let shared = Shared { table: ConnectionTable::new(limit), slots: BTreeMap::new() };
+        let is_pressed = AtomicBool::new(shared.table.needs_states());
+        Self { limit, shared: Mutex::new(shared), is_pressed }
+    }
+
+    /// Connections that are open.
+    pub(super) fn open(&self) -> usize {
+        self.lock().table.open()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<R: Runtime> Inner<R> {
+    /// Gives the table an input and has the tasks of the connections that it then says end.
+    fn update_connections<T>(&self, now: Timestamp, input: impl FnOnce(&mut Shared) -> T) -> T {
+        let connections = &self.connections;
+        let mut shared = connections.lock();
+        let result = input(&mut shared);
+        let Shared { table, slots } = &mut *shared;
+        let is_pressed = table.needs_states();
+        if is_pressed != connections.is_pressed.load(Ordering::Relaxed) {
+            // Before the states are read: what changes later is told to the table.
+            connections.is_pressed.store(is_pressed, Ordering::SeqCst);
+            if is_pressed {
+                slots.iter().for_each(|(id, slot)| table.handle_changed(*id, *slot.lock(), now));
+            }
+        }
+        let mut to_close = Vec::new();
+        while let Some((id, why)) = table.poll_close() {
+            to_close.extend(slots.get(&id).cloned().map(|slot| (slot, why)));
+        }
+        drop(shared);
+        for (slot, why) in to_close {
+            slot.is_closing.store(true, Ordering::Release);
+            slot.task.wake();
+            self.observer.connection_shed(why);
+        }
+        result
+    }
+
+    /// Descriptors that are in use beside those of connections: listening ports, and files of recordings.
+    fn other_descriptors(&self) -> usize {
+        let recordings = self.config.recorder.as_ref().map_or(0, |_| self.registry.counts().sessions);
+        self.ports.open() + recordings
+    }
+}
+
+/// A connection that was admitted. It counts until this is dropped, which is to be after its socket.
+pub(super) struct Permit<R: Runtime> {
+    relay: Arc<Inner<R>>,
+    id: ConnectionId,
+    slot: Arc<Slot>,
+}
+
+impl<R: Runtime> Permit<R> {
+    /// Admits a new connection of `address`, if it may be served.
+    pub(super) fn new(relay: &Arc<Inner<R>>, address: IpAddr, activity: Activity) -> Option<Self> {
+        let now = relay.runtime.now();
+        // Until a trusted proxy says for whom it asks its connection is nobody's.
+        let block = if (relay.config.trust)(address.to_canonical()) { None } else { relay.counted_block(address) };
+        let state = ConnectionState { activity, since: now, block };
+        let limit = relay.connections.limit.saturating_sub(relay.other_descriptors()).max(1);
+        let admitted = relay.update_connections(now, |Shared { table, slots }| {
+            table.handle_limit(limit, now);
+            let id = table.handle_opened(state, now)?;
+            let (is_closing, task) = (AtomicBool::new(false), AtomicWaker::new());
+            let slot = Arc::new(Slot { state: Mutex::new(state), is_closing, task });
+            slots.insert(id, slot.clone());
+            Some((id, slot))
+        });
+        if admitted.is_none() {
+            relay.observer.connection_shed(Shed::Refused);
+        }
+        admitted.map(|(id, slot)| Self { relay: relay.clone(), id, slot })
+    }
+
+    /// It is used for something else from now on.
+    pub(super) fn set(&self, activity: Activity, now: Timestamp) {
+        let block = self.slot.lock().block;
+        self.change(ConnectionState { activity, since: now, block });
+    }
+
+    /// It has a request of a client of that block from now on.
+    pub(super) fn set_client(&self, block: Option<AddressBlock>, now: Timestamp) {
+        self.change(ConnectionState { activity: Activity::Exchange, since: now, block });
+    }
+
+    fn change(&self, state: ConnectionState) {
+        *self.slot.lock() = state;
+        if self.relay.connections.is_pressed.load(Ordering::SeqCst) {
+            let changed = |shared: &mut Shared| shared.table.handle_changed(self.id, state, state.since);
+            self.relay.update_connections(state.since, changed);
+        }
+    }
+
+    /// Whether it is to be closed.
+    pub(super) fn is_closing(&self) -> bool {
+        self.slot.is_closing.load(Ordering::Acquire)
+    }
+
+    /// Ready when it is to be closed; until then the latest task that asked is woken for that.
+    pub(super) fn poll_closing(&self, cx: &Context<'_>) -> Poll<()> {
+        self.slot.task.register(cx.waker());
+        if self.is_closing() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Waits until it is to be closed.
+    pub(super) fn closing(&self) -> impl Future<Output = ()> + Send {
+        poll_fn(|cx| self.poll_closing(cx))
+    }
+}
+
+impl<R: Runtime> Drop for Permit<R> {
+    fn drop(&mut self) {
+        let now = self.relay.runtime.now();
+        self.relay.update_connections(now, |Shared { table, slots }| {
+            slots.remove(&self.id);
+            table.handle_closed(self.id, now);
+        });
+    }
+}
