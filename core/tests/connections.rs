@@ -71,9 +71,7 @@ impl Model {
 
     fn replaceable_by(&self, newcomer: Option<AddressBlock>) -> Option<(ConnectionId, Shed)> {
         let own = self.held(newcomer);
-        let waiting = self
-            .most(Waiting)
-            .filter(|(_, oldest)| oldest.state.block == newcomer || self.held(oldest.state.block) > own);
+        let waiting = self.most(Waiting).filter(|(_, oldest)| self.held(oldest.state.block) > own);
         let exempt = self.of(Waiting).filter(|one| one.state.block.is_none());
         let exempt = exempt.min_by_key(|one| (one.state.since, one.id));
         let exchange = self.most(Exchange).filter(|(count, _)| *count >= EXCHANGES_RATIO * (own + 1));
@@ -94,10 +92,10 @@ impl Model {
     }
 
     fn is_admitted(&mut self, newcomer: Option<AddressBlock>) -> bool {
-        if self.known.len() >= self.limit + (self.limit / 8).max(1) {
+        if self.known.len() >= self.limit + (self.limit / 8).max(8) {
             return false;
         }
-        if self.live().count() < self.limit {
+        if self.known.len() < self.limit {
             return true;
         }
         let victim = self.replaceable_by(newcomer);
@@ -274,11 +272,13 @@ fn exempt_connections_are_closed_only_for_want_of_others_and_their_exchanges_nev
 }
 
 #[test]
-fn a_closing_connection_counts_until_it_is_closed() {
+fn room_for_closing_connections_is_bounded_and_left_to_other_addresses() {
     let (mut table, now) = (ConnectionTable::new(80), Timestamp::ZERO);
-    let opened = (0..1_000).filter(|_| table.handle_opened(state(Waiting, Some(1), now), now).is_some());
-    assert_eq!(opened.count(), 80 + 80 / 8);
+    let mut opened = |address| table.handle_opened(state(Waiting, Some(address), now), now).is_some();
+    assert_eq!((0..1_000).filter(|_| opened(1)).count(), 80);
+    assert_eq!((0..100).map(|other| opened(100 + other)).filter(|is_open| *is_open).count(), 80 / 8);
     assert_eq!(table.open(), 90);
-    drain(&mut table, now);
-    assert!(table.handle_opened(state(Waiting, Some(1), now), now).is_some());
+    assert_eq!(drain(&mut table, now).len(), 10);
+    assert!(table.handle_opened(state(Waiting, Some(2), now), now).is_some());
+    assert!(table.handle_opened(state(Waiting, Some(1), now), now).is_none());
 }

@@ -16,6 +16,10 @@ pub const FIRST_HEAD_TIME: Duration = Duration::from_secs(1);
 /// one would have. Browsers open six connections to a host.
 pub const EXCHANGES_RATIO: usize = 8;
 
+/// Connections beyond the limit that may be open while others close for them, whatever the limit: as many as one look at
+/// a listening socket commonly finds.
+const CLOSING_MIN: usize = 8;
+
 /// One connection of a [`ConnectionTable`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(u64);
@@ -79,8 +83,8 @@ impl Shed {
 /// **Full.** A new connection beyond the limit is refused unless another one can be closed for it. That is, in this order:
 ///
 /// 1. the longest idle connection;
-/// 2. the connection that has waited longest, of the address with the most waiting ones, if that is the newcomer's own
-///    address or one that holds more connections than the newcomer's;
+/// 2. the connection that has waited longest, of the address with the most waiting ones, if that address holds more
+///    connections than the newcomer's;
 /// 3. the longest idle one of the exempt addresses, then the longest waiting one of them;
 /// 4. the exchange that began last, of the address with the most exchanges, if those are [`EXCHANGES_RATIO`] times as many
 ///    as the newcomer's address would hold.
@@ -88,8 +92,9 @@ impl Shed {
 /// So one address cannot keep others out, and an address gains nothing by opening more. Links of telephones count, and
 /// are never closed. Steps 1, 2 and 4 concern counted addresses only.
 ///
-/// A connection counts until [`handle_closed`](Self::handle_closed), also while it is being closed. When an eighth of the
-/// limit is open beyond the limit, new connections are refused until some have closed.
+/// A connection counts until [`handle_closed`](Self::handle_closed), also while it is being closed. So an address whose
+/// connections are closed gets no more than it had, and the room for connections that are being closed, an eighth of the
+/// limit and eight at least, is left to others. Beyond that all new connections are refused until some have closed.
 ///
 /// Each input costs O(log n), and O(log n) more for each connection that it closes. After each,
 /// [`poll_close`](Self::poll_close) is to be drained. Inputs about unknown connections change nothing.
@@ -139,10 +144,11 @@ impl ConnectionTable {
 
     /// A connection was accepted. `None` if it is to be closed at once.
     pub fn handle_opened(&mut self, state: ConnectionState, now: Timestamp) -> Option<ConnectionId> {
-        if self.entries.len() >= self.limit.saturating_add((self.limit / 8).max(1)) {
+        let most = self.limit.saturating_add((self.limit / 8).max(CLOSING_MIN));
+        if self.entries.len() >= most {
             return None;
         }
-        if self.live() >= self.limit {
+        if self.entries.len() >= self.limit {
             let (victim, why) = self.replaceable_by(state.block)?;
             self.close(victim, why);
         }
@@ -237,8 +243,7 @@ impl ConnectionTable {
         let waiting = |block| self.waiting.oldest(block).map(|(_, id)| (id, Shed::Waiting));
         let of_the_most = || {
             let (_, most) = self.waiting.most()?;
-            let is_allowed = newcomer == Some(most) || holds(most) > own;
-            is_allowed.then(|| waiting(Some(most)))?
+            (holds(most) > own).then(|| waiting(Some(most)))?
         };
         let exchange = || {
             let (count, most) = self.exchanges.most()?;
