@@ -74,7 +74,7 @@ const ROWS: &[Row] = &[
     row("drain-bytes", |l| Slot::Number(&mut l.http.drain_bytes), 0, GIB),
     row("linger", |l| Slot::Time(&mut l.http.linger), 1, 60 * SECOND),
     row("interim-responses", |l| Slot::Size(&mut l.http.interim_responses), 0, INTERIM_RESPONSES_MAX as u64),
-    row("connections", |l| Slot::Size(&mut l.connection.connections), 1, MILLION),
+    row("connections", |l| Slot::Size(&mut l.connection.connections), 1, u64::MAX),
     row("stream-floor", |l| Slot::Number(&mut l.session.stream_floor), 1, DATA_BYTES_MAX as u64),
     row("stream-window", |l| Slot::Number(&mut l.session.stream_window), KIB, GIB),
     row("stream-window-max", |l| Slot::Number(&mut l.session.stream_window_max), KIB, GIB),
