@@ -112,7 +112,9 @@ impl Mount {
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         match (self.path(), other.path()) {
-            (Some(path), Some(its_path)) => self.host() == other.host() && is_at_or_below(path, its_path),
+            (Some(path), Some(its_path)) => {
+                self.host() == other.host() && is_at_or_below(path.as_bytes(), its_path.as_bytes())
+            }
             _ => self == other,
         }
     }
@@ -127,9 +129,9 @@ impl Mount {
 }
 
 /// Whether `path` is `top`, or lies below it on a segment boundary.
-fn is_at_or_below(top: &str, path: &str) -> bool {
+pub(crate) fn is_at_or_below(top: &[u8], path: &[u8]) -> bool {
     path.strip_prefix(top).is_some_and(|rest| {
-        rest.is_empty() || rest.starts_with('/') || cfg!(planted = "claim-covers-neighbour")
+        rest.is_empty() || rest.starts_with(b"/") || cfg!(planted = "claim-covers-neighbour")
     })
 }
 

@@ -93,6 +93,17 @@ pub fn canonical(raw: &[u8]) -> Result<Bytes, TargetError> {
     Ok(out.into())
 }
 
+/// Whether `target` is in canonical form already.
+#[must_use]
+pub fn is_canonical(target: &[u8]) -> bool {
+    let path = path(target);
+    let query = target.get(path.len()..).unwrap_or_default();
+    if is_simple(path) {
+        return query.iter().all(|&octet| is_query_octet(octet));
+    }
+    canonical(target).is_ok_and(|canonical| canonical == target)
+}
+
 /// The path of a target, without the query.
 #[must_use]
 pub fn path(target: &[u8]) -> &[u8] {
