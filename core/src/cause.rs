@@ -85,6 +85,8 @@ causes! {
     TooManyStreams = "connection_limit_reached", Some("connection_limit_reached");
     /// The telephone took no new stream.
     TelephoneRefused = "telephone_refused", Some("connection_limit_reached");
+    /// The telephone had no descriptor left for a connection to the application.
+    TelephoneExhausted = "telephone_exhausted", Some("connection_limit_reached");
 
     /// The tunnel was lost before anything of the request was sent into it.
     LostBeforeDispatch = "lost_before_dispatch", Some("connection_terminated");

@@ -21,8 +21,11 @@ pub enum ResetCode {
     Refused,
     /// The session went away under the stream. Never travels.
     SessionLost,
-    /// The opener's token does not allow what it opened the stream for.
+    /// The opener may not open a stream for this: its token does not allow it, or the acceptor does not serve it.
     Denied,
+    /// The acceptor has no descriptor left to serve the stream with. Only for a peer that announced that it knows this
+    /// code; to others it is [`ResetCode::Refused`].
+    Exhausted,
     /// A code that this version does not know.
     Other(u64),
 }
@@ -41,6 +44,7 @@ impl ResetCode {
             Self::Refused => 6,
             Self::SessionLost => 7,
             Self::Denied => 8,
+            Self::Exhausted => 9,
             Self::Other(code) => code,
         }
     }
@@ -58,6 +62,7 @@ impl ResetCode {
             6 => Self::Refused,
             7 => Self::SessionLost,
             8 => Self::Denied,
+            9 => Self::Exhausted,
             other => Self::Other(other),
         }
     }

@@ -21,8 +21,8 @@ pub fn is_idempotent(method: &[u8]) -> bool {
 #[must_use]
 pub fn may_repeat(head: &RequestHead, is_whole: bool, reset: Reset) -> bool {
     let is_lost = reset.code == ResetCode::SessionLost && may_move(head, is_whole);
-    let is_untouched =
-        reset.touched == Touched::No && matches!(reset.code, ResetCode::Refused | ResetCode::SessionLost);
+    let is_untouched = reset.touched == Touched::No
+        && matches!(reset.code, ResetCode::Refused | ResetCode::Exhausted | ResetCode::SessionLost);
     (is_whole || cfg!(planted = "half-a-request-repeated")) && (is_untouched || is_lost)
 }
 
@@ -109,6 +109,9 @@ mod tests {
             ("GET", true, refused, true),
             ("POST", true, refused, true),
             ("POST", false, refused, false),
+            ("POST", true, Reset { code: ResetCode::Exhausted, ..refused }, true),
+            ("POST", false, Reset { code: ResetCode::Exhausted, ..refused }, false),
+            ("GET", true, Reset { code: ResetCode::Exhausted, touched: Touched::Yes }, false),
             ("GET", true, lost, true),
             ("DELETE", true, lost, true),
             ("PUT", false, lost, false),

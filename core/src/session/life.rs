@@ -4,6 +4,7 @@ use super::stream::{News, RecvState, SendState};
 use super::{Event, Phase, Session, StreamId, tuning};
 use crate::error::{CloseReason, Reset, ResetCode, Touched};
 use crate::time::Timestamp;
+use crate::wire::Setting;
 
 impl Session {
     /// Ends the session: every stream that is held reads as lost.
@@ -50,6 +51,7 @@ impl Session {
 
     /// Stops reading a stream: what is buffered goes, and its credit returns.
     pub(super) fn stop_stream(&mut self, id: StreamId, code: ResetCode) {
+        let code = self.known_to_peer(code);
         let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.recv.stopped.is_some() || stream.recv.is_exhausted() {
             return;
@@ -64,6 +66,14 @@ impl Session {
         if !stream.recv.is_closed() {
             stream.due.stop = true;
             self.list_control(id);
+        }
+    }
+
+    /// The code that says this to the peer: one that it did not announce to know, it would take for a loss without reason.
+    pub(super) fn known_to_peer(&self, code: ResetCode) -> ResetCode {
+        match code {
+            ResetCode::Exhausted if !self.config.peer.has(Setting::Exhausted) => ResetCode::Refused,
+            known => known,
         }
     }
 

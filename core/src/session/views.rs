@@ -137,6 +137,7 @@ impl SendStream<'_> {
     ///
     /// A stream of the peer's that is [denied](ResetCode::Denied) counts as a free frame. (L8)
     pub fn reset(&mut self, reset: Reset) {
+        let reset = Reset { code: self.session.known_to_peer(reset.code), ..reset };
         if let Some(stream) = self.session.streams.get_mut(self.id) {
             let is_denial = reset.code == ResetCode::Denied && !stream.is_ours;
             if stream.send.reset(reset) && is_denial {

@@ -188,10 +188,13 @@ pub enum Setting {
     Timing,
     /// Not 0 if the sender takes a session for those of its mounts that its token covers: it had one for all of them.
     Partial,
+    /// Not 0 if the sender, a plugboard, knows the reset code [`Exhausted`](crate::error::ResetCode::Exhausted).
+    Exhausted,
 }
 
 impl Setting {
-    const ALL: [Self; 5] = [Self::Streams, Self::StreamFloor, Self::Resume, Self::Timing, Self::Partial];
+    const ALL: [Self; 6] =
+        [Self::Streams, Self::StreamFloor, Self::Resume, Self::Timing, Self::Partial, Self::Exhausted];
 
     const fn id(self) -> u64 {
         match self {
@@ -200,6 +203,7 @@ impl Setting {
             Self::Resume => 3,
             Self::Timing => 4,
             Self::Partial => 5,
+            Self::Exhausted => 6,
         }
     }
 
@@ -210,6 +214,7 @@ impl Setting {
             Self::Resume => "resume",
             Self::Timing => "timing",
             Self::Partial => "partial",
+            Self::Exhausted => "exhausted",
         }
     }
 }
@@ -218,7 +223,7 @@ impl Setting {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings(Vec<(u64, u64)>);
 
-/// Settings in one hello or welcome: v1 has five, the rest is room for later versions.
+/// Settings in one hello or welcome: v1 has six, the rest is room for later versions.
 const SETTINGS_MAX: usize = 64;
 
 impl Serialize for Settings {

@@ -216,6 +216,7 @@ impl Oracle {
             | ResetCode::Refused
             | ResetCode::SessionLost
             | ResetCode::Denied
+            | ResetCode::Exhausted
             | ResetCode::Other(_) => false,
         }
     }

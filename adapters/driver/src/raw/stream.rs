@@ -78,6 +78,10 @@ fn lost(reset: Reset) -> io::Error {
         ResetCode::Unreachable => (io::ErrorKind::ConnectionRefused, "nobody serves it"),
         ResetCode::Denied => (io::ErrorKind::PermissionDenied, "the token does not allow it"),
         ResetCode::Refused => (io::ErrorKind::ConnectionRefused, "too many connections are open, try again"),
+        ResetCode::Exhausted => (
+            io::ErrorKind::ConnectionRefused,
+            "the telephone that serves it has no descriptor left, try again",
+        ),
         ResetCode::TimedOut => (io::ErrorKind::TimedOut, "the backend did not answer in time"),
         ResetCode::SessionLost => (io::ErrorKind::ConnectionReset, "the tunnel was lost"),
         ResetCode::Cancelled

@@ -406,6 +406,6 @@ fn welcome<R: Runtime>(
         resume_window_ms: as_millis(session.with_link(|session| session.resume_window())),
         spread_ms: as_millis(spread(relay)),
         expires_in_s: grant.expires_in().map(|life| life.as_secs()),
-        settings: Settings::of(&relay.config.session),
+        settings: Settings::of(&relay.config.session).with(Setting::Exhausted, 1),
     }
 }

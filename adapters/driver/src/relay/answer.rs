@@ -138,6 +138,12 @@ impl Refused {
         Self::new(503, Cause::TelephoneRefused, "The application takes no more requests.").retry_after(1)
     }
 
+    /// The telephone has no descriptor left for the request.
+    const fn telephone_exhausted() -> Self {
+        let text = "The application's telephone is at its limit of open files.";
+        Self::new(503, Cause::TelephoneExhausted, text).retry_after(1)
+    }
+
     /// The relay is about to leave, and has sent its telephones away.
     const fn draining() -> Self {
         Self::new(503, Cause::Draining, "The plugboard is about to restart.").retry_after(1)
@@ -172,6 +178,7 @@ impl Refused {
     fn from_reset(reset: Reset, closed: Option<CloseReason>) -> Self {
         let (status, cause, text) = match (reset.code, reset.touched) {
             (ResetCode::Refused, Touched::No) => return Self::telephone_refused(),
+            (ResetCode::Exhausted, Touched::No) => return Self::telephone_exhausted(),
             (ResetCode::SessionLost, Touched::No) => (
                 502,
                 Cause::LostBeforeDispatch,
@@ -197,6 +204,7 @@ impl Refused {
             (
                 ResetCode::Unreachable
                 | ResetCode::Refused
+                | ResetCode::Exhausted
                 | ResetCode::Cancelled
                 | ResetCode::Stopped
                 | ResetCode::Denied
@@ -216,9 +224,11 @@ mod tests {
     fn who_refuses_what_it_has_touched_is_not_believed() {
         let cause = |code, touched| Refused::from_reset(Reset { code, touched }, None).cause();
         assert_eq!(cause(ResetCode::Refused, Touched::No), Cause::TelephoneRefused);
+        assert_eq!(cause(ResetCode::Exhausted, Touched::No), Cause::TelephoneExhausted);
         assert_eq!(cause(ResetCode::Unreachable, Touched::No), Cause::BackendRefused);
         for touched in [Touched::Yes, Touched::Unknown] {
             assert_eq!(cause(ResetCode::Refused, touched), Cause::GivenUp);
+            assert_eq!(cause(ResetCode::Exhausted, touched), Cause::GivenUp);
             assert_eq!(cause(ResetCode::Unreachable, touched), Cause::GivenUp);
         }
     }

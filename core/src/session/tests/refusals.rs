@@ -3,13 +3,15 @@
 use alloc::vec;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::time::Duration;
 
 use super::pair::{OnLink as _, Pair, frames, http, message, misbehaviour, request, response, said, tcp};
 use crate::error::{Misbehaviour, Reset, ResetCode, Touched};
 use crate::limits::SessionLimits;
 use crate::message::{Headers, RequestHead};
-use crate::session::{HEAD_BYTES_MAX, HeadRefused, Incoming, OpenError};
-use crate::wire::{Frame, Opening, StreamId};
+use crate::session::{HEAD_BYTES_MAX, HeadRefused, Incoming, OpenError, Role, Session, SessionConfig};
+use crate::time::Timestamp;
+use crate::wire::{Frame, Opening, Profile, Setting, Settings, StreamId};
 
 fn limited(streams: u64, unaccepted: usize) -> SessionLimits {
     SessionLimits { streams, unaccepted, ..SessionLimits::default() }
@@ -63,6 +65,28 @@ fn streams_beyond_those_that_may_wait_are_sent_back_untouched() {
         pair.release(id);
     }
     pair.assert_clean();
+}
+
+#[test]
+fn exhaustion_is_told_to_a_peer_that_announced_the_code_and_is_a_refusal_for_others() {
+    for (announced, code) in
+        [(Some(1), ResetCode::Exhausted), (Some(0), ResetCode::Refused), (None, ResetCode::Refused)]
+    {
+        let limits = SessionLimits::default();
+        let mut pair = Pair::silent(&limits, &limits);
+        let peer = Settings::of(&limits);
+        let peer = announced.map_or(peer.clone(), |value| peer.with(Setting::Exhausted, value));
+        let (role, profile, resume_window) = (Role::Telephone, Profile::Binary, Duration::ZERO);
+        let config = SessionConfig { role, profile, limits, peer, seed: 1, resume_window };
+        pair.telephone = Session::new(config, Timestamp::ZERO);
+        let id = pair.opened(tcp(), false);
+        pair.telephone.send(id).reset(Reset { code: ResetCode::Exhausted, touched: Touched::No });
+        pair.telephone.recv(id).stop(ResetCode::Exhausted);
+        pair.settle();
+        let told = Reset { code, touched: Touched::No };
+        assert_eq!(pair.plugboard.recv(id).peek(), Incoming::Reset(told), "{announced:?}");
+        assert_eq!(pair.plugboard.send(id).stopped().map(|reset| reset.code), Some(code), "{announced:?}");
+    }
 }
 
 #[test]

@@ -137,6 +137,7 @@ impl Named for ResetCode {
         "refused",
         "sessionlost",
         "denied",
+        "exhausted",
     ];
 
     fn number(self) -> u64 {

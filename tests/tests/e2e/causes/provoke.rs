@@ -87,6 +87,7 @@ pub(super) const PROVOCATIONS: &[(&str, Provocation)] = &[
     ("too_many_wait", too_many_wait),
     ("connection_limit_reached", too_many_streams),
     ("telephone_refused", telephone_refused),
+    ("telephone_exhausted", telephone_exhausted),
     ("lost_before_dispatch", lost_before_dispatch),
     ("connection_terminated", tunnel_lost),
     ("relay_stopped", relay_stopped),
@@ -320,6 +321,13 @@ fn telephone_refused(_: Program) -> Provoked {
     let request = Request::new("POST", "/m/x").field("Content-Length", "5");
     puppet(&request, |puppet, stream| {
         puppet.say("error", &json!({"stream": stream, "code": "refused", "touched": "no"}));
+    })
+}
+
+fn telephone_exhausted(_: Program) -> Provoked {
+    let request = Request::new("POST", "/m/x").field("Content-Length", "5");
+    puppet(&request, |puppet, stream| {
+        puppet.say("error", &json!({"stream": stream, "code": "exhausted", "touched": "no"}));
     })
 }
 
