@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_lite::future;
 
+use crate::file_table::is_full;
 use crate::runtime::{Listener, Runtime};
 
 /// How long to wait when the process or the system is short of something.
@@ -64,7 +65,7 @@ pub async fn accept_loop<R: Runtime>(
                         tracing::warn!(%error, "cannot accept connections for now");
                     }
                     is_short = true;
-                    if is_table_full(&error)
+                    if is_full(&error)
                         && turn < WAITING_MAX
                         && let Some((socket, peer)) = reserve.accept(&listener).await
                     {
@@ -138,12 +139,4 @@ fn concerns_one_connection(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
     )
-}
-
-/// No descriptor is left in the system (ENFILE) or in the process (EMFILE). These numbers are the same
-/// on every Unix, and `io::ErrorKind` has no name for them.
-fn is_table_full(error: &io::Error) -> bool {
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }

@@ -8,6 +8,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::file_table;
 use crate::runtime::{Endpoint, Runtime};
 
 /// The head start of an address before the next is tried beside it (RFC 8305 §5).
@@ -28,7 +29,11 @@ pub(crate) async fn addresses<R: Runtime>(
     host: &str,
     port: u16,
 ) -> io::Result<VecDeque<SocketAddr>> {
-    runtime.resolve(host, port).await.map(interleave)
+    runtime
+        .resolve(host, port)
+        .await
+        .map(interleave)
+        .map_err(|error| file_table::error_if_full().unwrap_or(error))
 }
 
 /// Alternates the two families, beginning with the one that the resolver prefers (RFC 8305 §4), so that
@@ -60,6 +65,8 @@ enum News<S> {
 /// first to connect wins and the others are dropped.
 async fn race<R: Runtime>(runtime: &R, mut waiting: VecDeque<SocketAddr>) -> io::Result<R::Socket> {
     let mut attempts: Vec<Attempt<'_, R::Socket>> = Vec::new();
+    // Of several errors this one counts: the other addresses may have been fine.
+    let mut full = None;
     loop {
         if let Some(address) = waiting.pop_front() {
             attempts.push(Box::pin(runtime.connect_tcp(address)));
@@ -72,8 +79,11 @@ async fn race<R: Runtime>(runtime: &R, mut waiting: VecDeque<SocketAddr>) -> io:
         });
         match news.await {
             News::Connected(socket) => return Ok(socket),
-            News::Failed(error) if waiting.is_empty() && attempts.is_empty() => return Err(error),
-            News::Failed(_) | News::HeadStartOver => {}
+            News::Failed(error) if waiting.is_empty() && attempts.is_empty() => {
+                return Err(full.unwrap_or(error));
+            }
+            News::Failed(error) => full = full.or(Some(error).filter(file_table::is_full)),
+            News::HeadStartOver => {}
         }
     }
 }

@@ -10,6 +10,7 @@ mod backend;
 mod codec;
 mod connection;
 pub mod file;
+mod file_table;
 mod flag;
 mod happy_eyeballs;
 mod link;

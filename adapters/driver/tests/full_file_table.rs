@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use smol::channel;
 use socket2::{Domain, Type};
-use telephone_driver::{Listener, Runtime, WhenFull, accept_loop};
+use telephone_driver::{Endpoint, Listener, Runtime, WhenFull, accept_loop};
 
 const DESCRIPTORS: u64 = 128;
 /// One at a time they would take four seconds.
@@ -25,11 +25,13 @@ fn a_full_file_table_sheds_or_serves_and_the_loop_goes_on() {
     let context = tokio.enter();
     sheds_and_goes_on(&telephone_tokio::TokioRuntime::new());
     serves_out_of_the_reserve(&telephone_tokio::TokioRuntime::new());
+    says_so_to_who_connects(&telephone_tokio::TokioRuntime::new());
     drop(context);
     drop(tokio);
 
     sheds_and_goes_on(&telephone_smol::SmolRuntime::new());
     serves_out_of_the_reserve(&telephone_smol::SmolRuntime::new());
+    says_so_to_who_connects(&telephone_smol::SmolRuntime::new());
 }
 
 fn sheds_and_goes_on<R: Runtime>(runtime: &R) {
@@ -69,6 +71,19 @@ fn serves_out_of_the_reserve<R: Runtime>(runtime: &R) {
         // Each probe's descriptor is free again when its answer has been given.
         let _probe = connect(probe, address);
         drop(accepted.recv_blocking().unwrap());
+    }
+}
+
+/// To an address, to a name that has to be looked up, and to a Unix socket.
+fn says_so_to_who_connects<R: Runtime>(runtime: &R) {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let tcp = |host: &str| Endpoint::Tcp { host: host.into(), port };
+    let _full = fill_the_table();
+    for endpoint in [tcp("127.0.0.1"), tcp("::1"), tcp("localhost"), Endpoint::Unix("/nowhere".into())] {
+        let error =
+            smol::future::block_on(runtime.connect(&endpoint)).err().and_then(|error| error.raw_os_error());
+        assert_eq!(error, Some(rustix::io::Errno::MFILE.raw_os_error()), "{endpoint:?}");
     }
 }
 

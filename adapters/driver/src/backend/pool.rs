@@ -10,6 +10,7 @@ use telephone_core::time::Timestamp;
 
 use crate::alarm::Alarm;
 use crate::connection::Connection;
+use crate::file_table;
 use crate::runtime::{Endpoint, Runtime};
 use crate::socket::Socket;
 use crate::stream::StreamHandle;
@@ -60,12 +61,23 @@ impl<R: Runtime> Pool<R> {
 
     /// A fresh connection for one stream.
     pub(super) async fn connect(&self, stream: &StreamHandle) -> Result<Box<Kept<R>>, ResetCode> {
-        let socket = connect_for(&self.runtime, &self.endpoint, &self.limits, stream).await?;
+        let connect = || connect_for(&self.runtime, &self.endpoint, &self.limits, stream);
+        let socket = match connect().await {
+            // A request needs the descriptor more than a connection that waits for one.
+            Err(ResetCode::Exhausted) if self.close_idle() => connect().await?,
+            connected => connected?,
+        };
         Ok(Box::new(Kept {
             connection: Connection::new(socket),
             client: Client::new(self.http.clone()),
             alarm: Alarm::new(self.runtime.clone()),
         }))
+    }
+
+    /// Closes what nobody uses. Tells if there was something.
+    fn close_idle(&self) -> bool {
+        let idle = std::mem::take(&mut lock(&self.idle).idle);
+        !idle.is_empty()
     }
 
     /// Keeps a connection whose exchange is complete, if it can serve another one (I23).
@@ -95,7 +107,8 @@ pub(crate) async fn connect_for<R: Runtime>(
     let connecting = async {
         runtime.connect(endpoint).await.map_err(|error| {
             tracing::debug!(%error, "cannot reach the backend");
-            ResetCode::Unreachable
+            // What this process lacks is not the application's fault.
+            if file_table::is_full(&error) { ResetCode::Exhausted } else { ResetCode::Unreachable }
         })
     };
     let late = async {
