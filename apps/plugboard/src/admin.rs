@@ -2,7 +2,7 @@
 
 mod token;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
@@ -10,8 +10,7 @@ use std::time::SystemTime;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -21,6 +20,7 @@ use serde_json::json;
 use telephone_driver::Stats;
 use telephone_driver::core::limits::LOG_FIELD_BYTES_MAX;
 use telephone_driver::core::text::printable;
+use telephone_sidecar::HostGuard;
 
 pub use token::AdminToken;
 
@@ -77,10 +77,11 @@ pub fn routes(admin: Admin) -> Router {
         .with_state(admin)
 }
 
-/// Keeps web pages out (faults X-02). A page can make a browser come here under a name of its own (DNS
-/// rebinding), or post across sites; in the first case `Host` tells, in the second `Origin`.
+/// Keeps web pages out (faults X-02): those that come under a name of their own (DNS rebinding) by `Host`, those that post
+/// across sites by `Origin`.
 async fn guard(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
-    if !is_own_host(request.headers(), admin.address.ip()) {
+    let hosts = request.headers().get_all(header::HOST).iter();
+    if !HostGuard::new(admin.address, Vec::new()).admits(hosts.map(HeaderValue::as_bytes)) {
         return error(
             StatusCode::FORBIDDEN,
             "Host must be localhost, a loopback address or the one listened on",
@@ -111,20 +112,6 @@ fn refusal(admin: &Admin, headers: &HeaderMap) -> Option<Response> {
             tracing::error!(error = %unreadable, "--admin-token-file: the token cannot be read");
             Some(error(StatusCode::INTERNAL_SERVER_ERROR, "the admin token cannot be read; the log says why"))
         }
-    }
-}
-
-fn is_own_host(headers: &HeaderMap, own: IpAddr) -> bool {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-    let Ok(host) = host.to_str().unwrap_or_default().parse::<Authority>() else { return false };
-    let name = host.host();
-    let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    match literal.parse::<IpAddr>() {
-        _ if host.as_str().contains('@') => false,
-        // Whoever listens on all addresses cannot list them; rebinding needs a name in any case.
-        Ok(address) => own.is_unspecified() || address == own || address.is_loopback(),
-        Err(_) => name.eq_ignore_ascii_case("localhost"),
     }
 }
 
