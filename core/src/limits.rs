@@ -334,6 +334,26 @@ pub const RETRY_COST: u64 = 5;
 /// How long what is in flight may take to finish after a telephone was told to end. (L13)
 pub const DRAIN_TIME: Duration = Duration::from_secs(30);
 
+/// Descriptors of a telephone that are for no stream: its standard streams, those of its runtime, its resolver, its token and
+/// its recordings, a new connection while its address is raced (some 32), and probes at its health port (64).
+pub const TELEPHONE_DESCRIPTORS: u64 = 96;
+/// Descriptors of a telephone for each plugboard: the link, the next one, and sessions that were moved (4).
+pub const LINE_DESCRIPTORS: u64 = 8;
+
+/// How many streams a telephone of `descriptors` open files can serve for each of its plugboards, at least one: each may need
+/// a connection to a backend. Of a small limit half is kept for the rest. (L7)
+///
+/// ```
+/// use telephone_core::limits::streams_within;
+/// assert_eq!([streams_within(1024, 1), streams_within(1024, 2), streams_within(16, 9)], [920, 456, 1]);
+/// ```
+#[must_use]
+pub fn streams_within(descriptors: u64, plugboards: u64) -> u64 {
+    let reserved = TELEPHONE_DESCRIPTORS.min(descriptors / 2);
+    let shared = descriptors.saturating_sub(reserved);
+    shared.checked_div(plugboards).unwrap_or(shared).saturating_sub(LINE_DESCRIPTORS).max(1)
+}
+
 /// Limits of the telephone's connections to its backend. (L11)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendLimits {

@@ -18,6 +18,7 @@ pub mod bins;
 pub mod certs;
 pub mod client;
 pub mod curl;
+pub mod false_plugboard;
 pub mod gate;
 pub mod haproxy;
 pub mod hop;

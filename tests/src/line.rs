@@ -49,9 +49,14 @@ impl Line {
 
     /// The same with these options of the relay alone.
     pub fn behind_hop_with(program: Program, options: &[&str]) -> (Self, Hop) {
+        Self::behind_hop_following(program, options, &[])
+    }
+
+    /// Likewise, with these options of the sidecar.
+    pub fn behind_hop_following(program: Program, options: &[&str], sidecar: &[&str]) -> (Self, Hop) {
         let (relay, origin) = (Relay::with(options), Origin::start());
         let hop = Hop::before(relay.addr());
-        let sidecar = dial(program, &hop.url(), &relay, &origin).ready();
+        let sidecar = dial(program, &hop.url(), &relay, &origin).args(sidecar).ready();
         (Self { tunnel: Some((sidecar, relay)), origin }, hop)
     }
 

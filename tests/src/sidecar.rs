@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::client::{Answer, try_get};
+use crate::client::{Answer, Client};
 use crate::net::free_addr;
 use crate::process::{Plan, Process};
 use crate::relay::Relay;
+use crate::request::Request;
 use crate::{bins, wait};
 
 /// Which of the two sidecars.
@@ -102,6 +103,12 @@ impl Dial {
     }
 }
 
+/// GETs a path of a health page, if somebody answers. It answers to its own address and not to `app.example`.
+pub fn ask_health(addr: SocketAddr, path: &str) -> Option<Answer> {
+    let head = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n");
+    Client::try_connect(addr).ok()?.try_ask(&Request::raw("GET", &head).close())
+}
+
 /// A running sidecar; it ends when it is dropped.
 #[derive(Debug)]
 pub struct Sidecar {
@@ -138,7 +145,7 @@ impl Sidecar {
 
     /// Its answer to GET on the health address, if it has one.
     pub fn health(&self, path: &str) -> Option<Answer> {
-        try_get(self.health, path)
+        ask_health(self.health, path)
     }
 
     /// Whether a session has a link.

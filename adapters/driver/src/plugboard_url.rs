@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use telephone_core::follow::Location;
 use url::Url;
 
 /// The path that an empty one stands for.
@@ -52,6 +53,13 @@ impl PlugboardUrl {
     pub fn host_and_port(&self) -> (String, u16) {
         let host = self.0.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         (host, self.0.port_or_known_default().unwrap_or(80))
+    }
+
+    /// What decides whether a telephone follows its plugboard there.
+    #[must_use]
+    pub fn location(&self) -> Location {
+        let (host, port) = self.host_and_port();
+        Location { is_tls: self.is_tls(), host, port, path: self.0.path().to_owned() }
     }
 
     /// Whether the link is encrypted.
@@ -108,6 +116,21 @@ mod tests {
         ] {
             assert_eq!(text.parse::<PlugboardUrl>().unwrap().to_string(), whole, "{text}");
         }
+    }
+
+    #[test]
+    fn a_location_is_in_one_form_however_the_url_is_spelled() {
+        let location = |text: &str| text.parse::<PlugboardUrl>().unwrap().location();
+        for (text, same) in [
+            ("wss://Example.COM", "wss://example.com:443/.well-known/telephone"),
+            ("ws://[2001:DB8:0:0::1]/a/../b", "ws://[2001:db8::1]:80/b"),
+            ("ws://127.1:4000", "ws://127.0.0.1:4000/"),
+            ("ws://0x7f000001:4000", "ws://127.0.0.1:4000/"),
+            ("ws://exämple.com", "ws://xn--exmple-cua.com"),
+        ] {
+            assert_eq!(location(text), location(same), "{text}");
+        }
+        assert_eq!(location("ws://[::1]:4000").rule(), "[::1]:4000");
     }
 
     #[test]

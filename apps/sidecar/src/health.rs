@@ -37,6 +37,14 @@ pub fn answer(method: &str, target: &str, status: &Status) -> Answer {
     }
 }
 
+/// The answer to a request with a `Host` that is not this port's.
+pub(crate) fn foreign_host() -> Answer {
+    text(
+        403,
+        "the Host of this request is not answered here; use an address or localhost, or add the name with --health-host\n",
+    )
+}
+
 fn text(status: u16, body: &str) -> Answer {
     Answer { status, content_type: "text/plain; charset=utf-8", body: body.to_owned() }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
+use telephone_core::follow::FollowRule;
 use telephone_driver::{PlugboardUrl, Proxies, Runtime, TelephoneBuilder, Token};
 
 use crate::exclusive::{Either, TOKEN, TOKEN_FILE, either};
@@ -25,6 +26,12 @@ pub(crate) struct LineOptions {
     /// /.well-known/telephone)
     #[arg(long, value_name = "URL", env = "PLUGBOARD_URL", required = true)]
     pub(crate) plugboard: Vec<String>,
+
+    /// Hosts to which a plugboard may send the telephone, beside those of --plugboard: HOST, HOST:PORT or HOST:*, with * in
+    /// the host for any characters, such as *.example.com; without a port it is the default one. The token is sent there
+    #[arg(long, value_name = "HOST[:PORT]", env = "TELEPHONE_FOLLOW", value_delimiter = ',',
+          value_parser = values::follow)]
+    pub(crate) follow: Vec<FollowRule>,
 
     /// The token that proves who this is. Every user of this machine can read command lines: prefer --token-file, or
     /// the variable
@@ -82,6 +89,8 @@ pub enum TokenOrigin {
 pub struct LineSettings {
     /// Where to dial, at least one.
     pub plugboards: Vec<PlugboardUrl>,
+    /// Where plugboards may send it beside.
+    pub follow: Vec<FollowRule>,
     /// Where the token is.
     pub token: TokenOrigin,
     /// Failed attempts in a row before giving up; 0 is never.
@@ -121,6 +130,7 @@ impl LineSettings {
         }
         Ok(Self {
             plugboards,
+            follow: options.follow,
             token,
             attempts_max: options.max_attempts,
             backoff_base: options.backoff_base,
@@ -144,6 +154,9 @@ impl LineSettings {
         telephone = telephone.proxies(self.proxies);
         for url in &self.plugboards {
             telephone = telephone.url(url.as_url().as_str());
+        }
+        for rule in &self.follow {
+            telephone = telephone.follow(&rule.to_string());
         }
         if let Some(file) = self.ca {
             telephone = telephone.ca(file);

@@ -91,6 +91,12 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDR", env = "TELEPHONE_HEALTH", value_parser = values::listen_address)]
     pub(crate) health: Option<SocketAddr>,
 
+    /// A name under which the health page is reached, beside localhost and addresses; repeat it, or put commas in the
+    /// variable. Requests with another Host get 403
+    #[arg(long, value_name = "NAME", env = "TELEPHONE_HEALTH_HOST", value_delimiter = ',',
+          value_parser = values::host_name)]
+    pub(crate) health_host: Vec<String>,
+
     /// Tells replicas of one subject apart [default: host name and backend]
     #[arg(long, value_name = "NAME", env = "INSTANCE", value_parser = values::instance)]
     pub(crate) instance: Option<String>,

@@ -12,6 +12,7 @@ use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_driver::{Runtime, Status, WhenFull, accept_loop};
 
 use crate::health::{self, Answer};
+use crate::host_guard::HostGuard;
 
 /// How long a probe may take in all: a slow one is no probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,21 +24,23 @@ pub(crate) async fn serve<R: Runtime>(
     runtime: R,
     listener: R::Listener,
     when_full: WhenFull,
+    guard: HostGuard,
     status: impl Fn() -> Status + Clone + Send + Sync + 'static,
 ) {
-    let open = Arc::new(());
+    let (open, guard) = (Arc::new(()), Arc::new(guard));
     let on_socket = |socket, _| {
         if Arc::strong_count(&open) > PROBES_MAX {
             return;
         }
         let (clock, status, open) = (runtime.clone(), status.clone(), Arc::clone(&open));
+        let guard = Arc::clone(&guard);
         runtime.spawn(async move {
             let _open = open;
             let timeout = async {
                 clock.sleep_until(clock.now() + PROBE_TIMEOUT).await;
                 Err(io::ErrorKind::TimedOut.into())
             };
-            if let Err(error) = future::or(converse(&clock, socket, status), timeout).await {
+            if let Err(error) = future::or(converse(&clock, socket, &guard, status), timeout).await {
                 tracing::debug!(%error, "a probe failed");
             }
         });
@@ -48,6 +51,7 @@ pub(crate) async fn serve<R: Runtime>(
 async fn converse<R: Runtime>(
     clock: &R,
     mut socket: R::Socket,
+    guard: &HostGuard,
     status: impl Fn() -> Status,
 ) -> io::Result<()> {
     let mut server = Server::new(HttpLimits::default(), clock.now());
@@ -56,7 +60,8 @@ async fn converse<R: Runtime>(
     loop {
         while let Some(event) = server.poll_event(&mut input, clock.now()) {
             if let ServerEvent::Request { head, .. } = event {
-                respond(&mut server, &head, &status());
+                let answer = answer(&head, guard, &status);
+                respond(&mut server, &head, answer);
             }
         }
         let waiting = server.output().remaining();
@@ -73,10 +78,16 @@ async fn converse<R: Runtime>(
     }
 }
 
-fn respond(server: &mut Server, request: &RequestHead, status: &Status) {
+fn answer(request: &RequestHead, guard: &HostGuard, status: impl Fn() -> Status) -> Answer {
+    if !guard.admits(request.headers.all("host").map(AsRef::as_ref)) {
+        return health::foreign_host();
+    }
     let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
-    let Answer { status, content_type, body } =
-        health::answer(&text(&request.method), &text(&request.target), status);
+    health::answer(&text(&request.method), &text(&request.target), &status())
+}
+
+fn respond(server: &mut Server, request: &RequestHead, answer: Answer) {
+    let Answer { status, content_type, body } = answer;
     let mut headers = Headers::new();
     headers.push("Content-Type", content_type);
     headers.push("Cache-Control", "no-store");

@@ -4,12 +4,14 @@ use std::pin::pin;
 use std::process::ExitCode;
 
 use futures_lite::{Stream, StreamExt, future};
+use telephone_core::limits::streams_within;
 use telephone_driver::{Handle, Listener, Runtime, ServeError, Telephone, WhenFull};
 
 use crate::connect;
 use crate::descriptors::raise_descriptor_limit;
 use crate::doctor;
 use crate::exit::Exit;
+use crate::host_guard::HostGuard;
 use crate::logging;
 use crate::memory;
 use crate::options::{self, Command};
@@ -43,8 +45,9 @@ pub async fn run<R: Runtime>(
     command: Command,
     signals: impl Stream<Item = ()>,
 ) -> Result<Exit, Stop> {
+    let descriptors = raise_descriptor_limit();
     match command {
-        Command::Serve(settings) => serve(runtime, *settings, signals).await,
+        Command::Serve(settings) => serve(runtime, *settings, descriptors, signals).await,
         Command::Connect(settings) => connect::run(runtime, *settings, signals).await,
         Command::Doctor(settings) => doctor::run(runtime, *settings, signals).await,
         Command::Status(health) => status::show(health),
@@ -59,10 +62,12 @@ pub async fn run<R: Runtime>(
 /// Nothing could be started.
 async fn serve<R: Runtime>(
     runtime: R,
-    settings: Settings,
+    mut settings: Settings,
+    descriptors: u64,
     signals: impl Stream<Item = ()>,
 ) -> Result<Exit, Stop> {
-    let health = settings.health;
+    let (health, names) = (settings.health, std::mem::take(&mut settings.health_hosts));
+    settings.streams = affordable_streams(&settings, descriptors);
     let telephone = telephone(runtime.clone(), settings)?;
     let handle = telephone.handle();
     if let Some(address) = health {
@@ -72,11 +77,26 @@ async fn serve<R: Runtime>(
         let address = listener.local_addr().map_err(cannot_listen)?;
         tracing::info!("health page on http://{address}/healthz");
         let status = handle.clone();
-        let task = probes::serve(runtime.clone(), listener, WhenFull::Serve, move || status.status());
+        let guard = HostGuard::new(address, names);
+        let task = probes::serve(runtime.clone(), listener, WhenFull::Serve, guard, move || status.status());
         runtime.spawn(task);
     }
     let serving = async { exit_of(telephone.run().await) };
     Ok(future::or(serving, until_stopped(&handle, signals)).await)
+}
+
+/// The streams that can be served with so many descriptors, at most those that were asked for; says so if it is fewer.
+fn affordable_streams(settings: &Settings, descriptors: u64) -> u32 {
+    let (asked, plugboards) = (settings.streams, settings.line.plugboards.len());
+    let affordable = streams_within(descriptors, plugboards as u64);
+    let streams = u32::try_from(affordable).unwrap_or(u32::MAX).min(asked);
+    if streams < asked {
+        tracing::warn!(
+            "--streams {asked}: with at most {descriptors} open files this telephone serves {streams} streams for each of \
+             {plugboards} plugboards; raise the limit with `ulimit -n`, or LimitNOFILE in a systemd unit"
+        );
+    }
+    streams
 }
 
 fn telephone<R: Runtime>(runtime: R, settings: Settings) -> Result<Telephone<R>, Stop> {

@@ -30,6 +30,8 @@ pub struct Settings {
     pub backend: Option<BackendUrl>,
     /// Where to serve the health page, if anywhere.
     pub health: Option<SocketAddr>,
+    /// The names under which it is reached.
+    pub health_hosts: Vec<String>,
     /// Tells replicas of one subject apart.
     pub instance: String,
     /// What the backend sees as `Host`, if not what was sent.
@@ -69,6 +71,7 @@ impl Settings {
             tcp: options.tcp,
             proxy_protocol: options.proxy_protocol,
             health: options.health,
+            health_hosts: options.health_host,
             instance,
             backend,
             host_header: options.host_header,

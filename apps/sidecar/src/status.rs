@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::Value;
+use telephone_core::printable::printable;
 
 use crate::exit::Exit;
 use crate::usage::Stop;
@@ -14,6 +15,10 @@ use crate::values;
 
 /// How long the sidecar may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes of its answer: some kilobytes for each plugboard are a hundred of them.
+const PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Plugboards that are shown.
+const PLUGBOARDS_MAX: usize = 100;
 
 /// The options of `status`.
 #[derive(Debug, Args)]
@@ -38,19 +43,36 @@ pub(crate) fn show(health: SocketAddr) -> Result<Exit, Stop> {
 
 fn ask(address: SocketAddr) -> std::io::Result<Value> {
     let mut socket = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    socket.set_read_timeout(Some(TIMEOUT))?;
+    socket.set_write_timeout(Some(TIMEOUT))?;
     write!(socket, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer)?;
+    let answer = String::from_utf8(read_page(socket, Instant::now() + TIMEOUT)?);
+    let answer = answer.map_err(|_| std::io::Error::other("this is no health page"))?;
     let page = answer.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok());
     page.ok_or_else(|| std::io::Error::other("this is no health page"))
 }
 
-/// A health page as lines.
+/// Reads to the end, within [`PAGE_BYTES_MAX`] and until `deadline`: what answers there may be anything.
+fn read_page(mut socket: TcpStream, deadline: Instant) -> std::io::Result<Vec<u8>> {
+    let (mut page, mut piece) = (Vec::new(), [0; 8 * 1024]);
+    while page.len() <= PAGE_BYTES_MAX {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
+        socket.set_read_timeout(Some(left))?;
+        match socket.read(&mut piece)? {
+            0 => return Ok(page),
+            count => page.extend_from_slice(piece.get(..count).unwrap_or_default()),
+        }
+    }
+    Err(std::io::Error::other(format!("it answers more than {PAGE_BYTES_MAX} bytes: this is no health page")))
+}
+
+/// A health page as lines. What it says may come from a plugboard, or from whatever else answers at its address.
 fn told(page: &Value) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &Value| {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let value = value.as_str().map_or_else(|| printable(&value.to_string()), printable);
         // Writing to text cannot fail.
         let _ = writeln!(text, "{name:<18} {value}");
     };
@@ -64,7 +86,7 @@ fn told(page: &Value) -> String {
     ] {
         line(name, &page[key]);
     }
-    for plugboard in page["plugboards"].as_array().into_iter().flatten() {
+    for plugboard in page["plugboards"].as_array().into_iter().flatten().take(PLUGBOARDS_MAX) {
         line("plugboard", &plugboard["url"]);
         for (name, key) in [
             ("  state", "state"),

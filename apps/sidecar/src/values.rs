@@ -3,11 +3,34 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use telephone_core::follow::{BadFollowRule, FollowRule};
 use telephone_core::mount::{Mount, MountError};
 use telephone_driver::{BackendUrl, BadBackendUrl};
 
 /// Octets of an instance's name.
 pub const INSTANCE_BYTES_MAX: usize = 128;
+
+/// Hosts that a telephone follows its plugboard to: `HOST`, `HOST:PORT` or `HOST:*`. White space around it is left out, as
+/// it stands behind commas.
+///
+/// # Errors
+/// What would be right.
+pub fn follow(text: &str) -> Result<FollowRule, String> {
+    text.trim().parse().map_err(|why: BadFollowRule| why.to_string())
+}
+
+/// A host name without a port, in lower case: under which a port for operators is reached.
+///
+/// # Errors
+/// What would be right.
+pub fn host_name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || !name.chars().all(is_plain) {
+        return Err("give a host name without a port, such as shop.internal".into());
+    }
+    Ok(name.to_ascii_lowercase())
+}
 
 /// A duration such as `500ms`, `30s` or `5m`, up to a day.
 ///
@@ -127,6 +150,14 @@ mod tests {
         assert!(backend("http://app:8080").is_ok() && backend("unix:/run/app.sock").is_ok());
         for text in ["", "3000", "localhost:3000", "https://a", "http://a/path", "unix:app.sock"] {
             assert!(backend(text).unwrap_err().contains("such as http://127.0.0.1:3000"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_the_health_page_has_no_port() {
+        assert_eq!(host_name(" Shop.internal").unwrap(), "shop.internal");
+        for text in ["", "a:1", "http://a", "a/b", "a b", "é", "[::1]", "*"] {
+            assert!(host_name(text).unwrap_err().contains("such as shop.internal"), "{text}");
         }
     }
 

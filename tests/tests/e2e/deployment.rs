@@ -201,7 +201,8 @@ fn everything_can_be_said_by_variables() {
         let plan = plan.env("BACKEND_URL", origin.url()).env("TELEPHONE_TOKEN", relay.token(&["/m"]));
         let _process = plan.env("TELEPHONE_HEALTH", health.to_string()).start();
         until_true("it is ready", PATIENCE, || {
-            telephone_tests::client::try_get(health, "/readyz").is_some_and(|answer| answer.status() == 200)
+            telephone_tests::sidecar::ask_health(health, "/readyz")
+                .is_some_and(|answer| answer.status() == 200)
         });
         assert_eq!(get(relay.addr(), "/m/x").status(), 200);
     });

@@ -245,7 +245,8 @@ fn a_telephone_goes_back_to_the_url_that_its_plugboard_told_and_in_time_to_its_o
     both_programs(|program| {
         let told = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("ws://{}", told.local_addr().expect("an address"));
-        let (line, hop) = Line::behind_hop_with(program, &["--public-url", &url]);
+        let follow = ["--follow", "127.0.0.1:*"];
+        let (line, hop) = Line::behind_hop_following(program, &["--public-url", &url], &follow);
         let (mut client, head) = begin_download(&line);
         assert_eq!(hop.cut(Cut::Reset), 1);
         let lost = Instant::now();

@@ -8,8 +8,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use telephone_core::dialer::DialerConfig;
+use telephone_core::follow::{BadFollowRule, FollowPolicy, FollowRule};
 use telephone_core::limits::{BackendLimits, MOUNTS_MAX, SessionLimits};
 use telephone_core::mount::{Mount, MountError};
+use telephone_core::served::ServedMounts;
 use telephone_core::time::as_millis;
 
 use super::proxy::Proxies;
@@ -28,6 +30,9 @@ pub enum BuildError {
     /// A URL that is none.
     #[error("the plugboard's URL is not usable: {0}")]
     Url(#[from] BadUrl),
+    /// A host to follow to that is none.
+    #[error(transparent)]
+    Follow(#[from] BadFollowRule),
     /// A mount that is none.
     #[error(transparent)]
     Mount(#[from] MountError),
@@ -68,6 +73,7 @@ pub enum BuildError {
 #[must_use = "a builder does nothing until it has something to serve"]
 pub struct TelephoneBuilder<R> {
     urls: Vec<PlugboardUrl>,
+    follow: Vec<FollowRule>,
     mounts: Vec<Mount>,
     raw: BTreeMap<Bytes, RawService>,
     tells_peer: bool,
@@ -91,6 +97,7 @@ impl<R> Default for TelephoneBuilder<R> {
     fn default() -> Self {
         Self {
             urls: Vec::new(),
+            follow: Vec::new(),
             mounts: Vec::new(),
             raw: BTreeMap::new(),
             tells_peer: false,
@@ -117,6 +124,18 @@ impl<R> TelephoneBuilder<R> {
     pub fn url(mut self, url: &str) -> Self {
         match url.parse() {
             Ok(url) => self.urls.push(url),
+            Err(error) => self.blame(error),
+        }
+        self
+    }
+
+    /// Adds hosts to which the telephone follows a plugboard that names another URL, where a session can be resumed or the
+    /// next one belongs: `HOST`, `HOST:PORT` or `HOST:*`, with `*` in the host for any characters. Without a port it is
+    /// the scheme's default one. The token is sent there. Without this only the plugboards that were
+    /// [added](Self::url) are followed, at the path that was dialled.
+    pub fn follow(mut self, hosts: &str) -> Self {
+        match hosts.parse() {
+            Ok(rule) => self.follow.push(rule),
             Err(error) => self.blame(error),
         }
         self
@@ -305,7 +324,8 @@ impl<R: Runtime> TelephoneBuilder<R> {
         let instance = self.instance.take().unwrap_or_else(|| default_instance(&self.mounts));
         let config = Config {
             token,
-            mounts: self.mounts,
+            served: ServedMounts::new(self.mounts),
+            follow: FollowPolicy::new(self.urls.iter().map(PlugboardUrl::location).collect(), self.follow),
             raw: self.raw,
             tells_peer: self.tells_peer,
             instance,

@@ -1,5 +1,8 @@
 //! One line: the sessions, one after the other, to one plugboard URL, and the links of each.
 
+mod follow;
+mod opened;
+
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -7,18 +10,19 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use futures_lite::future;
 use telephone_core::dialer::{DialEvent, DialFailure, Dialer, GiveUp};
-use telephone_core::error::{CloseReason, LeaveCode, ResetCode, Touched};
+use telephone_core::error::{CloseReason, LeaveCode};
 use telephone_core::limits::{DRAIN_TIME, FAREWELL_TIME, RESUME_ALONE_TIME};
 use telephone_core::log_limit::{Due, LineKind, LineSource};
+use telephone_core::printable::printable;
 use telephone_core::recording::Recorded;
 use telephone_core::session::{Event, LinkId, Role, SessionConfig};
 use telephone_core::time::Timestamp;
-use telephone_core::wire::{Opening, Profile, Resume, Welcome};
+use telephone_core::wire::{Profile, Resume, Welcome};
 
-use super::crew::{Request, Serve};
+use super::crew::Serve;
 use super::dial::{self, DialError, Established, Wanted};
 use super::parting::{Asked, Parting};
-use super::{Config, ServeError, SharedStatus, raw};
+use super::{Config, ServeError, SharedStatus};
 use crate::flag::Flag;
 use crate::link;
 use crate::log;
@@ -27,6 +31,7 @@ use crate::runtime::Runtime;
 use crate::shared::{Clock, Ending, SharedSession};
 use crate::socket::Socket;
 use crate::status::State;
+use follow::Told;
 
 /// Everything that one line needs.
 pub(super) struct Line<R: Runtime> {
@@ -42,6 +47,10 @@ pub(super) struct Line<R: Runtime> {
     pub(super) stop: Arc<Flag>,
     /// The mounts that it asks for: what a fresh token no longer covered is not asked for again.
     pub(super) scope: Mutex<Vec<String>>,
+    /// What the plugboard named and was not followed to.
+    pub(super) told: Told,
+    /// How often the log tells of streams that the plugboard may not open.
+    pub(super) not_served: Mutex<RareLine>,
 }
 
 /// A session that goes on over one link after the other.
@@ -254,7 +263,7 @@ impl<R: Runtime> Line<R> {
                     tracing::info!(plugboard = %self.url, ?within, suppressed, "the plugboard is leaving; moving");
                 }
                 // Another line is there already, and one identity has one session at a plugboard.
-                let told = order.url.as_deref().and_then(|url| self.safe_url(url));
+                let told = order.url.as_deref().and_then(|url| self.followed(url));
                 *elsewhere = told.filter(|url| !self.others.contains(url));
                 dialer.handle_move(order.within(), self.runtime.now());
                 if let Some(one) = live.take() {
@@ -286,7 +295,9 @@ impl<R: Runtime> Line<R> {
             failure => failure,
         };
         dialer.handle_failed(failure, self.runtime.now());
-        if *url == self.url { error.to_string() } else { format!("{url}: {error}") }
+        // It holds what the peer wrote, and is for the log, a terminal and the health page.
+        let error = printable(&error.to_string());
+        if *url == self.url { error } else { format!("{url}: {error}") }
     }
 
     /// Where to dial next: the plugboard that has the session, and when that one stays away, by turns, whoever the
@@ -375,20 +386,10 @@ impl<R: Runtime> Line<R> {
             session,
             number: welcome.session,
             secret: welcome.secret,
-            url: welcome.resume_url.as_deref().and_then(|url| self.safe_url(url)),
+            url: welcome.resume_url.as_deref().and_then(|url| self.followed(url)),
             lost_at: None,
             asked: Arc::default(),
         }
-    }
-
-    /// A URL that the plugboard tells, if it can be dialled as safely as what was dialled.
-    fn safe_url(&self, told: &str) -> Option<PlugboardUrl> {
-        let url: PlugboardUrl = told.parse().ok()?;
-        if url.is_tls() != self.url.is_tls() {
-            tracing::warn!(plugboard = %self.url, told = %url, "not dialling where the plugboard says: of it and the URL that was dialled only one has TLS");
-            return None;
-        }
-        Some(url)
     }
 
     /// A link ended: its session with it, or not.
@@ -433,23 +434,7 @@ impl<R: Runtime> Line<R> {
 
     fn on_event(&self, session: &SharedSession, asked: &Asked, event: Event) {
         match event {
-            Event::Opened => {
-                while let Some((opening, stream)) = session.accept() {
-                    self.status.count_request();
-                    match opening {
-                        Opening::Http { mount, head } => self.crew.serve(Request { mount, head, stream }),
-                        Opening::Tcp { mount, from } => match self.config.raw.get(&mount[..]).cloned() {
-                            Some(service) => {
-                                let tells_peer = self.config.tells_peer;
-                                let serving =
-                                    raw::serve(self.runtime.clone(), service, tells_peer, from, stream);
-                                self.runtime.spawn(Box::pin(serving));
-                            }
-                            None => stream.reset(ResetCode::Refused, Touched::No),
-                        },
-                    }
-                }
-            }
+            Event::Opened => self.take_opened(session),
             Event::RenewalDue => match self.config.token.token() {
                 Ok(token) => session.renew(Bytes::from(token)),
                 Err(error) => {

@@ -22,8 +22,9 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures_lite::StreamExt as _;
 use telephone_core::dialer::DialerConfig;
+use telephone_core::follow::FollowPolicy;
 use telephone_core::limits::SessionLimits;
-use telephone_core::mount::Mount;
+use telephone_core::served::ServedMounts;
 
 use crate::backend::Leg;
 use crate::flag::Flag;
@@ -47,7 +48,9 @@ use shared_status::SharedStatus;
 /// What all lines of one telephone share.
 struct Config {
     token: Arc<dyn TokenSource>,
-    mounts: Vec<Mount>,
+    served: ServedMounts,
+    /// Where it follows its plugboards.
+    follow: FollowPolicy,
     /// Who serves the raw streams, by mount.
     raw: BTreeMap<Bytes, RawService>,
     /// Whether their backends are told where a connection comes from.
@@ -144,7 +147,9 @@ impl<R: Runtime> Telephone<R> {
                 status: status.clone(),
                 shutdown: shutdown.clone(),
                 stop: stop.clone(),
-                scope: Mutex::new(config.mounts.iter().map(ToString::to_string).collect()),
+                scope: Mutex::new(config.served.as_slice().iter().map(ToString::to_string).collect()),
+                told: Default::default(),
+                not_served: Mutex::default(),
             })
             .collect();
         let handle = Handle { shutdown, stop, status };

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use telephone_core::printable::printable;
 
 /// What is thought of one stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,25 +46,32 @@ pub(super) struct Finding {
     pub(super) hint: Option<&'static str>,
 }
 
+impl Finding {
+    /// Facts may hold what others wrote, such as a server's name or a plugboard's reason.
+    fn new(stage: &'static str, verdict: Verdict, facts: &str, hint: Option<&'static str>) -> Self {
+        Self { stage, verdict, facts: printable(facts), hint }
+    }
+}
+
 /// The stages of one way.
 #[derive(Debug, Default)]
 pub(super) struct Findings(pub(super) Vec<Finding>);
 
 impl Findings {
     pub(super) fn ok(&mut self, stage: &'static str, facts: String) {
-        self.0.push(Finding { stage, verdict: Verdict::Ok, facts, hint: None });
+        self.0.push(Finding::new(stage, Verdict::Ok, &facts, None));
     }
 
     pub(super) fn warn(&mut self, stage: &'static str, facts: String, hint: &'static str) {
-        self.0.push(Finding { stage, verdict: Verdict::Warn, facts, hint: Some(hint) });
+        self.0.push(Finding::new(stage, Verdict::Warn, &facts, Some(hint)));
     }
 
     pub(super) fn fail(&mut self, stage: &'static str, facts: String, hint: &'static str) {
-        self.0.push(Finding { stage, verdict: Verdict::Fail, facts, hint: Some(hint) });
+        self.0.push(Finding::new(stage, Verdict::Fail, &facts, Some(hint)));
     }
 
     pub(super) fn skip(&mut self, stage: &'static str, why: impl Into<String>) {
-        self.0.push(Finding { stage, verdict: Verdict::Skipped, facts: why.into(), hint: None });
+        self.0.push(Finding::new(stage, Verdict::Skipped, &why.into(), None));
     }
 }
 
@@ -83,7 +91,7 @@ impl Report {
             let _ = writeln!(text, "{to}");
             for Finding { stage, verdict, facts, hint } in &findings.0 {
                 let (on, off) = if is_coloured { (verdict.colour(), "\x1b[0m") } else { ("", "") };
-                let _ = writeln!(text, "  {on}{:<8}{off} {stage:<8} {}", verdict.word(), printable(facts));
+                let _ = writeln!(text, "  {on}{:<8}{off} {stage:<8} {}", verdict.word(), facts);
                 if let Some(hint) = hint {
                     let _ = writeln!(text, "{:20}hint: {hint}", "");
                 }
@@ -104,11 +112,6 @@ impl Report {
     }
 }
 
-/// What others wrote, such as a server's name, without what a terminal would obey.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,7 +128,7 @@ mod tests {
     fn each_stage_is_a_line_with_a_hint_where_something_is_wrong() {
         assert_eq!(
             report().to_text(false),
-            "ws://a/\n  ok       dns      127.0.0.1\n  fail     tcp      refused?[2J\n                    hint: start it\n  skipped  tls      no connection\n"
+            "ws://a/\n  ok       dns      127.0.0.1\n  fail     tcp      refused\\u{1b}[2J\n                    hint: start it\n  skipped  tls      no connection\n"
         );
         assert!(report().to_text(true).contains("\x1b[1;31mfail    \x1b[0m tcp"));
     }
@@ -135,6 +138,7 @@ mod tests {
         let json = report().to_json();
         assert_eq!((&json["ok"], &json["checked"][0]["to"]), (&json!(false), &json!("ws://a/")));
         let tcp = &json["checked"][0]["stages"][1];
+        assert_eq!(tcp["facts"], r"refused\u{1b}[2J");
         assert_eq!(
             (&tcp["stage"], &tcp["verdict"], &tcp["hint"]),
             (&json!("tcp"), &json!("fail"), &json!("start it"))

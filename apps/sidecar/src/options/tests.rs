@@ -41,7 +41,7 @@ fn the_shortest_good_line_has_the_documented_defaults() {
 fn every_option_arrives() {
     let settings = parsed(
         "--plugboard ws://a --plugboard wss://b/x --mount /a --mount h.example/b --mount room:r \
-         --tcp 5432=[::1]:5432 --tcp tcp:db:1=unix:/db.sock --proxy-protocol --backend unix:/run/app.sock --token-file /t --health localhost:9000 \
+         --tcp 5432=[::1]:5432 --tcp tcp:db:1=unix:/db.sock --proxy-protocol --backend unix:/run/app.sock --token-file /t --health localhost:9000 --health-host A.example,b.example --follow *.example.com:8443 --follow 127.0.0.1:*,c.example \
          --max-attempts 5 --backoff-base 50ms --backoff-max 2s --instance web-1 \
          --backend-connect-timeout 2s --backend-answer-timeout 30s --backend-idle-timeout 1h \
          --host-header localhost:3000 --strip-prefix --streams 9 --ca /ca.pem --log-format json \
@@ -54,6 +54,9 @@ fn every_option_arrives() {
     assert_eq!(settings.backend.unwrap().to_string(), "unix:/run/app.sock");
     assert_eq!(settings.line.token, TokenOrigin::File("/t".into()));
     assert_eq!(settings.health.unwrap().to_string(), "127.0.0.1:9000");
+    assert_eq!(settings.health_hosts, ["a.example", "b.example"]);
+    let follow: Vec<_> = settings.line.follow.iter().map(ToString::to_string).collect();
+    assert_eq!(follow, ["*.example.com:8443", "127.0.0.1:*", "c.example"]);
     assert_eq!(settings.line.attempts_max, 5);
     assert_eq!(settings.line.backoff_base, Duration::from_millis(50));
     assert_eq!(settings.line.backoff_max, Duration::from_secs(2));

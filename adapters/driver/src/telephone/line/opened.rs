@@ -1,0 +1,58 @@
+//! Streams that the plugboard opens: to what serves them, or back.
+
+use std::sync::PoisonError;
+
+use telephone_core::error::{ResetCode, Touched};
+use telephone_core::printable::printable_bytes;
+use telephone_core::served::NotServed;
+use telephone_core::wire::Opening;
+
+use super::super::crew::Request;
+use super::super::raw;
+use super::Line;
+use crate::runtime::Runtime;
+use crate::shared::SharedSession;
+
+impl<R: Runtime> Line<R> {
+    /// Takes up the streams that wait. One that this telephone does not serve is reset before anything of it reaches a
+    /// backend or a handler.
+    pub(super) fn take_opened(&self, session: &SharedSession) {
+        while let Some((opening, stream)) = session.accept() {
+            self.status.count_request();
+            if let Err(why) = self.config.served.check(&opening) {
+                self.report_not_served(&opening, why);
+                stream.give_up(ResetCode::Denied, Touched::No);
+                continue;
+            }
+            match opening {
+                Opening::Http { mount, head } => self.crew.serve(Request { mount, head, stream }),
+                Opening::Tcp { mount, from } => match self.config.raw.get(&mount[..]).cloned() {
+                    Some(service) => {
+                        let tells_peer = self.config.tells_peer;
+                        let serving = raw::serve(self.runtime.clone(), service, tells_peer, from, stream);
+                        self.runtime.spawn(Box::pin(serving));
+                    }
+                    None => stream.give_up(ResetCode::Denied, Touched::No),
+                },
+            }
+        }
+    }
+
+    /// Says what was refused, once a second at the most: a plugboard chooses what it opens and how often.
+    fn report_not_served(&self, opening: &Opening, why: NotServed) {
+        let mut line = self.not_served.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(omitted) = line.occur(self.runtime.now()) else { return };
+        drop(line);
+        let (mount, target) = match opening {
+            Opening::Http { mount, head } => (mount, &head.target[..]),
+            Opening::Tcp { mount, .. } => (mount, &b"-"[..]),
+        };
+        tracing::warn!(
+            plugboard = %self.url,
+            mount = %printable_bytes(mount),
+            target = %printable_bytes(target),
+            omitted,
+            "reset a stream that the plugboard may not open: {why}"
+        );
+    }
+}
