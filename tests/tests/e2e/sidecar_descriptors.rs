@@ -79,6 +79,7 @@ fn what_a_telephone_lacks_is_not_blamed_on_the_application() {
             assert_eq!(answer.status(), 503, "{said}");
             assert!(said.contains("telephone_exhausted"), "{said}");
             assert!(answer.head.has("retry-after"));
+            process.wait_stderr("no descriptor is left", PATIENCE);
             drop(full);
             wait::until_true("requests are served again", PATIENCE, || {
                 telephone_tests::client::get(relay.addr(), "/m/echo").status() == 200
