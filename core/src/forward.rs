@@ -8,7 +8,6 @@ mod client;
 mod names;
 mod trusted;
 
-
 use alloc::string::ToString;
 use core::fmt;
 use core::net::IpAddr;
@@ -22,7 +21,6 @@ use trusted::BELIEVED;
 
 pub use names::reserved;
 pub use trusted::{TrustedField, TrustedFieldError};
-
 
 /// Room for the fields that a [`Stamp`] adds to most requests.
 pub(crate) const FORWARDING_BYTES: usize = 224;
@@ -216,7 +214,8 @@ fn write(headers: &mut Headers, observed: &Observed, is_proxy: &dyn Fn(IpAddr) -
 /// The client's address: `peer`'s, or if that is trusted the one that its request names, as for `X-Real-IP`.
 #[must_use]
 pub fn client_address(headers: &Headers, peer: IpAddr, is_proxy: &dyn Fn(IpAddr) -> bool) -> IpAddr {
-    let named = || client::named(&joined(headers, "x-forwarded-for"), &joined(headers, "forwarded"), is_proxy);
+    let named =
+        || client::named(&joined(headers, "x-forwarded-for"), &joined(headers, "forwarded"), is_proxy);
     if is_proxy(peer) { named().unwrap_or(peer) } else { peer }
 }
 

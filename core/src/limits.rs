@@ -213,8 +213,6 @@ pub const FAILING_BLOCKS_MAX: usize = 65_536;
 /// Tokens that wait for their signature to be checked: what one core checks within [`HANDSHAKE_TIMEOUT`] at 1.7 ms each,
 /// with two RSA keys of 4,096 bits, and room to spare. Beyond that the block with the most gives up its latest.
 pub const WAITING_CHECKS_MAX: usize = 4_096;
-/// Between two log lines about refusals of one address block.
-pub const REFUSALS_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Limits of a relay's connections. (L15)
 #[derive(Debug, Clone, PartialEq, Eq)]

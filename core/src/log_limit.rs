@@ -72,6 +72,8 @@ kinds! {
     SessionEnded = 32;
     /// A session was ended since all that wait hold too much.
     SessionAbandoned = 4;
+    /// Tokens were refused without a check.
+    TokenUnchecked = 1;
     /// A renewal was refused.
     RenewalRefused = 1;
     /// A port was opened.
@@ -82,6 +84,10 @@ kinds! {
     PortFailed = 4;
     /// The backend's answer is no HTTP.
     BackendBroken = 4;
+    /// No descriptor is left for a connection to the backend.
+    DescriptorsShort = 1;
+    /// The plugboard opened a stream that the telephone does not serve.
+    StreamNotServed = 1;
     /// A request cannot be written to the backend.
     RequestUnsendable = 4;
     /// A handler inside the program failed.

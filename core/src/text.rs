@@ -1,7 +1,11 @@
 //! Text that a stranger chose, made fit for a log line or a terminal.
 
+mod readable;
+
 use alloc::string::String;
 use core::fmt::Write as _;
+
+pub use readable::{READABLE_CHARS_MAX, readable, readable_bytes};
 
 /// The first `bytes_max` bytes as printable ASCII. Everything else (control characters, escape sequences, line ends, the
 /// bytes of other alphabets with their direction overrides) becomes `\xNN`, and a backslash becomes two, so that no two

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use telephone_core::limits::{
-    ConnectionLimits, DATA_BYTES_MAX, HelloLimits, HttpLimits, INTERIM_RESPONSES_MAX, MESSAGE_BYTES_MAX, RouterLimits,
-    SessionLimits,
+    ConnectionLimits, DATA_BYTES_MAX, HelloLimits, HttpLimits, INTERIM_RESPONSES_MAX, MESSAGE_BYTES_MAX,
+    RouterLimits, SessionLimits,
 };
 
 /// The limits of one relay.

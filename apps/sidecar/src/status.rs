@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::Value;
-use telephone_core::printable::printable;
+use telephone_core::text::readable;
 
 use crate::exit::Exit;
 use crate::usage::Stop;
@@ -72,7 +72,7 @@ fn read_page(mut socket: TcpStream, deadline: Instant) -> std::io::Result<Vec<u8
 fn told(page: &Value) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &Value| {
-        let value = value.as_str().map_or_else(|| printable(&value.to_string()), printable);
+        let value = value.as_str().map_or_else(|| readable(&value.to_string()), readable);
         // Writing to text cannot fail.
         let _ = writeln!(text, "{name:<18} {value}");
     };

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
 use crate::address::AddressBlock;
-use crate::limits::{HelloLimits, REFUSALS_LOG_INTERVAL};
+use crate::limits::HelloLimits;
 use crate::time::Timestamp;
 use crate::token_bucket::TokenBucket;
 
@@ -17,14 +17,8 @@ use crate::token_bucket::TokenBucket;
 pub(super) struct Failures {
     limits: HelloLimits,
     blocks_max: usize,
-    blocks: BTreeMap<AddressBlock, Failing>,
+    blocks: BTreeMap<AddressBlock, TokenBucket>,
     by_fullness: BTreeSet<(Timestamp, AddressBlock)>,
-}
-
-#[derive(Debug)]
-struct Failing {
-    bucket: TokenBucket,
-    refusals: Refusals,
 }
 
 impl Failures {
@@ -37,9 +31,9 @@ impl Failures {
     /// # Errors
     /// It failed as often as it may: how long until it may fail again.
     pub(super) fn charge(&mut self, block: AddressBlock, now: Timestamp) -> Result<(), Duration> {
-        self.change(block, now, |failing| {
-            let has_token = failing.bucket.take(now);
-            if has_token { Ok(()) } else { Err(failing.bucket.next_token_at(now).since(now)) }
+        self.change(block, now, |bucket| {
+            let has_token = bucket.take(now);
+            if has_token { Ok(()) } else { Err(bucket.next_token_at(now).since(now)) }
         })
     }
 
@@ -47,36 +41,30 @@ impl Failures {
     pub(super) fn refund(&mut self, block: AddressBlock, now: Timestamp) {
         // A block that was forgotten has a full bucket.
         if self.blocks.contains_key(&block) {
-            self.change(block, now, |failing| failing.bucket.put_back(now));
+            self.change(block, now, |bucket| bucket.put_back(now));
         }
     }
 
     /// How long until a block may fail again; zero if it may now.
     pub(super) fn wait(&self, block: AddressBlock, now: Timestamp) -> Duration {
-        let failing = self.blocks.get(&block);
-        failing.map_or(Duration::ZERO, |failing| failing.bucket.next_token_at(now).since(now))
-    }
-
-    /// Counts a refusal: how many there were since the last one that was to be logged, if this one is.
-    pub(super) fn refuse(&mut self, block: AddressBlock, now: Timestamp) -> Option<u64> {
-        self.change(block, now, |failing| failing.refusals.count(now))
+        let bucket = self.blocks.get(&block);
+        bucket.map_or(Duration::ZERO, |bucket| bucket.next_token_at(now).since(now))
     }
 
     fn change<T>(
         &mut self,
         block: AddressBlock,
         now: Timestamp,
-        change: impl FnOnce(&mut Failing) -> T,
+        change: impl FnOnce(&mut TokenBucket) -> T,
     ) -> T {
         let new = || {
             let HelloLimits { per_address, per_address_burst } = self.limits;
-            let bucket = TokenBucket::new(per_address_burst, per_address, now);
-            Failing { bucket, refusals: Refusals::default() }
+            TokenBucket::new(per_address_burst, per_address, now)
         };
-        let failing = self.blocks.entry(block).or_insert_with(new);
-        self.by_fullness.remove(&(failing.bucket.full_at(), block));
-        let result = change(failing);
-        self.by_fullness.insert((failing.bucket.full_at(), block));
+        let bucket = self.blocks.entry(block).or_insert_with(new);
+        self.by_fullness.remove(&(bucket.full_at(), block));
+        let result = change(bucket);
+        self.by_fullness.insert((bucket.full_at(), block));
         self.forget(now);
         result
     }
@@ -97,24 +85,5 @@ impl Failures {
     pub(super) fn len(&self) -> usize {
         assert_eq!(self.blocks.len(), self.by_fullness.len());
         self.blocks.len()
-    }
-}
-
-/// Refusals, and how many of them a log has not been told of.
-#[derive(Debug, Default)]
-pub(super) struct Refusals {
-    unreported: u64,
-    reported_at: Option<Timestamp>,
-}
-
-impl Refusals {
-    /// Counts one: how many there were since the last report, if it is time for another.
-    pub(super) fn count(&mut self, now: Timestamp) -> Option<u64> {
-        self.unreported = self.unreported.saturating_add(1);
-        if self.reported_at.is_some_and(|at| now.since(at) < REFUSALS_LOG_INTERVAL) {
-            return None;
-        }
-        self.reported_at = Some(now);
-        Some(core::mem::take(&mut self.unreported))
     }
 }

@@ -15,7 +15,7 @@ mod tests;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::time::Duration;
 
-use self::failures::{Failures, Refusals};
+use self::failures::Failures;
 use crate::address::AddressBlock;
 use crate::limits::{FAILING_BLOCKS_MAX, HelloLimits, WAITING_CHECKS_MAX};
 use crate::time::Timestamp;
@@ -51,13 +51,7 @@ pub enum Turn {
     /// It is to begin now. [`VerificationQueue::finish`] ends it.
     Begin,
     /// It is over without having begun.
-    Refuse {
-        /// Why.
-        overload: Overload,
-        /// How many refusals a log has not been told of, if it is to be told now: once a second at most, for each block that
-        /// failed too often and for the queue.
-        to_log: Option<u64>,
-    },
+    Refuse(Overload),
 }
 
 /// The checks of one relay.
@@ -80,10 +74,8 @@ pub struct VerificationQueue {
     /// The same, by how many checks of them wait.
     by_length: BTreeSet<(usize, AddressBlock)>,
     /// Those that are over without having begun.
-    refused: VecDeque<(CheckTicket, Applicant, Overload)>,
+    refused: VecDeque<(CheckTicket, Overload)>,
     failures: Failures,
-    /// Refusals because the queue was full.
-    overflows: Refusals,
 }
 
 /// The checks of one address block that wait.
@@ -113,7 +105,6 @@ impl VerificationQueue {
             by_length: BTreeSet::new(),
             refused: VecDeque::new(),
             failures: Failures::new(limits, blocks_max),
-            overflows: Refusals::default(),
         }
     }
 
@@ -125,7 +116,7 @@ impl VerificationQueue {
         let wait =
             if applicant.is_counted { self.failures.wait(applicant.block, now) } else { Duration::ZERO };
         if !wait.is_zero() {
-            self.refused.push_back((ticket, applicant, Overload::TooManyFailures { wait }));
+            self.refused.push_back((ticket, Overload::TooManyFailures { wait }));
             return ticket;
         }
         self.waiting.insert(ticket, applicant);
@@ -138,8 +129,8 @@ impl VerificationQueue {
 
     /// The next check that begins or is refused, or `None` until something changes.
     pub fn poll_turn(&mut self, now: Timestamp) -> Option<(CheckTicket, Turn)> {
-        if let Some((ticket, applicant, overload)) = self.refused.pop_front() {
-            return Some((ticket, self.refuse(applicant, overload, now)));
+        if let Some((ticket, overload)) = self.refused.pop_front() {
+            return Some((ticket, Turn::Refuse(overload)));
         }
         if self.running.len() >= self.running_max {
             return None;
@@ -150,7 +141,7 @@ impl VerificationQueue {
         if applicant.is_counted
             && let Err(wait) = self.failures.charge(block, now)
         {
-            return Some((ticket, self.refuse(applicant, Overload::TooManyFailures { wait }, now)));
+            return Some((ticket, Turn::Refuse(Overload::TooManyFailures { wait })));
         }
         self.running.insert(ticket, applicant);
         Some((ticket, Turn::Begin))
@@ -173,30 +164,19 @@ impl VerificationQueue {
     }
 
     /// Counts a failure that took no check, such as a breach of the protocol.
-    ///
-    /// # Errors
-    /// The block failed as often as it may. Then how many such a log has not been told of, if it is to be told now.
-    pub fn count_failure(&mut self, applicant: Applicant, now: Timestamp) -> Result<(), Option<u64>> {
-        if !applicant.is_counted || self.failures.charge(applicant.block, now).is_ok() {
-            return Ok(());
+    pub fn count_failure(&mut self, applicant: Applicant, now: Timestamp) {
+        if applicant.is_counted {
+            // What failed cannot be refused any more.
+            let _ = self.failures.charge(applicant.block, now);
         }
-        Err(self.failures.refuse(applicant.block, now))
-    }
-
-    fn refuse(&mut self, applicant: Applicant, overload: Overload, now: Timestamp) -> Turn {
-        let to_log = match overload {
-            Overload::QueueFull => self.overflows.count(now),
-            Overload::TooManyFailures { .. } => self.failures.refuse(applicant.block, now),
-        };
-        Turn::Refuse { overload, to_log }
     }
 
     /// Whoever fills the queue loses the place that it took last.
     fn shorten_the_longest_lane(&mut self) {
         let Some((_, block)) = self.by_length.last().copied() else { return };
         let Some(ticket) = self.change_lane(block, BTreeSet::pop_last) else { return };
-        let Some(applicant) = self.waiting.remove(&ticket) else { return };
-        self.refused.push_back((ticket, applicant, Overload::QueueFull));
+        self.waiting.remove(&ticket);
+        self.refused.push_back((ticket, Overload::QueueFull));
     }
 
     /// Changes what waits of one block, which keeps its turn unless that was taken: then it goes behind the others.

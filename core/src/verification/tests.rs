@@ -93,13 +93,12 @@ fn failures_beyond_the_burst_are_refused_without_a_check_and_come_back_with_time
                 begun += 1;
                 queue.finish(ticket, true, at(0));
             }
-            Turn::Refuse { overload, to_log } => refused.push((overload, to_log)),
+            Turn::Refuse(overload) => refused.push(overload),
         }
     }
     let wait = Duration::from_millis(100);
     assert_eq!((begun, refused.len()), (3, 5));
-    assert_eq!(refused[0], (Overload::TooManyFailures { wait }, Some(1)));
-    assert!(refused[1..].iter().all(|refused| *refused == (Overload::TooManyFailures { wait }, None)));
+    assert!(refused.iter().all(|refused| *refused == Overload::TooManyFailures { wait }));
 
     // Another block is not concerned.
     let other = queue.enter(counted(2), at(0));
@@ -123,28 +122,11 @@ fn what_succeeds_costs_nothing_however_many_come_from_one_block() {
 fn a_breach_of_the_protocol_counts_like_a_bad_token() {
     let mut queue = queue(1, 10, 10);
     for _ in 0..3 {
-        assert_eq!(queue.count_failure(counted(1), at(0)), Ok(()));
+        queue.count_failure(counted(1), at(0));
     }
-    assert_eq!(queue.count_failure(counted(1), at(0)), Err(Some(1)));
     let refused = queue.enter(counted(1), at(0));
     let overload = Overload::TooManyFailures { wait: Duration::from_millis(100) };
-    assert_eq!(turns(&mut queue, at(0)), [(refused, Turn::Refuse { overload, to_log: None })]);
-}
-
-#[test]
-fn refusals_of_a_block_are_logged_once_a_second_with_their_count() {
-    let mut queue = queue(1, 10, 10);
-    let mut logged = Vec::new();
-    for millis in 0..2_500 {
-        // Ten failures a second are allowed, and the burst.
-        if let Err(Some(count)) = queue.count_failure(counted(1), at(millis)) {
-            logged.push((millis, count));
-        }
-    }
-    let lines: Vec<_> = logged.iter().map(|(millis, _)| *millis).collect();
-    assert_eq!(lines, [3, 1_003, 2_003]);
-    let counts: Vec<_> = logged.iter().map(|(_, count)| *count).collect();
-    assert_eq!(counts, [1, 990, 990]);
+    assert_eq!(turns(&mut queue, at(0)), [(refused, Turn::Refuse(overload))]);
 }
 
 #[test]
@@ -153,7 +135,7 @@ fn exempt_addresses_take_turns_and_never_run_out() {
     let exempt = Applicant { is_counted: false, ..counted(1) };
     let all: Vec<_> = (0..100).map(|_| queue.enter(exempt, at(0))).collect();
     assert_eq!(run(&mut queue, true, at(0)), all);
-    assert_eq!(queue.count_failure(exempt, at(0)), Ok(()));
+    queue.count_failure(exempt, at(0));
     assert_eq!(queue.failures.len(), 0);
 }
 
@@ -178,11 +160,11 @@ fn a_full_queue_takes_from_the_block_that_has_most() {
     let begun = queue.enter(counted(9), at(0));
     assert_eq!(turns(&mut queue, at(0)), [(begun, Turn::Begin)]);
     let flood: Vec<_> = (0..4).map(|_| queue.enter(counted(1), at(0))).collect();
-    let full = |to_log| Turn::Refuse { overload: Overload::QueueFull, to_log };
+    let full = Turn::Refuse(Overload::QueueFull);
     let fifth = queue.enter(counted(1), at(0));
-    assert_eq!(turns(&mut queue, at(0)), [(fifth, full(Some(1)))]);
+    assert_eq!(turns(&mut queue, at(0)), [(fifth, full)]);
     let honest = queue.enter(counted(2), at(0));
-    assert_eq!(turns(&mut queue, at(0)), [(flood[3], full(None))]);
+    assert_eq!(turns(&mut queue, at(0)), [(flood[3], full)]);
     assert_eq!(queue.waiting(), 4);
     queue.finish(begun, false, at(0));
     assert_eq!(run(&mut queue, false, at(0)), [flood[0], honest, flood[1], flood[2]]);
@@ -192,24 +174,26 @@ fn a_full_queue_takes_from_the_block_that_has_most() {
 fn a_flood_of_addresses_resets_no_bucket_that_is_low() {
     let mut queue = queue(1, 10, 100);
     for _ in 0..3 {
-        assert_eq!(queue.count_failure(counted(0), at(0)), Ok(()));
+        queue.count_failure(counted(0), at(0));
     }
     for n in 1..=10_000 {
-        assert_eq!(queue.count_failure(counted(n), at(1)), Ok(()));
+        queue.count_failure(counted(n), at(1));
         assert!(queue.failures.len() <= 100);
     }
-    assert!(queue.count_failure(counted(0), at(1)).is_err());
+    let refused = queue.enter(counted(0), at(1));
+    let turns = turns(&mut queue, at(1));
+    assert!(matches!(turns[..], [(ticket, Turn::Refuse(_))] if ticket == refused), "{turns:?}");
 }
 
 #[test]
 fn full_buckets_are_forgotten() {
     let mut queue = queue(1, 10, 100);
     for n in 0..50 {
-        assert_eq!(queue.count_failure(counted(n), at(0)), Ok(()));
+        queue.count_failure(counted(n), at(0));
     }
     assert_eq!(queue.failures.len(), 50);
     // Each lacks one token, which is back after 100 ms.
-    assert_eq!(queue.count_failure(counted(50), at(100)), Ok(()));
+    queue.count_failure(counted(50), at(100));
     assert_eq!(queue.failures.len(), 1);
 }
 

@@ -108,7 +108,20 @@ impl<R: Runtime> Backend<R> {
     async fn connect_and_exchange(&self, head: &RequestHead, end: bool, stream: &StreamHandle) -> Outcome {
         match self.pool.connect(stream).await {
             Ok(fresh) => self.exchange(fresh, head, end, stream, false).await,
-            Err(code) => Outcome::Failed(Reset { code, touched: Touched::No }),
+            Err(code) => {
+                self.report_shortage(code);
+                Outcome::Failed(Reset { code, touched: Touched::No })
+            }
+        }
+    }
+
+    /// Logs that this process lacks descriptors, which is not the application's fault.
+    fn report_shortage(&self, code: ResetCode) {
+        if code == ResetCode::Exhausted
+            && let Some(Due { suppressed, .. }) = self.log(LineKind::DescriptorsShort)
+        {
+            let what = "no descriptor is left for a connection to the backend; raise the limit of open files, or lower --streams";
+            tracing::warn!(suppressed, "{what}");
         }
     }
 

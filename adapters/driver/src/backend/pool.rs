@@ -6,7 +6,6 @@ use futures_lite::future;
 use telephone_core::error::ResetCode;
 use telephone_core::http1::Client;
 use telephone_core::limits::{BackendLimits, HttpLimits};
-use telephone_core::rare_line::RareLine;
 use telephone_core::time::Timestamp;
 
 use crate::alarm::Alarm;
@@ -41,13 +40,11 @@ struct Shelf<R: Runtime> {
     /// The latest at the end: it is the one that its backend closes last.
     idle: Vec<Idle<R>>,
     has_reaper: bool,
-    /// How often the log tells of a full table of descriptors.
-    shortage: RareLine,
 }
 
 impl<R: Runtime> Pool<R> {
     pub(super) fn new(runtime: R, endpoint: Endpoint, limits: BackendLimits, http: HttpLimits) -> Self {
-        let shelf = Shelf { idle: Vec::new(), has_reaper: false, shortage: RareLine::new() };
+        let shelf = Shelf { idle: Vec::new(), has_reaper: false };
         Self { runtime, endpoint, limits, http, idle: Arc::new(Mutex::new(shelf)) }
     }
 
@@ -70,24 +67,11 @@ impl<R: Runtime> Pool<R> {
             Err(ResetCode::Exhausted) if self.close_idle() => connect().await,
             connected => connected,
         };
-        let socket = socket.inspect_err(|code| self.report(*code))?;
         Ok(Box::new(Kept {
-            connection: Connection::new(socket),
+            connection: Connection::new(socket?),
             client: Client::new(self.http.clone()),
             alarm: Alarm::new(self.runtime.clone()),
         }))
-    }
-
-    /// Says what this process lacks, once a second at the most: clients choose how often.
-    fn report(&self, code: ResetCode) {
-        if code == ResetCode::Exhausted
-            && let Some(omitted) = lock(&self.idle).shortage.occur(self.runtime.now())
-        {
-            tracing::warn!(
-                omitted,
-                "no descriptor is left for a connection to the backend; raise the limit of open files, or lower --streams"
-            );
-        }
     }
 
     /// Closes what nobody uses. Tells if there was something.

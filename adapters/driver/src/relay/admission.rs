@@ -53,9 +53,8 @@ pub(super) async fn greet<R: Runtime>(
             Ok(hello) => Box::pin(judge(relay, &mut link, client, hello, over)).await?,
             Err(Unheard::Left) => return None,
             Err(Unheard::Broken(what)) => {
-                if relay.count_failure(client) {
-                    report::broken(relay, peer, &what);
-                }
+                relay.count_failure(client);
+                report::broken(relay, peer, &what);
                 Box::pin(link.close(&relay.runtime, CloseCode::Protocol)).await;
                 return None;
             }

@@ -107,7 +107,8 @@ impl<R: Runtime> Permit<R> {
     pub(super) fn new(relay: &Arc<Inner<R>>, address: IpAddr, activity: Activity) -> Option<Self> {
         let now = relay.runtime.now();
         // Until a trusted proxy says for whom it asks its connection is nobody's.
-        let block = if (relay.config.trust)(address.to_canonical()) { None } else { relay.counted_block(address) };
+        let block =
+            if (relay.config.trust)(address.to_canonical()) { None } else { relay.counted_block(address) };
         let state = ConnectionState { activity, since: now, block };
         let limit = relay.connections.limit.saturating_sub(relay.other_descriptors()).max(1);
         let admitted = relay.update_connections(now, |Shared { table, slots }| {

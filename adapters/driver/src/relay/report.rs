@@ -1,6 +1,6 @@
 //! The lines of the log that telephones cause, before they have a session and after.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use telephone_core::error::CloseReason;
 use telephone_core::log_limit::{Due, LineKind, LineSource};
@@ -18,14 +18,14 @@ impl<R: Runtime> Inner<R> {
     }
 
     /// A line that is the doing of whoever is at an address.
-    fn address_line(&self, kind: LineKind, peer: SocketAddr) -> Option<Due> {
-        self.log.line(kind, log::address(peer.ip()), self.runtime.now())
+    fn address_line(&self, kind: LineKind, peer: IpAddr) -> Option<Due> {
+        self.log.line(kind, log::address(peer), self.runtime.now())
     }
 }
 
 /// A hello was refused.
 pub(super) fn refused<R: Runtime>(relay: &Inner<R>, peer: SocketAddr, reason: &str) {
-    let due = relay.address_line(LineKind::HelloRefused, peer);
+    let due = relay.address_line(LineKind::HelloRefused, peer.ip());
     let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
     let reason = log::shown(reason);
     tracing::info!(%peer, reason, suppressed, suppressed_elsewhere, "refused a telephone");
@@ -33,10 +33,18 @@ pub(super) fn refused<R: Runtime>(relay: &Inner<R>, peer: SocketAddr, reason: &s
 
 /// What came was no hello.
 pub(super) fn broken<R: Runtime>(relay: &Inner<R>, peer: SocketAddr, what: &str) {
-    let due = relay.address_line(LineKind::HelloBroken, peer);
+    let due = relay.address_line(LineKind::HelloBroken, peer.ip());
     let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
     let what = log::shown(what);
     tracing::info!(%peer, what, suppressed, suppressed_elsewhere, "a telephone broke the protocol");
+}
+
+/// A token of an address was refused without a check.
+pub(super) fn unchecked<R: Runtime>(relay: &Inner<R>, address: IpAddr) {
+    let due = relay.address_line(LineKind::TokenUnchecked, address);
+    let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
+    let what = "refused a token unchecked: too many of the address failed, or wait";
+    tracing::info!(%address, suppressed, suppressed_elsewhere, "{what}");
 }
 
 /// A telephone opened a raw stream that its token does not allow.
@@ -75,7 +83,7 @@ impl<'a, R: Runtime> SessionReport<'a, R> {
         let (due, what) = if has_resumed {
             (self.relay.session_line(LineKind::SessionResumed, self.key), "a telephone is back")
         } else {
-            (self.relay.address_line(LineKind::SessionBegan, self.peer), "a telephone connected")
+            (self.relay.address_line(LineKind::SessionBegan, self.peer.ip()), "a telephone connected")
         };
         let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
         let (session, subject) = (format_args!("{:016x}", self.key.number()), &self.subject);

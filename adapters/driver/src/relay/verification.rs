@@ -13,7 +13,7 @@ use telephone_core::limits::HelloLimits;
 use telephone_core::time::Timestamp;
 use telephone_core::verification::{Applicant, CheckTicket, Overload, Turn, VerificationQueue};
 
-use super::Inner;
+use super::{Inner, report};
 use crate::authority::{AuthError, Authority};
 use crate::runtime::Runtime;
 
@@ -87,13 +87,10 @@ impl<R: Runtime> Inner<R> {
         Applicant { block, is_counted: counted.is_some() }
     }
 
-    /// Counts a failure of an address that took no check, such as a hello that breaks the protocol. Says whether the log
-    /// may have a line of its own for it.
-    pub(super) fn count_failure(&self, address: IpAddr) -> bool {
+    /// Counts a failure of an address that took no check, such as a hello that breaks the protocol.
+    pub(super) fn count_failure(&self, address: IpAddr) {
         let now = self.runtime.now();
-        let counted =
-            self.verification.change(now, |state| state.queue.count_failure(self.applicant(address), now));
-        counted.inspect_err(|to_log| log(address, *to_log)).is_ok()
+        self.verification.change(now, |state| state.queue.count_failure(self.applicant(address), now));
     }
 }
 
@@ -112,16 +109,10 @@ pub(super) async fn verify<R: Runtime, T: Send + 'static>(
             let running = Running { relay: relay.clone(), ticket, has_failed: false };
             relay.runtime.spawn_blocking(move || running.run(judge)).await.map_err(Unverified::Bad)
         }
-        Turn::Refuse { overload, to_log } => {
-            log(address, to_log);
+        Turn::Refuse(overload) => {
+            report::unchecked(relay, address);
             Err(Unverified::Overload(overload))
         }
-    }
-}
-
-fn log(address: IpAddr, refusals: Option<u64>) {
-    if let Some(refusals) = refusals {
-        tracing::info!(%address, refusals, "refused tokens unchecked: too many of the address failed, or wait");
     }
 }
 
@@ -151,7 +142,7 @@ impl<R: Runtime> Drop for Place<'_, R> {
             match waiting.turn {
                 // Nobody took the turn, and nothing was checked.
                 Some(Turn::Begin) => state.queue.finish(self.ticket, false, now),
-                Some(Turn::Refuse { .. }) => {}
+                Some(Turn::Refuse(_)) => {}
                 None => state.queue.cancel(self.ticket),
             }
         });

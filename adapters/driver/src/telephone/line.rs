@@ -13,9 +13,9 @@ use telephone_core::dialer::{DialEvent, DialFailure, Dialer, GiveUp};
 use telephone_core::error::{CloseReason, LeaveCode};
 use telephone_core::limits::{DRAIN_TIME, FAREWELL_TIME, RESUME_ALONE_TIME};
 use telephone_core::log_limit::{Due, LineKind, LineSource};
-use telephone_core::printable::printable;
 use telephone_core::recording::Recorded;
 use telephone_core::session::{Event, LinkId, Role, SessionConfig};
+use telephone_core::text::readable;
 use telephone_core::time::Timestamp;
 use telephone_core::wire::{Profile, Resume, Welcome};
 
@@ -49,8 +49,6 @@ pub(super) struct Line<R: Runtime> {
     pub(super) scope: Mutex<Vec<String>>,
     /// What the plugboard named and was not followed to.
     pub(super) told: Told,
-    /// How often the log tells of streams that the plugboard may not open.
-    pub(super) not_served: Mutex<RareLine>,
 }
 
 /// A session that goes on over one link after the other.
@@ -283,7 +281,7 @@ impl<R: Runtime> Line<R> {
     }
 
     /// A line of the log that the plugboard causes, if it is to be written.
-    fn log(&self, kind: LineKind) -> Option<Due> {
+    pub(super) fn log(&self, kind: LineKind) -> Option<Due> {
         self.config.log.line(kind, LineSource::Process, self.runtime.now())
     }
 
@@ -296,7 +294,7 @@ impl<R: Runtime> Line<R> {
         };
         dialer.handle_failed(failure, self.runtime.now());
         // It holds what the peer wrote, and is for the log, a terminal and the health page.
-        let error = printable(&error.to_string());
+        let error = readable(&error.to_string());
         if *url == self.url { error } else { format!("{url}: {error}") }
     }
 

@@ -149,7 +149,6 @@ impl<R: Runtime> Telephone<R> {
                 stop: stop.clone(),
                 scope: Mutex::new(config.served.as_slice().iter().map(ToString::to_string).collect()),
                 told: Default::default(),
-                not_served: Mutex::default(),
             })
             .collect();
         let handle = Handle { shutdown, stop, status };

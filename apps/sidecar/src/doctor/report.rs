@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use telephone_core::printable::printable;
+use telephone_core::text::readable;
 
 /// What is thought of one stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(super) struct Finding {
 impl Finding {
     /// Facts may hold what others wrote, such as a server's name or a plugboard's reason.
     fn new(stage: &'static str, verdict: Verdict, facts: &str, hint: Option<&'static str>) -> Self {
-        Self { stage, verdict, facts: printable(facts), hint }
+        Self { stage, verdict, facts: readable(facts), hint }
     }
 }
 

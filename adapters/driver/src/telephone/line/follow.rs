@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use telephone_core::follow::NotFollowed;
-use telephone_core::printable::printable;
+use telephone_core::text::readable;
 
 use super::Line;
 use crate::plugboard_url::PlugboardUrl;
@@ -28,13 +28,13 @@ impl Told {
 impl<R: Runtime> Line<R> {
     /// A URL that the plugboard named, if it is to be dialled. If not, says why, once for each URL.
     pub(super) fn followed(&self, named: &str) -> Option<PlugboardUrl> {
-        let shown = printable(named);
+        let shown = readable(named);
         let why = match named.parse::<PlugboardUrl>() {
             Ok(url) => match self.config.follow.check(&self.url.location(), &url.location()) {
                 Ok(()) => return Some(url),
                 Err(why @ NotFollowed::Tls) => why.to_string(),
                 Err(why @ NotFollowed::Elsewhere) => {
-                    format!("{why}; to follow it there, give --follow {}", printable(&url.location().rule()))
+                    format!("{why}; to follow it there, give --follow {}", readable(&url.location().rule()))
                 }
             },
             Err(why) => why.to_string(),

@@ -1,15 +1,14 @@
 //! Streams that the plugboard opens: to what serves them, or back.
 
-use std::sync::PoisonError;
-
 use telephone_core::error::{ResetCode, Touched};
-use telephone_core::printable::printable_bytes;
+use telephone_core::log_limit::{Due, LineKind};
 use telephone_core::served::NotServed;
 use telephone_core::wire::Opening;
 
 use super::super::crew::Request;
 use super::super::raw;
 use super::Line;
+use crate::log;
 use crate::runtime::Runtime;
 use crate::shared::SharedSession;
 
@@ -40,18 +39,16 @@ impl<R: Runtime> Line<R> {
 
     /// Says what was refused, once a second at the most: a plugboard chooses what it opens and how often.
     fn report_not_served(&self, opening: &Opening, why: NotServed) {
-        let mut line = self.not_served.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(omitted) = line.occur(self.runtime.now()) else { return };
-        drop(line);
+        let Some(Due { suppressed, .. }) = self.log(LineKind::StreamNotServed) else { return };
         let (mount, target) = match opening {
             Opening::Http { mount, head } => (mount, &head.target[..]),
             Opening::Tcp { mount, .. } => (mount, &b"-"[..]),
         };
         tracing::warn!(
             plugboard = %self.url,
-            mount = %printable_bytes(mount),
-            target = %printable_bytes(target),
-            omitted,
+            mount = log::shown(mount),
+            target = log::shown(target),
+            suppressed,
             "reset a stream that the plugboard may not open: {why}"
         );
     }

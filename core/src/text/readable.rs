@@ -4,22 +4,22 @@ use alloc::string::String;
 
 /// Characters of such a text, the escapes counted as what they are in the text: enough for a reason with the mounts that
 /// it names, and less than a screen.
-pub const PRINTABLE_CHARS_MAX: usize = 256;
+pub const READABLE_CHARS_MAX: usize = 256;
 
 /// `text` on one line and without what a terminal obeys: control characters, line ends, overrides of the writing
 /// direction, and all else that does not print, each as its escape `\u{…}`, `\n`, `\t`, `\r` or `\0`. What is printable
-/// already stays as it is, so that a text may be escaped twice on its way. What is longer than [`PRINTABLE_CHARS_MAX`]
+/// already stays as it is, so that a text may be escaped twice on its way. What is longer than [`READABLE_CHARS_MAX`]
 /// characters is cut and ends with `…`.
 ///
 /// ```
-/// use telephone_core::printable::printable;
-/// assert_eq!(printable("refused\n\x1b[2J"), r"refused\n\u{1b}[2J");
+/// use telephone_core::text::readable;
+/// assert_eq!(readable("refused\n\x1b[2J"), r"refused\n\u{1b}[2J");
 /// ```
 #[must_use]
-pub fn printable(text: &str) -> String {
+pub fn readable(text: &str) -> String {
     let mut out = String::new();
     let mut chars = text.chars();
-    for c in chars.by_ref().take(PRINTABLE_CHARS_MAX) {
+    for c in chars.by_ref().take(READABLE_CHARS_MAX) {
         match c {
             '"' | '\'' | '\\' => out.push(c),
             _ => out.extend(c.escape_debug()),
@@ -33,10 +33,10 @@ pub fn printable(text: &str) -> String {
 
 /// Likewise of bytes that need not be text.
 #[must_use]
-pub fn printable_bytes(bytes: &[u8]) -> String {
+pub fn readable_bytes(bytes: &[u8]) -> String {
     // No more is looked at than may be shown: a character has four bytes at the most.
-    let shown = bytes.get(..PRINTABLE_CHARS_MAX.saturating_mul(4).saturating_add(4)).unwrap_or(bytes);
-    printable(&String::from_utf8_lossy(shown))
+    let shown = bytes.get(..READABLE_CHARS_MAX.saturating_mul(4).saturating_add(4)).unwrap_or(bytes);
+    readable(&String::from_utf8_lossy(shown))
 }
 
 #[cfg(test)]
@@ -83,10 +83,10 @@ mod tests {
     #[test]
     fn nothing_that_a_terminal_obeys_and_no_line_end_is_left() {
         for (text, shown) in HOSTILE {
-            assert_eq!(printable(text), *shown, "{text:?}");
-            assert_eq!(printable_bytes(text.as_bytes()), *shown, "{text:?}");
+            assert_eq!(readable(text), *shown, "{text:?}");
+            assert_eq!(readable_bytes(text.as_bytes()), *shown, "{text:?}");
             assert!(!shown.chars().any(char::is_control));
-            assert_eq!(printable(shown), *shown, "escaped twice");
+            assert_eq!(readable(shown), *shown, "escaped twice");
         }
     }
 
@@ -95,7 +95,7 @@ mod tests {
         for c in ('\0'..='\u{a0}').chain('\u{2000}'..='\u{206f}').filter(|c| *c != ' ') {
             let is_risky = c.is_control() || ('\u{200b}'..='\u{200f}').contains(&c) || c >= '\u{2028}';
             let is_risky = is_risky && !('\u{2030}'..='\u{205e}').contains(&c);
-            let shown = printable(&format!("{c}"));
+            let shown = readable(&format!("{c}"));
             assert!(!is_risky || shown.starts_with('\\'), "{c:?} is shown as {shown:?}");
         }
     }
@@ -103,16 +103,16 @@ mod tests {
     #[test]
     fn a_megabyte_is_cut() {
         for piece in ["x", "é", "日", "\n", "\u{202e}"] {
-            let shown = printable(&piece.repeat(1024 * 1024 / piece.len()));
-            assert!(shown.ends_with('…') && shown.len() <= 8 * PRINTABLE_CHARS_MAX + 3, "{}", shown.len());
+            let shown = readable(&piece.repeat(1024 * 1024 / piece.len()));
+            assert!(shown.ends_with('…') && shown.len() <= 8 * READABLE_CHARS_MAX + 3, "{}", shown.len());
         }
-        let just = "x".repeat(PRINTABLE_CHARS_MAX);
-        assert_eq!(printable(&just), just);
-        assert_eq!(printable_bytes(&[b'x'; 5000]), format!("{just}…"));
+        let just = "x".repeat(READABLE_CHARS_MAX);
+        assert_eq!(readable(&just), just);
+        assert_eq!(readable_bytes(&[b'x'; 5000]), format!("{just}…"));
     }
 
     #[test]
     fn bytes_that_are_no_text_are_shown_as_the_replacement_character() {
-        assert_eq!(printable_bytes(b"a\xffb\x1b"), "a\u{fffd}b\\u{1b}");
+        assert_eq!(readable_bytes(b"a\xffb\x1b"), "a\u{fffd}b\\u{1b}");
     }
 }
