@@ -34,6 +34,9 @@ use crate::socket::Socket as _;
 /// When to come back with a token that only has to become good, or to be checked: soon, and not all at once.
 const TOKEN_RETRY_MS: RangeInclusive<u64> = 1_000..=5_000;
 
+/// Claims that a refusal names: it must fit the message of a handshake, and a claim has at most 512 bytes.
+const CLAIMS_SHOWN_MAX: usize = 16;
+
 /// Receives a telephone's hello and finds its session. `None` if there is none: then it has been told why, and the connection
 /// is over.
 pub(super) async fn greet<R: Runtime>(
@@ -367,8 +370,10 @@ fn claimed_mounts(hello: &Hello, claims: &Claims) -> Result<Vec<Mount>, Refused>
         ));
     }
     let not_covered = |mount: &Mount| {
-        let claims = texts(&claims.mounts).join(", ");
-        let reason = format!("the token does not cover the mount {mount}: its claims are {claims}");
+        let shown = claims.mounts.get(..CLAIMS_SHOWN_MAX).unwrap_or(&claims.mounts);
+        let more = if shown.len() < claims.mounts.len() { ", …" } else { "" };
+        let claims = texts(shown).join(", ");
+        let reason = format!("the token does not cover the mount {mount}: its claims are {claims}{more}");
         refused(RefusedCode::Forbidden, reason)
     };
     let is_partial_enough = hello.settings.has(Setting::Partial);

@@ -65,6 +65,17 @@ impl Account {
             chosen: None,
         }
     }
+
+    /// The client broke the exchange off.
+    fn abort(&mut self, cause: AbortCause) {
+        self.cause = match cause {
+            AbortCause::ClientLeft => Cause::ClientLeft,
+            AbortCause::Body(error) => {
+                self.status = self.status.or(Some(error.status()));
+                error.cause()
+            }
+        };
+    }
 }
 
 /// How one attempt to serve a request ended.
@@ -326,13 +337,7 @@ async fn carry<R: Runtime>(
             Attempt::Over(ControlFlow::Continue(()))
         }
         Ended::Lost(ClientLoss::Aborted(cause)) => {
-            account.cause = match cause {
-                AbortCause::ClientLeft => Cause::ClientLeft,
-                AbortCause::Body(error) => {
-                    account.status = account.status.or(Some(error.status()));
-                    error.cause()
-                }
-            };
+            account.abort(cause);
             Attempt::Over(ControlFlow::Continue(()))
         }
         Ended::Lost(ClientLoss::Broken) => {

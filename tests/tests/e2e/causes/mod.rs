@@ -3,6 +3,7 @@
 
 mod provoke;
 mod raw;
+mod rooms;
 mod shed;
 
 use std::collections::BTreeSet;

@@ -10,7 +10,7 @@ use telephone_tests::client::{Client, ask, get};
 use telephone_tests::hop::Cut;
 use telephone_tests::line::Line;
 use telephone_tests::net::free_addr;
-use telephone_tests::origin::{After, Origin};
+use telephone_tests::origin::After;
 use telephone_tests::puppet::Puppet;
 use telephone_tests::raw::{ENDPOINT, RawBackend, RawLine};
 use telephone_tests::relay::{NO_GRACE, Relay};
@@ -19,7 +19,7 @@ use telephone_tests::sidecar::Program;
 use telephone_tests::wait::{self, PATIENCE};
 use telephone_tests::wire::Head;
 
-use super::shed;
+use super::{rooms, shed};
 
 /// What is on the stage while a failure happens.
 pub(super) enum Stage {
@@ -52,7 +52,7 @@ pub(super) struct Provoked {
     _kept: Box<dyn Any>,
 }
 
-fn answered(stage: Stage, answers: Vec<Head>) -> Provoked {
+pub(super) fn answered(stage: Stage, answers: Vec<Head>) -> Provoked {
     Provoked { stage, answers, unanswered: 0, is_gone: false, _kept: Box::new(()) }
 }
 
@@ -76,12 +76,12 @@ pub(super) const PROVOCATIONS: &[(&str, Provocation)] = &[
     ("request_too_slow", request_too_slow),
     ("ambiguous_path", ambiguous_path),
     ("not_a_telephone", not_a_telephone),
-    ("room_not_named", room_not_named),
-    ("http_request_denied", client_token_refused),
-    ("too_many_bad_tokens", too_many_bad_tokens),
-    ("origin_refused", origin_refused),
+    ("room_not_named", rooms::room_not_named),
+    ("http_request_denied", rooms::client_token_refused),
+    ("too_many_bad_tokens", rooms::too_many_bad_tokens),
+    ("origin_refused", rooms::origin_refused),
     ("destination_not_found", no_such_mount),
-    ("room_empty", room_empty),
+    ("room_empty", rooms::room_empty),
     ("destination_unavailable", nobody_connected),
     ("draining", draining),
     ("too_many_wait", too_many_wait),
@@ -99,7 +99,7 @@ pub(super) const PROVOCATIONS: &[(&str, Provocation)] = &[
     ("connection_read_timeout", backend_timeout),
     ("http_response_incomplete", backend_broke),
     ("response_aborted", response_aborted),
-    ("client_revoked", client_revoked),
+    ("client_revoked", rooms::client_revoked),
     ("client_left", client_left),
     ("client_stalled", client_stalled),
     ("connection_shed", shed::connection_shed),
@@ -109,11 +109,6 @@ pub(super) const PROVOCATIONS: &[(&str, Provocation)] = &[
 /// A session ends with its link.
 const NO_RESUME: &[&str] = &["--limit", "start-grace=0s", "--limit", "resume-window=0s"];
 
-/// A relay that serves rooms, with more options.
-fn rooms(options: &[&str]) -> Relay {
-    Relay::with(&[NO_GRACE, &["--rooms"], options].concat())
-}
-
 /// The head of the answer to these octets.
 fn head_of(addr: SocketAddr, octets: impl AsRef<[u8]>) -> Head {
     let mut client = Client::connect(addr);
@@ -121,7 +116,7 @@ fn head_of(addr: SocketAddr, octets: impl AsRef<[u8]>) -> Head {
     client.head()
 }
 
-fn asked(addr: SocketAddr, request: &Request) -> Head {
+pub(super) fn asked(addr: SocketAddr, request: &Request) -> Head {
     ask(addr, &request.clone().close()).head
 }
 
@@ -206,52 +201,10 @@ fn not_a_telephone(_: Program) -> Provoked {
     answered(Stage::Relay(relay), answers)
 }
 
-fn room_not_named(_: Program) -> Provoked {
-    let relay = rooms(&[]);
-    let answers = vec![
-        asked(relay.addr(), &Request::get("/client")),
-        asked(relay.addr(), &Request::get("/client?room=a&room=b")),
-    ];
-    answered(Stage::Relay(relay), answers)
-}
-
-fn client_token_refused(_: Program) -> Provoked {
-    let relay = rooms(&["--client-tokens"]);
-    let other = relay.token_with("ann", &[], &["--client", "--room", "other"]);
-    let request = Request::get("/client?room=r");
-    let answers = vec![
-        asked(relay.addr(), &request),
-        asked(relay.addr(), &request.clone().field("Authorization", format!("Bearer {other}"))),
-    ];
-    answered(Stage::Relay(relay), answers)
-}
-
-fn too_many_bad_tokens(_: Program) -> Provoked {
-    let one = ["--limit", "hellos-per-address-burst=1", "--limit", "hellos-per-address=1"];
-    let relay = rooms(&[&["--client-tokens", "--limit-loopback"], &one[..]].concat());
-    let request = Request::get("/client?room=r").field("Authorization", "Bearer no.token.atall");
-    let bad = || asked(relay.addr(), &request);
-    let refused = std::iter::from_fn(|| Some(bad())).take(20).find(|head| head.status() == 429);
-    answered(Stage::Relay(relay), vec![refused.expect("a bad token that was not checked")])
-}
-
-fn origin_refused(_: Program) -> Provoked {
-    let relay = rooms(&["--origin", "https://app.example"]);
-    let foreign = Request::get("/client?room=r").field("Origin", "https://evil.example");
-    let answers = vec![asked(relay.addr(), &foreign)];
-    answered(Stage::Relay(relay), answers)
-}
-
 fn no_such_mount(program: Program) -> Provoked {
     let line = Line::through(program);
     let answers = vec![line.get("/unknown").head];
     answered(Stage::Line(line), answers)
-}
-
-fn room_empty(_: Program) -> Provoked {
-    let relay = rooms(&[]);
-    let answers = vec![asked(relay.addr(), &Request::get("/client?room=r"))];
-    answered(Stage::Relay(relay), answers)
 }
 
 fn nobody_connected(program: Program) -> Provoked {
@@ -452,25 +405,6 @@ fn response_aborted(program: Program) -> Provoked {
     let (_, ending) = client.digest_body(&head).expect("an end");
     assert!(!ending.is_complete(), "{ending:?}");
     unanswered(Stage::Line(line), 1)
-}
-
-fn client_revoked(program: Program) -> Provoked {
-    let relay = rooms(&["--client-tokens"]);
-    let origin = Origin::start();
-    origin.on("/half", |exchange| {
-        exchange.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")?;
-        exchange.wait_closed()
-    });
-    let [desk, ann] = [("desk", &["--room", "r"][..]), ("ann", &["--client", "--room", "r"])]
-        .map(|(subject, options)| relay.token_with(subject, &[], options));
-    let dial = program.dial(&relay).token(&desk).args(&["--room", "r"]).backend(&origin.url());
-    let sidecar = dial.ready();
-    let mut client = Client::connect(relay.addr());
-    let request = Request::get("/client/half?room=r").field("Authorization", format!("Bearer {ann}"));
-    client.send(request.to_vec());
-    assert_eq!(client.head().status(), 200);
-    assert_eq!(relay.revoke(r#"{"sub":"ann"}"#).status(), 200);
-    unanswered(Stage::Relay(relay), 1).keeping((origin, sidecar, client))
 }
 
 fn client_left(program: Program) -> Provoked {
