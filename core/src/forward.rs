@@ -214,6 +214,7 @@ fn write(headers: &mut Headers, observed: &Observed, is_proxy: &dyn Fn(IpAddr) -
 /// The client's address: `peer`'s, or if that is trusted the one that its request names, as for `X-Real-IP`.
 #[must_use]
 pub fn client_address(headers: &Headers, peer: IpAddr, is_proxy: &dyn Fn(IpAddr) -> bool) -> IpAddr {
+    let peer = peer.to_canonical();
     let named =
         || client::named(&joined(headers, "x-forwarded-for"), &joined(headers, "forwarded"), is_proxy);
     if is_proxy(peer) { named().unwrap_or(peer) } else { peer }

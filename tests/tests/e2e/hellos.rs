@@ -191,6 +191,23 @@ fn bad_renewals_count_under_the_address_of_their_link() {
 }
 
 #[test]
+fn a_session_renews_while_strangers_at_its_address_fail() {
+    let relay = counting(&["--limit", "hellos-per-address-burst=1", "--limit", "hellos-per-address=1"]);
+    let (bad, good) = (bad_token(), relay.token(&["/m"]));
+    let mut link = RawLink::open(FLOODING, relay.addr());
+    assert_eq!(link.greet(&good, "one").0, "auth_success");
+    for _ in 0..5 {
+        wait::until_true("the address is busy", PATIENCE, || {
+            RawLink::open(FLOODING, relay.addr()).greet(&bad, "two").1["code"] == "busy"
+        });
+        link.say("renew", &json!({"token": good}));
+        wait::until_true("the renewal is taken", PATIENCE, || {
+            String::from_utf8_lossy(&link.hear().expect("an open link")).contains("renewed")
+        });
+    }
+}
+
+#[test]
 fn behind_a_trusted_front_the_clients_address_counts() {
     let relay = counting(&["--trust", "127.0.0.9/32", "--limit", "hellos-per-address-burst=1"]);
     let bad = bad_token();

@@ -9,9 +9,10 @@ use telephone_core::claims::Claims;
 use telephone_core::error::LeaveCode;
 use telephone_core::router::SessionKey;
 use telephone_core::session::LinkId;
+use telephone_core::verification::Applicant;
 
 use super::registry::Renewed;
-use super::verification::{Unverified, verify};
+use super::verification::{Unverified, verify_as};
 use super::{Inner, ports, report};
 use crate::authority::{AuthError, Authority, Grant};
 use crate::runtime::Runtime;
@@ -36,6 +37,8 @@ struct Slot {
     /// A task judges.
     is_busy: bool,
     next: Option<Bytes>,
+    /// A renewal failed.
+    has_failed: bool,
 }
 
 impl Slot {
@@ -86,11 +89,25 @@ impl<R: Runtime> Of<R> {
                 Ok(token) => authority.verify(token).and_then(unexpired).and_then(with_claims),
                 Err(_) => Err(AuthError::Malformed("it is not text")),
             };
-            let verified = verify(&self.relay, self.client, judge).await;
+            let verified = verify_as(&self.relay, self.applicant(), self.client, judge).await;
             // A newer link came with a token of its own, which is not to be replaced by an older one.
             if self.session.closed().is_none() && self.session.latest_link() == self.link {
                 self.settle(verified);
             }
+        }
+    }
+
+    /// As whom to enter the queue. Strangers at the same address may have used up what it may fail: that must not starve a
+    /// session that has renewed well so far. One whose renewal failed is counted as they are.
+    fn applicant(&self) -> Applicant {
+        let applicant = self.relay.applicant(self.client);
+        Applicant { is_counted: applicant.is_counted && self.lock().has_failed, ..applicant }
+    }
+
+    /// A renewal was bad. The first of a link was checked uncounted.
+    fn fail(&self) {
+        if !std::mem::replace(&mut self.lock().has_failed, true) {
+            self.relay.count_failure(self.client);
         }
     }
 
@@ -114,6 +131,7 @@ impl<R: Runtime> Of<R> {
                 }
             },
             Err(Unverified::Bad(error)) => {
+                self.fail();
                 report::renewal_refused(relay, *key, error);
                 relay.observer.token_refused(error);
                 if error == AuthError::Revoked {

@@ -81,7 +81,8 @@ impl Verification {
 }
 
 impl<R: Runtime> Inner<R> {
-    fn applicant(&self, address: IpAddr) -> Applicant {
+    /// Whoever shows a token from an address.
+    pub(super) fn applicant(&self, address: IpAddr) -> Applicant {
         let counted = self.counted_block(address);
         let block = counted.unwrap_or_else(|| AddressBlock::of(address));
         Applicant { block, is_counted: counted.is_some() }
@@ -101,7 +102,17 @@ pub(super) async fn verify<R: Runtime, T: Send + 'static>(
     address: IpAddr,
     judge: impl FnOnce(&dyn Authority) -> Result<T, AuthError> + Send + 'static,
 ) -> Result<T, Unverified> {
-    let place = Place::new(relay, address);
+    verify_as(relay, relay.applicant(address), address, judge).await
+}
+
+/// Likewise, on behalf of an applicant that is not counted as all others of its address.
+pub(super) async fn verify_as<R: Runtime, T: Send + 'static>(
+    relay: &Arc<Inner<R>>,
+    applicant: Applicant,
+    address: IpAddr,
+    judge: impl FnOnce(&dyn Authority) -> Result<T, AuthError> + Send + 'static,
+) -> Result<T, Unverified> {
+    let place = Place::new(relay, applicant);
     let ticket = place.ticket;
     let turn = poll_fn(|cx| relay.verification.poll_turn(ticket, cx)).await;
     match turn {
@@ -123,10 +134,10 @@ struct Place<'a, R: Runtime> {
 }
 
 impl<'a, R: Runtime> Place<'a, R> {
-    fn new(relay: &'a Inner<R>, address: IpAddr) -> Self {
+    fn new(relay: &'a Inner<R>, applicant: Applicant) -> Self {
         let now = relay.runtime.now();
         let ticket = relay.verification.change(now, |state| {
-            let ticket = state.queue.enter(relay.applicant(address), now);
+            let ticket = state.queue.enter(applicant, now);
             state.waiting.insert(ticket, Waiting::default());
             ticket
         });
