@@ -393,6 +393,7 @@ impl Session {
         stream.recv.state = RecvState::Ended(trailers);
         stream.recv.grant.finish(&mut self.ledger, &self.config.limits);
         if !stream.is_denied() {
+            stream.recv.has_earned_end = true;
             self.budget.earn();
         }
         self.tell_readable(id);
@@ -416,6 +417,7 @@ impl Session {
         }
         stream.recv.grant.finish(&mut self.ledger, &self.config.limits);
         if !stream.is_denied() {
+            stream.recv.has_earned_end = true;
             self.budget.earn();
         }
         self.tell_readable(id);

@@ -207,6 +207,8 @@ pub(super) struct RecvHalf {
     pub(super) state: RecvState,
     /// Why we do not read on: what still comes is thrown away.
     pub(super) stopped: Option<ResetCode>,
+    /// A frame of its own ended it, which earned the peer tokens; an end that rode on the open did not.
+    pub(super) has_earned_end: bool,
 }
 
 impl RecvHalf {
@@ -219,6 +221,7 @@ impl RecvHalf {
             grant,
             state: RecvState::Open,
             stopped: None,
+            has_earned_end: false,
         }
     }
 

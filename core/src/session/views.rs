@@ -141,8 +141,8 @@ impl SendStream<'_> {
         if let Some(stream) = self.session.streams.get_mut(self.id) {
             let is_denial = reset.code == ResetCode::Denied && !stream.is_ours;
             if stream.send.reset(reset) && is_denial {
-                // The open frame, and the end or reset that came with it.
-                self.session.budget.deny(1 + u64::from(stream.recv.is_closed()));
+                // The open frame, and the end or reset behind it.
+                self.session.budget.deny(1 + u64::from(stream.recv.has_earned_end));
             }
             self.session.list_to_send(self.id);
         }

@@ -227,6 +227,25 @@ fn a_stream_that_is_denied_is_a_frame_that_moves_nothing() {
     assert!(session.stats().streams_opened <= 210, "{:?}", session.stats());
 }
 
+#[test]
+fn a_denied_stream_that_was_ended_as_it_was_opened_costs_one_token_too() {
+    let mut session = lone(Role::Plugboard);
+    let mut number = 0;
+    while session.closed().is_none() && number < 10_000 {
+        let id = StreamId::new(2 * number + 1);
+        session
+            .hear(message(&[Frame::Open { id, grant: 16_384, end: true, opening: tcp() }]), Timestamp::ZERO);
+        while let Some(accepted) = session.accept() {
+            session.send(accepted.id).reset(Reset { code: ResetCode::Denied, touched: Touched::No });
+            session.release(accepted.id);
+        }
+        while session.say(Timestamp::ZERO).is_some() {}
+        number += 1;
+    }
+    assert_eq!(misbehaviour(&mut session, Timestamp::ZERO), Some(Misbehaviour::FreeFrames));
+    assert!((190..=210).contains(&session.stats().streams_opened), "{:?}", session.stats());
+}
+
 /// What an opened stream earns is spent before the answer is there.
 #[test]
 fn a_denied_stream_pays_for_no_other_frame_that_moves_nothing() {
