@@ -43,6 +43,14 @@ impl Tinyproxy {
         format!("http://{credentials}@{}", self.addr)
     }
 
+    /// Waits until somebody has asked for a tunnel to `target`: its log may be read later than the tunnel is used.
+    ///
+    /// # Panics
+    /// If nobody does.
+    pub fn wait_seen(&self, target: SocketAddr) {
+        wait::until_true("the link goes through the proxy", wait::PATIENCE, || self.has_seen(target));
+    }
+
     /// Whether somebody has asked for a tunnel to `target`.
     pub fn has_seen(&self, target: SocketAddr) -> bool {
         self.process.said().contains(&format!("CONNECT {target}"))

@@ -40,7 +40,8 @@ fn streams_are_no_more_than_there_are_descriptors_after_the_limit_was_raised() {
             let caller = plugboard.next();
             let settings = &caller.hello.settings;
             assert_eq!(settings.value(Setting::Streams), Some(told), "{soft} {hard} {plugboards} {asked}");
-            let log = process.stderr();
+            let log =
+                if told < asked { process.wait_stderr("ulimit -n", PATIENCE) } else { process.stderr() };
             let warned = log.matches(&format!("--streams {asked}: ")).count();
             assert_eq!(warned, usize::from(told < asked), "{log}");
             assert!(
