@@ -88,7 +88,8 @@ impl FollowPolicy {
 }
 
 /// Hosts that are followed: `HOST`, `HOST:PORT` or `HOST:*`. A `*` in the host stands for any characters, dots among
-/// them. Without a port it is the default one of the URL's scheme, 443 or 80.
+/// them; a host of digits, dots and `*`, such as `10.0.0.*`, admits IP addresses alone. Without a port it is the default one
+/// of the URL's scheme, 443 or 80.
 ///
 /// ```
 /// use telephone_core::follow::FollowRule;
@@ -135,7 +136,16 @@ impl FollowRule {
             RulePort::One(port) => location.port == port,
             RulePort::Any => true,
         };
-        is_port && matches(self.host.as_bytes(), name(&location.host).as_bytes())
+        let host = name(&location.host);
+        // A name can begin like an address, as `10.0.0.evil.example` does: what describes addresses admits no names.
+        let is_kind = !self.is_of_addresses() || host.parse::<IpAddr>().is_ok();
+        is_port && is_kind && matches(self.host.as_bytes(), host.as_bytes())
+    }
+
+    /// Whether the host describes IPv4 addresses: digits, dots and `*`, with one digit at least.
+    fn is_of_addresses(&self) -> bool {
+        self.host.bytes().any(|byte| byte.is_ascii_digit())
+            && self.host.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'*'))
     }
 }
 
