@@ -58,7 +58,10 @@ pub enum NotFollowed {
     /// Of it and the dialled one only one has TLS.
     #[error("of it and the URL that was dialled only one has TLS")]
     Tls,
-    /// Neither a plugboard of the telephone's own with the dialled path nor admitted by a rule.
+    /// A plugboard of the telephone's own with another path than the dialled one, not admitted by a rule.
+    #[error("its path is not the one that was dialled")]
+    Path,
+    /// Neither a plugboard of the telephone's own nor admitted by a rule.
     #[error("it is not one of the plugboards that were given")]
     Elsewhere,
 }
@@ -78,9 +81,12 @@ impl FollowPolicy {
         if dialled.is_tls != named.is_tls {
             return Err(NotFollowed::Tls);
         }
-        let is_own = || named.path == dialled.path && self.own.iter().any(|own| own.is_same_server(named));
-        if is_own() || self.rules.iter().any(|rule| rule.admits(named)) {
+        let is_own = self.own.iter().any(|own| own.is_same_server(named));
+        let is_path = named.path == dialled.path;
+        if is_own && is_path || self.rules.iter().any(|rule| rule.admits(named)) {
             Ok(())
+        } else if is_own {
+            Err(NotFollowed::Path)
         } else {
             Err(NotFollowed::Elsewhere)
         }

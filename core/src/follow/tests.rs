@@ -55,14 +55,19 @@ fn without_rules_only_the_given_plugboards_are_followed_at_the_dialled_path() {
         "wss://[::1]",
         "wss://[2001:db8::1]:8",
         "wss://[2001:db8::2]:7",
-        "wss://a.example/other",
-        "wss://a.example/.well-known/telephone/",
-        "wss://a.example/.well-known",
-        "wss://a.example/admin",
+        "wss://evil.example/other",
         "wss://c.example:80",
         "wss://c.example",
     ] {
         assert_eq!(policy.check(&dialled, &at(named)), Err(NotFollowed::Elsewhere), "{named}");
+    }
+    for named in [
+        "wss://a.example/other",
+        "wss://a.example/.well-known/telephone/",
+        "wss://a.example/.well-known",
+        "wss://b.example:8443/admin",
+    ] {
+        assert_eq!(policy.check(&dialled, &at(named)), Err(NotFollowed::Path), "{named}");
     }
     for named in ["ws://a.example", "ws://a.example:443", "ws://c.example", "ws://evil.example"] {
         assert_eq!(policy.check(&dialled, &at(named)), Err(NotFollowed::Tls), "{named}");
@@ -72,7 +77,7 @@ fn without_rules_only_the_given_plugboards_are_followed_at_the_dialled_path() {
     let policy = FollowPolicy::new(vec![at("ws://a.example/x"), at("ws://b.example/y")], vec![]);
     assert_eq!(policy.check(&at("ws://a.example/x"), &at("ws://b.example/x")), Ok(()));
     let other = policy.check(&at("ws://a.example/x"), &at("ws://b.example/y"));
-    assert_eq!(other, Err(NotFollowed::Elsewhere));
+    assert_eq!(other, Err(NotFollowed::Path));
 }
 
 #[test]

@@ -31,7 +31,7 @@ use crate::runtime::Runtime;
 use crate::shared::{Clock, Ending, SharedSession};
 use crate::socket::Socket;
 use crate::status::State;
-use follow::Told;
+use follow::ReportedUrls;
 
 /// Everything that one line needs.
 pub(super) struct Line<R: Runtime> {
@@ -48,7 +48,7 @@ pub(super) struct Line<R: Runtime> {
     /// The mounts that it asks for: what a fresh token no longer covered is not asked for again.
     pub(super) scope: Mutex<Vec<String>>,
     /// What the plugboard named and was not followed to.
-    pub(super) told: Told,
+    pub(super) reported: ReportedUrls,
 }
 
 /// A session that goes on over one link after the other.

@@ -148,7 +148,7 @@ impl<R: Runtime> Telephone<R> {
                 shutdown: shutdown.clone(),
                 stop: stop.clone(),
                 scope: Mutex::new(config.served.as_slice().iter().map(ToString::to_string).collect()),
-                told: Default::default(),
+                reported: Default::default(),
             })
             .collect();
         let handle = Handle { shutdown, stop, status };

@@ -10,18 +10,18 @@ use super::Line;
 use crate::plugboard_url::PlugboardUrl;
 use crate::runtime::Runtime;
 
-/// URLs that one line tells of. A plugboard chooses them, and could name another one each time.
-const TOLD_MAX: usize = 16;
+/// URLs that one line reports. A plugboard chooses them, and could name another one each time.
+const REPORTED_URLS_MAX: usize = 16;
 
-/// The URLs that were not followed and told of.
+/// The URLs that were not followed and are reported.
 #[derive(Default)]
-pub(in crate::telephone) struct Told(Mutex<BTreeSet<String>>);
+pub(in crate::telephone) struct ReportedUrls(Mutex<BTreeSet<String>>);
 
-impl Told {
-    /// Whether `url` is to be told of: the first time, and while few were.
+impl ReportedUrls {
+    /// Whether `url` is to be reported: the first time, and while few were.
     fn is_first(&self, url: &str) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.len() < TOLD_MAX && told.insert(url.to_owned())
+        let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reported.len() < REPORTED_URLS_MAX && reported.insert(url.to_owned())
     }
 }
 
@@ -33,13 +33,13 @@ impl<R: Runtime> Line<R> {
             Ok(url) => match self.config.follow.check(&self.url.location(), &url.location()) {
                 Ok(()) => return Some(url),
                 Err(why @ NotFollowed::Tls) => why.to_string(),
-                Err(why @ NotFollowed::Elsewhere) => {
+                Err(why @ (NotFollowed::Path | NotFollowed::Elsewhere)) => {
                     format!("{why}; to follow it there, give --follow {}", readable(&url.location().rule()))
                 }
             },
             Err(why) => why.to_string(),
         };
-        if self.told.is_first(&shown) {
+        if self.reported.is_first(&shown) {
             tracing::warn!(plugboard = %self.url, named = shown, "not dialling where the plugboard says: {why}");
         }
         None
@@ -51,11 +51,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_url_is_told_of_once_and_no_more_than_a_few_are() {
-        let told = Told::default();
-        assert!(told.is_first("ws://a/") && !told.is_first("ws://a/") && told.is_first("ws://b/"));
-        let more = (0..1000).filter(|number| told.is_first(&format!("ws://{number}/"))).count();
-        assert_eq!(more, TOLD_MAX - 2);
-        assert!(!told.is_first("ws://a/"));
+    fn each_url_is_reported_once_and_no_more_than_a_few_are() {
+        let reported = ReportedUrls::default();
+        assert!(
+            reported.is_first("ws://a/") && !reported.is_first("ws://a/") && reported.is_first("ws://b/")
+        );
+        let more = (0..1000).filter(|number| reported.is_first(&format!("ws://{number}/"))).count();
+        assert_eq!(more, REPORTED_URLS_MAX - 2);
+        assert!(!reported.is_first("ws://a/"));
     }
 }
