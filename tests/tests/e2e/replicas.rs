@@ -151,6 +151,46 @@ fn a_newer_start_of_one_instance_replaces_the_older_at_once() {
 }
 
 #[test]
+fn a_mount_that_a_newer_process_took_is_back_with_the_next_session_once_it_is_free() {
+    both_programs(|program| {
+        // Without a resume window each lost link ends its session.
+        let relay = Relay::with(&["--limit", "start-grace=0s", "--limit", "resume-window=0s"]);
+        let hop = Hop::before(relay.addr());
+        let origins = [Origin::start(), Origin::start()];
+        let dial = |subject: &str, url: &str, mounts: &[&str], origin: &Origin| {
+            let token = relay.token_with(subject, mounts, &[]);
+            let dial = program.dial_url(url).token(&token).backend(&origin.url());
+            let dial = mounts.iter().fold(dial, |dial, mount| dial.mount(mount));
+            dial.args(&["--instance", "same", "--backoff-base", "50ms", "--backoff-max", "50ms"])
+        };
+        let older = dial("shop", &hop.url(), &["/m", "/other"], &origins[0]).ready();
+        let lines = |text: &str| older.process().stderr().matches(text).count();
+        let again = || {
+            let before = lines("connected");
+            hop.cut(Cut::Reset);
+            wait::until_true("it has a new session", PATIENCE, || lines("connected") > before);
+            wait::until_true("it serves", PATIENCE, || get(relay.addr(), "/m/x").status() == 200);
+        };
+        let newer = dial("shop", &relay.url(), &["/other"], &origins[1]).ready();
+        wait::until_true("the older one has lost the mount", PATIENCE, || lines("took mounts away") > 0);
+        // While the newer process is there, the mount stays its own.
+        again();
+        for _ in 0..10 {
+            assert_eq!(get(relay.addr(), "/other/x").status(), 200);
+        }
+        assert_eq!(origins[1].counts().requests, 10);
+        drop(newer);
+        // Another subject takes it meanwhile: the rest is served all the same.
+        let tenant = dial("tenant", &relay.url(), &["/other"], &origins[1]).ready();
+        again();
+        drop(tenant);
+        again();
+        wait::until_true("the mount is back", PATIENCE, || get(relay.addr(), "/other/x").status() == 200);
+        assert_eq!(origins[1].counts().requests, 10);
+    });
+}
+
+#[test]
 fn one_telephone_is_reachable_at_two_plugboards() {
     both_programs(|program| {
         let (near, origin) = (Relay::start(), Origin::start());

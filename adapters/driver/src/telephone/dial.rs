@@ -13,7 +13,7 @@ use telephone_core::dialer::DialFailure;
 use telephone_core::error::Misbehaviour;
 use telephone_core::handshake::{Answer, Greeting};
 use telephone_core::limits::HANDSHAKE_TIMEOUT;
-use telephone_core::wire::{Hello, Profile, Refused, Resume, Setting, Settings, Welcome};
+use telephone_core::wire::{Hello, Profile, Refused, RefusedCode, Resume, Setting, Settings, Welcome};
 
 use super::Config;
 use super::proxy::{BadProxy, Proxy, ProxyError};
@@ -53,6 +53,11 @@ pub(super) enum DialError {
 }
 
 impl DialError {
+    /// Whether a mount belongs to another subject.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self, Self::Refused(refused) if refused.code == RefusedCode::Held)
+    }
+
     /// What the dialer makes of it.
     pub(super) fn failure(&self) -> DialFailure {
         match self {

@@ -45,7 +45,7 @@ pub(super) struct Line<R: Runtime> {
     pub(super) status: Arc<SharedStatus>,
     pub(super) shutdown: Arc<Flag>,
     pub(super) stop: Arc<Flag>,
-    /// The mounts that it asks for: what a fresh token no longer covered is not asked for again.
+    /// The mounts of the present session: of those that the telephone serves what the plugboard left it.
     pub(super) scope: Mutex<Vec<String>>,
     /// What the plugboard named and was not followed to.
     pub(super) reported: ReportedUrls,
@@ -74,6 +74,8 @@ struct Standing {
     elsewhere: Option<PlugboardUrl>,
     /// Whether a plugboard had a session for all mounts.
     was_registered: bool,
+    /// Whether another subject held a mount at the latest dial.
+    was_held: bool,
 }
 
 impl Live {
@@ -85,6 +87,19 @@ impl Live {
 impl<R: Runtime> Line<R> {
     fn scope(&self) -> Vec<String> {
         self.scope.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What a hello asks for. All mounts, also those that an earlier session lost to a newer process or to a token that
+    /// covered less: this session may have them, and a plugboard gives what it can of them. What another subject holds would
+    /// be refused with all others, so that the next hello asks for what was left.
+    fn wanted(&self, standing: &Standing) -> Wanted {
+        let all = || self.config.served.as_slice().iter().map(ToString::to_string).collect();
+        Wanted {
+            mounts: if standing.was_held { self.scope() } else { all() },
+            // A token that covers less than the first one takes mounts away, and not the telephone.
+            is_partial_enough: standing.was_registered,
+            resume: standing.live.as_ref().map(Live::resume),
+        }
     }
 
     /// Dials, serves, and dials again, until it is shut down and what was in flight has finished.
@@ -211,23 +226,24 @@ impl<R: Runtime> Line<R> {
         parting: &Parting<'a>,
     ) -> Result<(), String> {
         let url = self.next_url(standing, dialer.attempts()).clone();
-        let Standing { live, elsewhere, was_registered } = standing;
-        let wanted = Wanted {
-            mounts: self.scope(),
-            // A token that covers less than the first one takes mounts away, and not the telephone.
-            is_partial_enough: *was_registered,
-            resume: live.as_ref().map(Live::resume),
-        };
+        let wanted = self.wanted(standing);
+        let mounts = wanted.mounts.clone();
+        let Standing { live, elsewhere, was_registered, was_held } = standing;
         let Some(dialled) = self.dial(&url, wanted, live.as_ref()).await else {
             *live = None;
             return Ok(());
         };
         let Established { link, welcome } = match dialled {
             Ok(established) => established,
-            Err(error) => return Err(self.fail(dialer, &url, &error)),
+            Err(error) => {
+                // By turns, for the other subject may leave.
+                *was_held = !*was_held && error.is_held();
+                return Err(self.fail(dialer, &url, &error));
+            }
         };
+        *was_held = false;
         dialer.handle_established(welcome.spread(), self.runtime.now());
-        let Some(id) = self.take_up(live, &welcome) else {
+        let Some(id) = self.take_up(live, &welcome, mounts) else {
             // It may say so once more, to a telephone that has nothing to go on with.
             dialer.handle_lost(None, self.runtime.now());
             return Err("the plugboard goes on with a session that is over here".into());
@@ -335,8 +351,9 @@ impl<R: Runtime> Line<R> {
         dialled
     }
 
-    /// Goes on with the session that the welcome is for, which may be a new one. `None` if it is one that ended here.
-    fn take_up(&self, live: &mut Option<Live>, welcome: &Welcome) -> Option<LinkId> {
+    /// Goes on with the session that the welcome is for, which may be a new one with these mounts. `None` if it is one that
+    /// ended here.
+    fn take_up(&self, live: &mut Option<Live>, welcome: &Welcome, mounts: Vec<String>) -> Option<LinkId> {
         let id = match (welcome.resumed, live.as_ref()) {
             (Some(position), Some(one)) => {
                 let resumed = one.session.resume(position);
@@ -345,6 +362,7 @@ impl<R: Runtime> Line<R> {
             (Some(_), None) => return None,
             (None, _) => {
                 let one = self.begin(welcome);
+                *self.scope.lock().unwrap_or_else(PoisonError::into_inner) = mounts;
                 one.session.link().inspect(|_| *live = Some(one))?
             }
         };
