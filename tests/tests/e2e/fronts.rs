@@ -170,6 +170,10 @@ const FORGED: &[&str] = &[
     "X-Auth-Request-Email",
 ];
 
+/// Names that begin like reserved ones and are an application's own.
+const HONEST: &[&str] =
+    &["X-Realtime-Channel", "Realm", "Remote-Control", "X-Remotely", "Forwarding-Hint", "Realtime"];
+
 #[test]
 fn what_a_client_forges_ends_at_the_shipped_nginx_and_its_relay() {
     both_programs(|program| {
@@ -203,9 +207,13 @@ fn what_a_client_forges_ends_at_the_shipped_haproxy_and_its_relay() {
         let _sidecar = dial.ready();
         let request =
             FORGED.iter().fold(Request::get("/m/echo"), |request, name| request.field(name, "6.6.6.6"));
+        let request = HONEST.iter().fold(request, |request, name| request.field(name, "honest"));
         assert_eq!(client::ask(haproxy.addr(), &request).status(), 200);
         let head = origin.last_head();
         assert_untouched_by(&head, "6.6.6.6");
+        for name in HONEST {
+            assert_eq!(head.value(name).as_deref(), Some("honest"), "{name}");
+        }
         assert_eq!(head.value("x-real-ip").as_deref(), Some("127.0.0.1"));
         assert_eq!(head.value("x-forwarded-host").as_deref(), Some("app.example"));
     });
