@@ -1,6 +1,7 @@
 //! The command line of the relay.
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
@@ -15,7 +16,7 @@ use telephone_core::limits::MOUNTS_MAX;
 use telephone_core::mount::{Mount, MountError};
 use telephone_driver::PlugboardUrl;
 use telephone_sidecar::values::{duration, endpoint, listen_address};
-use telephone_sidecar::{Exit, LogFormat, Stop, Usage};
+use telephone_sidecar::{Exit, LogFormat, Stop, Usage, exposure};
 
 use crate::access_log::Destination;
 use crate::bench::{self, BenchOptions};
@@ -33,7 +34,7 @@ Examples:
     plugboard demo
 
   Run a relay, and make a token for an application that may show itself under /api:
-    plugboard secret > secret
+    (umask 077; plugboard secret > secret)
     plugboard serve --listen 0.0.0.0:4000 --secret-file secret
     plugboard token --secret-file secret --sub shop --mount /api
 
@@ -112,7 +113,7 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "D", env = "PLUGBOARD_TOKEN_TTL_MAX", value_parser = ttl)]
     pub(crate) token_ttl_max: Option<Duration>,
 
-    /// A file with a token of 32 bytes or more that POST requests to the admin port must show, as
+    /// A file with a token of 32 bytes or more that requests to the admin port must show if they change something, as
     /// `Authorization: Bearer TOKEN`; read again for each of them [default: none is asked for]
     #[arg(long, value_name = "FILE", env = "PLUGBOARD_ADMIN_TOKEN_FILE")]
     pub(crate) admin_token_file: Option<PathBuf>,
@@ -318,7 +319,12 @@ fn token(options: TokenOptions, secret: Option<OsString>) -> Result<Command, Sto
     if mounts.len().max(options.connect.len()) > MOUNTS_MAX {
         return Err(Usage::new("--mount, --connect", format!("give at most {MOUNTS_MAX} of each")).into());
     }
-    let secret = settings::secret(options.secret_file.as_deref(), secret)?;
+    let file = options.secret_file.as_deref();
+    if let Some(warning) = file.and_then(|file| exposure("--secret-file", file)) {
+        // Standard output is the token's.
+        let _ = writeln!(io::stderr(), "warning: {warning}");
+    }
+    let secret = settings::secret(file, secret)?;
     let secret = secret.ok_or_else(|| {
         Usage::new(
             "--secret-file (PLUGBOARD_SECRET_FILE)",

@@ -105,6 +105,32 @@ fn a_draining_relay_says_so_until_a_second_signal_stops_it_at_once() {
     assert_eq!(relay.wait().0, Some(1));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_token_made_with_an_exposed_secret_file_is_printed_with_a_warning_beside_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = std::env::temp_dir().join(format!("plugboard-exposed-{}", std::process::id()));
+    std::fs::write(&path, SECRET).unwrap();
+    let file = path.to_str().unwrap();
+    for (mode, is_exposed) in [(0o644, true), (0o640, true), (0o600, false)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let (code, output, errors) = ended(&[], &["token", "--secret-file", file, "--mount", "/m"]);
+        assert_eq!((code, output.lines().count()), (0, 1), "{mode:04o}: {output}");
+        assert_eq!(errors.contains(&format!("chmod 600 {file}")), is_exposed, "{mode:04o}: {errors}");
+        assert_eq!(errors.is_empty(), !is_exposed, "{mode:04o}: {errors}");
+    }
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn the_help_makes_no_file_of_a_secret_that_others_can_read() {
+    for verb in [&["--help"][..], &["serve", "--help"], &["token", "--help"]] {
+        let (_, output, _) = ended(&[], verb);
+        let exposing = output.lines().find(|line| line.contains("> secret") && !line.contains("umask 077"));
+        assert_eq!(exposing, None, "{verb:?}");
+    }
+}
+
 #[test]
 fn a_bad_variable_ends_with_2_and_is_named() {
     for (name, value, part) in [

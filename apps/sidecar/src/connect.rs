@@ -37,7 +37,7 @@ Examples:
   A shell on a machine that serves --tcp box:22=127.0.0.1:22:
     ssh -o ProxyCommand='telephone connect --plugboard wss://example.com --to box:22 --stdio --token-file token' box
 
-The token comes from `plugboard token --connect db:5432 > token`; a file or TELEPHONE_TOKEN keeps it off command lines.";
+The token comes from `(umask 077; plugboard token --connect db:5432 > token)`; a file or TELEPHONE_TOKEN keeps it off command lines.";
 
 /// The options of `connect`.
 #[derive(Debug, Args)]

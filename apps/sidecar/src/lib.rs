@@ -35,7 +35,7 @@ pub use options::{Command, parse};
 pub use recording::Recording;
 pub use replay::ReplaySettings;
 pub use run::{main, run};
-pub use secret_file::warn_if_exposed;
+pub use secret_file::{exposure, warn_if_exposed};
 pub use settings::Settings;
 pub use token_file::TokenFile;
 pub use usage::{Stop, Usage};
