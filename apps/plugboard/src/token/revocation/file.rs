@@ -26,7 +26,7 @@ pub enum BadRevocations {
     /// It is a directory, a pipe or a device.
     #[error("it is not a regular file")]
     NotAFile,
-    /// A line is no revocation, and more follow.
+    /// A line is no revocation, and is not one that was not written whole: the last one, without a line end.
     #[error(r#"line {line} is damaged: it must be JSON such as {{"sub":"shop"}} or {{"jti":"…"}}; correct it, or remove it"#)]
     Damaged {
         /// Which line.
@@ -96,8 +96,9 @@ impl RevocationFile {
                     return Err(BadRevocations::TooMany);
                 }
             } else if !bytes.trim_ascii().is_empty() {
-                let is_last = reader.fill_buf()?.is_empty();
-                if !is_last || !(number > 1 || is_beginning(&bytes)) {
+                // What ends its line was written whole, by whatever wrote it.
+                let is_torn = reader.fill_buf()?.is_empty() && bytes.last() != Some(&b'\n');
+                if !is_torn || !(number > 1 || is_beginning(&bytes)) {
                     return Err(BadRevocations::Damaged { line: number });
                 }
                 tracing::warn!(

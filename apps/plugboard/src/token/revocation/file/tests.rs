@@ -42,7 +42,7 @@ fn what_is_saved_is_there_again_and_the_file_is_its_owners_alone() {
 
 #[test]
 fn a_last_line_that_was_not_written_whole_is_left_out_and_written_over() {
-    for torn in ["{\"sub\":\"b", "{", "{\"jti\":\"x\",\"a", "\0\0\0", "{\"sub\":\"b\n"] {
+    for torn in ["{\"sub\":\"b", "{", "{\"jti\":\"x\",\"a", "\0\0\0"] {
         let (list, file) = open(&format!("{FIRST}{torn}")).unwrap();
         assert!(list.holds("shop", None), "{torn:?}");
         list.add(subject("cart")).unwrap();
@@ -69,6 +69,9 @@ fn a_damaged_file_is_refused_by_its_line_and_stays_as_it_is() {
     for (content, line) in [
         (format!("{FIRST}hello\n{FIRST}"), 2),
         (format!("{FIRST}{{\"sub\":\"b\n{FIRST}"), 2),
+        // The last line, too, if it has a line end: somebody mistyped it.
+        (format!("{FIRST}{{\"sub\":\"b\n"), 2),
+        (format!("{FIRST}{{\"subject\":\"b\"}}\n"), 2),
         (format!("{{}}\n{FIRST}"), 1),
         (format!("{FIRST}\n{{\"sub\":\"\"}}\n{FIRST}"), 3),
         (format!("{{\"sub\":\"a\",\"jti\":\"b\"}}\n{FIRST}"), 1),
