@@ -13,6 +13,13 @@ const auth = { token: TELEPHONE_TOKEN, mounts: MOUNT_PATH.split(','), ...identit
 const own = /^(content-length|transfer-encoding|connection|keep-alive|proxy-connection|te|trailer|upgrade)$/i
 const fields = (flat) => flat.flatMap((name, at) => (at % 2 || own.test(name) ? [] : [[name, flat[at + 1]]]))
 
+/** Whether a plugboard may open this: a mount that was registered, and a target at its path or below it. */
+function mayOpen({ mount, target }) {
+  const base = mount.includes('/') ? mount.slice(mount.indexOf('/')).replace(/\/$/, '') : ''
+  const [path] = target.split('?')
+  return auth.mounts.includes(mount) && (`${path}/`.startsWith(`${base}/`) || (path === '*' && base === ''))
+}
+
 /** Brings one request to the backend: what the plugboard says of its stream goes to the handlers that come back. */
 function exchange(request, send, forget) {
   let limit = request.grant, sent = 0, taken = 0, told = 0, isOver = false, raised = () => {}
@@ -69,6 +76,7 @@ function connect(delay) {
     if (type === 'auth_success') delay = 1000
     if (type === 'ping') send('pong', data)
     if (type !== 'http_request') return streams.get(stream)?.[type]?.(data)
+    if (!mayOpen(data)) return send('error', { stream, code: 'denied', touched: 'no' })
     streams.set(stream, exchange(data, (type, rest) => send(type, { stream, ...rest }), () => streams.delete(stream)))
   })
   link.on('error', (error) => console.error(`the link is lost: ${error.message}`))

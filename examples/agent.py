@@ -14,6 +14,10 @@ AUTH = {"token": os.environ["TELEPHONE_TOKEN"], "mounts": os.environ["MOUNT_PATH
         "settings": {"streams": 2**53 - 1, "stream_floor": 2**53 - 1}}
 OWN = {"content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade"}
 
+def may_open(mount, target):  # What was registered, at its path or below it.
+    base, path = mount[mount.find("/"):].rstrip("/") if "/" in mount else "", target.split("?")[0]
+    return mount in AUTH["mounts"] and (f"{path}/".startswith(f"{base}/") or (path == "*" and not base))
+
 class Stream(threading.Thread):  # One request. What the link's thread has for it goes to `hear`.
     def __init__(self, request, send):
         super().__init__(daemon=True)
@@ -62,6 +66,8 @@ def serve(link, streams):
         if kind == "auth_error": raise OSError(data["reason"])
         elif kind == "auth_success": print("connected", flush=True)
         elif kind == "ping": send("pong", **data)
+        elif kind == "http_request" and not may_open(data["mount"], data["target"]):
+            send("error", stream=data["stream"], code="denied", touched="no")
         elif kind == "http_request":
             streams[data["stream"]] = Stream(data, lambda kind, n=data["stream"], **data: send(kind, stream=n, **data))
             streams[data["stream"]].start()

@@ -1,7 +1,9 @@
 //! Agents that strangers wrote: Python and JavaScript, with nothing but a WebSocket library.
 
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+use serde_json::{Value, json};
 use telephone_tests::agent::Agent;
 use telephone_tests::client::{Client, ask, get, try_get};
 use telephone_tests::curl::Curl;
@@ -14,6 +16,9 @@ use telephone_tests::request::Request;
 use telephone_tests::sidecar::Program;
 use telephone_tests::wait::{self, PATIENCE};
 use telephone_tests::wire::Ending;
+use tungstenite::handshake::server;
+use tungstenite::http::HeaderValue;
+use tungstenite::{Message, WebSocket};
 
 /// An agent that serves an origin of its own through a relay of its own.
 struct Served {
@@ -204,6 +209,83 @@ fn a_telephone_and_two_agents_of_one_subject_share_a_mount() {
     }
     let counts: Vec<_> = origins.iter().map(|origin| origin.counts().requests).collect();
     assert!(counts.iter().all(|count| *count > 0), "one of them got nothing: {counts:?}");
+}
+
+#[test]
+fn an_agent_denies_what_its_plugboard_may_not_open() {
+    for agent in Agent::BOTH {
+        let origin = Origin::start();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("ws://{}", listener.local_addr().expect("a bound address"));
+        let _agent = agent.dial(&url, "a.b.c", &origin);
+        let (socket, _) = listener.accept().expect("the agent dials");
+        socket.set_read_timeout(Some(PATIENCE)).expect("not zero");
+        let mut link = accept(socket);
+        let auth = next(&mut link);
+        assert_eq!((&auth["type"], &auth["data"]["mounts"]), (&json!("auth"), &json!(["/m"])));
+        let settings = json!({"streams": 1024, "stream_floor": 16384});
+        say(
+            &mut link,
+            "auth_success",
+            &json!({"session": 7, "secret": "MDEyMzQ1Njc4OWFiY2RlZg==", "resumed": null,
+            "resume_url": null, "resume_window_ms": 0, "spread_ms": 100, "expires_in_s": 3600, "settings": settings}),
+        );
+        let table = [
+            ("/other", "/other/x", false),
+            ("/", "/m/x", false),
+            ("/m", "/admin", false),
+            ("/m", "/mother", false),
+            ("/m", "*", false),
+            ("/m", "/m", true),
+            ("/m", "/m?q", true),
+            ("/m", "/m/echo", true),
+        ];
+        for (index, (mount, target, is_served)) in table.into_iter().enumerate() {
+            let stream = 2 * (index + 1);
+            let head = json!({"stream": stream, "grant": 262_144, "end": true, "mount": mount, "method": "GET",
+                "target": target, "headers": [["Host", "example.test"]]});
+            say(&mut link, "http_request", &head);
+            let answer = loop {
+                let message = next(&mut link);
+                if message["data"]["stream"] == stream
+                    && ["error", "http_response"].iter().any(|of| message["type"] == *of)
+                {
+                    break message;
+                }
+            };
+            if is_served {
+                assert_eq!(answer["type"], "http_response", "{agent:?}, {mount} {target}: {answer}");
+            } else {
+                let (code, touched) = (&answer["data"]["code"], &answer["data"]["touched"]);
+                assert_eq!(
+                    (code, touched),
+                    (&json!("denied"), &json!("no")),
+                    "{agent:?}, {mount} {target}: {answer}"
+                );
+            }
+        }
+        assert_eq!(origin.counts().requests, 3, "{agent:?}");
+    }
+}
+
+/// The plugboard's end of the JSON profile.
+// The type of the callback is tungstenite's.
+#[allow(clippy::result_large_err)]
+fn accept(socket: TcpStream) -> WebSocket<TcpStream> {
+    let upgrade = |_: &server::Request, mut response: server::Response| {
+        let profile = HeaderValue::from_static("telephone.v1.json");
+        response.headers_mut().insert("Sec-WebSocket-Protocol", profile);
+        Ok(response)
+    };
+    tungstenite::accept_hdr(socket, upgrade).expect("an upgrade")
+}
+
+fn say(link: &mut WebSocket<TcpStream>, kind: &str, data: &Value) {
+    link.send(Message::text(json!({"type": kind, "data": data}).to_string())).expect("a link");
+}
+
+fn next(link: &mut WebSocket<TcpStream>) -> Value {
+    serde_json::from_str(link.read().expect("a frame").to_text().expect("text")).expect("JSON")
 }
 
 #[test]
