@@ -67,7 +67,8 @@ impl Recorder {
     /// Records to `directory`, which is made if it is not there, under names that begin with that of `program`.
     ///
     /// # Errors
-    /// The directory cannot be made, read, or written; others than its owner can write to it; or the name cannot be part of
+    /// The directory cannot be made, read, or written; it belongs to another user than this program's and root, or
+    /// others than its owner can write to it; or the name cannot be part of
     /// a file's.
     pub fn new(directory: impl Into<PathBuf>, program: &str) -> io::Result<Self> {
         if program.is_empty() || program.contains(|of: char| is_separator(of) || of.is_control()) {
@@ -81,7 +82,7 @@ impl Recorder {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.recursive(true).create(&directory)?;
-        check_mode(&directory)?;
+        check_access(&directory)?;
         probe(&directory, program)?;
         let shelf = Shelf::of(&directory, program)?;
         Ok(Self::with_shelf(directory, program, shelf))
@@ -128,20 +129,33 @@ impl Recorder {
     }
 }
 
-/// Refuses a directory that others can write to: they could put files under the names of recordings there, and remove
-/// ours. With the sticky bit they could still fill it with files that count as recordings.
+/// Refuses a directory that others can write to, or that is another user's: they could put files under the names of
+/// recordings there, and remove ours. With the sticky bit they could still fill it with files that count as recordings.
 #[cfg(unix)]
-fn check_mode(directory: &Path) -> io::Result<()> {
-    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(directory)?.permissions()) & 0o7777;
-    if mode & 0o022 == 0 {
+fn check_access(directory: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let (metadata, user) = (fs::metadata(directory)?, rustix::process::geteuid().as_raw());
+    let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());
+    let why = if !is_trusted(owner, user) {
+        format!(
+            "it belongs to user {owner}, who can write to it; give a directory of user {user}, who runs this program"
+        )
+    } else if mode & 0o022 != 0 {
+        format!("others can write to it (mode {mode:04o}); run `chmod 700 {}`", directory.display())
+    } else {
         return Ok(());
-    }
-    let why = format!("others can write to it (mode {mode:04o}); run `chmod 700 {}`", directory.display());
+    };
     Err(io::Error::new(ErrorKind::PermissionDenied, why))
 }
 
+/// Whether a program of `user` trusts `owner` with a directory: itself, and root, who can do everything anyway.
+#[cfg(unix)]
+const fn is_trusted(owner: u32, user: u32) -> bool {
+    owner == user || owner == 0
+}
+
 #[cfg(not(unix))]
-fn check_mode(_: &Path) -> io::Result<()> {
+fn check_access(_: &Path) -> io::Result<()> {
     Ok(())
 }
 

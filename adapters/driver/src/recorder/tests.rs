@@ -204,6 +204,25 @@ fn set_mode(path: &Path, mode: u32) {
 
 #[cfg(unix)]
 #[test]
+fn a_directory_of_another_user_is_refused() {
+    for (owner, user, is_trusted) in
+        [(1000, 1000, true), (0, 1000, true), (0, 0, true), (1000, 0, false), (1001, 1000, false)]
+    {
+        assert_eq!(super::is_trusted(owner, user), is_trusted, "{owner} {user}");
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    set_mode(directory.path(), 0o700);
+    // Only root may give a directory away.
+    if std::os::unix::fs::chown(directory.path(), Some(54_321), None).is_ok() {
+        let refused = Recorder::new(directory.path(), "telephone").expect_err("another user's").to_string();
+        assert!(refused.contains("user 54321"), "{refused}");
+        std::os::unix::fs::chown(directory.path(), Some(0), None).expect("root may");
+        Recorder::new(directory.path(), "telephone").expect("its own");
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn a_directory_that_others_can_write_to_is_refused_with_what_to_do() {
     let directory = tempfile::tempdir().expect("a directory");
     for mode in [0o777, 0o1777, 0o770, 0o702, 0o720] {
