@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::future::pending;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::StatusCode;
+use axum::body::{Body, Bytes};
+use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,7 +23,8 @@ use tokio::time::timeout;
 use tokio_util::compat::FuturesAsyncReadCompatExt as _;
 use tower_service::Service as _;
 
-/// Connections at once. For a new one the connection that has been idle for longest is closed.
+/// Connections at once. For a new one the connection that has been idle for longest is closed, or else the one that has
+/// sent a part of a request for longest.
 const CONNECTIONS_MAX: usize = 8;
 /// How long a connection may take to send a request's head, also the first one, and how long it is kept for the next. The
 /// relay's own `head-timeout`.
@@ -107,14 +111,60 @@ impl Drop for Place {
     }
 }
 
+/// A request's body. Until it has been read its connection counts as one that waits, so that slow bodies are closed for new
+/// connections, as slow heads are.
+struct RequestBody {
+    body: Incoming,
+    place: Arc<Place>,
+    is_read: bool,
+}
+
+impl RequestBody {
+    fn new(body: Incoming, place: &Arc<Place>) -> Self {
+        place.set(Activity::Waiting);
+        let mut this = Self { body, place: Arc::clone(place), is_read: false };
+        this.note_end(false);
+        this
+    }
+
+    fn note_end(&mut self, is_over: bool) {
+        if !self.is_read && (is_over || self.body.is_end_stream()) {
+            self.is_read = true;
+            self.place.set(Activity::Exchange);
+        }
+    }
+}
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        self.note_end(matches!(polled, Poll::Ready(None | Some(Err(_)))));
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// Answers the requests of one connection.
 async fn converse(socket: Socket, routes: Router, place: Place) {
-    let place = &place;
-    let answer = service_fn(move |request| {
+    let place = &Arc::new(place);
+    let answer = service_fn(move |request: Request<Incoming>| {
         let mut routes = routes.clone();
         async move {
-            place.set(Activity::Exchange);
-            let answered = timeout(REQUEST_TIMEOUT, routes.call(request.map(Body::new))).await;
+            let request = request.map(|body| Body::new(RequestBody::new(body, place)));
+            let answered = timeout(REQUEST_TIMEOUT, routes.call(request)).await;
             place.set(Activity::Idle);
             answered.unwrap_or_else(|_late| Ok(too_slow()))
         }

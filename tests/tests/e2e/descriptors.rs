@@ -227,6 +227,39 @@ fn the_admin_port_closes_half_heads_and_idle_connections_and_is_never_full_of_th
     drop(crowd);
 }
 
+#[test]
+fn slow_bodies_do_not_keep_others_from_the_admin_port() {
+    let _turn = gate::shared();
+    let relay = Relay::with(NO_GRACE);
+    let order = |fields: &str, length: usize| {
+        format!(
+            "POST /revoke HTTP/1.1\r\nHost: {}\r\n{fields}Content-Length: {length}\r\n\r\n",
+            relay.admin()
+        )
+    };
+    let began = Instant::now();
+    let crowd: Vec<Client> = (0..8)
+        .map(|_| {
+            let mut client = Client::connect(relay.admin());
+            client.send(order("Expect: 100-continue\r\n", 20));
+            assert_eq!(client.head().status(), 100, "its body is waited for");
+            client
+        })
+        .collect();
+    let body = r#"{"sub":"nobody"}"#;
+    let others: Vec<Client> = (0..8)
+        .map(|_| {
+            let mut client = Client::connect(relay.admin());
+            client.send(order("", body.len()) + body);
+            assert_eq!(client.answer("POST").status(), 200);
+            client
+        })
+        .collect();
+    // The bodies may take longer, so that none was given up for its slowness.
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    drop((crowd, others));
+}
+
 /// The soft and the hard limit of descriptors of a process.
 fn limits_of(process: &Process) -> (u64, u64) {
     let path = format!("/proc/{}/limits", process.pid());
