@@ -67,14 +67,7 @@ fn what_a_telephone_lacks_is_not_blamed_on_the_application() {
             wait::until_true("it is ready", PATIENCE, || {
                 ask_health(addr, "/readyz").is_some_and(|answer| answer.status() == 200)
             });
-            let full: Vec<TcpStream> = (0..60)
-                .map(|_| {
-                    let mut probe = TcpStream::connect(addr).expect("the page listens");
-                    probe.write_all(b"GET /readyz HTTP/1.1\r\n").expect("an open connection");
-                    probe
-                })
-                .collect();
-            wait::until_true("the table is full", PATIENCE, || process.descriptors() >= 48);
+            let full = use_up(&process, addr);
             let answer = telephone_tests::client::get(relay.addr(), "/m/echo");
             let said = answer.head.value("proxy-status").unwrap_or_default();
             assert_eq!(answer.status(), 503, "{said}");
@@ -88,4 +81,41 @@ fn what_a_telephone_lacks_is_not_blamed_on_the_application() {
             process.kill();
         }
     });
+}
+
+#[test]
+fn a_raw_stream_without_a_descriptor_for_its_backend_is_logged() {
+    both_programs(|program| {
+        let relay = Relay::with(NO_GRACE);
+        let origin = Origin::start();
+        let health = free_addr().to_string();
+        let token = relay.token_with("shop", &["tcp:box:7"], &["--connect", "box:7"]);
+        let (url, raw) = (relay.url(), format!("box:7={}", origin.addr()));
+        let mut process =
+            start(program, (48, 48), &token, &["--plugboard", &url, "--tcp", &raw, "--health", &health]);
+        let addr: SocketAddr = health.parse().expect("an address");
+        wait::until_true("it is ready", PATIENCE, || {
+            ask_health(addr, "/readyz").is_some_and(|answer| answer.status() == 200)
+        });
+        let full = use_up(&process, addr);
+        let connect = Plan::new(bins::path(program.name()));
+        let connect = connect.args(["connect", "--plugboard", &url, "--to", "box:7", "--stdio"]);
+        let connecting = connect.env("TELEPHONE_TOKEN", &token).start();
+        process.wait_stderr("no descriptor is left", PATIENCE);
+        drop((connecting, full));
+        process.kill();
+    });
+}
+
+/// Connections to the health page for which the process has no descriptor left.
+fn use_up(process: &Process, addr: SocketAddr) -> Vec<TcpStream> {
+    let full = (0..60)
+        .map(|_| {
+            let mut probe = TcpStream::connect(addr).expect("the page listens");
+            probe.write_all(b"GET /readyz HTTP/1.1\r\n").expect("an open connection");
+            probe
+        })
+        .collect();
+    wait::until_true("the table is full", PATIENCE, || process.descriptors() >= 48);
+    full
 }

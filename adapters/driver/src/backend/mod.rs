@@ -15,6 +15,7 @@ use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_core::message::RequestHead;
 use telephone_core::mount::Mount;
 use telephone_core::retry::may_move;
+use telephone_core::time::Timestamp;
 
 use crate::log::Log;
 use crate::pump::{Ended, Pump};
@@ -43,6 +44,16 @@ pub(crate) struct NoLeg;
 impl Leg for NoLeg {
     async fn serve(&self, _mount: &Bytes, _head: RequestHead, stream: StreamHandle) {
         stream.reset(ResetCode::Refused, Touched::No);
+    }
+}
+
+/// Logs that this process lacks descriptors, which is not the application's fault.
+pub(crate) fn report_shortage(log: &Log, now: Timestamp, code: ResetCode) {
+    if code == ResetCode::Exhausted
+        && let Some(Due { suppressed, .. }) = log.line(LineKind::DescriptorsShort, LineSource::Process, now)
+    {
+        let what = "no descriptor is left for a connection to the backend; raise the limit of open files, or lower --streams";
+        tracing::warn!(suppressed, "{what}");
     }
 }
 
@@ -109,19 +120,9 @@ impl<R: Runtime> Backend<R> {
         match self.pool.connect(stream).await {
             Ok(fresh) => self.exchange(fresh, head, end, stream, false).await,
             Err(code) => {
-                self.report_shortage(code);
+                report_shortage(&self.log, self.runtime.now(), code);
                 Outcome::Failed(Reset { code, touched: Touched::No })
             }
-        }
-    }
-
-    /// Logs that this process lacks descriptors, which is not the application's fault.
-    fn report_shortage(&self, code: ResetCode) {
-        if code == ResetCode::Exhausted
-            && let Some(Due { suppressed, .. }) = self.log(LineKind::DescriptorsShort)
-        {
-            let what = "no descriptor is left for a connection to the backend; raise the limit of open files, or lower --streams";
-            tracing::warn!(suppressed, "{what}");
         }
     }
 

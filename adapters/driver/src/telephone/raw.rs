@@ -11,7 +11,8 @@ use ppp::v2;
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::limits::BackendLimits;
 
-use crate::backend::connect_for;
+use crate::backend::{connect_for, report_shortage};
+use crate::log::Log;
 use crate::raw::{GivenUp, RawStream, carry};
 use crate::runtime::{Endpoint, Runtime};
 use crate::stream::StreamHandle;
@@ -98,7 +99,7 @@ impl Drop for Acceptor {
 
 /// Serves one stream, which came from `from`; by PROXY protocol v2 a backend is told so, if it `tells_peer`.
 pub(super) async fn serve<R: Runtime>(
-    runtime: R,
+    (runtime, log): (R, Arc<Log>),
     service: RawService,
     tells_peer: bool,
     from: Option<SocketAddr>,
@@ -111,7 +112,10 @@ pub(super) async fn serve<R: Runtime>(
     let limits = BackendLimits::default();
     let socket = match connect_for(&runtime, &endpoint, &limits, &stream).await {
         Ok(socket) => socket,
-        Err(code) => return stream.give_up(code, Touched::No),
+        Err(code) => {
+            report_shortage(&log, runtime.now(), code);
+            return stream.give_up(code, Touched::No);
+        }
     };
     let head = if tells_peer { proxy_head(from) } else { Bytes::new() };
     if let Err(GivenUp::AtSocket) = carry(&runtime, socket, &stream, head, pending()).await.ended {

@@ -1,5 +1,7 @@
 //! Streams that the plugboard opens: to what serves them, or back.
 
+use std::sync::Arc;
+
 use telephone_core::error::{ResetCode, Touched};
 use telephone_core::log_limit::{Due, LineKind};
 use telephone_core::served::NotServed;
@@ -28,7 +30,9 @@ impl<R: Runtime> Line<R> {
                 Opening::Tcp { mount, from } => match self.config.raw.get(&mount[..]).cloned() {
                     Some(service) => {
                         let tells_peer = self.config.tells_peer;
-                        let serving = raw::serve(self.runtime.clone(), service, tells_peer, from, stream);
+                        let log = Arc::clone(&self.config.log);
+                        let serving =
+                            raw::serve((self.runtime.clone(), log), service, tells_peer, from, stream);
                         self.runtime.spawn(Box::pin(serving));
                     }
                     None => stream.give_up(ResetCode::Denied, Touched::No),
