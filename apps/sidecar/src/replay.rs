@@ -1,5 +1,6 @@
 //! `telephone replay`: a recording's inputs in the core again, and what came of them.
 
+use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,6 @@ use telephone_core::recording::{Ending, Input, Outcome, Output, Replay, Witness,
 use telephone_core::time::Timestamp;
 use telephone_core::trace::TraceHash;
 use telephone_core::wire::Profile;
-use telephone_driver::file::open_regular;
 
 use crate::exit::Exit;
 use crate::usage::{Stop, Usage};
@@ -75,10 +75,11 @@ pub(crate) fn show(settings: &ReplaySettings) -> Result<Exit, Stop> {
     Ok(if is_equal { Exit::Clean } else { Exit::Failed })
 }
 
-/// Reads a regular file, whatever is in it.
+/// Reads what the user named as it is: a pipe of the shell, as in `telephone replay <(zcat FILE)`, or /dev/stdin, too. A FIFO
+/// without a writer waits for one.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
-    let count = open_regular(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut octets)? as u64;
+    let count = File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut octets)? as u64;
     if count > FILE_BYTES_MAX { Err(io::Error::other("it is too large for a recording")) } else { Ok(octets) }
 }
 

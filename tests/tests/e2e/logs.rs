@@ -154,17 +154,30 @@ fn a_fifo_that_nobody_serves_holds_no_program_up() {
     );
     for program in Program::BOTH {
         let recording = fifo(directory.path(), &format!("{}-1.recording", program.name()));
-        let replayed = Plan::new(bins::path(program.name())).arg("replay").arg(&recording).finish();
-        assert_eq!(replayed.code, Some(2), "{replayed:?}");
-        assert!(replayed.stderr.contains("it is a FIFO and not a regular file"), "{}", replayed.stderr);
-        let replayed = Plan::new(bins::path(program.name())).args(["replay", "/dev/zero"]).finish();
-        assert_eq!(replayed.code, Some(2), "{replayed:?}");
         // What it cannot be, it is not taken for at the start either.
         let records = directory.path().to_str().expect("UTF-8");
         let dial =
             program.dial(&running).token(&running.token(&["/m"])).mount("/m").backend("http://127.0.0.1:1");
         dial.args(&["--record", records]).start().process().wait_stderr("connected", PATIENCE);
         assert!(recording.exists());
+    }
+}
+
+/// What the user names is opened as it is: `telephone replay <(zcat FILE)` reads a pipe.
+#[test]
+fn a_recording_is_replayed_from_a_pipe_and_what_has_no_end_is_refused() {
+    for program in Program::BOTH {
+        let piped = |from: &str| {
+            let order = format!("{from} | \"$0\" replay /dev/stdin");
+            Plan::new("sh").args(["-c", &order]).arg(bins::path(program.name())).finish()
+        };
+        let replayed = piped("echo text");
+        assert_eq!(replayed.code, Some(2), "{replayed:?}");
+        assert!(replayed.stderr.contains("recording"), "it was not read: {}", replayed.stderr);
+        assert!(!replayed.stderr.contains("not a regular file"), "{}", replayed.stderr);
+        let endless = Plan::new(bins::path(program.name())).args(["replay", "/dev/zero"]).finish();
+        assert_eq!(endless.code, Some(2), "{endless:?}");
+        assert!(endless.stderr.contains("/dev/zero"), "{}", endless.stderr);
     }
 }
 
