@@ -242,7 +242,12 @@ fn fill_found_in_string(of: &mut String, find: impl Fn(&[u8]) -> Vec<Range<usize
     if found.is_empty() {
         return;
     }
-    let is_secret = |at: usize| found.iter().any(|range| range.contains(&at));
+    // The ranges are in order, and each character is sought in the one that is not behind it.
+    let mut ranges = found.iter().peekable();
+    let mut is_secret = |at: usize| {
+        while ranges.next_if(|range| range.end <= at).is_some() {}
+        ranges.peek().is_some_and(|range| range.contains(&at))
+    };
     // As many bytes for each character, so that it stays text of the same size.
     *of = of.char_indices().fold(String::with_capacity(of.len()), |mut out, (at, character)| {
         if is_secret(at) {

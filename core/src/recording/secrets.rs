@@ -220,9 +220,9 @@ pub(crate) fn in_value(name: &[u8], value: &[u8]) -> Vec<Range<usize>> {
     put_credentials(value, &mut found);
     put_keys(value, &mut found, |word| has_key_prefix(word) || (!is_readable_name(name) && is_key(word)));
     if !is_readable_name(name) && is_base64(value) {
-        found.push(0..value.len());
+        put(0..value.len(), &mut found);
     }
-    found
+    merged(found)
 }
 
 /// Where secrets stand in the target of a request, or in a URL.
@@ -234,7 +234,26 @@ pub(crate) fn in_target(target: &[u8]) -> Vec<Range<usize>> {
     put_path_parameters(target, 0, &mut found);
     let is_secret = |word: &[u8]| word.len() >= PATH_KEY_BYTES && !is_uuid(word) && is_key(word);
     put_keys(target, &mut found, |word| has_key_prefix(word) || is_secret(word));
-    found
+    merged(found)
+}
+
+/// Adds a range, to the last one if it begins within it or at its end: what is in `found` is not more than there are bytes.
+fn put(range: Range<usize>, found: &mut Vec<Range<usize>>) {
+    match found.last_mut() {
+        _ if range.is_empty() => {}
+        Some(last) if (last.start..=last.end).contains(&range.start) => last.end = last.end.max(range.end),
+        _ => found.push(range),
+    }
+}
+
+/// The same bytes, in order and each in one range: whoever reads them takes as many steps as there are bytes.
+fn merged(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    found.sort_unstable_by_key(|range| range.start);
+    let mut merged = Vec::new();
+    for range in found {
+        put(range, &mut merged);
+    }
+    merged
 }
 
 /// What follows a question mark or a number sign, also an escaped one: queries, and fragments, in which tokens are handed
@@ -244,7 +263,7 @@ fn put_query(value: &[u8], found: &mut Vec<Range<usize>>) {
     let escaped = |window: &[u8]| window.eq_ignore_ascii_case(b"%3f") || window == b"%23";
     let escaped = value.windows(3).position(escaped).map(|at| at + 3);
     if let Some(start) = plain.into_iter().chain(escaped).min() {
-        found.push(start..value.len());
+        put(start..value.len(), found);
     }
 }
 
@@ -257,7 +276,7 @@ fn put_user_information(value: &[u8], found: &mut Vec<Range<usize>>) {
         };
         let authority = rest.get(..rest.iter().position(is_end).unwrap_or(rest.len())).unwrap_or_default();
         if let Some(length) = authority.iter().rposition(|byte| *byte == b'@') {
-            found.push(at + 2..at + 2 + length);
+            put(at + 2..at + 2 + length, found);
         }
     }
 }
@@ -267,7 +286,10 @@ const fn is_name_byte(byte: u8) -> bool {
 }
 
 /// Values in `name=value` and `"name": "value"` with a secret name.
+///
+/// One may be in another. Where each kind of value ends is remembered, so that no byte is searched twice for the same end.
 fn put_pairs(value: &[u8], found: &mut Vec<Range<usize>>) {
+    let (mut plain_end, mut single_end, mut double_end) = (0, 0, 0);
     for (at, _) in value.iter().enumerate().filter(|(_, byte)| matches!(byte, b'=' | b':')) {
         let (before, after) = (value.get(..at).unwrap_or_default(), value.get(at + 1..).unwrap_or_default());
         let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
@@ -288,20 +310,32 @@ fn put_pairs(value: &[u8], found: &mut Vec<Range<usize>>) {
             Some(quote) => *byte == quote,
             None => is_frame(byte) || matches!(byte, b';' | b',' | b'&' | b'?' | b'#' | b')' | b'}' | b'>'),
         };
-        let length = text.iter().position(is_end).unwrap_or(text.len());
         let start = at + 1 + spaces + usize::from(quote.is_some());
-        found.push(start..start + length);
+        let end = match quote {
+            None => &mut plain_end,
+            Some(b'\'') => &mut single_end,
+            Some(_) => &mut double_end,
+        };
+        if *end < start {
+            *end = start + text.iter().position(is_end).unwrap_or(text.len());
+        }
+        put(start..*end, found);
     }
 }
 
-/// Path parameters of URLs in a field.
+/// Path parameters of URLs in a field. A URL in the path of another one ends with it, and has its parameters.
 fn put_parameters(value: &[u8], found: &mut Vec<Range<usize>>) {
-    let is_end = |byte: &u8| matches!(byte, b'"' | b'\'' | b'<' | b'>' | b',') || *byte <= b' ';
+    let is_end = |byte: &u8| matches!(byte, b'"' | b'\'' | b'<' | b'>' | b',' | b'?' | b'#') || *byte <= b' ';
     let starts = value.windows(3).enumerate().filter(|(_, window)| window == b"://").map(|(at, _)| at + 3);
-    for start in starts.chain(value.starts_with(b"/").then_some(0)) {
+    let mut done = 0;
+    for start in value.starts_with(b"/").then_some(0).into_iter().chain(starts) {
+        if start < done {
+            continue;
+        }
         let rest = value.get(start..).unwrap_or_default();
-        let url = rest.get(..rest.iter().position(is_end).unwrap_or(rest.len())).unwrap_or_default();
-        put_path_parameters(url, start, found);
+        let path = rest.get(..rest.iter().position(is_end).unwrap_or(rest.len())).unwrap_or_default();
+        put_path_parameters(path, start, found);
+        done = start + path.len();
     }
 }
 
@@ -311,7 +345,7 @@ fn put_path_parameters(url: &[u8], offset: usize, found: &mut Vec<Range<usize>>)
     let mut start = 0;
     for segment in path.split(|byte| *byte == b'/') {
         if let Some(at) = segment.iter().position(|byte| *byte == b';') {
-            found.push(offset + start + at + 1..offset + start + segment.len());
+            put(offset + start + at + 1..offset + start + segment.len(), found);
         }
         start += segment.len() + 1;
     }
@@ -324,7 +358,7 @@ fn put_credentials(value: &[u8], found: &mut Vec<Range<usize>>) {
         let end = start + word.len();
         let rest = value.get(end..).unwrap_or_default();
         if matches!(rest.first(), Some(b' ' | b'\t')) && is_one_of(word, SCHEMES) {
-            return found.push(end + 1..value.len());
+            return put(end + 1..value.len(), found);
         }
         start = end + 1;
     }
@@ -333,14 +367,15 @@ fn put_credentials(value: &[u8], found: &mut Vec<Range<usize>>) {
 /// Words that are secret, from the letter where they begin.
 fn put_keys(value: &[u8], found: &mut Vec<Range<usize>>, is_secret: impl Fn(&[u8]) -> bool) {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+');
-    let mut start = 0;
+    let (mut start, mut done) = (0, 0);
     for word in value.split(|byte| !is_part(*byte)) {
         let mut end = start + word.len();
-        if is_secret(word) {
+        if start >= done && is_secret(word) {
             // A token has several parts.
             let rest = value.get(end..).unwrap_or_default();
             end += rest.iter().take_while(|byte| is_part(**byte) || matches!(byte, b'.' | b'=')).count();
-            found.push(start..end);
+            put(start..end, found);
+            done = end;
         }
         start += word.len() + 1;
     }

@@ -214,6 +214,37 @@ fn any_bytes_have_secrets_within_their_bounds() {
     }
 }
 
+/// What a stranger may send, over and over: URLs in URLs, pairs in pairs and keys in keys.
+#[test]
+fn what_is_found_in_a_hostile_value_is_in_order_and_never_twice() {
+    let shapes = [
+        "key=",
+        "://;",
+        "://?;",
+        "/;",
+        "key=\"key='",
+        "key=\"",
+        "key: ",
+        "//a@b;c=",
+        "sid=;",
+        "eyJhbGciOiJI1.",
+        "?key=",
+    ];
+    let (bytes, patience) = (64 * 1024, std::time::Duration::from_secs(15));
+    for shape in shapes {
+        for start in ["", "/", "key=\""] {
+            let value = [start, &shape.repeat(bytes / shape.len())].concat();
+            let began = std::time::Instant::now();
+            for found in [in_value(b"x-a", value.as_bytes()), in_target(value.as_bytes())] {
+                assert!(found.len() <= value.len() / 2 + 1, "{} ranges in {start}{shape}…", found.len());
+                assert!(found.iter().all(|range| !range.is_empty()), "{start}{shape}…");
+                assert!(found.is_sorted_by(|one, next| one.end < next.start), "{start}{shape}…");
+            }
+            assert!(began.elapsed() < patience, "{:?} for {start}{shape}…", began.elapsed());
+        }
+    }
+}
+
 #[test]
 fn sixteen_hexadecimal_digits_are_a_key_and_fifteen_are_none() {
     assert_eq!(shown("x-a", HEX), "x".repeat(16));
