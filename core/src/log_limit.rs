@@ -72,6 +72,8 @@ kinds! {
     SessionEnded = 32;
     /// A session was ended since all that wait hold too much.
     SessionAbandoned = 4;
+    /// A session lost mounts to a newer process of its identity.
+    MountsTakenOver = 4;
     /// Tokens were refused without a check.
     TokenUnchecked = 1;
     /// A renewal was refused.
@@ -84,6 +86,8 @@ kinds! {
     PortFailed = 4;
     /// The backend's answer is no HTTP.
     BackendBroken = 4;
+    /// A port accepts nothing for now.
+    AcceptFailed = 1;
     /// No descriptor is left for a connection to the backend.
     DescriptorsShort = 1;
     /// The plugboard opened a stream that the telephone does not serve.

@@ -1,5 +1,8 @@
 //! The log lines that others can cause: [`LogLimit`] decides which are written.
 
+#[cfg(test)]
+pub(crate) mod capture;
+
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 

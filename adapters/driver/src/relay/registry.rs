@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use telephone_core::claims::Claims;
 use telephone_core::error::LeaveCode;
 use telephone_core::limits::RouterLimits;
-use telephone_core::log_limit::{LineKind, LineSource, LogLimit};
+use telephone_core::log_limit::{Due, LineKind, LineSource, LogLimit};
 use telephone_core::mount::Mount;
 use telephone_core::retry::RetryBudget;
 use telephone_core::router::{
@@ -19,6 +19,7 @@ use telephone_core::time::{Timestamp, as_millis};
 use telephone_core::wire::{Move, Resume};
 
 use crate::authority::Grant;
+use crate::log;
 use crate::shared::SharedSession;
 
 /// A registered session.
@@ -89,28 +90,48 @@ struct State {
     retries: RetryBudget,
     /// Some telephone has moved.
     has_moved: bool,
-    /// Which sessions that are given up are logged.
+    /// Which sessions that are given up or lose mounts are logged.
     log: LogLimit,
 }
 
 impl State {
     /// Older sessions lost mounts to a newer one of their identity. Those that have nothing left are taken out.
-    fn reduce(&mut self, reduced: Vec<Reduced>) -> Vec<SharedSession> {
-        let mut replaced = Vec::new();
+    fn reduce(&mut self, reduced: Vec<Reduced>, now: Timestamp) -> TakenOver {
+        let mut taken_over = TakenOver::default();
         for Reduced { session: key, left } in reduced {
             if left.is_empty() {
-                replaced.extend(self.sessions.remove(&key).map(|one| one.session));
+                taken_over.replaced.extend(self.sessions.remove(&key).map(|one| one.session));
             } else if let Some(one) = self.sessions.get_mut(&key) {
-                tracing::info!(
-                    session = format_args!("{:016x}", key.number()),
-                    ?left,
-                    "a newer process took mounts over"
-                );
+                let due = self.log.handle_line(LineKind::MountsTakenOver, LineSource::Process, now);
+                taken_over.lines.extend(due.map(|due| (key, left.clone(), due)));
                 one.mounts = left;
                 one.tell_scope();
             }
         }
-        replaced
+        taken_over
+    }
+}
+
+/// What a newer process did to the older sessions of its identity.
+#[derive(Default)]
+struct TakenOver {
+    /// They have nothing left.
+    replaced: Vec<SharedSession>,
+    /// They have these mounts left, as the log is to say.
+    lines: Vec<(SessionKey, Vec<Mount>, Due)>,
+}
+
+impl TakenOver {
+    /// Writes the lines and sends sessions away. Not to be called with the registry locked: whoever reads the log may be slow.
+    fn finish(self) {
+        for (key, left, Due { suppressed, .. }) in self.lines {
+            let session = format_args!("{:016x}", key.number());
+            let left = log::shown(texts(&left).join(", "));
+            tracing::info!(session, left, suppressed, "a newer process took mounts over");
+        }
+        for session in self.replaced {
+            session.leave(LeaveCode::Replaced);
+        }
     }
 }
 
@@ -184,7 +205,7 @@ impl Registry {
         let asked = registration.mounts.clone();
         let (token_id, client_tokens) = (grant.token_id.clone(), grant.client_tokens);
         let unix_millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, as_millis);
-        let replaced = self.with(|state| {
+        let taken_over = self.with(|state| {
             let outcome = state.router.register(key, registration, unix_millis, now)?;
             let mounts = outcome.mounts;
             let is_whole = asked.iter().all(|mount| mounts.contains(mount));
@@ -194,11 +215,9 @@ impl Registry {
                 one.tell_scope();
             }
             state.sessions.insert(key, one);
-            Ok::<_, RegisterError>(state.reduce(outcome.reduced))
+            Ok::<_, RegisterError>(state.reduce(outcome.reduced, now))
         })?;
-        for session in replaced {
-            session.leave(LeaveCode::Replaced);
-        }
+        taken_over.finish();
         Ok(())
     }
 

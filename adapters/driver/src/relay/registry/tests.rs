@@ -5,6 +5,7 @@ use std::time::Duration;
 use telephone_core::router::{Identity, ResumeSecret};
 
 use super::*;
+use crate::log::capture::Capture;
 
 const NOW: Timestamp = Timestamp::ZERO;
 const KEY: SessionKey = SessionKey::new(7);
@@ -136,4 +137,24 @@ fn a_session_that_loses_some_mounts_to_a_newer_one_is_told_and_one_that_loses_al
     assert_eq!(registry.counts().sessions, 2);
     let too_late = take(u64::MAX, "/bank");
     assert!(matches!(too_late, Err(RegisterError::EpochAhead { .. })), "{too_late:?}");
+}
+
+/// A process of each epoch takes all but one of the mounts that the one before has.
+#[test]
+fn mounts_that_change_hands_over_and_over_have_four_lines_and_short_ones() {
+    let mounts: Vec<String> = (0..40).map(|n| format!("/{n}{}", "a".repeat(200))).collect();
+    let mounts: Vec<&str> = mounts.iter().map(String::as_str).collect();
+    let (registry, _session) = registered(&mounts);
+    let (log, _guard) = Capture::start();
+    let identity = Identity::new("shop".to_owned(), "one".to_owned());
+    for (number, mount) in (8..).zip(&mounts[..30]) {
+        let mount = mount.parse().unwrap();
+        let newer = Registration { epoch: number, ..registration(identity.clone(), vec![mount]) };
+        let session = crate::shared::tests::session();
+        let (key, grant) = (SessionKey::new(number), grant("shop", &mounts));
+        registry.register(key, newer, &grant, Vec::new(), session, NOW).unwrap();
+    }
+    let lines = log.lines("took mounts over");
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert!(lines.iter().all(|line| line.len() < 1_000 && line.contains("left=")), "{lines:?}");
 }
