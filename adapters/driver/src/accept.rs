@@ -7,8 +7,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_lite::future;
+use telephone_core::log_limit::{Due, LineKind, LineSource};
 
 use crate::file_table::is_full;
+use crate::log::Log;
 use crate::runtime::{Listener, Runtime};
 
 /// How long to wait when the process or the system is short of something.
@@ -37,7 +39,7 @@ pub enum WhenFull {
 /// Hands each connection of `listener` to `on_socket` until `stop` is ready, and those that wait at that moment; then closes
 /// the listener.
 ///
-/// No error ends it. While descriptors or memory are short the loop waits 100 ms between attempts, and
+/// No error ends it, and errors are logged once a second at most. While descriptors or memory are short the loop waits 100 ms between attempts, and
 /// `when_full` decides about all connections that wait at each. `on_socket` should spawn: while it runs nothing is
 /// accepted.
 pub async fn accept_loop<R: Runtime>(
@@ -50,6 +52,8 @@ pub async fn accept_loop<R: Runtime>(
     let accepting = async {
         let mut reserve = Reserve::new(when_full);
         let mut is_short = false;
+        // Strangers that come and go can end a shortage, and begin the next, many times a second.
+        let log = Log::default();
         // Connections that were accepted out of the reserve since the last wait.
         let mut turn = 0;
         loop {
@@ -61,8 +65,9 @@ pub async fn accept_loop<R: Runtime>(
                 }
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
-                    if !is_short {
-                        tracing::warn!(%error, "cannot accept connections for now");
+                    let line = || log.line(LineKind::AcceptFailed, LineSource::Process, runtime.now());
+                    if !is_short && let Some(Due { suppressed, .. }) = line() {
+                        tracing::warn!(%error, suppressed, "cannot accept connections for now");
                     }
                     is_short = true;
                     if is_full(&error)

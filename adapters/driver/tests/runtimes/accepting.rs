@@ -4,9 +4,11 @@ use std::io::{self, Read};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use futures_lite::future;
 use smol::channel::{self, Receiver, Sender};
 use telephone_driver::{Listener, Runtime, WhenFull, accept_loop};
 
+use crate::capture::Capture;
 use crate::scripted::Scripted;
 use crate::{ANY_PORT, any_port_of_an_own_address};
 
@@ -16,6 +18,7 @@ on_every_runtime!(
     a_port_in_use_is_refused,
     errors_of_one_connection_cost_no_time,
     errors_that_stay_are_waited_out,
+    errors_that_come_and_go_are_logged_once_a_second,
     a_full_table_sheds_who_waits_and_then_goes_on,
     a_full_table_still_serves_on_a_port_that_must_answer,
 );
@@ -97,6 +100,30 @@ async fn errors_that_stay_are_waited_out<R: Runtime>(runtime: R) {
     let began = runtime.now();
     start(&runtime, listener, WhenFull::Shed).accepted.recv().await.unwrap();
     assert!(runtime.now().since(began) >= Duration::from_millis(300));
+}
+
+/// Each is over when the next connection has come.
+async fn errors_that_come_and_go_are_logged_once_a_second<R: Runtime>(runtime: R) {
+    let short = (0..5).flat_map(|_| [Some(io::ErrorKind::OutOfMemory.into()), None]);
+    let runtime = Scripted::new(runtime).failing_accepts(short);
+    let listener = runtime.bind(ANY_PORT).unwrap();
+    let address = listener.local_addr().unwrap();
+    let _clients = [(); 5].map(|()| TcpStream::connect(address).unwrap());
+    let (log, guard) = Capture::start();
+    let (began, mut accepted) = (runtime.now(), 0);
+    let (sender, all) = channel::bounded(1);
+    let on_socket = |_, _| {
+        accepted += 1;
+        if accepted == 5 {
+            sender.try_send(()).unwrap();
+        }
+    };
+    let stop = async { all.recv().await.unwrap() };
+    // On this thread, whose log is looked at.
+    future::or(accept_loop(&runtime, listener, WhenFull::Shed, on_socket, future::pending()), stop).await;
+    drop(guard);
+    let (seconds, lines) = (runtime.now().since(began).as_secs() as usize, log.lines("cannot accept"));
+    assert!((1..=1 + seconds).contains(&lines.len()), "{} lines within {seconds} s", lines.len());
 }
 
 async fn a_full_table_sheds_who_waits_and_then_goes_on<R: Runtime>(runtime: R) {

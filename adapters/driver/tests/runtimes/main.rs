@@ -48,6 +48,8 @@ macro_rules! on_every_runtime {
 }
 
 mod accepting;
+#[path = "../../src/log/capture.rs"]
+mod capture;
 mod connecting;
 mod scripted;
 mod sockets;
