@@ -5,7 +5,7 @@ mod file;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::SystemTime;
 
 pub use file::BadRevocations;
@@ -52,19 +52,17 @@ impl Revoked {
 #[derive(Debug, Default)]
 pub struct Revocations {
     list: RwLock<List>,
-    saving: Option<Mutex<Saving>>,
+    /// To be locked ahead of the list, never after it: whoever writes the file waits for the disk, and the list is read for
+    /// each hello.
+    file: Option<Mutex<RevocationFile>>,
 }
 
 #[derive(Debug, Default)]
 struct List {
     subjects: BTreeSet<String>,
     tokens: BTreeSet<String>,
-}
-
-#[derive(Debug)]
-struct Saving {
-    file: RevocationFile,
-    /// Entries that are in the list and not in the file.
+    /// Entries of both that are not in the file, if there is one. Under the same lock, so that whoever finds an entry in the
+    /// list and none here knows that it is on the disk.
     unsaved: BTreeSet<Revoked>,
 }
 
@@ -84,8 +82,7 @@ impl Revocations {
         for entry in entries {
             list.insert(entry);
         }
-        let saving = Some(Mutex::new(Saving { file, unsaved: BTreeSet::new() }));
-        Ok(Self { list: RwLock::new(list), saving })
+        Ok(Self { list: RwLock::new(list), file: Some(Mutex::new(file)) })
     }
 
     /// Adds an entry; twice the same is one. It holds at once, and is in the file after [`Revocations::save`].
@@ -93,18 +90,17 @@ impl Revocations {
     /// # Errors
     /// The list is full.
     pub fn add(&self, revoked: Revoked) -> Result<(), TooManyRevocations> {
-        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+        let mut list = self.list_mut();
         if list.has(&revoked) {
             return Ok(());
         }
         if list.len() >= REVOCATIONS_MAX {
             return Err(TooManyRevocations);
         }
-        list.insert(revoked.clone());
-        drop(list);
-        if let Some(mut saving) = self.saving() {
-            saving.unsaved.insert(revoked);
+        if self.file.is_some() {
+            list.unsaved.insert(revoked.clone());
         }
+        list.insert(revoked);
         Ok(())
     }
 
@@ -113,29 +109,41 @@ impl Revocations {
     /// # Errors
     /// The file takes no more. What could not be written is tried again by the next call.
     pub fn save(&self, now: SystemTime) -> io::Result<()> {
-        let Some(mut saving) = self.saving() else { return Ok(()) };
-        let Saving { file, unsaved } = &mut *saving;
-        file.append(unsaved, now)?;
-        unsaved.clear();
+        let Some(mut file) = self.file() else { return Ok(()) };
+        self.write(&mut file, now)
+    }
+
+    fn write(&self, file: &mut RevocationFile, now: SystemTime) -> io::Result<()> {
+        let unsaved = self.list().unsaved.clone();
+        file.append(&unsaved, now)?;
+        // What was added meanwhile stays.
+        self.list_mut().unsaved.retain(|entry| !unsaved.contains(entry));
         Ok(())
     }
 
-    fn saving(&self) -> Option<MutexGuard<'_, Saving>> {
-        self.saving.as_ref().map(|saving| saving.lock().unwrap_or_else(PoisonError::into_inner))
+    fn file(&self) -> Option<MutexGuard<'_, RevocationFile>> {
+        self.file.as_ref().map(|file| file.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn list(&self) -> RwLockReadGuard<'_, List> {
+        self.list.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn list_mut(&self) -> RwLockWriteGuard<'_, List> {
+        self.list.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a token of `subject` with the name `token_id` is revoked.
     #[must_use]
     pub fn holds(&self, subject: &str, token_id: Option<&str>) -> bool {
-        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        let list = self.list();
         list.subjects.contains(subject) || token_id.is_some_and(|id| list.tokens.contains(id))
     }
 
     /// With a file that can be read and not written.
     #[cfg(test)]
     pub(crate) fn unwritable(path: &Path) -> Self {
-        let saving = Saving { file: RevocationFile::unwritable(path), unsaved: BTreeSet::new() };
-        Self { list: RwLock::default(), saving: Some(Mutex::new(saving)) }
+        Self { list: RwLock::default(), file: Some(Mutex::new(RevocationFile::unwritable(path))) }
     }
 }
 

@@ -114,9 +114,28 @@ fn what_could_not_be_written_holds_and_is_written_by_the_next_that_can() {
     list.add(subject("cart")).unwrap();
     assert!(list.save(now()).is_err());
     assert_eq!(fs::read_to_string(file.path()).unwrap(), FIRST);
-    list.saving().unwrap().file = RevocationFile::open(file.path()).unwrap().0;
+    *list.file().unwrap() = RevocationFile::open(file.path()).unwrap().0;
     list.save(now()).unwrap();
     assert_eq!(fs::read_to_string(file.path()).unwrap(), format!("{FIRST}{}", FIRST.replace("shop", "cart")));
+}
+
+/// Another order for the same may find the entry there at any moment, and then its own save answers for the file.
+#[test]
+fn an_entry_that_holds_is_in_the_file_after_the_next_save_whoever_added_it() {
+    let (list, path) = open(FIRST).unwrap();
+    let mut file = list.file().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| list.add(subject("cart")));
+        let holds = |_| {
+            std::thread::yield_now();
+            list.holds("cart", None)
+        };
+        assert!((0..1_000_000).any(holds), "it waits for the file");
+        list.write(&mut file, now()).unwrap();
+        let text = fs::read_to_string(path.path()).unwrap();
+        drop(file);
+        assert!(text.contains("cart"), "{text}");
+    });
 }
 
 #[test]
