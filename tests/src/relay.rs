@@ -187,6 +187,13 @@ impl Relay {
         self.ask_admin(&Request::raw("POST", &head).body(json))
     }
 
+    /// Likewise, with the token of `--admin-token-file`.
+    pub fn revoke_with(&self, json: &str, token: &str) -> Answer {
+        let head = self.admin_head("POST /revoke") + "Content-Type: application/json\r\n";
+        let request = Request::raw("POST", &head).body(json);
+        self.ask_admin(&request.field("Authorization", format!("Bearer {token}")))
+    }
+
     fn ask_admin(&self, request: &Request) -> Answer {
         ask(self.admin, &request.clone().close())
     }

@@ -5,7 +5,8 @@ use std::io;
 
 /// Whether no descriptor is left in the system (ENFILE) or in the process (EMFILE). These numbers are the same on every
 /// Unix, and `io::ErrorKind` has no name for them.
-pub(crate) fn is_full(error: &io::Error) -> bool {
+#[must_use]
+pub fn is_full(error: &io::Error) -> bool {
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
     matches!(error.raw_os_error(), Some(ENFILE | EMFILE))

@@ -35,6 +35,7 @@ mod token;
 pub use accept::{WhenFull, accept_loop};
 pub use authority::{AuthError, Authority, Bearer, Grant, LEEWAY};
 pub use backend::{BackendUrl, BadBackendUrl};
+pub use file_table::is_full as is_file_table_full;
 pub use log::Log;
 pub use observe::{AccessRecord, Observer, Unobserved};
 pub use plugboard_url::{BadUrl, PlugboardUrl};

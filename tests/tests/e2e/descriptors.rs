@@ -30,6 +30,8 @@ const ATTACK_RATE: u32 = 2_000;
 const SILENT: u64 = 200;
 /// How long a probe may take: Kubernetes gives it one second.
 const PROBE_TIME: Duration = Duration::from_secs(1);
+/// What the operator shows: the file that has it is read for each revocation.
+const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// What the operator asks during an attack.
 const ROUNDS: usize = 20;
 
@@ -74,7 +76,7 @@ fn operate(relay: &Relay) -> (Duration, Duration) {
     for _ in 0..ROUNDS {
         timed(&mut probes, &|| relay.probe("/readyz").status());
         timed(&mut probes, &|| relay.probe("/metrics").status());
-        timed(&mut probes, &|| relay.revoke(r#"{"jti":"nobody's"}"#).status());
+        timed(&mut probes, &|| relay.revoke_with(r#"{"jti":"nobody's"}"#, ADMIN_TOKEN).status());
         timed(&mut requests, &|| {
             let answer = ask_from(OTHER, relay.addr(), &Request::get("/m/bytes?n=3").close());
             answer.map_or(0, |answer| answer.status())
@@ -84,7 +86,10 @@ fn operate(relay: &Relay) -> (Duration, Duration) {
 }
 
 fn survives_an_attack(descriptors: u64, program: Program) {
-    let relay = Relay::with_descriptors(descriptors, COUNTED);
+    let admin_token = tempfile::NamedTempFile::new().expect("a temporary file");
+    fs::write(admin_token.path(), ADMIN_TOKEN).expect("disk space");
+    let path = admin_token.path().to_str().expect("UTF-8");
+    let relay = Relay::with_descriptors(descriptors, &[COUNTED, &["--admin-token-file", path]].concat());
     let origin = Origin::start();
     let release = origin.hold("/m/held");
     let dial = program.dial(&relay).token(&relay.token(&[MOUNT])).mount(MOUNT).backend(&origin.url());

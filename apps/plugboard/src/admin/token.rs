@@ -1,16 +1,23 @@
 //! The token that changes on the admin port need.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderMap, header};
 use ring::hmac;
+use telephone_driver::is_file_table_full;
 use telephone_sidecar::Usage;
 
 use crate::secret::{BadSecret, Secret};
 
-/// A file with a token, read for each request that must show it, so that the token can be changed at any time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AdminToken(PathBuf);
+/// A file with a token, read for each request that must show it, so that the token can be changed at any time. While no
+/// descriptor is left to open it, the token that was read last counts: strangers who use all of them up must not keep an
+/// operator from revoking.
+#[derive(Debug, Clone)]
+pub struct AdminToken {
+    path: PathBuf,
+    last: Arc<Mutex<Secret>>,
+}
 
 impl AdminToken {
     /// The token in the file at `path`, which is read here for the first time.
@@ -26,13 +33,13 @@ impl AdminToken {
                 "the token must be printable ASCII without spaces: no header field carries others",
             ));
         }
-        Ok(Self(path))
+        Ok(Self { path, last: Arc::new(Mutex::new(token)) })
     }
 
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Whether a request shows the token, once and in `Authorization`.
@@ -40,10 +47,21 @@ impl AdminToken {
     /// # Errors
     /// The file holds no token any more: then no request shows it.
     pub(super) fn is_shown(&self, headers: &HeaderMap) -> Result<bool, BadSecret> {
-        let token = Secret::read(&self.0)?;
+        let token = self.current(Secret::read(&self.path))?;
         let mut fields = headers.get_all(header::AUTHORIZATION).iter();
         let (Some(field), None) = (fields.next(), fields.next()) else { return Ok(false) };
         Ok(bearer(field.as_bytes()).is_some_and(|shown| is_same(shown, token.expose())))
+    }
+
+    /// The token that was `read` now, or last if the file could not be opened for want of a descriptor.
+    fn current(&self, read: Result<Secret, BadSecret>) -> Result<Secret, BadSecret> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match read {
+            Ok(token) => last.clone_from(&token),
+            Err(BadSecret::Unreadable(error)) if is_file_table_full(&error) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(last.clone())
     }
 }
 
@@ -108,6 +126,20 @@ mod tests {
         assert!(shows(&token, &[&format!("Bearer {other}")]));
         std::fs::write(file.path(), "").unwrap();
         assert!(token.is_shown(&HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn without_a_descriptor_for_the_file_the_token_that_was_read_last_counts() {
+        let file = Scratch::file(TOKEN.as_bytes());
+        let token = AdminToken::open(file.path().to_owned()).unwrap();
+        let failing = |errno| token.current(Err(std::io::Error::from_raw_os_error(errno).into()));
+        let (enfile, emfile, enoent) = (23, 24, 2);
+        assert_eq!(failing(emfile).unwrap().expose(), TOKEN.as_bytes());
+        let other = TOKEN.replace('0', "z");
+        std::fs::write(file.path(), &other).unwrap();
+        assert!(shows(&token, &[&format!("Bearer {other}")]));
+        assert_eq!(failing(enfile).unwrap().expose(), other.as_bytes());
+        assert!(failing(enoent).is_err(), "a file that is gone opens nothing");
     }
 
     #[test]
