@@ -213,6 +213,10 @@ pub const FAILING_BLOCKS_MAX: usize = 65_536;
 /// Tokens that wait for their signature to be checked: what one core checks within [`HANDSHAKE_TIMEOUT`] at 1.7 ms each,
 /// with two RSA keys of 4,096 bits, and room to spare. Beyond that the block with the most gives up its latest.
 pub const WAITING_CHECKS_MAX: usize = 4_096;
+/// When whoever was refused without a check may come back. Sooner it would do so in vain, and many at once; an hour is what
+/// a rate of next to nothing amounts to.
+pub const UNCHECKED_RETRY: core::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(3600);
 
 /// Limits of a relay's connections. (L15)
 #[derive(Debug, Clone, PartialEq, Eq)]

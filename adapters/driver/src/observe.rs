@@ -95,6 +95,9 @@ pub trait Observer: Send + Sync + 'static {
     fn token_refused(&self, error: AuthError) {
         let _ = error;
     }
+
+    /// A token was refused without a check: too many of its address failed, or too many wait.
+    fn token_unchecked(&self) {}
 }
 
 /// Ignores everything.

@@ -137,7 +137,10 @@ fn describe() {
     describe_counter!("plugboard_sessions_ended_total", "Sessions that ended, by why");
     describe_gauge!("plugboard_links", "Links that are up");
     describe_counter!("plugboard_links_total", "Links that came up, by whether they resumed a session");
-    describe_counter!("plugboard_tokens_refused_total", "Tokens that were refused, by why");
+    describe_counter!(
+        "plugboard_tokens_refused_total",
+        "Tokens that were refused, by why; overloaded: without a check"
+    );
     describe_counter!("plugboard_revocations_total", "Revocations that were asked for");
     describe_counter!("plugboard_access_lines_dropped_total", "Access-log lines that could not be written");
 }
@@ -213,6 +216,10 @@ impl Observer for Telemetry {
 
     fn token_refused(&self, error: AuthError) {
         self.with(|| counter!("plugboard_tokens_refused_total", "reason" => error.label()).increment(1));
+    }
+
+    fn token_unchecked(&self) {
+        self.with(|| counter!("plugboard_tokens_refused_total", "reason" => "overloaded").increment(1));
     }
 }
 
@@ -299,13 +306,14 @@ mod tests {
         telemetry.link_up(true);
         telemetry.link_down();
         telemetry.token_refused(AuthError::Malformed("x"));
+        telemetry.token_unchecked();
         assert_eq!(lines(&telemetry, "plugboard_sessions "), ["plugboard_sessions 1"]);
         assert_eq!(lines(&telemetry, "plugboard_links "), ["plugboard_links 1"]);
         assert_eq!(lines(&telemetry, "plugboard_links_total").len(), 2);
-        assert_eq!(
-            lines(&telemetry, "plugboard_tokens_refused_total"),
-            ["plugboard_tokens_refused_total{reason=\"malformed\"} 1"]
-        );
+        let mut refused = lines(&telemetry, "plugboard_tokens_refused_total");
+        refused.sort();
+        let line = |reason| format!("plugboard_tokens_refused_total{{reason=\"{reason}\"}} 1");
+        assert_eq!(refused, ["malformed", "overloaded"].map(line));
         assert!(!telemetry.render(0, 0, &Stats::default()).contains("canary"));
     }
 

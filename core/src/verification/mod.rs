@@ -17,7 +17,7 @@ use core::time::Duration;
 
 use self::failures::Failures;
 use crate::address::AddressBlock;
-use crate::limits::{FAILING_BLOCKS_MAX, HelloLimits, WAITING_CHECKS_MAX};
+use crate::limits::{FAILING_BLOCKS_MAX, HelloLimits, UNCHECKED_RETRY, WAITING_CHECKS_MAX};
 use crate::time::Timestamp;
 
 /// Names one check.
@@ -43,6 +43,17 @@ pub enum Overload {
         /// Until it may fail again.
         wait: Duration,
     },
+}
+
+impl Overload {
+    /// How long until the same token is worth another try, at least. A refusal that said less would bring it back in vain.
+    #[must_use]
+    pub fn retry_after(self) -> Duration {
+        match self {
+            Self::QueueFull => *UNCHECKED_RETRY.start(),
+            Self::TooManyFailures { wait } => wait.clamp(*UNCHECKED_RETRY.start(), *UNCHECKED_RETRY.end()),
+        }
+    }
 }
 
 /// What becomes of a check that waited.

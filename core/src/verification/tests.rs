@@ -111,6 +111,28 @@ fn failures_beyond_the_burst_are_refused_without_a_check_and_come_back_with_time
 }
 
 #[test]
+fn whoever_is_refused_unchecked_is_asked_to_wait_for_as_long_as_it_must_and_a_second_at_least() {
+    let rare = HelloLimits { per_address: 1, per_address_burst: 1 };
+    let mut queue = VerificationQueue::bounded(rare, 1, 10, 10);
+    for _ in 0..2 {
+        queue.enter(counted(1), at(0));
+    }
+    let refused = |turn: &(CheckTicket, Turn)| match turn.1 {
+        Turn::Refuse(overload) => Some(overload),
+        Turn::Begin => None,
+    };
+    let (ticket, _) = queue.poll_turn(at(0)).expect("the first begins");
+    queue.finish(ticket, true, at(0));
+    let overload = turns(&mut queue, at(0)).iter().find_map(refused).expect("the second is refused");
+    assert_eq!(overload.retry_after(), Duration::from_secs(1));
+    let after = |wait| Overload::TooManyFailures { wait }.retry_after();
+    assert_eq!(after(Duration::from_millis(100)), Duration::from_secs(1));
+    assert_eq!(after(Duration::from_secs(90)), Duration::from_secs(90));
+    assert_eq!(after(Duration::MAX), Duration::from_secs(3600));
+    assert_eq!(Overload::QueueFull.retry_after(), Duration::from_secs(1));
+}
+
+#[test]
 fn what_succeeds_costs_nothing_however_many_come_from_one_block() {
     let mut queue = queue(2, 1_000, 10);
     let fleet: Vec<_> = (0..500).map(|_| queue.enter(counted(1), at(0))).collect();

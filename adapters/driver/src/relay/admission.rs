@@ -139,7 +139,8 @@ async fn judge<R: Runtime>(
     };
     let late = async {
         deadline.await;
-        Some(Err(overloaded("the token could not be checked in time").into()))
+        relay.observer.token_unchecked();
+        Some(Err(overloaded("the token could not be checked in time", Overload::QueueFull).into()))
     };
     let profile = link.profile();
     let left = async {
@@ -167,14 +168,16 @@ fn unverified_verdict<R: Runtime>(relay: &Inner<R>, unverified: Unverified) -> V
                     "too many hellos from this address failed: try again later, with a good token"
                 }
             };
-            Verdict { refused: overloaded(reason), is_logged: false }
+            Verdict { refused: overloaded(reason, overload), is_logged: false }
         }
     }
 }
 
 /// The relay has no time for a token that may well be good.
-fn overloaded(reason: &str) -> Refused {
-    Refused { retry_after_ms: Some(fastrand::u64(TOKEN_RETRY_MS)), ..refused(RefusedCode::Busy, reason) }
+fn overloaded(reason: &str, overload: Overload) -> Refused {
+    let jitter = fastrand::u64(..=TOKEN_RETRY_MS.end() - TOKEN_RETRY_MS.start());
+    let retry_after_ms = Some(as_millis(overload.retry_after()).saturating_add(jitter));
+    Refused { retry_after_ms, ..refused(RefusedCode::Busy, reason) }
 }
 
 /// A session whose new link is not running yet.
@@ -411,5 +414,25 @@ fn welcome<R: Runtime>(
         spread_ms: as_millis(spread(relay)),
         expires_in_s: grant.expires_in().map(|life| life.as_secs()),
         settings: Settings::of(&relay.config.session).with(Setting::Exhausted, 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_without_a_check_asks_for_the_wait_that_is_due_and_for_some_jitter() {
+        for (wait, least) in [(Duration::from_millis(100), 1_000), (Duration::from_secs(90), 90_000)] {
+            let refusals = (0..50).map(|_| overloaded("later", Overload::TooManyFailures { wait }));
+            let after: Vec<u64> = refusals.filter_map(|refused| refused.retry_after_ms).collect();
+            assert!(
+                after.len() == 50 && after.iter().all(|ms| (least..=least + 4_000).contains(ms)),
+                "{after:?}"
+            );
+            assert!(after.iter().any(|ms| *ms != after[0]), "all at once");
+        }
     }
 }

@@ -117,15 +117,15 @@ impl Refused {
 
     /// The token of a room's client was not checked.
     pub(super) fn from_overload(overload: Overload) -> Self {
-        match overload {
-            Overload::QueueFull => {
-                Self::new(503, Cause::TooManyWait, "Too many tokens wait to be checked.").retry_after(1)
-            }
+        let (status, cause, text) = match overload {
+            Overload::QueueFull => (503, Cause::TooManyWait, "Too many tokens wait to be checked."),
             Overload::TooManyFailures { .. } => {
-                Self::new(429, Cause::TooManyBadTokens, "Too many tokens from this address were not good.")
-                    .retry_after(1)
+                (429, Cause::TooManyBadTokens, "Too many tokens from this address were not good.")
             }
-        }
+        };
+        let after = overload.retry_after();
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        Self::new(status, cause, text).retry_after(u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 
     /// The session has as many streams as its telephone takes.
@@ -219,6 +219,21 @@ impl Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_whose_token_was_not_checked_is_told_to_wait_for_as_long_as_it_must() {
+        let after = |millis| {
+            let wait = std::time::Duration::from_millis(millis);
+            Refused::from_overload(Overload::TooManyFailures { wait }).answer
+        };
+        let expected = |seconds| {
+            let text = "Too many tokens from this address were not good.";
+            Refused::new(429, Cause::TooManyBadTokens, text).retry_after(seconds).answer
+        };
+        for (millis, seconds) in [(1, 1), (1_000, 1), (2_001, 3), (90_000, 90)] {
+            assert_eq!(format!("{:?}", after(millis)), format!("{:?}", expected(seconds)));
+        }
+    }
 
     #[test]
     fn who_refuses_what_it_has_touched_is_not_believed() {

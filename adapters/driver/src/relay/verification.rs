@@ -122,6 +122,7 @@ pub(super) async fn verify_as<R: Runtime, T: Send + 'static>(
         }
         Turn::Refuse(overload) => {
             report::unchecked(relay, address);
+            relay.observer.token_unchecked();
             Err(Unverified::Overload(overload))
         }
     }
