@@ -40,12 +40,23 @@ impl Puppet {
     /// # Panics
     /// If the relay does not want it.
     pub fn upgrade(relay: &Relay) -> Self {
+        Self::upgrade_for(relay, None)
+    }
+
+    /// Likewise, through a proxy that names the client.
+    ///
+    /// # Panics
+    /// If the relay does not want it.
+    pub fn upgrade_for(relay: &Relay, client: Option<&'static str>) -> Self {
         let stream = TcpStream::connect(relay.addr()).expect("the relay listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
         let url = format!("{}/.well-known/telephone", relay.url());
         let mut request = url.into_client_request().expect("a URL");
         let profile = HeaderValue::from_static("telephone.v1.json");
         request.headers_mut().insert("Sec-WebSocket-Protocol", profile);
+        if let Some(client) = client {
+            request.headers_mut().insert("X-Forwarded-For", HeaderValue::from_static(client));
+        }
         let (link, _) = tungstenite::client(request, Steady(stream)).expect("an upgrade");
         Self { link }
     }

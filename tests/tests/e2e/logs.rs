@@ -18,6 +18,10 @@ use telephone_tests::wait::{self, PATIENCE};
 /// What a terminal would obey, and what would begin a line of its own.
 const HOSTILE: &str = "\u{1b}[2J\n\u{202e}forged";
 
+/// Two clients, as a front names them.
+const FLOOD: &str = "203.0.113.7";
+const OTHER: &str = "198.51.100.9";
+
 fn access_lines(relay: &Relay) -> Vec<Value> {
     relay.process().stdout().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
@@ -106,6 +110,36 @@ fn strangers_without_a_token_have_ten_lines_at_once_and_one_a_second() {
     let refused: Vec<_> = said.lines().filter(|line| line.contains("refused a telephone")).collect();
     assert!((10..=11 + seconds).contains(&refused.len()), "{} lines within {seconds} s", refused.len());
     assert_printable(&said);
+}
+
+#[test]
+fn behind_a_trusted_front_each_client_has_lines_of_its_own() {
+    let relay = Relay::with(&["--trust", "127.0.0.1"]);
+    let wrong = |client, kind, answer: Option<&str>| {
+        let mut puppet = Puppet::upgrade_for(&relay, Some(client));
+        let mut hello =
+            json!({"token": "a.b.c", "mounts": ["/m"], "instance": "i", "epoch": 1, "settings": {}});
+        if answer.is_none() {
+            hello = json!({});
+        }
+        puppet.say(kind, &hello);
+        answer.map(|answer| puppet.hear(answer));
+    };
+    for client in [FLOOD, OTHER] {
+        for _ in 0..if client == FLOOD { 40 } else { 1 } {
+            wrong(client, "auth", Some("auth_error"));
+            wrong(client, "ping", None);
+        }
+    }
+    for what in ["refused a telephone", "a telephone broke the protocol"] {
+        let of = |client: &str| {
+            let said = relay.process().stderr();
+            let client = format!("client={client} ");
+            said.lines().filter(|line| line.contains(what) && line.contains(&client)).count()
+        };
+        wait::until_true("the other client's is logged", PATIENCE, || of(OTHER) == 1);
+        assert!((10..40).contains(&of(FLOOD)), "{what}: {}", of(FLOOD));
+    }
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(super) async fn greet<R: Runtime>(
             Err(Unheard::Left) => return None,
             Err(Unheard::Broken(what)) => {
                 relay.count_failure(client);
-                report::broken(relay, peer, &what);
+                report::broken(relay, (client, peer), &what);
                 Box::pin(link.close(&relay.runtime, CloseCode::Protocol)).await;
                 return None;
             }
@@ -70,7 +70,7 @@ pub(super) async fn greet<R: Runtime>(
         }
         Err(refused) => {
             if refused.is_logged {
-                report::refused(relay, peer, &refused.refused.reason);
+                report::refused(relay, (client, peer), &refused.refused.reason);
             }
             Box::pin(dismiss(relay, link, refused.refused)).await;
             None

@@ -17,26 +17,26 @@ impl<R: Runtime> Inner<R> {
         self.log.line(kind, LineSource::Session(key.number()), self.runtime.now())
     }
 
-    /// A line that is the doing of whoever is at an address.
-    fn address_line(&self, kind: LineKind, peer: IpAddr) -> Option<Due> {
-        self.log.line(kind, log::address(peer), self.runtime.now())
+    /// A line that is the doing of a client: not of the proxy that it came through, which all may have come through.
+    fn address_line(&self, kind: LineKind, client: IpAddr) -> Option<Due> {
+        self.log.line(kind, log::address(client), self.runtime.now())
     }
 }
 
 /// A hello was refused.
-pub(super) fn refused<R: Runtime>(relay: &Inner<R>, peer: SocketAddr, reason: &str) {
-    let due = relay.address_line(LineKind::HelloRefused, peer.ip());
+pub(super) fn refused<R: Runtime>(relay: &Inner<R>, (client, peer): (IpAddr, SocketAddr), reason: &str) {
+    let due = relay.address_line(LineKind::HelloRefused, client);
     let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
     let reason = log::shown(reason);
-    tracing::info!(%peer, reason, suppressed, suppressed_elsewhere, "refused a telephone");
+    tracing::info!(%client, %peer, reason, suppressed, suppressed_elsewhere, "refused a telephone");
 }
 
 /// What came was no hello.
-pub(super) fn broken<R: Runtime>(relay: &Inner<R>, peer: SocketAddr, what: &str) {
-    let due = relay.address_line(LineKind::HelloBroken, peer.ip());
+pub(super) fn broken<R: Runtime>(relay: &Inner<R>, (client, peer): (IpAddr, SocketAddr), what: &str) {
+    let due = relay.address_line(LineKind::HelloBroken, client);
     let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
     let what = log::shown(what);
-    tracing::info!(%peer, what, suppressed, suppressed_elsewhere, "a telephone broke the protocol");
+    tracing::info!(%client, %peer, what, suppressed, suppressed_elsewhere, "a telephone broke the protocol");
 }
 
 /// A token of an address was refused without a check.
@@ -68,14 +68,15 @@ pub(super) fn renewal_refused<R: Runtime>(relay: &Inner<R>, key: SessionKey, err
 pub(super) struct SessionReport<'a, R: Runtime> {
     relay: &'a Inner<R>,
     key: SessionKey,
-    peer: SocketAddr,
+    /// Where its telephone is.
+    client: IpAddr,
     /// As it is shown.
     subject: String,
 }
 
 impl<'a, R: Runtime> SessionReport<'a, R> {
-    pub(super) fn new(relay: &'a Inner<R>, key: SessionKey, peer: SocketAddr, subject: &str) -> Self {
-        Self { relay, key, peer, subject: log::shown(subject) }
+    pub(super) fn new(relay: &'a Inner<R>, key: SessionKey, client: IpAddr, subject: &str) -> Self {
+        Self { relay, key, client, subject: log::shown(subject) }
     }
 
     /// It has a link. New sessions are counted by their address: each has but one such line.
@@ -83,11 +84,11 @@ impl<'a, R: Runtime> SessionReport<'a, R> {
         let (due, what) = if has_resumed {
             (self.relay.session_line(LineKind::SessionResumed, self.key), "a telephone is back")
         } else {
-            (self.relay.address_line(LineKind::SessionBegan, self.peer.ip()), "a telephone connected")
+            (self.relay.address_line(LineKind::SessionBegan, self.client), "a telephone connected")
         };
         let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
         let (session, subject) = (format_args!("{:016x}", self.key.number()), &self.subject);
-        tracing::info!(session, subject, suppressed, suppressed_elsewhere, "{what}");
+        tracing::info!(client = %self.client, session, subject, suppressed, suppressed_elsewhere, "{what}");
     }
 
     /// It has none any more, and waits for another one.
@@ -103,7 +104,7 @@ impl<'a, R: Runtime> SessionReport<'a, R> {
     pub(super) fn ended(&self, reason: CloseReason) {
         let (kind, session) = (LineKind::SessionEnded, LineSource::Session(self.key.number()));
         let now = self.relay.runtime.now();
-        let due = self.relay.log.end(kind, log::address(self.peer.ip()), session, now);
+        let due = self.relay.log.end(kind, log::address(self.client), session, now);
         let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
         let (session, subject) = (format_args!("{:016x}", self.key.number()), &self.subject);
         tracing::info!(session, subject, %reason, suppressed, suppressed_elsewhere, "a telephone left");

@@ -81,7 +81,7 @@ pub(super) async fn run<R: Runtime>(
         relay.observer.session_started(&subject);
     }
     relay.observer.link_up(has_resumed);
-    let report = SessionReport::new(relay, key, peer, &subject);
+    let report = SessionReport::new(relay, key, client, &subject);
     report.up(has_resumed);
     let renewals = Renewals::new(relay, &session, (key, id), client);
     let on_event = |event| on_event(relay, &session, &renewals, (key, peer), event);
