@@ -27,6 +27,7 @@ struct Known {
     id: ConnectionId,
     state: ConnectionState,
     is_closing: bool,
+    is_beyond: bool,
 }
 
 /// The rules of the table's documentation, each by a look at all connections.
@@ -91,15 +92,58 @@ impl Model {
         self.closed.push((id, why));
     }
 
-    fn is_admitted(&mut self, newcomer: Option<AddressBlock>) -> bool {
+    /// Whether a newcomer is let in, and if so whether it is one too many until its client is known.
+    fn admit(&mut self, newcomer: ConnectionState) -> Option<bool> {
         if self.known.len() >= self.limit + (self.limit / 8).max(8) {
-            return false;
+            return None;
         }
         if self.known.len() < self.limit {
+            return Some(false);
+        }
+        let victim = self.replaceable_by(newcomer.block)?;
+        let may_be_a_fronts = newcomer.activity == Waiting && newcomer.block.is_none();
+        if victim.1 == Shed::Exchange && may_be_a_fronts {
+            return Some(true);
+        }
+        self.close(victim);
+        Some(false)
+    }
+
+    /// False if that changes nothing.
+    fn change(&mut self, nth: usize, state: ConnectionState) -> bool {
+        let one = &mut self.known[nth];
+        let is_beyond = one.is_beyond && state.activity == Exchange;
+        if one.is_closing {
+            let is_kept = state.activity == Link;
+            if is_kept {
+                (one.is_closing, one.state) = (false, state);
+            }
+            one.is_beyond &= !is_beyond;
+            return is_kept || is_beyond;
+        }
+        if is_beyond {
+            let mut one = self.known.remove(nth);
+            let is_full = self.known.len() >= self.limit;
+            let victim = self.replaceable_by(state.block).unwrap_or((one.id, Shed::Refused));
+            (one.is_beyond, one.state) = (false, state);
+            self.known.insert(nth, one);
+            if is_full {
+                self.close(victim);
+            }
             return true;
         }
-        let victim = self.replaceable_by(newcomer);
-        victim.map(|victim| self.close(victim)).is_some()
+        let before = std::mem::replace(&mut one.state, state);
+        before != state
+    }
+
+    /// Whether a connection that is being closed may serve a request.
+    fn is_kept(&mut self, nth: usize, state: ConnectionState) -> bool {
+        if self.live().count() >= self.limit {
+            let Some(victim) = self.replaceable_by(state.block) else { return false };
+            self.close(victim);
+        }
+        (self.known[nth].is_closing, self.known[nth].state) = (false, state);
+        true
     }
 
     fn settle(&mut self, now: Timestamp) {
@@ -120,6 +164,7 @@ impl Model {
 enum Op {
     Open(Activity, Option<u8>),
     Change(usize, Activity, Option<u8>),
+    Ask(usize, Option<u8>),
     Close(usize),
     Limit(usize),
     Pass(u64),
@@ -132,6 +177,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         20 => (activity(), address()).prop_map(|(activity, address)| Op::Open(activity, address)),
         10 => (0_usize..40, activity(), address())
             .prop_map(|(nth, activity, address)| Op::Change(nth, activity, address)),
+        4 => (0_usize..40, address()).prop_map(|(nth, address)| Op::Ask(nth, address)),
         8 => (0_usize..40).prop_map(Op::Close),
         1 => (1_usize..24).prop_map(Op::Limit),
         4 => (0_u64..1_500).prop_map(Op::Pass),
@@ -153,19 +199,30 @@ proptest! {
                 Op::Open(activity, address) => {
                     let state = state(activity, address, now);
                     let opened = table.handle_opened(state, now);
-                    prop_assert_eq!(opened.is_some(), model.is_admitted(state.block));
-                    model.known.extend(opened.map(|id| Known { id, state, is_closing: false }));
-                    if opened.is_some() {
+                    let admitted = model.admit(state);
+                    prop_assert_eq!(opened.is_some(), admitted.is_some());
+                    if let Some((id, is_beyond)) = opened.zip(admitted) {
+                        model.known.push(Known { id, state, is_closing: false, is_beyond });
                         model.settle(now);
                     }
                 }
                 Op::Change(nth, activity, address) => {
-                    let count = model.known.len();
-                    let Some(one) = model.known.get_mut(nth % count.max(1)) else { continue };
+                    let nth = nth % model.known.len().max(1);
+                    let Some(id) = model.known.get(nth).map(|one| one.id) else { continue };
                     let state = state(activity, address, now);
-                    table.handle_changed(one.id, state, now);
-                    if !one.is_closing && one.state != state {
-                        one.state = state;
+                    table.handle_changed(id, state, now);
+                    if model.change(nth, state) {
+                        model.settle(now);
+                    }
+                }
+                Op::Ask(nth, address) => {
+                    let closing: Vec<usize> =
+                        (0..model.known.len()).filter(|nth| model.known[*nth].is_closing).collect();
+                    let Some(nth) = closing.get(nth % closing.len().max(1)) else { continue };
+                    let state = state(Exchange, address, now);
+                    let is_kept = model.is_kept(*nth, state);
+                    prop_assert_eq!(table.handle_asked(model.known[*nth].id, state, now), is_kept);
+                    if is_kept {
                         model.settle(now);
                     }
                 }
@@ -281,4 +338,96 @@ fn room_for_closing_connections_is_bounded_and_left_to_other_addresses() {
     assert_eq!(drain(&mut table, now).len(), 10);
     assert!(table.handle_opened(state(Waiting, Some(2), now), now).is_some());
     assert!(table.handle_opened(state(Waiting, Some(1), now), now).is_none());
+}
+
+#[test]
+fn a_limit_that_shrinks_closes_nothing_that_has_an_exchange() {
+    let (mut table, now) = (ConnectionTable::new(1_000), Timestamp::ZERO);
+    let waiting = |number: usize| state(Waiting, Some((number % 200) as u8), now);
+    let all: Vec<_> = (0..795)
+        .map(|number| (table.handle_opened(waiting(number), now).unwrap(), waiting(number)))
+        .collect();
+    assert!(!table.needs_states(), "what they do is not asked for");
+    let later = now + FIRST_HEAD_TIME;
+    table.handle_limit(980, later);
+    assert!(table.needs_states());
+    // All have exchanges but the last, which waits indeed.
+    let states = all.iter().enumerate().map(|(nth, (id, state))| {
+        let activity = if nth == 794 { Waiting } else { Exchange };
+        (*id, ConnectionState { activity, ..*state })
+    });
+    table.handle_states(states, later);
+    assert_eq!(table.poll_close(), Some((all[794].0, Shed::Waiting)));
+    assert_eq!(table.poll_close(), None, "it has an exchange");
+}
+
+#[test]
+fn the_link_of_a_telephone_that_was_to_be_closed_meanwhile_stays_and_counts_once() {
+    for is_told_with_all in [false, true] {
+        let (mut table, now) = (ConnectionTable::new(20), Timestamp::ZERO);
+        let opened = |table: &mut ConnectionTable, address| {
+            table.handle_opened(state(Waiting, Some(address), now), now).unwrap()
+        };
+        let telephone = opened(&mut table, 1);
+        (0..19).for_each(|_| assert!(opened(&mut table, 1) != telephone));
+        opened(&mut table, 2);
+        assert_eq!(table.poll_close(), Some((telephone, Shed::Waiting)));
+        let link = state(Link, Some(1), now);
+        match is_told_with_all {
+            false => table.handle_changed(telephone, link, now),
+            true => table.handle_states([(telephone, link)], now),
+        }
+        // 21 are open, of which none is being closed: those beyond 16 have waited too long.
+        let later = now + FIRST_HEAD_TIME;
+        table.handle_states([], later);
+        let shed = drain(&mut table, later);
+        assert_eq!((shed, table.open()), (vec![Shed::Waiting; 5], 16), "{is_told_with_all}");
+    }
+}
+
+#[test]
+fn a_client_behind_a_front_cuts_off_an_exchange_only_where_its_own_address_might() {
+    let (mut table, now) = (ConnectionTable::new(40), Timestamp::ZERO);
+    for address in [1_u8, 1, 1, 1, 2].repeat(8) {
+        assert!(open(&mut table, Exchange, Some(address), now));
+    }
+    let mut behind_the_front = |address| {
+        let opened = table.handle_opened(state(Waiting, None, now), now).unwrap();
+        assert_eq!(table.poll_close(), None, "it is not known yet who asks");
+        table.handle_changed(opened, state(Exchange, Some(address), now), now);
+        let (closed, why) = table.poll_close().unwrap();
+        assert_eq!(table.poll_close(), None);
+        table.handle_closed(closed, now);
+        (closed == opened, why)
+    };
+    // The first address has 32 exchanges, the second 8.
+    assert_eq!(behind_the_front(2), (true, Shed::Refused));
+    assert_eq!(behind_the_front(1), (true, Shed::Refused));
+    assert_eq!(behind_the_front(3), (false, Shed::Exchange));
+    assert_eq!(table.open(), 40);
+}
+
+#[test]
+fn an_idle_connection_that_asks_while_it_is_closed_is_kept_if_there_is_room_or_another_to_close() {
+    let (mut table, now) = (ConnectionTable::new(10), Timestamp::ZERO);
+    let asks = state(Exchange, Some(1), now);
+    for _ in 0..10 {
+        table.handle_opened(state(Idle, Some(1), now), now).unwrap();
+    }
+    let shed: Vec<_> = std::iter::from_fn(|| table.poll_close()).collect();
+    assert!(shed.iter().all(|(_, why)| *why == Shed::Idle), "{shed:?}");
+    let closing: Vec<ConnectionId> = shed.into_iter().map(|(id, _)| id).collect();
+    assert_eq!(closing.len(), 2, "8 is the mark");
+    assert!(table.handle_asked(closing[0], asks, now), "there is room");
+    assert_eq!(drain(&mut table, now).len(), 1, "another idle one");
+    // One of a front gave way to a new one, and no other can be closed.
+    let mut table = ConnectionTable::new(10);
+    let idle = table.handle_opened(state(Idle, None, now), now).unwrap();
+    for address in 1..=10 {
+        table.handle_opened(state(Exchange, Some(address), now), now).unwrap();
+    }
+    assert_eq!(table.poll_close(), Some((idle, Shed::Idle)));
+    assert!(!table.handle_asked(idle, asks, now));
+    table.handle_closed(idle, now);
+    assert_eq!((table.open(), table.poll_close()), (10, None));
 }

@@ -96,12 +96,19 @@ impl Shed {
 /// connections are closed gets no more than it had, and the room for connections that are being closed, an eighth of the
 /// limit and eight at least, is left to others. Beyond that all new connections are refused until some have closed.
 ///
+/// **Kept after all.** A connection that is being closed stays open if it becomes the link of a telephone. One that was idle
+/// does so too if a request came meanwhile and there is room, or another one can be closed for it as for a new connection.
+///
+/// **Fronts.** A waiting connection without an address may be a trusted front's, whose client is named only by its first
+/// request. It is let in where step 4 could be taken, and takes that step then, for the address of that client: if it
+/// may not, it is closed itself.
+///
 /// Each input costs O(log n), and O(log n) more for each connection that it closes. After each,
 /// [`poll_close`](Self::poll_close) is to be drained. Inputs about unknown connections change nothing.
 ///
 /// **Lazy states.** While [`needs_states`](Self::needs_states) is false no decision depends on what connections do:
 /// [`handle_changed`](Self::handle_changed) may be left out. When it becomes true the states of all connections are to be
-/// given before the next input.
+/// given, by [`handle_states`](Self::handle_states), before the next input.
 #[derive(Debug)]
 pub struct ConnectionTable {
     limit: usize,
@@ -122,6 +129,8 @@ pub struct ConnectionTable {
 struct Entry {
     state: ConnectionState,
     is_closing: bool,
+    /// It is one too many, and may close an exchange for that once it is known who asks.
+    is_beyond: bool,
 }
 
 impl ConnectionTable {
@@ -148,13 +157,17 @@ impl ConnectionTable {
         if self.entries.len() >= most {
             return None;
         }
+        let mut is_beyond = false;
         if self.entries.len() >= self.limit {
             let (victim, why) = self.replaceable_by(state.block)?;
-            self.close(victim, why);
+            is_beyond = why == Shed::Exchange && state.block.is_none() && state.activity == Activity::Waiting;
+            if !is_beyond {
+                self.close(victim, why);
+            }
         }
         let id = ConnectionId(self.next);
         self.next = self.next.saturating_add(1);
-        self.entries.insert(id, Entry { state, is_closing: false });
+        self.entries.insert(id, Entry { state, is_closing: false, is_beyond });
         self.count(id, state, true);
         self.settle(now);
         Some(id)
@@ -162,13 +175,45 @@ impl ConnectionTable {
 
     /// A connection is used for something else, or by another client.
     pub fn handle_changed(&mut self, id: ConnectionId, state: ConnectionState, now: Timestamp) {
-        let Some(entry) = self.entries.get_mut(&id).filter(|entry| !entry.is_closing) else { return };
-        let before = core::mem::replace(&mut entry.state, state);
-        if before != state {
-            self.count(id, before, false);
-            self.count(id, state, true);
+        if let Some(entry) = self.entries.get_mut(&id)
+            && entry.is_beyond
+            && state.activity == Activity::Exchange
+        {
+            entry.is_beyond = false;
+            self.place(id, state);
+            self.settle(now);
+        } else if self.change(id, state) {
             self.settle(now);
         }
+    }
+
+    /// What all connections are used for.
+    pub fn handle_states(
+        &mut self,
+        states: impl IntoIterator<Item = (ConnectionId, ConnectionState)>,
+        now: Timestamp,
+    ) {
+        for (id, state) in states {
+            self.change(id, state);
+        }
+        self.settle(now);
+    }
+
+    /// A connection that is being closed because it was idle has received a request meanwhile. False if it is to be closed
+    /// all the same.
+    pub fn handle_asked(&mut self, id: ConnectionId, state: ConnectionState, now: Timestamp) -> bool {
+        match self.entries.get(&id) {
+            Some(entry) if !entry.is_closing => return true,
+            Some(_) if self.live() < self.limit => {}
+            Some(_) => {
+                let Some((victim, why)) = self.replaceable_by(state.block) else { return false };
+                self.close(victim, why);
+            }
+            None => return false,
+        }
+        self.take_back(id, state);
+        self.settle(now);
+        true
     }
 
     /// A connection is closed: its descriptor is free.
@@ -234,6 +279,48 @@ impl ConnectionTable {
         let from = (is_exempt, Timestamp::ZERO, ConnectionId(0));
         let first = self.idle.range(from..).next().filter(|(exempt, ..)| *exempt == is_exempt);
         first.map(|(_, _, id)| (*id, Shed::Idle))
+    }
+
+    /// Notes what a connection is used for. False if that changes nothing.
+    fn change(&mut self, id: ConnectionId, state: ConnectionState) -> bool {
+        let Some(entry) = self.entries.get_mut(&id) else { return false };
+        if entry.is_closing {
+            // Its telephone is registered already.
+            let is_kept = state.activity == Activity::Link;
+            if is_kept {
+                self.take_back(id, state);
+            }
+            return is_kept;
+        }
+        let before = core::mem::replace(&mut entry.state, state);
+        if before != state {
+            self.count(id, before, false);
+            self.count(id, state, true);
+        }
+        before != state
+    }
+
+    /// Closes another connection for one that was one too many, or that one itself.
+    fn place(&mut self, id: ConnectionId, state: ConnectionState) {
+        let Some(entry) = self.entries.get_mut(&id).filter(|entry| !entry.is_closing) else { return };
+        let before = core::mem::replace(&mut entry.state, state);
+        self.count(id, before, false);
+        // It is not there yet.
+        let is_full = self.entries.len() > self.limit;
+        let replaced = self.replaceable_by(state.block);
+        self.count(id, state, true);
+        match replaced {
+            _ if !is_full => {}
+            Some((victim, why)) => self.close(victim, why),
+            None => self.close(id, Shed::Refused),
+        }
+    }
+
+    fn take_back(&mut self, id: ConnectionId, state: ConnectionState) {
+        let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.is_closing) else { return };
+        (entry.is_closing, entry.state) = (false, state);
+        self.closing = self.closing.saturating_sub(1);
+        self.count(id, state, true);
     }
 
     /// What a new connection of an address may take the place of.
