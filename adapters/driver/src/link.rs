@@ -32,7 +32,7 @@ const MESSAGES_A_TURN: usize = 16;
 /// what a peer can have beside its message.
 const HANDSHAKE_READ_BYTES: usize = 4 * 1024;
 /// How long a link that is over may take to say goodbye.
-const FAREWELL: Duration = Duration::from_secs(2);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What the WebSocket's own close frame says, for whoever watches the wire with other tools. (RFC 6455 §7.4.1)
 #[derive(Debug, Clone, Copy)]
@@ -138,13 +138,14 @@ impl<S: Socket> Link<S> {
     }
 
     /// Serves `session` as its link `id`, until the session is over, which is told, or goes on without this
-    /// link. What concerns the whole session goes to `on_event`.
+    /// link. What concerns the whole session goes to `on_event`. `held` is kept until the socket is closed.
     pub(crate) async fn run<R: Runtime>(
         mut self,
         (runtime, log): (&R, &Log),
         session: &SharedSession,
         id: LinkId,
         on_event: impl FnMut(Event) + Send,
+        held: impl Send + 'static,
     ) -> Option<CloseReason> {
         self.socket.establish(self.profile.message_bytes_max());
         let (alarm, now) = (Alarm::new(runtime.clone()), runtime.now());
@@ -157,7 +158,10 @@ impl<S: Socket> Link<S> {
         } else {
             // The session has better to do than to wait for a link that may be dark.
             let clone = runtime.clone();
-            runtime.spawn(async move { link.close(&clone, close_code(None)).await });
+            runtime.spawn(async move {
+                link.close(&clone, close_code(None)).await;
+                drop(held);
+            });
         }
         reason
     }

@@ -26,7 +26,7 @@ use super::registry::{Renewed, texts};
 use super::verification::{Unverified, verify};
 use super::{Inner, ports, renewal, report, spread};
 use crate::authority::{AuthError, Grant};
-use crate::link::{CloseCode, Link};
+use crate::link::{CloseCode, FAREWELL, Link};
 use crate::runtime::Runtime;
 use crate::shared::{Clock, Ending, SharedSession};
 use crate::socket::Socket as _;
@@ -58,7 +58,8 @@ pub(super) async fn greet<R: Runtime>(
             Err(Unheard::Broken(what)) => {
                 relay.count_failure(client);
                 report::broken(relay, (client, peer), &what);
-                Box::pin(link.close(&relay.runtime, CloseCode::Protocol)).await;
+                let farewell = link.close(&relay.runtime, CloseCode::Protocol);
+                Box::pin(future::or(farewell, permit.closing())).await;
                 return None;
             }
         }
@@ -72,18 +73,28 @@ pub(super) async fn greet<R: Runtime>(
             if refused.is_logged {
                 report::refused(relay, (client, peer), &refused.refused.reason);
             }
-            Box::pin(dismiss(relay, link, refused.refused)).await;
+            Box::pin(dismiss(relay, link, refused.refused, permit.closing())).await;
             None
         }
     }
 }
 
-/// Tells a telephone why it is refused, and closes its link.
-async fn dismiss<R: Runtime>(relay: &Inner<R>, mut link: Link<R::Socket>, refused: Refused) {
+/// Tells a telephone why it is refused, and closes its link, at once if the connection is to be closed in favour of others.
+async fn dismiss<R: Runtime>(
+    relay: &Inner<R>,
+    mut link: Link<R::Socket>,
+    refused: Refused,
+    closing: impl Future<Output = ()>,
+) {
     let refusal = handshake::refuse(link.profile(), refused);
-    // A telephone that is gone already does not need the answer.
-    let _ = link.send(&relay.runtime, refusal).await;
-    link.close(&relay.runtime, CloseCode::Policy).await;
+    let told = async move {
+        // A telephone that is gone already does not need the answer.
+        let _ = link.send(&relay.runtime, refusal).await;
+        link.close(&relay.runtime, CloseCode::Policy).await;
+    };
+    // One that takes nothing must not keep the descriptor.
+    let too_late = relay.runtime.sleep_until(relay.runtime.now() + FAREWELL);
+    future::or(told, future::or(closing, too_late)).await;
 }
 
 /// Why there is no hello.

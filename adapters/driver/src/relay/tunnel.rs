@@ -85,10 +85,8 @@ pub(super) async fn run<R: Runtime>(
     report.up(has_resumed);
     let renewals = Renewals::new(relay, &session, (key, id), client);
     let on_event = |event| on_event(relay, &session, &renewals, (key, peer), event);
-    let mut ended = link.run((&relay.runtime, &relay.log), &session, id, on_event).await;
+    let mut ended = link.run((&relay.runtime, &relay.log), &session, id, on_event, permit).await;
     relay.observer.link_down();
-    // The session may go on for long without the connection.
-    drop(permit);
     if ended.is_none() && keeper.is_latest() {
         relay.registry.settle_line(key, relay.runtime.now());
         report.link_lost();

@@ -258,7 +258,7 @@ impl<R: Runtime> Line<R> {
             let (session, asked) = (session.clone(), asked.clone());
             async move {
                 let on_event = |event| self.on_event(&session, &asked, event);
-                link.run((&self.runtime, &self.config.log), &session, id, on_event).await
+                link.run((&self.runtime, &self.config.log), &session, id, on_event, ()).await
             }
         });
         let order = async { Err(asked.order().await) };
