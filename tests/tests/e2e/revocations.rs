@@ -11,7 +11,7 @@ use telephone_tests::process::Plan;
 use telephone_tests::relay::{NO_GRACE, Relay, write_private};
 use telephone_tests::request::Request;
 use telephone_tests::sidecar::{Program, Sidecar};
-use telephone_tests::wait::PATIENCE;
+use telephone_tests::wait::{self, PATIENCE};
 use telephone_tests::{bins, gate, websocket};
 
 use crate::identity::token_id;
@@ -83,6 +83,30 @@ fn revoking_a_rooms_client_closes_its_web_socket_and_cuts_off_what_cannot_be_clo
         assert_eq!(ended(&relay.revoke(&format!(r#"{{"jti":"{}"}}"#, token_id(&bob)))), 1);
         assert_eq!(other.take(1), [0x88]);
         assert_eq!(ended(&relay.revoke(r#"{"sub":"bob"}"#)), 0, "a client is left behind");
+    });
+}
+
+#[test]
+fn a_request_that_waits_for_a_rooms_telephone_is_refused_when_its_clients_token_is_revoked() {
+    both_programs(|program| {
+        let (relay, origin, mut sidecar) = room(program);
+        sidecar.kill();
+        let mut client = Client::connect(relay.addr());
+        let token = client_token(&relay, "ann");
+        let request = Request::get("/client/m/bytes?n=3&room=r");
+        client.send(request.field("Authorization", format!("Bearer {token}")).to_vec());
+        wait::until_true("the request waits", PATIENCE, || {
+            relay.metrics().lines().any(|line| line == "plugboard_requests_in_progress 1")
+        });
+        assert_eq!(relay.revoke(r#"{"sub":"ann"}"#).status(), 200);
+        assert_eq!(client.answer("GET").status(), 401);
+        let token = relay.token_with("desk", &[], &["--room", "r"]);
+        let dial = program.dial(&relay).token(&token).args(&["--room", "r"]).backend(&origin.url());
+        let _again = dial.ready();
+        let other = client_token(&relay, "bob");
+        let request = Request::get("/client/m/bytes?n=3&room=r").close();
+        let answer = ask(relay.addr(), &request.field("Authorization", format!("Bearer {other}")));
+        assert_eq!((answer.status(), origin.counts().requests), (200, 1), "the application had it");
     });
 }
 

@@ -1,6 +1,6 @@
 //! One request of a client: routed, carried to a telephone, answered, logged.
 
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
+use futures_lite::future;
 use telephone_core::cause::Cause;
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::http1::{AbortCause, RequestError};
@@ -201,7 +202,8 @@ async fn route<R: Runtime>(
     let decision = match routed {
         Decision::Wait(ticket) => {
             let left = client_left(client);
-            let decision = turn::wait_for_session(relay, ticket, left).await.ok_or(None)?;
+            let decided = unless_revoked(request, turn::wait_for_session(relay, ticket, left));
+            let decision = decided.await.map_err(Some)?.ok_or(None)?;
             *now = relay.runtime.now();
             decision
         }
@@ -213,6 +215,19 @@ async fn route<R: Runtime>(
         // A wait does not end in another one.
         Decision::Wait(_) => Err(None),
     }
+}
+
+/// Waits for `turn`, or refuses the request of a room's client whose token is revoked before that.
+async fn unless_revoked<T>(request: &Request, turn: impl Future<Output = T>) -> Result<T, Refused> {
+    let revoked = async {
+        match request.visit.as_ref().and_then(|visit| visit.admission.as_ref()) {
+            Some(admission) => admission.revoked().await,
+            None => pending().await,
+        }
+        Err(Refused::from_client_token(AuthError::Revoked))
+    };
+    // The revocation first: what has its turn in the same moment would be carried.
+    future::or(revoked, async { Ok(turn.await) }).await
 }
 
 /// Whether a client has taken nothing of its answer for as long as it may.
@@ -270,7 +285,8 @@ async fn open<R: Runtime>(
         Opening::Http { mount, head }
     };
     let left = client_left(client);
-    let opened = turn::open(relay, (chosen, now), opening, request.end, left).await;
+    let opened = unless_revoked(request, turn::open(relay, (chosen, now), opening, request.end, left)).await;
+    let opened = opened.map_err(|refused| Attempt::Over(refuse(client, refused, account)))?;
     opened.map_err(|error| match error {
         None => Attempt::Over(client_lost(client, account)),
         Some(OpenError::Leaving) => {
