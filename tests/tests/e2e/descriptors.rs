@@ -158,6 +158,12 @@ fn connections_of_a_trusted_proxy_count_for_the_clients_that_it_names() {
         for (client, status) in [(Some("203.0.113.7, 127.0.0.1"), Some(200)), (None, None)] {
             let line = Line::with(program, &trusting, &[]);
             let _downloads: Vec<Client> = (0..9).map(|_| download(line.addr(), client)).collect();
+            let own = Client::connect(line.addr())
+                .try_ask(&Request::get("/m/bytes?n=3").field("X-Forwarded-For", "203.0.113.7").close());
+            if client.is_some() {
+                assert!(own.is_none(), "it has no more room, behind a proxy neither");
+                assert_eq!(line.relay().metric("plugboard_connections_shed_total{reason=\"exchange\"}"), 0);
+            }
             // A proxy that names nobody is exempt, and so are its exchanges.
             let answer = Client::connect(line.addr()).try_ask(&Request::get("/m/bytes?n=3").close());
             assert_eq!(answer.map(|answer| answer.status()), status, "{client:?}");

@@ -72,7 +72,7 @@ impl<R: Runtime> Inner<R> {
             // Before the states are read: what changes later is told to the table.
             connections.is_pressed.store(is_pressed, Ordering::SeqCst);
             if is_pressed {
-                slots.iter().for_each(|(id, slot)| table.handle_changed(*id, *slot.lock(), now));
+                table.handle_states(slots.iter().map(|(id, slot)| (*id, *slot.lock())), now);
             }
         }
         let mut to_close = Vec::new();
@@ -111,8 +111,9 @@ impl<R: Runtime> Permit<R> {
             if (relay.config.trust)(address.to_canonical()) { None } else { relay.counted_block(address) };
         let state = ConnectionState { activity, since: now, block };
         let limit = relay.connections.limit.saturating_sub(relay.other_descriptors()).max(1);
+        // By itself: with a lower limit the table may need to know what connections do before it looks at the new one.
+        relay.update_connections(now, |shared| shared.table.handle_limit(limit, now));
         let admitted = relay.update_connections(now, |Shared { table, slots }| {
-            table.handle_limit(limit, now);
             let id = table.handle_opened(state, now)?;
             let (is_closing, task) = (AtomicBool::new(false), AtomicWaker::new());
             let slot = Arc::new(Slot { state: Mutex::new(state), is_closing, task });
@@ -138,10 +139,28 @@ impl<R: Runtime> Permit<R> {
 
     fn change(&self, state: ConnectionState) {
         *self.slot.lock() = state;
-        if self.relay.connections.is_pressed.load(Ordering::SeqCst) {
+        // A link that is to be closed tells the table, too: it is kept.
+        if self.is_closing() || self.relay.connections.is_pressed.load(Ordering::SeqCst) {
             let changed = |shared: &mut Shared| shared.table.handle_changed(self.id, state, state.since);
             self.relay.update_connections(state.since, changed);
         }
+    }
+
+    /// It was idle, is to be closed for that, and has a request all the same. Whether it stays open to serve it.
+    pub(super) fn ask_to_stay(&self, now: Timestamp) -> bool {
+        let state = {
+            let mut state = self.slot.lock();
+            (state.activity, state.since) = (Activity::Exchange, now);
+            *state
+        };
+        // Before the table may choose it anew.
+        self.slot.is_closing.store(false, Ordering::Release);
+        let asked = |shared: &mut Shared| shared.table.handle_asked(self.id, state, now);
+        let is_kept = self.relay.update_connections(now, asked);
+        if !is_kept {
+            self.slot.is_closing.store(true, Ordering::Release);
+        }
+        is_kept
     }
 
     /// Whether it is to be closed.

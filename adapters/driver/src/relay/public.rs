@@ -120,7 +120,10 @@ impl<R: Runtime> Client<R> {
             if self.permit.poll_closing(cx).is_ready() {
                 return Poll::Ready(false);
             }
-            self.connection.poll_drain(self.server.output(), now, cx).map(|drained| drained.is_ok())
+            match self.connection.poll_drain(self.server.output(), relay.runtime.now(), cx) {
+                Poll::Ready(drained) => Poll::Ready(drained.is_ok()),
+                Poll::Pending => self.poll_stalled(relay, cx).map(|_over| false),
+            }
         });
         let is_open = flushed.await;
         is_open.then_some(Upgraded { connection: self.connection, profile, client, permit: self.permit })
@@ -129,7 +132,10 @@ impl<R: Runtime> Client<R> {
     /// What has come is a request.
     fn begin(&mut self, now: Timestamp) {
         (self.has_asked, self.activity) = (true, Activity::Exchange);
-        self.permit.set(Activity::Exchange, now);
+        // What a trusted proxy's is used for is known with the client.
+        if !self.is_trusted {
+            self.permit.set(Activity::Exchange, now);
+        }
     }
 
     /// Counts a trusted proxy's connection for the client that its request names: nobody's if that is a trusted proxy itself.
@@ -144,7 +150,7 @@ impl<R: Runtime> Client<R> {
     async fn next_request<'a>(&mut self, relay: &'a Inner<R>, news: &mut Raised<'a>) -> Option<Request> {
         poll_fn(|cx| {
             self.listen(relay, news, cx);
-            if self.permit.is_closing() {
+            if self.permit.is_closing() && !self.stays(relay.runtime.now(), cx) {
                 // An answer that is written whole may still be on its way; one that is not must not look complete.
                 if !self.has_asked || !self.server.output().is_empty() {
                     self.connection.socket.reset_on_drop();
@@ -154,6 +160,20 @@ impl<R: Runtime> Client<R> {
             self.poll_request(relay, cx)
         })
         .await
+    }
+
+    /// Whether a kept connection that is to be closed stays for one more request: it has come already, and its client could not
+    /// know.
+    fn stays(&mut self, now: Timestamp, cx: &mut Context<'_>) -> bool {
+        let is_kept = self.has_asked && self.server.is_idle() && self.connection.input.is_empty();
+        let stays = is_kept
+            && matches!(self.connection.poll_fill(cx), Poll::Ready(Ok(1..)))
+            && self.permit.ask_to_stay(now);
+        if stays {
+            self.activity = Activity::Exchange;
+            self.server.announce_close();
+        }
+        stays
     }
 
     /// Has the task wake when the connection is to be closed. Has the client's answers say that the relay is about to leave,
