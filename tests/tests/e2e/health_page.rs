@@ -1,4 +1,4 @@
-//! The health page of a sidecar: who is answered there, and for how long.
+//! The health page of a sidecar: which requests it answers, and its time-outs.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -122,7 +122,7 @@ struct TakenOver {
 }
 
 impl TakenOver {
-    /// Writes the lines and sends sessions away. Not to be called with the registry locked: whoever reads the log may be slow.
+    /// Writes the lines and sends sessions away. Not to be called with the registry locked: the reader of the log may be slow.
     fn finish(self) {
         for (key, left, Due { suppressed, .. }) in self.lines {
             let session = format_args!("{:016x}", key.number());

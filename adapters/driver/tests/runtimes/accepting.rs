@@ -119,7 +119,7 @@ async fn errors_that_come_and_go_are_logged_once_a_second<R: Runtime>(runtime: R
         }
     };
     let stop = async { all.recv().await.unwrap() };
-    // On this thread, whose log is looked at.
+    // On this thread, whose log is captured.
     future::or(accept_loop(&runtime, listener, WhenFull::Shed, on_socket, future::pending()), stop).await;
     drop(guard);
     let (seconds, lines) = (runtime.now().since(began).as_secs() as usize, log.lines("cannot accept"));

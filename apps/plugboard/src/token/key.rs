@@ -59,7 +59,7 @@ pub enum BadKey {
         /// Where it begins.
         line: usize,
     },
-    /// A key with a name, a lifetime and a signature, none of which is looked at here.
+    /// A key with a name, a lifetime and a signature. None of these is judged here.
     #[error("the file holds a certificate; give its public key (openssl x509 -in FILE -pubkey -noout)")]
     Certificate,
     /// An RSA key that can be broken.

@@ -52,7 +52,7 @@ impl Revoked {
 #[derive(Debug, Default)]
 pub struct Revocations {
     list: RwLock<List>,
-    /// To be locked ahead of the list, never after it: whoever writes the file waits for the disk, and the list is read for
+    /// To be locked ahead of the list, never after it: a writer of the file waits for the disk, and the list is read for
     /// each hello.
     file: Option<Mutex<RevocationFile>>,
 }
@@ -61,7 +61,7 @@ pub struct Revocations {
 struct List {
     subjects: BTreeSet<String>,
     tokens: BTreeSet<String>,
-    /// Entries of both that are not in the file, if there is one. Under the same lock, so that whoever finds an entry in the
+    /// Entries of both that are not in the file, if there is one. Under the same lock, so that a request that finds an entry in the
     /// list and none here knows that it is on the disk.
     unsaved: BTreeSet<Revoked>,
 }

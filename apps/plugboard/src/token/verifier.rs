@@ -51,7 +51,7 @@ impl Verifier {
     }
 
     /// A token is refused, too, whose `exp` is further ahead than `life_max` and the leeway. What counts is the life that is
-    /// left, not the one that it was given (`exp` - `iat`): that is how long whoever steals it can use it, and `iat` may be
+    /// left, not the one that it was given (`exp` - `iat`): that is how long a thief can use it, and `iat` may be
     /// missing, or wrong.
     #[must_use]
     pub fn with_life_max(self, life_max: Option<Duration>) -> Self {
