@@ -32,8 +32,8 @@ const SILENT: u64 = 200;
 const PROBE_TIME: Duration = Duration::from_secs(1);
 /// What the operator shows: the file that has it is read for each revocation.
 const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
-/// What the operator asks during an attack.
-const ROUNDS: usize = 20;
+/// Connections of the attack while the operator and another address are served.
+const ATTACK_CONNECTIONS: u64 = 2_000;
 
 /// A request of another client, on a connection of its own.
 fn ask_from(source: IpAddr, addr: SocketAddr, request: &Request) -> Option<Answer> {
@@ -50,30 +50,30 @@ fn download(addr: SocketAddr, field: Option<&str>) -> Client {
     client
 }
 
-/// Connections at [`ATTACK_RATE`] until it is over; as many stay open as are silent anyhow. Returns how many were tried.
-fn attack(addr: SocketAddr, is_over: &AtomicBool) -> u64 {
-    let tried = AtomicU64::new(0);
+/// Connections at [`ATTACK_RATE`] until it is over; as many stay open as are silent anyhow. Counts those that were
+/// tried.
+fn attack(addr: SocketAddr, tried: &AtomicU64, is_over: &AtomicBool) {
     let mut kept = std::collections::VecDeque::new();
     let gap = Duration::from_secs(1) / ATTACK_RATE;
     for _turn in wait::paced(Instant::now(), gap).take_while(|_| !is_over.load(Ordering::SeqCst)) {
-        tried.fetch_add(1, Ordering::Relaxed);
+        tried.fetch_add(1, Ordering::SeqCst);
         kept.extend(TcpStream::connect_timeout(&addr, PATIENCE).ok());
         if kept.len() as u64 > SILENT {
             kept.pop_front();
         }
     }
-    tried.into_inner()
 }
 
-/// The longest time that the operator waited for an answer, and the other client for its own, over some rounds.
-fn operate(relay: &Relay) -> (Duration, Duration) {
+/// The longest time that the operator waited for an answer, and the other client for its own, in rounds until
+/// [`ATTACK_CONNECTIONS`] were tried.
+fn operate(relay: &Relay, tried: &AtomicU64) -> (Duration, Duration) {
     let (mut probes, mut requests) = (Duration::ZERO, Duration::ZERO);
     let timed = |longest: &mut Duration, ask: &dyn Fn() -> u16| {
         let began = Instant::now();
         assert_eq!(ask(), 200);
         *longest = began.elapsed().max(*longest);
     };
-    for _ in 0..ROUNDS {
+    while tried.load(Ordering::SeqCst) < ATTACK_CONNECTIONS {
         timed(&mut probes, &|| relay.probe("/readyz").status());
         timed(&mut probes, &|| relay.probe("/metrics").status());
         timed(&mut probes, &|| relay.revoke_with(r#"{"jti":"nobody's"}"#, ADMIN_TOKEN).status());
@@ -101,14 +101,16 @@ fn survives_an_attack(descriptors: u64, program: Program) {
         .filter_map(|_| TcpStream::connect_timeout(&relay.addr(), PATIENCE).ok())
         .collect();
 
-    let is_over = AtomicBool::new(false);
-    let (tried, (probes, requests)) = thread::scope(|scope| {
-        let attacking = scope.spawn(|| attack(relay.addr(), &is_over));
-        let operated = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| operate(&relay)));
+    let (tried, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let began = Instant::now();
+    let (probes, requests) = thread::scope(|scope| {
+        let attacking = scope.spawn(|| attack(relay.addr(), &tried, &is_over));
+        let operated = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| operate(&relay, &tried)));
         is_over.store(true, Ordering::SeqCst);
-        let tried = attacking.join().expect("the attack");
-        (tried, operated.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        attacking.join().expect("the attack");
+        operated.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
+    let (tried, took) = (tried.into_inner(), began.elapsed());
 
     assert!(probes < PROBE_TIME, "{probes:?}");
     assert!(relay.process().descriptors() as u64 <= descriptors);
@@ -123,7 +125,7 @@ fn survives_an_attack(descriptors: u64, program: Program) {
     assert_eq!(relay.metric("plugboard_links_total{kind=\"new\"}"), 1);
     assert_eq!(relay.metric("plugboard_links_total{kind=\"resumed\"}"), 0);
     println!(
-        "{descriptors} descriptors: {tried} tried, {shed} shed; probes {probes:?}, requests {requests:?}"
+        "{descriptors} descriptors: {tried} tried in {took:?}, {shed} shed; probes {probes:?}, requests {requests:?}"
     );
     drop(silent);
 }
