@@ -104,8 +104,8 @@ impl Trusted<'_> {
         !is_named.any(|is| is) || (is_trusted && is_unambiguous(name))
     }
 
-    /// Removes what only the relay or its front may say from the trailers of a request, whoever sent it: no proxy has
-    /// anything to say there, and some backends merge trailers into the head.
+    /// Removes what only the relay or its front may say from the trailers of a request, of a trusted peer too: no
+    /// proxy writes there, and some backends merge trailers into the head.
     pub fn clear_trailers(&self, trailers: &mut Headers) {
         trailers.retain(|name, _| self.keeps(name, false));
     }

@@ -213,8 +213,8 @@ pub const FAILING_BLOCKS_MAX: usize = 65_536;
 /// Tokens that wait for their signature to be checked: what one core checks within [`HANDSHAKE_TIMEOUT`] at 1.7 ms each,
 /// with two RSA keys of 4,096 bits, and room to spare. Beyond that the block with the most gives up its latest.
 pub const WAITING_CHECKS_MAX: usize = 4_096;
-/// When whoever was refused without a check may come back. Sooner it would do so in vain, and many at once; an hour is what
-/// a rate of next to nothing amounts to.
+/// When a peer whose token was refused without a check may retry. An earlier retry would be refused again; an hour bounds the
+/// wait of a rate near zero.
 pub const UNCHECKED_RETRY: core::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(3600);
 

@@ -25,7 +25,6 @@ use crate::usage::Stop;
 /// runtime.
 pub fn main(program: &'static str, start: impl FnOnce(Command) -> Result<Exit, Stop>) -> ExitCode {
     memory::keep_freed_memory();
-    raise_descriptor_limit();
     let run = || {
         let command = options::parse(program, std::env::args_os())?;
         let (format, level) = command.log();

@@ -246,7 +246,7 @@ fn put(range: Range<usize>, found: &mut Vec<Range<usize>>) {
     }
 }
 
-/// The same bytes, in order and each in one range: whoever reads them takes as many steps as there are bytes.
+/// The same bytes, in order and each in one range, so that reading them takes no more steps than there are bytes.
 fn merged(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     found.sort_unstable_by_key(|range| range.start);
     let mut merged = Vec::new();

@@ -360,7 +360,7 @@ fn register<R: Runtime>(
 const fn auth_code(error: AuthError) -> RefusedCode {
     match error {
         AuthError::Expired => RefusedCode::Expired,
-        // The clocks differ: whoever has no other token must not give up over that.
+        // The clocks differ: a telephone with this token alone must not give up over that.
         AuthError::NotYetValid => RefusedCode::Busy,
         AuthError::Missing
         | AuthError::TooLong

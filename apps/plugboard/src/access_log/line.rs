@@ -6,9 +6,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::ser::Formatter;
 use telephone_driver::AccessRecord;
-
-/// Octets of a field that a client chose.
-const FIELD_BYTES_MAX: usize = 512;
+use telephone_driver::core::limits::LOG_FIELD_BYTES_MAX;
 
 #[derive(Serialize)]
 struct Line {
@@ -32,8 +30,8 @@ struct Line {
 pub(super) fn line(record: &AccessRecord<'_>, time: SystemTime) -> Vec<u8> {
     let mut truncated = false;
     let mut field = |octets: &[u8]| {
-        truncated |= octets.len() > FIELD_BYTES_MAX;
-        latin1(octets.get(..FIELD_BYTES_MAX).unwrap_or(octets))
+        truncated |= octets.len() > LOG_FIELD_BYTES_MAX;
+        latin1(octets.get(..LOG_FIELD_BYTES_MAX).unwrap_or(octets))
     };
     let line = Line {
         time: humantime::format_rfc3339_micros(time).to_string(),
@@ -122,9 +120,9 @@ mod tests {
     fn a_long_field_is_cut_and_the_line_says_so() {
         let long = vec![0xff; 10_000];
         let value: Value = serde_json::from_slice(&line(&record(&long), UNIX_EPOCH)).unwrap();
-        assert_eq!(value["target"].as_str().unwrap().chars().count(), FIELD_BYTES_MAX);
+        assert_eq!(value["target"].as_str().unwrap().chars().count(), LOG_FIELD_BYTES_MAX);
         assert_eq!(value["truncated"], true);
-        let exact = vec![b'a'; FIELD_BYTES_MAX];
+        let exact = vec![b'a'; LOG_FIELD_BYTES_MAX];
         let value: Value = serde_json::from_slice(&line(&record(&exact), UNIX_EPOCH)).unwrap();
         assert_eq!(value.get("truncated"), None);
     }
