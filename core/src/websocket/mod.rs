@@ -322,7 +322,14 @@ impl WebSocket {
             Kind::Binary | Kind::Text if head.is_final => {
                 return Some(WebSocketEvent::Message(payload.freeze()));
             }
-            Kind::Binary | Kind::Text => self.fragments = Some(BytesMut::from(&payload[..])),
+            Kind::Binary | Kind::Text => {
+                // A hello that does not come whole has all the room of one at once: what it would grow through is lost to
+                // many an allocator.
+                let room = self.frames_left.map_or(payload.len(), |_| self.message_bytes_max);
+                let mut whole = BytesMut::with_capacity(room);
+                whole.extend_from_slice(&payload);
+                self.fragments = Some(whole);
+            }
             Kind::Continuation => {
                 let mut whole = self.fragments.take().unwrap_or_default();
                 whole.extend_from_slice(&payload);

@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use tungstenite::protocol::{Role as TheirRole, WebSocketConfig};
 use tungstenite::{Message, WebSocket as Theirs};
 
+use super::head::{self, Kind};
 use super::{FramingError, LARGE_BYTES, MessageType, Role, WebSocket, WebSocketEvent};
+use crate::limits::HANDSHAKE_BYTES_MAX;
 use crate::random::Random;
 
 const BYTES_MAX: usize = 64 * 1024;
@@ -201,6 +203,22 @@ fn a_small_message_does_not_pin_the_buffer_that_it_came_in() {
     let place = input.as_ptr().addr();
     let Some(WebSocketEvent::Message(octets)) = client().poll_event(&mut input) else { panic!("no message") };
     assert!(!(place..place + 64 * 1024).contains(&octets.as_ptr().addr()));
+}
+
+#[test]
+fn what_came_of_a_hello_takes_no_more_room_than_a_hello_may_have() {
+    for piece in [1_000, 5_000, 9_000, 15_000, HANDSHAKE_BYTES_MAX - 1] {
+        let mut server = WebSocket::in_handshake(Role::Server, MessageType::Binary);
+        let mut hello = Vec::new();
+        head::write(Kind::Binary, HANDSHAKE_BYTES_MAX, Some([0; 4]), |bytes| hello.extend_from_slice(bytes));
+        hello.resize(hello.len() + HANDSHAKE_BYTES_MAX - 1, 0);
+        for piece in hello.chunks(piece) {
+            assert_eq!(server.poll_event(&mut BytesMut::from(piece)), None);
+        }
+        let room = server.fragments.as_ref().map_or(0, BytesMut::capacity);
+        assert_eq!(server.buffered(), HANDSHAKE_BYTES_MAX - 1);
+        assert!(room <= HANDSHAKE_BYTES_MAX, "{room} bytes for pieces of {piece}");
+    }
 }
 
 #[test]
