@@ -179,6 +179,7 @@ fn session() -> Vec<(&'static str, Frame)> {
         ("move, elsewhere", Frame::Move(Some(Move { within_ms: 250, url: Some("ws://b".into()) }))),
         ("move, done", Frame::Move(None)),
         ("scope", Frame::Scope(Scope { mounts: vec!["/api".into()] })),
+        ("client", Frame::Client { id: id(6), client: 300 }),
     ]
 }
 

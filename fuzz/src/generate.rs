@@ -26,7 +26,7 @@ pub(crate) fn frames(source: &mut Unstructured<'_>, max: usize) -> Vec<Frame> {
 
 /// One frame of any kind.
 pub(crate) fn frame(source: &mut Unstructured<'_>) -> Result<Frame> {
-    let kind = source.int_in_range(0..=20_u8)?;
+    let kind = source.int_in_range(0..=21_u8)?;
     Ok(match kind {
         0 => Frame::Hello(hello(source)?),
         1 => Frame::Welcome(welcome(source)?),
@@ -53,7 +53,8 @@ pub(crate) fn frame(source: &mut Unstructured<'_>) -> Result<Frame> {
         17 => Frame::Stats(optional(source, stats)?),
         18 => Frame::Move(optional(source, order)?),
         19 => Frame::Scope(scope(source)?),
-        _ => Frame::Skipped { kind: number(source)?.max(67) },
+        20 => Frame::Client { id: id(source)?, client: number(source)? },
+        _ => Frame::Skipped { kind: number(source)?.max(68) },
     })
 }
 

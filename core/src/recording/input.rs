@@ -82,6 +82,8 @@ pub enum Input {
     Resume { peer_position: u64, now: Timestamp },
     /// `abandon`.
     Abandon,
+    /// `tell_client`.
+    TellClient { id: StreamId, client: u64 },
 }
 
 /// What comes of an input is on the tape.
@@ -125,6 +127,7 @@ impl Input {
             Self::AskStats { now } => to.ask_stats(now),
             Self::Resume { peer_position, now } => ignore(to.resume(peer_position, now)),
             Self::Abandon => to.abandon(),
+            Self::TellClient { id, client } => to.tell_client(id, client),
         }
     }
 
@@ -163,7 +166,8 @@ impl Input {
             | Self::AskToMove { .. }
             | Self::ConfirmMove
             | Self::TellScope { .. }
-            | Self::Abandon => None,
+            | Self::Abandon
+            | Self::TellClient { .. } => None,
         }
     }
 }

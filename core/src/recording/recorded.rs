@@ -254,6 +254,13 @@ impl Recorded {
         self.told(|| Output::Nothing);
     }
 
+    /// As [`Session::tell_client`].
+    pub fn tell_client(&mut self, id: StreamId, client: u64) {
+        self.note(|| Input::TellClient { id, client });
+        self.session.tell_client(id, client);
+        self.told(|| Output::Nothing);
+    }
+
     /// As [`Session::ask_stats`].
     pub fn ask_stats(&mut self, now: Timestamp) {
         self.note(|| Input::AskStats { now });

@@ -179,6 +179,7 @@ fn frame(of: &mut Frame) {
         | Frame::Stats(_)
         | Frame::Move(None)
         | Frame::Scope(_)
+        | Frame::Client { .. }
         | Frame::Skipped { .. } => {}
     }
 }
@@ -342,7 +343,8 @@ pub(super) fn input(profile: Profile, of: &mut Input) {
         | Input::TellScope { .. }
         | Input::AskStats { .. }
         | Input::Resume { .. }
-        | Input::Abandon => {}
+        | Input::Abandon
+        | Input::TellClient { .. } => {}
     }
 }
 

@@ -89,6 +89,7 @@ pub fn frame(frame: &Frame) -> String {
         Frame::Move(Some(order)) => format!("move, within {} ms", order.within_ms),
         Frame::Move(None) => "move, done".into(),
         Frame::Scope(scope) => format!("scope {}", listed(&scope.mounts)),
+        Frame::Client { id, client } => format!("stream {id} is for client {client}"),
         Frame::Renewed { expires_in_s } => format!("renewed, {expires_in_s:?} s"),
         Frame::Skipped { kind } => format!("type {kind}"),
     }
@@ -151,6 +152,7 @@ pub fn input(profile: Profile, input: &Input) -> String {
         Input::AskStats { .. } => "ask for numbers".into(),
         Input::Resume { peer_position, .. } => format!("a new link goes on behind {peer_position}"),
         Input::Abandon => "abandon".into(),
+        Input::TellClient { id, client } => format!("stream {id}: tell that it is for client {client}"),
     }
 }
 

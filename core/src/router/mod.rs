@@ -305,6 +305,28 @@ impl Router {
         self.decide(found, wanted, now)
     }
 
+    /// The same, for the session `key` if that serves the request's mount and takes requests: something there waits for
+    /// whoever asks.
+    pub fn route_back(
+        &mut self,
+        key: SessionKey,
+        host: Option<&[u8]>,
+        path: &[u8],
+        now: Timestamp,
+    ) -> Route {
+        let name = host.map(host_name);
+        if let Ok(Some(id)) = self.mounts.lookup(name.as_deref(), path)
+            && self.mounts.members(id).contains(&key)
+            && self.sessions.load(key).is_some()
+            && let Some(mount) = self.mounts.mount(id)
+        {
+            let mount = mount.clone();
+            self.sessions.begin_exchange(key);
+            return Route::To { session: key, mount };
+        }
+        self.route(host, path, now)
+    }
+
     /// Decides on whoever names a mount: a room or a port.
     pub fn route_to(&mut self, mount: &Mount, now: Timestamp) -> Route {
         self.forget(now);

@@ -135,6 +135,8 @@ pub struct Session {
     ours: Slots,
     /// Streams that the peer may open; `limit` is what it was told last.
     theirs: Slots,
+    /// The client connection of the stream that the peer opens next.
+    told_client: Option<(StreamId, u64)>,
     /// Streams of the peer that are over.
     theirs_over: u64,
     ledger: Ledger,
@@ -174,6 +176,7 @@ impl Session {
             left_last: None,
             ours: Slots { opened: 0, limit: peer_streams },
             theirs: Slots { opened: 0, limit: config.limits.streams },
+            told_client: None,
             theirs_over: 0,
             ledger: Ledger::new(&config.limits, now),
             budget: Budget::new(&config.limits, now),
@@ -220,6 +223,15 @@ impl Session {
         }
         self.list_to_send(id);
         Ok(id)
+    }
+
+    /// Tells the peer, if it [wants to know](Setting::Clients), that a stream which was opened just now is for this client
+    /// connection. No effect once its open frame is on its way.
+    pub fn tell_client(&mut self, id: StreamId, client: u64) {
+        let is_wanted = self.config.peer.has(Setting::Clients);
+        if let Some(stream) = self.streams.get_mut(id).filter(|stream| is_wanted && !stream.is_heard_of()) {
+            stream.client = Some(client);
+        }
     }
 
     /// A stream of ours with its first grant.

@@ -150,6 +150,7 @@ impl Session {
             Frame::Stats(stats) => self.on_stats(stats, now),
             Frame::Move(order) => self.on_move(order, now),
             Frame::Scope(scope) => self.on_scope(scope, now),
+            Frame::Client { id, client } => self.on_client(id, client, now),
             Frame::Leave { code, last } => self.on_leave(code, last, now),
             Frame::Renew { .. } | Frame::Renewed { .. } => self.on_token(frame, now),
         }
@@ -242,6 +243,7 @@ impl Session {
         }
         self.peer_highest = id.number();
         self.theirs.opened += 1;
+        let client = self.told_client.take_if(|(of, _)| *of == id).map(|(_, client)| client);
         if !self.budget.settle(now) {
             return Err(Misbehaviour::FreeFrames);
         }
@@ -259,11 +261,20 @@ impl Session {
             if self.unaccepted.is_empty() {
                 self.put_news(Event::Opened);
             }
-            self.unaccepted.push_back(Accepted { id, opening });
+            self.unaccepted.push_back(Accepted { id, opening, client });
         } else {
             self.refuse(id);
         }
         Ok(())
+    }
+
+    /// What is told of the next open frame. One that none follows moves nothing.
+    fn on_client(&mut self, id: StreamId, client: u64, now: Timestamp) -> Result<(), Misbehaviour> {
+        match (self.config.role, self.told_client.replace((id, client))) {
+            (Role::Plugboard, _) => Err(Misbehaviour::FrameOutOfPlace),
+            (Role::Telephone, Some(_)) => self.charge(now),
+            (Role::Telephone, None) => Ok(()),
+        }
     }
 
     /// Whether the peer may open streams: also one that leaves, for it opened them before it left.

@@ -281,6 +281,8 @@ pub(super) struct Stream {
     pub(super) listed: Listed,
     pub(super) due: Due,
     pub(super) news: News,
+    /// The client connection that its open frame is to be preceded by.
+    pub(super) client: Option<u64>,
     /// The application let go of it.
     pub(super) is_released: bool,
 }
@@ -300,6 +302,7 @@ impl Stream {
             listed: Listed::default(),
             due: Due::default(),
             news: News::default(),
+            client: None,
             is_released: false,
         }
     }

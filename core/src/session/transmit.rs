@@ -401,8 +401,9 @@ fn put_preface(id: StreamId, stream: &mut Stream, message: &mut Message) -> bool
     match core::mem::replace(&mut stream.send.preface, Preface::Said) {
         Preface::Said => return true,
         Preface::Open(opening) => {
+            let may_open = message.opens < OPENS_MAX && put_client(id, stream, message);
             let frame = Frame::Open { id, grant: stream.recv.grant.limit(), end, opening };
-            if message.opens >= OPENS_MAX || !message.try_put(&frame) {
+            if !may_open || !message.try_put(&frame) {
                 if let Frame::Open { opening, .. } = frame {
                     stream.send.preface = Preface::Open(opening);
                 }
@@ -432,6 +433,17 @@ fn put_preface(id: StreamId, stream: &mut Stream, message: &mut Message) -> bool
         stream.send.state = SendState::Closed;
     }
     true
+}
+
+/// Puts the frame that goes ahead of an open frame, if one is due. False if the message is full. The open frame is the next
+/// of its kind in any case: a stream that finds no room keeps its turn.
+fn put_client(id: StreamId, stream: &mut Stream, message: &mut Message) -> bool {
+    let Some(client) = stream.client else { return true };
+    let is_put = message.try_put(&Frame::Client { id, client });
+    if is_put {
+        stream.client = None;
+    }
+    is_put
 }
 
 /// Puts at most one turn's data within credit. False if the message is full.

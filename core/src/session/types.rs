@@ -79,6 +79,9 @@ pub struct Accepted {
     pub id: StreamId,
     /// What it was opened for.
     pub opening: Opening,
+    /// The client connection that it is for, if a login runs on that, and this end [announced](crate::wire::Setting::Clients)
+    /// that it wants to know.
+    pub client: Option<u64>,
 }
 
 /// Why a stream could not be opened.

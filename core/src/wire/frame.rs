@@ -139,6 +139,13 @@ pub enum Frame {
     Move(Option<Move>),
     /// The mounts that a fresh token left the session.
     Scope(Scope),
+    /// Which of the plugboard's client connections the stream is for that the next open frame opens: a login runs on it.
+    Client {
+        /// The stream that is opened next.
+        id: StreamId,
+        /// The number of the connection among all that this plugboard has had.
+        client: u64,
+    },
     /// A frame that this version does not know and may skip.
     Skipped {
         /// Its type.
@@ -176,6 +183,7 @@ pub(super) mod kind {
     pub(in crate::wire) const STATS: u64 = 64;
     pub(in crate::wire) const MOVE: u64 = 65;
     pub(in crate::wire) const SCOPE: u64 = 66;
+    pub(in crate::wire) const CLIENT: u64 = 67;
 }
 
 impl Frame {
@@ -203,6 +211,7 @@ impl Frame {
             Self::Stats(_) => kind::STATS,
             Self::Move(_) => kind::MOVE,
             Self::Scope(_) => kind::SCOPE,
+            Self::Client { .. } => kind::CLIENT,
             Self::Skipped { kind } => *kind,
         }
     }
@@ -237,6 +246,7 @@ impl Frame {
             | Self::Stats(_)
             | Self::Move(_)
             | Self::Scope(_)
+            | Self::Client { .. }
             | Self::Skipped { .. } => None,
         }
     }
@@ -266,6 +276,7 @@ impl Frame {
             Self::Stats(stats) => postcard_size(stats),
             Self::Move(order) => postcard_size(order),
             Self::Scope(scope) => postcard_size(scope),
+            Self::Client { id, client } => id_size(id) + varint::size(*client),
         }
     }
 
@@ -304,6 +315,7 @@ impl Frame {
             | Self::Pong(_)
             | Self::Ack
             | Self::Leave { .. }
+            | Self::Client { .. }
             | Self::Skipped { .. } => {}
         }
     }
@@ -331,6 +343,7 @@ impl Frame {
             Self::Streams { limit } => out.put(*limit),
             Self::Ping(number) | Self::Pong(number) => out.put(*number),
             Self::Leave { code, last } => out.put_pair(code.to_wire(), *last),
+            Self::Client { id, client } => out.put_pair(id.0, *client),
             Self::Hello(_)
             | Self::Welcome(_)
             | Self::Refused(_)
@@ -356,6 +369,7 @@ impl Frame {
             kind::MOVE => return take_postcard(body).map(Self::Move),
             kind::SCOPE => return take_postcard(body).map(Self::Scope),
             kind::OPEN => return take_open(body),
+            kind::CLIENT => Self::Client { id: take_id(&mut body)?, client: varint::take(&mut body)? },
             kind::RENEW => return Ok(Self::Renew { token: Bytes::copy_from_slice(body) }),
             kind if skippable(kind) => return Ok(Self::Skipped { kind }),
             kind::HEAD => {

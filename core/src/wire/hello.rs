@@ -190,11 +190,21 @@ pub enum Setting {
     Partial,
     /// Not 0 if the sender, a plugboard, knows the reset code [`Exhausted`](crate::error::ResetCode::Exhausted).
     Exhausted,
+    /// Not 0 if the sender, a telephone, binds a connection to its application to a client connection of the plugboard's on
+    /// which a login runs: only then is it told the number.
+    Clients,
 }
 
 impl Setting {
-    const ALL: [Self; 6] =
-        [Self::Streams, Self::StreamFloor, Self::Resume, Self::Timing, Self::Partial, Self::Exhausted];
+    const ALL: [Self; 7] = [
+        Self::Streams,
+        Self::StreamFloor,
+        Self::Resume,
+        Self::Timing,
+        Self::Partial,
+        Self::Exhausted,
+        Self::Clients,
+    ];
 
     const fn id(self) -> u64 {
         match self {
@@ -204,6 +214,7 @@ impl Setting {
             Self::Timing => 4,
             Self::Partial => 5,
             Self::Exhausted => 6,
+            Self::Clients => 8,
         }
     }
 
@@ -215,6 +226,7 @@ impl Setting {
             Self::Timing => "timing",
             Self::Partial => "partial",
             Self::Exhausted => "exhausted",
+            Self::Clients => "clients",
         }
     }
 }

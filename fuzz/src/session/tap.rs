@@ -53,7 +53,8 @@ const fn rank(frame: &Frame) -> u8 {
         | Frame::Move(_)
         | Frame::Scope(_) => 1,
         Frame::Credit { .. } | Frame::Stop { .. } => 2,
-        Frame::Open { .. }
+        Frame::Client { .. }
+        | Frame::Open { .. }
         | Frame::Head { .. }
         | Frame::Data { .. }
         | Frame::End { .. }
@@ -168,7 +169,7 @@ impl Tap {
             Frame::Renew { .. } => assert_eq!(self.role, Role::Telephone),
             Frame::Renewed { .. } => assert_eq!(self.role, Role::Plugboard),
             Frame::Move(order) => assert_eq!(self.role == Role::Plugboard, order.is_some()),
-            Frame::Scope(_) => assert_eq!(self.role, Role::Plugboard),
+            Frame::Scope(_) | Frame::Client { .. } => assert_eq!(self.role, Role::Plugboard),
             Frame::Stats(None) => {}
             Frame::Stats(Some(_)) => assert!(std::mem::take(&mut self.is_asked), "nobody asked"),
             other => panic!("a session says {other:?}"),

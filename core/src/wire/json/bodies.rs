@@ -207,6 +207,18 @@ impl Stop {
 }
 
 #[derive(Serialize, Deserialize)]
+pub(super) struct Client {
+    pub(super) stream: u64,
+    pub(super) client: u64,
+}
+
+impl Client {
+    pub(super) fn into_frame(self) -> Frame {
+        Frame::Client { id: StreamId::new(self.stream), client: self.client }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
 pub(super) struct Credit {
     pub(super) stream: u64,
     pub(super) limit: u64,

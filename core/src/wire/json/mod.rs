@@ -20,7 +20,7 @@ use super::opening::Opening;
 use super::rules;
 use crate::error::Misbehaviour;
 use bodies::{
-    Credit, Data, Empty, End, HttpRequest, HttpResponse, Leave, Number, Renew, Renewed, Reset, Stop, Streams,
+    Client, Credit, Data, Empty, End, HttpRequest, HttpResponse, Leave, Number, Renew, Renewed, Reset, Stop, Streams,
     TcpConnect,
 };
 
@@ -47,6 +47,7 @@ mod name {
     pub(super) const STATS: &str = "stats";
     pub(super) const MOVE: &str = "move";
     pub(super) const SCOPE: &str = "scope";
+    pub(super) const CLIENT: &str = "client";
     pub(super) const SKIPPED: &str = "unknown";
 }
 
@@ -117,6 +118,10 @@ pub(super) fn write(ack: u64, frame: &Frame) -> Vec<u8> {
         // These came later: who does not know them goes by the number.
         Frame::Move(order) => text.envelope(name::MOVE, Some(frame.kind()), order.as_ref()),
         Frame::Scope(scope) => text.envelope(name::SCOPE, Some(frame.kind()), Some(scope)),
+        Frame::Client { id, client } => {
+            let client = Client { stream: id.number(), client: *client };
+            text.envelope(name::CLIENT, Some(frame.kind()), Some(&client))
+        }
         Frame::Skipped { kind } => text.envelope(name::SKIPPED, Some(*kind), None::<&Empty>),
     }
 }
@@ -164,6 +169,7 @@ pub(super) fn read(message: &[u8]) -> Result<(u64, Frame), Misbehaviour> {
         name::STATS => Frame::Stats(read.data.map(|data| parse(data.get())).transpose()?),
         name::MOVE => Frame::Move(read.data.map(|data| parse(data.get())).transpose()?),
         name::SCOPE => Frame::Scope(parse(data)?),
+        name::CLIENT => parse::<Client>(data)?.into_frame(),
         _ => match read.number {
             Some(kind) if skippable(kind) => Frame::Skipped { kind },
             Some(_) | None => return Err(Misbehaviour::UnknownFrame),
@@ -200,6 +206,7 @@ fn check(frame: &Frame) -> Result<(), crate::error::HeadRefused> {
         | Frame::Stats(_)
         | Frame::Move(_)
         | Frame::Scope(_)
+        | Frame::Client { .. }
         | Frame::Skipped { .. } => Ok(()),
     }
 }
