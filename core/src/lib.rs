@@ -66,6 +66,7 @@ pub mod http1;
 pub mod isolation;
 pub mod limits;
 pub mod log_limit;
+pub mod login;
 pub mod message;
 pub mod mount;
 pub mod output;

@@ -371,6 +371,10 @@ pub struct BackendLimits {
     /// How long each is kept: below the 5 s after which the common servers with the shortest patience
     /// (Node) close theirs, so that a request seldom meets a connection that is being closed. (B-12)
     pub pool_time: Duration,
+    /// Connections on which a client's login runs and that wait for its next request. Whoever is pushed out logs in again.
+    pub bound: usize,
+    /// How long each waits: longer than a client connection may idle at a plugboard, so that it outlives that.
+    pub bound_time: Duration,
 }
 
 impl Default for BackendLimits {
@@ -381,6 +385,8 @@ impl Default for BackendLimits {
             idle_timeout: Duration::from_secs(300),
             pooled: 64,
             pool_time: Duration::from_secs(4),
+            bound: 64,
+            bound_time: Duration::from_secs(90),
         }
     }
 }

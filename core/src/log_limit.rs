@@ -86,6 +86,8 @@ kinds! {
     PortFailed = 4;
     /// The backend's answer is no HTTP.
     BackendBroken = 4;
+    /// A login of a connection ends with its answer, since nobody says whose it is.
+    LoginUnbound = 1;
     /// A port accepts nothing for now.
     AcceptFailed = 1;
     /// No descriptor is left for a connection to the backend.

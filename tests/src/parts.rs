@@ -1,5 +1,5 @@
-//! Parts from package registries, as `tests/parts/install` puts them below `target/parts`: Yjs and its server, WebSocket
-//! programs for Node and Python.
+//! Parts from package registries, as `tests/parts/install` puts them below `target/parts`: Yjs and its server, an
+//! application with NTLM, WebSocket programs for Node and Python.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ pub fn run(plan: Plan, within: Duration) -> String {
     process.stdout()
 }
 
-/// A WebSocket server on a port of this machine; it ends when it is dropped.
+/// A server for Node on a port of this machine; it ends when it is dropped.
 #[derive(Debug)]
 pub struct Server {
     addr: SocketAddr,
@@ -66,6 +66,12 @@ impl Server {
     pub fn echo() -> Self {
         let addr = free_addr();
         Self::start(addr, node("echo.cjs").arg(addr.port().to_string()))
+    }
+
+    /// A web application whose logins belong to a connection.
+    pub fn ntlm() -> Self {
+        let addr = free_addr();
+        Self::start(addr, node("ntlm.cjs").arg(addr.port().to_string()))
     }
 
     fn start(addr: SocketAddr, plan: Plan) -> Self {

@@ -3,7 +3,7 @@
 //! The lock is held for one verb of the core, or to take apart one message: never across IO or an
 //! `.await`. Whoever leaves something to say behind wakes the link.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
@@ -68,6 +68,29 @@ pub(crate) struct Standing {
     pub(crate) events: Vec<Event>,
 }
 
+/// A client connection of a plugboard's on which a login runs. No other one in this process is equal to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Owner {
+    /// Which session of this process told of it.
+    session: u64,
+    client: u64,
+}
+
+/// Opens a stream and tells for which client connection, before anything of it is on its way.
+fn open_told(
+    session: &mut Recorded,
+    client: Option<u64>,
+    opening: Opening,
+    end: bool,
+    now: Timestamp,
+) -> Result<StreamId, OpenError> {
+    let id = session.open(opening, end, now)?;
+    if let Some(client) = client {
+        session.tell_client(id, client);
+    }
+    Ok(id)
+}
+
 /// One session, shared. Clones are the same session.
 #[derive(Clone)]
 pub(crate) struct SharedSession(Arc<Shared>);
@@ -77,6 +100,8 @@ struct Shared {
     /// Whether there is a link, for those who only want to know that.
     is_up: AtomicBool,
     clock: Clock,
+    /// Among all sessions that this process has had.
+    number: u64,
 }
 
 impl SharedSession {
@@ -85,7 +110,9 @@ impl SharedSession {
         let (streams, openers) = (StreamMap::default(), Queue::default());
         let state = State { session, streams, openers, link: None, seen };
         let is_up = AtomicBool::new(seen.is_some());
-        Self(Arc::new(Shared { state: Mutex::new(state), is_up, clock }))
+        static SESSIONS: AtomicU64 = AtomicU64::new(0);
+        let number = SESSIONS.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::new(Shared { state: Mutex::new(state), is_up, clock, number }))
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -196,9 +223,20 @@ impl SharedSession {
         end: bool,
         now: Timestamp,
     ) -> Result<StreamHandle, OpenError> {
+        self.open_for(None, opening, end, now)
+    }
+
+    /// The same for a client connection on which a login runs, if that is given.
+    pub(crate) fn open_for(
+        &self,
+        client: Option<u64>,
+        opening: Opening,
+        end: bool,
+        now: Timestamp,
+    ) -> Result<StreamHandle, OpenError> {
         let id = self.change(|state| {
             if state.openers.is_empty() {
-                state.session.open(opening, end, now)
+                open_told(&mut state.session, client, opening, end, now)
             } else {
                 Err(OpenError::TooManyStreams)
             }
@@ -208,8 +246,9 @@ impl SharedSession {
 
     /// Takes the next stream that the peer opened.
     pub(crate) fn accept(&self) -> Option<(Opening, StreamHandle)> {
-        let Accepted { id, mut opening } = self.act(Recorded::accept)?;
+        let Accepted { id, mut opening, client } = self.act(Recorded::accept)?;
         let mut stream = StreamHandle::new(self.clone(), id);
+        stream.owner = client.map(|client| Owner { session: self.0.number, client });
         if let Opening::Http { head, .. } = &mut opening
             && timing::take_ask(&mut head.headers)
         {

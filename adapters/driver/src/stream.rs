@@ -9,7 +9,7 @@ use telephone_core::session::{HeadRefused, Incoming, Stopped, StreamId};
 use telephone_core::time::Timestamp;
 use telephone_core::timing;
 
-use crate::shared::{SharedSession, Wait};
+use crate::shared::{Owner, SharedSession, Wait};
 
 /// What was taken of a stream.
 pub(crate) enum Arrived {
@@ -35,11 +35,13 @@ pub(crate) struct StreamHandle {
     id: StreamId,
     /// Since when the application has the request, if its client asked for timing.
     timed: Option<Timestamp>,
+    /// The client connection that it is for, if a login runs on that.
+    pub(crate) owner: Option<Owner>,
 }
 
 impl StreamHandle {
     pub(crate) const fn new(session: SharedSession, id: StreamId) -> Self {
-        Self { session, id, timed: None }
+        Self { session, id, timed: None, owner: None }
     }
 
     /// Has the response's head tell how long it took from `now` on.

@@ -9,6 +9,7 @@ use super::error::{ResponseError, Unsendable};
 use super::response::{self, Asked, Response};
 use super::scan::Scanner;
 use crate::limits::HttpLimits;
+use crate::login;
 use crate::message::{Headers, RequestHead, ResponseHead};
 use crate::output::Output;
 
@@ -77,6 +78,8 @@ pub struct Client {
     interims: usize,
     is_kept_alive: bool,
     is_shut_down: bool,
+    /// A login of the connection began here.
+    has_login: bool,
     output: Output,
 }
 
@@ -92,6 +95,7 @@ impl Client {
             interims: 0,
             is_kept_alive: true,
             is_shut_down: false,
+            has_login: false,
             output: Output::default(),
         }
     }
@@ -111,6 +115,7 @@ impl Client {
         encode::check_request(head)?;
         let body = request_body(head, end)?;
         self.write_head(head, body);
+        self.has_login |= login::is_carried(&head.headers);
         self.asked = Asked { is_head: head.method == "HEAD", upgrade: head.upgrade.clone() };
         self.interims = 0;
         self.reading = Reading::Head(response::scanner(&self.limits));
@@ -231,6 +236,7 @@ impl Client {
 
     fn on_final_head(&mut self, response: Response) -> ClientEvent {
         let head = response.head;
+        self.has_login |= login::is_asked(&head.headers);
         if head.status == 101 {
             self.reading = Reading::Opaque;
             if self.writing == Writing::Idle {
@@ -294,6 +300,13 @@ impl Client {
     pub fn is_reusable(&self, input: &BytesMut) -> bool {
         let is_free = matches!(self.reading, Reading::Idle) && self.writing == Writing::Idle;
         is_free && self.is_kept_alive && input.is_empty() && self.output.is_empty()
+    }
+
+    /// Whether a [login](crate::login) of the connection began here: whoever sends the next request is taken for the one who
+    /// logged in.
+    #[must_use]
+    pub const fn has_login(&self) -> bool {
+        self.has_login
     }
 
     /// Whether a 101 came: octets pass as they are.

@@ -307,13 +307,7 @@ impl Router {
 
     /// The same, for the session `key` if that serves the request's mount and takes requests: something there waits for
     /// whoever asks.
-    pub fn route_back(
-        &mut self,
-        key: SessionKey,
-        host: Option<&[u8]>,
-        path: &[u8],
-        now: Timestamp,
-    ) -> Route {
+    pub fn route_back(&mut self, key: SessionKey, host: Option<&[u8]>, path: &[u8], now: Timestamp) -> Route {
         let name = host.map(host_name);
         if let Ok(Some(id)) = self.mounts.lookup(name.as_deref(), path)
             && self.mounts.members(id).contains(&key)

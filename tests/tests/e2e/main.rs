@@ -27,6 +27,7 @@ mod hostile_texts;
 mod identity;
 mod interim;
 mod isolation;
+mod logins;
 mod logs;
 mod mounts;
 mod proxies;

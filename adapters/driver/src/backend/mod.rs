@@ -1,5 +1,6 @@
 //! The backend leg: from a stream that the relay opened to an HTTP/1.1 connection of the application.
 
+mod bound;
 mod codec;
 mod pool;
 mod url;
@@ -20,8 +21,10 @@ use telephone_core::time::Timestamp;
 use crate::log::Log;
 use crate::pump::{Ended, Pump};
 use crate::runtime::{Endpoint, Runtime};
+use crate::shared::Owner;
 use crate::socket::Socket as _;
 use crate::stream::StreamHandle;
+use bound::BoundConnections;
 use codec::{BackendCodec, BackendLoss};
 use pool::Pool;
 pub(crate) use pool::connect_for;
@@ -70,6 +73,7 @@ pub(crate) struct Rewrite {
 pub(crate) struct Backend<R: Runtime> {
     runtime: R,
     pool: Pool<R>,
+    bound: BoundConnections<R>,
     rewrite: Rewrite,
     limits: BackendLimits,
     log: Arc<Log>,
@@ -83,7 +87,8 @@ impl<R: Runtime> Backend<R> {
         limits: BackendLimits,
     ) -> Self {
         let pool = Pool::new(runtime.clone(), endpoint, limits.clone(), HttpLimits::default());
-        Self { runtime, pool, rewrite, limits, log }
+        let bound = BoundConnections::new(runtime.clone(), &limits);
+        Self { runtime, pool, bound, rewrite, limits, log }
     }
 
     /// A line of the log that a request causes, if it is to be written.
@@ -96,10 +101,14 @@ impl<R: Runtime> Backend<R> {
         stream.reset(code, touched);
     }
 
-    /// On a kept connection if there is one. An upgrade gets one of its own: it may not be repeated if the kept one turns
-    /// out to be closed, and keeps what it gets.
+    /// On a kept connection if there is one: where a login runs, on that of the client. Another upgrade gets one of its own:
+    /// it may not be repeated if the kept one turns out to be closed, and keeps what it gets.
     async fn attempt(&self, head: &RequestHead, end: bool, stream: &StreamHandle) -> Outcome {
-        let kept = if head.upgrade.is_none() { self.pool.take() } else { None };
+        let kept = match stream.owner {
+            Some(owner) => self.bound.take(owner),
+            None if head.upgrade.is_none() => self.pool.take(),
+            None => None,
+        };
         match kept {
             Some(kept) => self.exchange(kept, head, end, stream, true).await,
             None => self.attempt_fresh(head, end, stream).await,
@@ -117,11 +126,30 @@ impl<R: Runtime> Backend<R> {
     }
 
     async fn connect_and_exchange(&self, head: &RequestHead, end: bool, stream: &StreamHandle) -> Outcome {
-        match self.pool.connect(stream).await {
+        let connected = match self.pool.connect(stream).await {
+            // A request needs the descriptor more than a login that waits for one.
+            Err(ResetCode::Exhausted) if self.bound.close_idle() => self.pool.connect(stream).await,
+            connected => connected,
+        };
+        match connected {
             Ok(fresh) => self.exchange(fresh, head, end, stream, false).await,
             Err(code) => {
                 report_shortage(&self.log, self.runtime.now(), code);
                 Outcome::Failed(Reset { code, touched: Touched::No })
+            }
+        }
+    }
+
+    /// Keeps a connection whose exchange is complete for the next request. One on which a login runs is nobody else's.
+    fn keep(&self, kept: Box<pool::Kept<R>>, owner: Option<Owner>) {
+        match owner {
+            Some(owner) => self.bound.put(owner, kept),
+            None if !kept.client.has_login() => self.pool.put(kept),
+            None => {
+                if let Some(Due { suppressed, .. }) = self.log(LineKind::LoginUnbound) {
+                    let what = "a login that belongs to a connection (NTLM, Negotiate) ends with its answer: the plugboard does not tell whose connection it is, as behind a proxy that carries many clients";
+                    tracing::warn!(suppressed, "{what}");
+                }
             }
         }
     }
@@ -145,7 +173,7 @@ impl<R: Runtime> Backend<R> {
         let mut pump = Pump::new(&self.runtime, socket, &mut codec, stream, false);
         match pump.run().await {
             Ended::Complete => {
-                self.pool.put(kept);
+                self.keep(kept, stream.owner);
                 Outcome::Done
             }
             Ended::Lost(loss) if loss == BackendLoss::NoResponse && is_reused => Outcome::Stale,

@@ -141,7 +141,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Whether the backend neither closed the connection nor said anything unasked.
-fn is_quiet<S: Socket>(connection: &mut Connection<S>) -> bool {
+pub(super) fn is_quiet<S: Socket>(connection: &mut Connection<S>) -> bool {
     connection.socket.look_again();
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     connection.poll_fill(&mut cx).is_pending()

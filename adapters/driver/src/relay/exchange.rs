@@ -195,8 +195,11 @@ async fn route<R: Runtime>(
     let routed = match room {
         Some(room) => relay.registry.route_to(room, *now),
         None => {
-            let host = request.origin.host.as_deref();
-            relay.registry.route(host, target::path(&request.head.target), *now)
+            let (host, path) = (request.origin.host.as_deref(), target::path(&request.head.target));
+            match client.login.session {
+                Some(key) => relay.registry.route_back(key, host, path, *now),
+                None => relay.registry.route(host, path, *now),
+            }
         }
     };
     let decision = match routed {
@@ -284,8 +287,10 @@ async fn open<R: Runtime>(
         }
         Opening::Http { mount, head }
     };
+    let told = client.login.told(chosen.key, &request.head.headers);
     let left = client_left(client);
-    let opened = unless_revoked(request, turn::open(relay, (chosen, now), opening, request.end, left)).await;
+    let opened =
+        unless_revoked(request, turn::open(relay, (chosen, told, now), opening, request.end, left)).await;
     let opened = opened.map_err(|refused| Attempt::Over(refuse(client, refused, account)))?;
     opened.map_err(|error| match error {
         None => Attempt::Over(client_lost(client, account)),

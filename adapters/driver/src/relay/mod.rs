@@ -11,6 +11,7 @@ mod codec;
 mod connections;
 mod drain;
 mod exchange;
+mod login;
 mod ports;
 mod public;
 mod raw;
@@ -25,6 +26,7 @@ mod visitors;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -154,6 +156,8 @@ struct Inner<R: Runtime> {
     /// What is in flight is cut off.
     stopping: Flag,
     exchanges: Exchanges,
+    /// Client connections that it has had.
+    clients: AtomicU64,
     /// What telephones and clients cause of the log.
     log: Log,
 }
@@ -202,6 +206,7 @@ impl<R: Runtime> Plugboard<R> {
             closing: Flag::default(),
             stopping: Flag::default(),
             exchanges: Exchanges::default(),
+            clients: AtomicU64::new(0),
             log: Log::default(),
         }))
     }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};
 
 use telephone_core::connections::Activity;
@@ -15,6 +16,7 @@ use telephone_core::time::Timestamp;
 use telephone_core::wire::Profile;
 
 use super::connections::Permit;
+use super::login::Login;
 use super::rooms::Visit;
 use super::{Inner, exchange, tunnel};
 use crate::alarm::Alarm;
@@ -59,6 +61,7 @@ pub(super) struct Client<R: Runtime> {
     activity: Activity,
     /// It is a proxy's, which says for whom it asks.
     is_trusted: bool,
+    pub(super) login: Login,
     /// A request has come on it.
     has_asked: bool,
     /// Whom it wakes when the relay is about to leave.
@@ -88,6 +91,7 @@ pub(super) async fn serve<R: Runtime>(
         permit,
         activity: Activity::Waiting,
         is_trusted,
+        login: Login::on(relay.clients.fetch_add(1, Ordering::Relaxed), is_trusted),
         has_asked: false,
         listening: None,
         has_heard: false,

@@ -369,6 +369,17 @@ impl Registry {
         self.decide(|router| router.route(host, path, now))
     }
 
+    /// Likewise, and to `key` if that serves the request.
+    pub(super) fn route_back(
+        &self,
+        key: SessionKey,
+        host: Option<&[u8]>,
+        path: &[u8],
+        now: Timestamp,
+    ) -> Decision {
+        self.decide(|router| router.route_back(key, host, path, now))
+    }
+
     /// Whether a request that was sent may be sent again.
     pub(super) fn may_retry(&self, now: Timestamp) -> bool {
         self.lock().retries.spend(now)

@@ -70,19 +70,19 @@ pub(super) async fn wait_for_session<R: Runtime>(
 /// comes back only some time after its exchange. `Err(None)` if `left` was ready first.
 pub(super) async fn open<R: Runtime>(
     relay: &Arc<Inner<R>>,
-    (chosen, now): (&Chosen, Timestamp),
+    (chosen, client, now): (&Chosen, Option<u64>, Timestamp),
     opening: impl Fn() -> Opening,
     end: bool,
     left: impl Future<Output = ()>,
 ) -> Result<StreamHandle, Option<OpenError>> {
-    match chosen.session.open(opening(), end, now) {
+    match chosen.session.open_for(client, opening(), end, now) {
         Err(OpenError::TooManyStreams) => {}
         settled => return settled.map_err(Some),
     }
     let mut slot =
         chosen.session.wait_for_slot(relay.config.router.parked).ok_or(Some(OpenError::TooManyStreams))?;
     let opened = async {
-        let opened = poll_fn(|cx| slot.poll_open(&opening, end, relay.runtime.now(), cx)).await;
+        let opened = poll_fn(|cx| slot.poll_open(client, &opening, end, relay.runtime.now(), cx)).await;
         opened.map_err(Some)
     };
     let too_late = async {

@@ -8,7 +8,7 @@ use telephone_core::session::{OpenError, Session};
 use telephone_core::time::Timestamp;
 use telephone_core::wire::Opening;
 
-use super::{SharedSession, State};
+use super::{SharedSession, State, open_told};
 use crate::stream::StreamHandle;
 
 /// Those who wait at one session.
@@ -52,9 +52,10 @@ impl SharedSession {
 }
 
 impl SlotWait<'_> {
-    /// Opens the stream when its turn has come, or fails when none can be opened any more.
+    /// Opens the stream, for a client connection on which a login runs if that is given, when its turn has come, or fails when none can be opened any more.
     pub(crate) fn poll_open(
         &mut self,
+        client: Option<u64>,
         opening: &impl Fn() -> Opening,
         end: bool,
         now: Timestamp,
@@ -64,7 +65,7 @@ impl SlotWait<'_> {
             let is_called = self.ticket.is_some_and(|ticket| !queue.waiting.contains_key(&ticket));
             let is_next = is_called || queue.is_empty();
             if !session.is_open() || (is_next && session.free_slots() > 0) {
-                let opened = session.open(opening(), end, now);
+                let opened = open_told(session, client, opening(), end, now);
                 if opened != Err(OpenError::TooManyStreams) {
                     return Poll::Ready(opened);
                 }
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     fn poll(wait: &mut SlotWait<'_>, waker: &Waker) -> Poll<Result<StreamHandle, OpenError>> {
-        wait.poll_open(&opening, false, Timestamp::ZERO, &Context::from_waker(waker))
+        wait.poll_open(None, &opening, false, Timestamp::ZERO, &Context::from_waker(waker))
     }
 
     #[test]

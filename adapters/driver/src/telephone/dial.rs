@@ -158,6 +158,7 @@ fn hello(config: &Config, token: String, wanted: Wanted) -> Hello {
         agent: concat!("telephone/", env!("CARGO_PKG_VERSION")).into(),
         settings: Settings::of(&config.limits)
             .with(Setting::Timing, 1)
+            .with(Setting::Clients, 1)
             .with(Setting::Partial, u64::from(is_partial_enough)),
         resume,
     }

@@ -20,8 +20,8 @@ use super::opening::Opening;
 use super::rules;
 use crate::error::Misbehaviour;
 use bodies::{
-    Client, Credit, Data, Empty, End, HttpRequest, HttpResponse, Leave, Number, Renew, Renewed, Reset, Stop, Streams,
-    TcpConnect,
+    Client, Credit, Data, Empty, End, HttpRequest, HttpResponse, Leave, Number, Renew, Renewed, Reset, Stop,
+    Streams, TcpConnect,
 };
 
 /// The names of frames.
