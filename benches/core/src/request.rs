@@ -84,7 +84,7 @@ impl WholeRequest {
     fn ask(&mut self) -> StreamId {
         let session = &mut self.pair.telephone.session;
         assert_eq!(session.poll_event(), Some(Event::Opened));
-        let Some(Accepted { id, opening: Opening::Http { head, .. } }) = session.accept() else {
+        let Some(Accepted { id, opening: Opening::Http { head, .. }, .. }) = session.accept() else {
             panic!("no stream")
         };
         self.write_request(id, &head);

@@ -175,7 +175,7 @@ impl Exchange {
     fn answer(&mut self, head: ResponseHead) -> StreamId {
         let session = &mut self.pair.telephone.session;
         assert_eq!(session.poll_event(), Some(Event::Opened));
-        let Some(Accepted { id, opening: _request }) = session.accept() else { panic!("no stream") };
+        let Some(Accepted { id, opening: _request, .. }) = session.accept() else { panic!("no stream") };
         assert!(session.recv(id).is_at_end());
         session.send(id).respond(head, false).expect("a sound head");
         session.send(id).write(&mut Bytes::from_static(heads::BODY)).expect("a peer that reads");
