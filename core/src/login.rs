@@ -1,7 +1,7 @@
 //! Logins that belong to a connection: NTLM, and Negotiate where that carries it (RFC 4559).
 //!
-//! Whoever sends the next request on such a connection is taken for the one who logged in. So a connection to a backend on
-//! which such a login began serves nobody else.
+//! A backend takes the sender of the next request on such a connection for the user who logged in. So a connection to a
+//! backend on which such a login began serves no other client.
 
 use crate::message::Headers;
 

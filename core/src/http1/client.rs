@@ -302,8 +302,8 @@ impl Client {
         is_free && self.is_kept_alive && input.is_empty() && self.output.is_empty()
     }
 
-    /// Whether a [login](crate::login) of the connection began here: whoever sends the next request is taken for the one who
-    /// logged in.
+    /// Whether a [login](crate::login) of the connection began here: the backend takes the sender of the next request for the
+    /// user who logged in.
     #[must_use]
     pub const fn has_login(&self) -> bool {
         self.has_login

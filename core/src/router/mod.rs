@@ -305,8 +305,8 @@ impl Router {
         self.decide(found, wanted, now)
     }
 
-    /// The same, for the session `key` if that serves the request's mount and takes requests: something there waits for
-    /// whoever asks.
+    /// The same, for the session `key` if that serves the request's mount and takes requests: state of
+    /// the client is kept there.
     pub fn route_back(&mut self, key: SessionKey, host: Option<&[u8]>, path: &[u8], now: Timestamp) -> Route {
         let name = host.map(host_name);
         if let Ok(Some(id)) = self.mounts.lookup(name.as_deref(), path)
