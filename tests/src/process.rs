@@ -223,12 +223,10 @@ impl Process {
         self.memory_kib("VmHWM:")
     }
 
-    /// Memory that it has for itself alone and has written or read, in KiB.
-    pub fn private_kib(&self) -> u64 {
-        let path = format!("/proc/{}/smaps_rollup", self.child.id());
-        let rows = fs::read_to_string(path).expect("a running process");
-        let private = rows.lines().filter(|line| line.starts_with("Private_"));
-        private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
+    /// Memory that it has written, in KiB. What it has only read is not counted: the program's own file is private to it
+    /// while no other process runs the same one, and shared while one does.
+    pub fn written_kib(&self) -> u64 {
+        self.kib_in("smaps_rollup", "Private_Dirty:")
     }
 
     /// Its arguments and its environment's names are public on many systems: what `/proc` shows of the arguments.
@@ -242,9 +240,13 @@ impl Process {
     }
 
     fn memory_kib(&self, row: &str) -> u64 {
-        let status =
-            fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a running process");
-        let line = status.lines().find(|line| line.starts_with(row)).expect("a row of /proc/PID/status");
+        self.kib_in("status", row)
+    }
+
+    fn kib_in(&self, file: &str, row: &str) -> u64 {
+        let path = format!("/proc/{}/{file}", self.child.id());
+        let rows = fs::read_to_string(path).expect("a running process");
+        let line = rows.lines().find(|line| line.starts_with(row)).expect("a row of this file");
         line.split_whitespace().nth(1).and_then(|figure| figure.parse().ok()).expect("KiB")
     }
 

@@ -70,11 +70,11 @@ fn stalled(relay: SocketAddr, count: usize, subprotocol: &str, beginning: &[u8])
     links
 }
 
-/// The relay's own memory, once that stays the same.
+/// The memory that the relay has written, once that stays the same.
 fn settled_kib(relay: &Relay) -> u64 {
-    let mut last = (relay.process().private_kib(), Instant::now());
+    let mut last = (relay.process().written_kib(), Instant::now());
     wait::until("the relay's memory settles", PATIENCE, || {
-        let now = relay.process().private_kib();
+        let now = relay.process().written_kib();
         if now.abs_diff(last.0) > 16 {
             last = (now, Instant::now());
         }
