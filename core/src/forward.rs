@@ -5,6 +5,7 @@
 //! real one, unless the client is a proxy that the operator trusts. [`reserved`] is the list of all such names.
 
 mod client;
+mod elements;
 mod names;
 mod trusted;
 
@@ -16,6 +17,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::message::Headers;
 use crate::timing;
+use elements::Asked;
 use names::{is_reserved, is_unambiguous};
 use trusted::BELIEVED;
 
@@ -24,9 +26,6 @@ pub use trusted::{TrustedField, TrustedFieldError};
 
 /// Room for the fields that a [`Stamp`] adds to most requests.
 pub(crate) const FORWARDING_BYTES: usize = 224;
-/// Room for one element of `Forwarded`, without the host: most clients come straight to the relay.
-const ELEMENT_BYTES: usize = 64;
-
 /// Octets that are kept for a connection's next request: hosts of more than some 200 are not worth it.
 const BYTES_KEPT: usize = 512;
 
@@ -138,7 +137,7 @@ impl Stamp {
     /// Writes `X-Forwarded-For`, `-Proto`, `-Host`, `Forwarded` (RFC 7239) and `X-Real-IP` into a request's fields.
     ///
     /// All [reserved] names that an untrusted peer wrote are removed. To a trusted peer's lists the peer itself is
-    /// appended, its `-Proto` and `-Host` are kept, and the fields that are trusted by name; `X-Real-IP` is the client
+    /// appended, its `-Proto` and `-Host` are kept and said in `Forwarded` likewise, and the fields that are trusted by name; `X-Real-IP` is the client
     /// that its lists name: the rightmost address that is not trusted. Internal names (`X-Plugboard-*`) and spellings with
     /// other signs than `-`, which CGI-like backends cannot tell apart, are removed from either.
     pub fn put(&mut self, headers: &mut Headers, trusted: Trusted<'_>) -> Stamped {
@@ -183,13 +182,8 @@ fn write(headers: &mut Headers, observed: &Observed, is_proxy: &dyn Fn(IpAddr) -
     let mut addresses = joined(headers, "x-forwarded-for");
     let mut forwarded = joined(headers, "forwarded");
     let named = client::named(&addresses, &forwarded, is_proxy);
-    let host = headers.first("host").unwrap_or_default();
-    let has_host = !host.is_empty();
-    forwarded.reserve(ELEMENT_BYTES + host.len());
-    if forwarded.is_empty() && !addresses.is_empty() {
-        translate(&addresses, &mut forwarded);
-    }
-    put_element(&mut forwarded, peer, host, observed.scheme);
+    let asked = Asked::of(headers, &addresses, named, &mut forwarded);
+    asked.append(peer, headers.first("host").unwrap_or_default(), observed.scheme, &mut forwarded);
     if addresses.is_empty() {
         headers.set("X-Forwarded-For", &peer.text);
     } else {
@@ -197,18 +191,24 @@ fn write(headers: &mut Headers, observed: &Observed, is_proxy: &dyn Fn(IpAddr) -
         addresses.extend_from_slice(&peer.text);
         headers.set("X-Forwarded-For", addresses);
     }
-    if !headers.has("x-forwarded-proto") {
-        headers.push("X-Forwarded-Proto", observed.scheme.as_str());
-    }
-    if !headers.has("x-forwarded-host") && has_host {
-        headers.push_copy("X-Forwarded-Host", "host");
-    }
+    asked.write(observed.scheme, headers);
     headers.set("Forwarded", forwarded);
     match named.filter(|named| *named != peer.address).map(Peer::from) {
         Some(client) => headers.push("X-Real-IP", client.text),
         None => headers.push("X-Real-IP", &peer.text),
     }
     named.unwrap_or(peer.address)
+}
+
+/// Removes what the forwarding fields say of the client's host, and leaves addresses and schemes.
+pub(crate) fn clear_hosts(headers: &mut Headers) {
+    headers.remove("x-forwarded-host");
+    if headers.has("forwarded") {
+        match elements::without_hosts(&joined(headers, "forwarded")) {
+            list if list.is_empty() => headers.remove("forwarded"),
+            list => headers.set("Forwarded", list),
+        }
+    }
 }
 
 /// The client's address: `peer`'s, or if that is trusted the one that its request names, as for `X-Real-IP`.
@@ -235,41 +235,6 @@ fn separate(list: &mut BytesMut) {
     if !list.is_empty() {
         list.extend_from_slice(b", ");
     }
-}
-
-/// The hops before the peer where a trusted one only writes the older field: that one translated (RFC 7239 §7.4).
-fn translate(addresses: &[u8], forwarded: &mut BytesMut) {
-    let texts = addresses.split(|&octet| octet == b',').filter_map(|text| core::str::from_utf8(text).ok());
-    for address in texts.filter_map(|text| text.trim().parse::<IpAddr>().ok()) {
-        separate(forwarded);
-        put_node(forwarded, &address.into());
-    }
-}
-
-/// Appends one element of `Forwarded` (RFC 7239 §4).
-fn put_element(list: &mut BytesMut, peer: &Peer, host: &[u8], scheme: Scheme) {
-    separate(list);
-    put_node(list, peer);
-    // A host that would need escapes is no host: the field goes without.
-    if !host.is_empty() && host.iter().all(|octet| octet.is_ascii_graphic() && !matches!(octet, b'"' | b'\\'))
-    {
-        list.extend_from_slice(b";host=\"");
-        list.extend_from_slice(host);
-        list.extend_from_slice(b"\"");
-    }
-    list.extend_from_slice(b";proto=");
-    list.extend_from_slice(scheme.as_str().as_bytes());
-}
-
-/// Appends an address as a node: IPv6 in brackets and quotes (RFC 7239 §6).
-fn put_node(list: &mut BytesMut, peer: &Peer) {
-    let (open, close): (&[u8], &[u8]) = match peer.address {
-        IpAddr::V4(_) => (b"for=", b""),
-        IpAddr::V6(_) => (b"for=\"[", b"]\""),
-    };
-    list.extend_from_slice(open);
-    list.extend_from_slice(&peer.text);
-    list.extend_from_slice(close);
 }
 
 #[cfg(test)]

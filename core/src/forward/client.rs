@@ -3,6 +3,8 @@
 use core::net::{IpAddr, SocketAddr};
 use core::str;
 
+use super::elements::pairs;
+
 /// The client that the trusted proxies name: the rightmost address that is not one of theirs, since each proxy adds the
 /// peer that it saw on the right, and what stands left of that is the client's own word. Where all addresses are
 /// trusted, the leftmost; what is no address (`unknown`, `_hidden`) hides all that is left of it. `None` if nothing is
@@ -27,37 +29,34 @@ fn nearer(so_far: Option<IpAddr>, hop: Option<IpAddr>, is_proxy: &dyn Fn(IpAddr)
 /// left open the proxy's own words would be read as the client's.
 fn of_forwarded(list: &[u8], is_proxy: &dyn Fn(IpAddr) -> bool) -> Option<IpAddr> {
     let (mut client, mut hop) = (None, None);
-    let mut rest = list;
-    while !rest.is_empty() {
-        let pair = Pair::first(rest)?;
+    for pair in pairs(list) {
+        let pair = pair?;
         if pair.name.eq_ignore_ascii_case(b"for") {
             hop = node(pair.value);
         }
         if pair.end != Some(b';') {
             client = nearer(client, hop.take(), is_proxy);
         }
-        if pair.end.is_some() && pair.behind.is_empty() {
-            return None;
-        }
-        rest = pair.behind;
     }
     client
 }
 
 /// One `name=value` of `Forwarded`.
-struct Pair<'a> {
-    name: &'a [u8],
+pub(super) struct Pair<'a> {
+    pub(super) name: &'a [u8],
     /// Without quotes.
-    value: &'a [u8],
+    pub(super) value: &'a [u8],
+    /// Name and value as they stand there.
+    pub(super) whole: &'a [u8],
     /// What ends it: `;` within an element, `,` between two, nothing at the end of the list.
-    end: Option<u8>,
+    pub(super) end: Option<u8>,
     /// The rest of the list.
-    behind: &'a [u8],
+    pub(super) behind: &'a [u8],
 }
 
 impl<'a> Pair<'a> {
     /// The first of a list; `None` if there is none by the grammar.
-    fn first(list: &'a [u8]) -> Option<Self> {
+    pub(super) fn first(list: &'a [u8]) -> Option<Self> {
         let equals = list.iter().position(|byte| matches!(byte, b'=' | b';' | b',' | b'"'))?;
         let (name, value) = (list.get(..equals)?.trim_ascii(), list.get(equals..)?.strip_prefix(b"=")?);
         let (value, behind) = if let Some(quoted) = value.strip_prefix(b"\"") {
@@ -68,10 +67,11 @@ impl<'a> Pair<'a> {
             let end = value.iter().position(|byte| matches!(byte, b';' | b',' | b'"')).unwrap_or(value.len());
             (value.get(..end)?.trim_ascii_end(), value.get(end..)?)
         };
+        let whole = list.get(..list.len().checked_sub(behind.len())?)?.trim_ascii();
         match behind.split_first() {
-            None => Some(Self { name, value, end: None, behind }),
+            None => Some(Self { name, value, whole, end: None, behind }),
             Some((&end @ (b';' | b','), behind)) => {
-                Some(Self { name, value, end: Some(end), behind: behind.trim_ascii_start() })
+                Some(Self { name, value, whole, end: Some(end), behind: behind.trim_ascii_start() })
             }
             Some(_) => None,
         }

@@ -97,7 +97,7 @@ fn a_trusted_peers_lists_are_continued() {
     assert_eq!(values(&headers, "x-forwarded-proto"), ["https"]);
     assert_eq!(values(&headers, "x-forwarded-host"), ["a"]);
     assert_eq!(values(&headers, "x-real-ip"), ["203.0.113.2"]);
-    assert_eq!(values(&headers, "forwarded"), ["for=203.0.113.1, for=10.0.0.1;host=\"a\";proto=http"]);
+    assert_eq!(values(&headers, "forwarded"), ["for=203.0.113.1, for=10.0.0.1;host=a;proto=https"]);
 }
 
 #[test]
@@ -105,6 +105,66 @@ fn a_trusted_peer_that_knows_only_the_older_field_is_translated() {
     let headers = stamped("10.0.0.1", true, &[("X-Forwarded-For", "203.0.113.1, junk, 2001:db8::1")]);
     let expected = "for=203.0.113.1, for=\"[2001:db8::1]\", for=10.0.0.1;proto=http";
     assert_eq!(values(&headers, "forwarded"), [expected]);
+}
+
+/// What a trusted front at 10.0.0.1 sends as `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded`, and what a backend sees
+/// as `Forwarded`, `X-Forwarded-Proto` and `-Host`. The relay itself saw `http` and `in.example`.
+#[rustfmt::skip]
+const FRONTS: &[([&str; 4], [&str; 3])] = &[
+    // nginx, Caddy, HAProxy: the older fields.
+    (["203.0.113.1", "https", "", ""], ["for=203.0.113.1;proto=https, for=10.0.0.1;host=in.example;proto=https", "https", "in.example"]),
+    (["203.0.113.1", "https", "a.example", ""], ["for=203.0.113.1;host=a.example;proto=https, for=10.0.0.1;host=a.example;proto=https", "https", "a.example"]),
+    (["203.0.113.1", "https", "a.example:8443", ""], ["for=203.0.113.1;host=\"a.example:8443\";proto=https, for=10.0.0.1;host=\"a.example:8443\";proto=https", "https", "a.example:8443"]),
+    (["203.0.113.1, 10.0.0.2", "https", "", ""], ["for=203.0.113.1;proto=https, for=10.0.0.2, for=10.0.0.1;host=in.example;proto=https", "https", "in.example"]),
+    (["203.0.113.1, 10.0.0.2", "https, http", "", ""], ["for=203.0.113.1;proto=https, for=10.0.0.2;proto=http, for=10.0.0.1;host=in.example;proto=https", "https, http", "in.example"]),
+    (["unknown, 203.0.113.1", "https", "", ""], ["for=203.0.113.1;proto=https, for=10.0.0.1;host=in.example;proto=https", "https", "in.example"]),
+    (["203.0.113.1", "wss", "", ""], ["for=203.0.113.1;proto=wss, for=10.0.0.1;host=in.example;proto=wss", "wss", "in.example"]),
+    (["", "https", "", ""], ["for=10.0.0.1;host=in.example;proto=https", "https", "in.example"]),
+    (["203.0.113.1", "", "", ""], ["for=203.0.113.1, for=10.0.0.1;host=in.example;proto=http", "http", "in.example"]),
+    // What is no scheme is not repeated.
+    (["203.0.113.1", "a b", "", ""], ["for=203.0.113.1, for=10.0.0.1;host=in.example;proto=http", "http", "in.example"]),
+    // Fronts that know RFC 7239.
+    (["", "", "", "for=203.0.113.1;proto=https;host=a.example"], ["for=203.0.113.1;proto=https;host=a.example, for=10.0.0.1;host=a.example;proto=https", "https", "a.example"]),
+    (["", "", "", "for=203.0.113.1;proto=https, for=10.0.0.2;proto=http"], ["for=203.0.113.1;proto=https, for=10.0.0.2;proto=http, for=10.0.0.1;host=in.example;proto=https", "https", "in.example"]),
+    (["203.0.113.1", "https", "", "for=203.0.113.1;proto=HTTPS"], ["for=203.0.113.1;proto=HTTPS, for=10.0.0.1;host=in.example;proto=https", "https", "in.example"]),
+    // A client's own, which a front that does not know it passed: it contradicts the front, or hides what stands behind it.
+    (["203.0.113.1", "https", "", "for=6.6.6.6;proto=http"], ["for=203.0.113.1;proto=https, for=10.0.0.1;host=in.example;proto=https", "https", "in.example"]),
+    (["203.0.113.1", "https", "a.example", "for=6.6.6.6;host=evil"], ["for=203.0.113.1;host=a.example;proto=https, for=10.0.0.1;host=a.example;proto=https", "https", "a.example"]),
+    (["203.0.113.1", "https", "", "for=6.6.6.6;x=\""], ["for=203.0.113.1;proto=https, for=10.0.0.1;host=in.example;proto=https", "https", "in.example"]),
+    (["", "https", "", "for=203.0.113.1;proto=http"], ["for=203.0.113.1;proto=https, for=10.0.0.1;host=in.example;proto=https", "https", "in.example"]),
+];
+
+#[test]
+fn the_first_and_the_last_element_and_the_older_fields_name_one_scheme_and_one_host() {
+    const NAMES: [&str; 4] = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded"];
+    for (sent, seen) in FRONTS {
+        let fields = NAMES.into_iter().zip(*sent).filter(|(_, value)| !value.is_empty());
+        let fields: Vec<_> = [("Host", "in.example")].into_iter().chain(fields).collect();
+        let headers = stamped("10.0.0.1", true, &fields);
+        for (name, value) in ["forwarded", "x-forwarded-proto", "x-forwarded-host"].into_iter().zip(*seen) {
+            assert_eq!(values(&headers, name), [value], "{name} of {sent:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_said_of_hosts_is_taken_out_and_the_rest_stays() {
+    for (list, rest) in [
+        (
+            "for=1.2.3.4;host=a;proto=https, for=1.2.3.5;host=\"a:1\";proto=https",
+            "for=1.2.3.4;proto=https, for=1.2.3.5;proto=https",
+        ),
+        ("Host=a;for=\"[::1]\", host=b", "for=\"[::1]\""),
+        ("for=1.2.3.4", "for=1.2.3.4"),
+        ("host=a", ""),
+        ("host=\"a", ""),
+    ] {
+        let mut fields =
+            headers(&[("Forwarded", list), ("X-Forwarded-Host", "a"), ("X-Forwarded-Proto", "https")]);
+        clear_hosts(&mut fields);
+        assert_eq!(values(&fields, "forwarded").join("/"), rest, "{list}");
+        assert!(!fields.has("x-forwarded-host") && fields.has("x-forwarded-proto"));
+    }
 }
 
 #[test]
