@@ -1,6 +1,6 @@
-//! Client addresses as the relay counts them: what one client can be presumed to hold.
+//! Addresses: of clients as the relay counts them, and of a service on this machine.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The unit that per-address limits count: one IPv4 address, or one IPv6 /64 prefix, the least that a site is
 /// assigned (RFC 6177 §2), so that a client gains nothing by changing its address within it.
@@ -34,5 +34,34 @@ impl AddressBlock {
                 Prefix::V6(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
             }
         })
+    }
+}
+
+/// The addresses of `localhost`, where programs listen on one of the two: the one that answered last is tried first.
+///
+/// ```
+/// use telephone_core::address::Localhost;
+/// let mut localhost = Localhost::default();
+/// let [first, second] = localhost.order();
+/// assert!(first.is_ipv4() && second.is_ipv6());
+/// localhost.handle_connected(second);
+/// assert_eq!(localhost.order(), [second, first]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Localhost {
+    is_v6_first: bool,
+}
+
+impl Localhost {
+    /// In this order they are tried, the second where the first refuses.
+    #[must_use]
+    pub const fn order(self) -> [IpAddr; 2] {
+        let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
+        if self.is_v6_first { [v6, v4] } else { [v4, v6] }
+    }
+
+    /// A connection to that one was made.
+    pub const fn handle_connected(&mut self, address: IpAddr) {
+        self.is_v6_first = address.is_ipv6();
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
+
+use telephone_core::address::Localhost;
 
 use crate::file_table;
 use crate::runtime::{Endpoint, Runtime};
@@ -19,7 +21,29 @@ const ADDRESSES_MAX: usize = 16;
 pub(crate) async fn connect<R: Runtime>(runtime: &R, endpoint: &Endpoint) -> io::Result<R::Socket> {
     match endpoint {
         Endpoint::Tcp { host, port } => race(runtime, addresses(runtime, host, *port).await?).await,
+        Endpoint::Localhost(port) => {
+            connect_localhost(runtime, *port, Localhost::default()).await.map(|(socket, _)| socket)
+        }
         Endpoint::Unix(path) => runtime.connect_unix(path).await,
+    }
+}
+
+/// Connects to a port of this machine, and says at which address. There is no head start: this machine answers at once.
+pub(crate) async fn connect_localhost<R: Runtime>(
+    runtime: &R,
+    port: u16,
+    localhost: Localhost,
+) -> io::Result<(R::Socket, IpAddr)> {
+    let [first, second] = localhost.order();
+    match runtime.connect_tcp(SocketAddr::new(first, port)).await {
+        Ok(socket) => Ok((socket, first)),
+        Err(error) if file_table::is_full(&error) => Err(error),
+        // That nobody listens at the first one is what its user can mend.
+        Err(refused) => match runtime.connect_tcp(SocketAddr::new(second, port)).await {
+            Ok(socket) => Ok((socket, second)),
+            Err(error) if file_table::is_full(&error) => Err(error),
+            Err(_) => Err(refused),
+        },
     }
 }
 

@@ -34,7 +34,7 @@ mod token;
 
 pub use accept::{WhenFull, accept_loop};
 pub use authority::{AuthError, Authority, Bearer, Grant, LEEWAY};
-pub use backend::{BackendUrl, BadBackendUrl};
+pub use backend::{BackendConnector, BackendTrust, BackendUrl, BadBackendUrl};
 pub use file_table::is_full as is_file_table_full;
 pub use log::Log;
 pub use observe::{AccessRecord, Observer, Unobserved};
@@ -56,9 +56,9 @@ pub use token::{Token, TokenSource};
 /// What a program that embeds a telephone may name. Each adapter gives it out as its own.
 pub mod embedding {
     pub use crate::{
-        Acceptor, BackendUrl, BadBackendUrl, BadUrl, BodyLost, BoxError, BuildError, ConnectError,
-        EmbedError, Endpoint, Handle, Incoming, LineStatus, Proxies, RawStream, Recorder, ServeError, State,
-        Stats, Status, Token, TokenSource,
+        Acceptor, BackendTrust, BackendUrl, BadBackendUrl, BadUrl, BodyLost, BoxError, BuildError,
+        ConnectError, EmbedError, Endpoint, Handle, Incoming, LineStatus, Proxies, RawStream, Recorder,
+        ServeError, State, Stats, Status, Token, TokenSource,
     };
     pub use {bytes, http, http_body};
 }

@@ -21,6 +21,8 @@ pub enum Endpoint {
         /// The port.
         port: u16,
     },
+    /// A port of this machine: at 127.0.0.1, or at ::1 if that refuses.
+    Localhost(u16),
     /// A Unix socket's path.
     Unix(PathBuf),
 }
@@ -41,6 +43,7 @@ impl Endpoint {
         match self {
             Self::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
             Self::Tcp { host, port } => format!("{host}:{port}"),
+            Self::Localhost(port) => format!("localhost:{port}"),
             Self::Unix(_) => "localhost".into(),
         }
     }

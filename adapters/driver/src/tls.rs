@@ -1,4 +1,4 @@
-//! TLS towards a plugboard, once for both runtimes.
+//! TLS towards plugboards and backends, once for both runtimes.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_rustls::client;
-use rustls::crypto::ring;
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::{
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    WantsVerifier,
+};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls_platform_verifier::BuilderVerifierExt;
 
 use crate::socket::{ReadSocket, Socket};
@@ -75,17 +79,24 @@ impl TlsConnector {
     /// # Errors
     /// When there are no usable roots.
     pub fn new(ca_file: Option<&Path>) -> Result<Self, RootsError> {
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(RootsError::Unusable)?;
+        let builder = builder()?;
         let builder = match ca_file {
             Some(path) => builder.with_root_certificates(roots_in(path)?),
             None => builder.with_platform_verifier().map_err(RootsError::Unusable)?,
         };
-        let mut config = builder.with_no_client_auth();
+        Ok(Self::with(builder.with_no_client_auth()))
+    }
+
+    /// A connector that takes every certificate, also an expired one of another host.
+    pub(crate) fn insecure() -> Result<Self, RootsError> {
+        let builder = builder()?.dangerous().with_custom_certificate_verifier(Arc::new(Insecure));
+        Ok(Self::with(builder.with_no_client_auth()))
+    }
+
+    fn with(mut config: ClientConfig) -> Self {
         // A WebSocket starts as HTTP/1.1: without this some servers would choose HTTP/2.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(config).into()))
+        Self(Arc::new(config).into())
     }
 
     /// Makes a TLS connection over `socket` with a server that proves to be `host` (a DNS name, or an
@@ -97,6 +108,53 @@ impl TlsConnector {
         let name =
             ServerName::try_from(host.to_owned()).map_err(|_| TlsError::InvalidName(host.to_owned()))?;
         self.0.connect(name, socket).await.map(TlsStream).map_err(classify)
+    }
+}
+
+fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, RootsError> {
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(RootsError::Unusable)
+}
+
+/// Believes every certificate. That its owner made the handshake is checked all the same.
+#[derive(Debug)]
+struct Insecure;
+
+impl ServerCertVerifier for Insecure {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = ring::default_provider().signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, &algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = ring::default_provider().signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, &algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        ring::default_provider().signature_verification_algorithms.supported_schemes()
     }
 }
 

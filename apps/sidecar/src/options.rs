@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
@@ -79,13 +80,21 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ID", env = "ROOM_ID")]
     pub(crate) room: Vec<String>,
 
-    /// The application's port on this machine; short for --backend http://127.0.0.1:N
+    /// The application's port on this machine, at 127.0.0.1, or at ::1 if that refuses
     #[arg(long, value_name = "N", env = "BACKEND_PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
 
-    /// The application: http://host:port or unix:/path
+    /// The application: http://host:port, https://host:port or unix:/path
     #[arg(long, value_name = "URL", env = "BACKEND_URL", value_parser = values::backend)]
     pub(crate) backend: Option<BackendUrl>,
+
+    /// Trust the certificates in this PEM file, and no others, for an https:// backend
+    #[arg(long, value_name = "FILE", env = "BACKEND_CA")]
+    pub(crate) backend_ca: Option<PathBuf>,
+
+    /// Take every certificate from an https:// backend: whoever is on the way there can read and change what passes
+    #[arg(long, env = "BACKEND_INSECURE", value_parser = BoolishValueParser::new())]
+    pub(crate) backend_insecure: bool,
 
     /// Serve GET /livez, /readyz (200 only while a session has a link) and /healthz (JSON) here
     #[arg(long, value_name = "ADDR", env = "TELEPHONE_HEALTH", value_parser = values::listen_address)]
@@ -101,11 +110,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME", env = "INSTANCE", value_parser = values::instance)]
     pub(crate) instance: Option<String>,
 
-    /// What the backend sees as Host (development servers refuse foreign ones) [default: as sent]
+    /// What the backend sees as Host, and in an Origin or Referer that names the public host (development servers refuse
+    /// foreign ones) [default: as sent]
     #[arg(long, value_name = "H", env = "HOST_HEADER", value_parser = values::host_header)]
     pub(crate) host_header: Option<String>,
 
-    /// Show the backend the path without the mount
+    /// Show the backend the path without the mount, and put it in front of the paths in Location, Refresh, Link and cookies
+    /// of its answers; links in pages must be relative, or the application must read X-Forwarded-Prefix
     #[arg(long, env = "STRIP_PREFIX", value_parser = BoolishValueParser::new())]
     pub(crate) strip_prefix: bool,
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use futures_lite::{Stream, StreamExt, future};
 use telephone_core::limits::streams_within;
-use telephone_driver::{Handle, Listener, Runtime, ServeError, Telephone, WhenFull};
+use telephone_driver::{BackendTrust, Handle, Listener, Runtime, ServeError, Telephone, WhenFull};
 
 use crate::connect;
 use crate::descriptors::raise_descriptor_limit;
@@ -99,9 +99,15 @@ fn affordable_streams(settings: &Settings, descriptors: u64) -> u32 {
 }
 
 fn telephone<R: Runtime>(runtime: R, settings: Settings) -> Result<Telephone<R>, Stop> {
+    if let (BackendTrust::Insecure, Some(backend)) = (&settings.backend_trust, &settings.backend) {
+        tracing::warn!(
+            "--backend-insecure: no certificate of {backend} is checked; whoever is on the way there can read and change all requests"
+        );
+    }
     let mut builder = Telephone::builder()
         .instance(settings.instance)
         .strip_prefix(settings.strips_prefix)
+        .backend_trust(settings.backend_trust.clone())
         .proxy_protocol(settings.proxy_protocol)
         .streams(settings.streams)
         .backend_timeouts(settings.connect_timeout, settings.answer_timeout, settings.idle_timeout);

@@ -1,12 +1,13 @@
 //! What a sidecar was asked to do, checked.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ArgMatches;
 use telephone_core::limits::MOUNTS_MAX;
 use telephone_core::mount::{Mount, MountError};
-use telephone_driver::BackendUrl;
+use telephone_driver::{BackendTrust, BackendUrl, Endpoint};
 
 use crate::exclusive::{BACKEND, Either, PORT, either};
 use crate::line::{LineSettings, listed};
@@ -28,6 +29,8 @@ pub struct Settings {
     pub proxy_protocol: bool,
     /// The application, unless there are raw connections alone.
     pub backend: Option<BackendUrl>,
+    /// Which certificates it may have.
+    pub backend_trust: BackendTrust,
     /// Where to serve the health page, if anywhere.
     pub health: Option<SocketAddr>,
     /// The names under which it is reached.
@@ -58,11 +61,9 @@ impl Settings {
         let backend = if serves_raw_alone && options.port.is_none() && options.backend.is_none() {
             None
         } else {
-            Some(match either(matches, PORT, BACKEND, options.port, options.backend)? {
-                Either::Left(port) => BackendUrl::local(port),
-                Either::Right(url) => url,
-            })
+            Some(backend(matches, options.port, options.backend)?)
         };
+        let backend_trust = backend_trust(options.backend_ca, options.backend_insecure, backend.as_ref())?;
         let first = backend.as_ref().or_else(|| options.tcp.first().map(|service| &service.backend));
         let instance = options.instance.unwrap_or_else(|| default_instance(first));
         Ok(Self {
@@ -74,6 +75,7 @@ impl Settings {
             health_hosts: options.health_host,
             instance,
             backend,
+            backend_trust,
             host_header: options.host_header,
             strips_prefix: options.strip_prefix,
             streams: options.streams,
@@ -103,8 +105,51 @@ pub(crate) fn mounts(texts: Vec<String>, rooms: Vec<String>) -> Result<Vec<Mount
     texts.into_iter().map(parse).chain(rooms.into_iter().map(parse_room)).collect()
 }
 
+/// The one of `--port` and `--backend` that was given.
+pub(crate) fn backend(
+    matches: &ArgMatches,
+    port: Option<u16>,
+    url: Option<BackendUrl>,
+) -> Result<BackendUrl, Usage> {
+    Ok(match either(matches, PORT, BACKEND, port, url)? {
+        Either::Left(port) => BackendUrl::local(port),
+        Either::Right(url) => url,
+    })
+}
+
+/// Which certificates the backend may have. To say so for one that has none is a mistake: its user expects TLS.
+pub(crate) fn backend_trust(
+    ca: Option<PathBuf>,
+    is_insecure: bool,
+    backend: Option<&BackendUrl>,
+) -> Result<BackendTrust, Usage> {
+    const INSECURE: &str = "--backend-insecure (BACKEND_INSECURE)";
+    let (named, trust) = match (ca, is_insecure) {
+        (None, false) => return Ok(BackendTrust::Platform),
+        (Some(_), true) => {
+            let why = "it contradicts --backend-ca (BACKEND_CA); give one of the two";
+            return Err(Usage::new(INSECURE, why));
+        }
+        (Some(path), false) => {
+            (format!("--backend-ca {} (BACKEND_CA)", path.display()), BackendTrust::File(path))
+        }
+        (None, true) => (INSECURE.to_owned(), BackendTrust::Insecure),
+    };
+    match backend {
+        Some(url) if url.is_tls() => Ok(trust),
+        Some(url) => {
+            Err(Usage::new(&named, format!("{url} is reached without TLS; give --backend https://HOST")))
+        }
+        None => Err(Usage::new(&named, "there is no backend; give --backend https://HOST")),
+    }
+}
+
 fn default_instance(backend: Option<&BackendUrl>) -> String {
-    let backend = backend.map(ToString::to_string).unwrap_or_default();
+    // The name of `--port N` is part of a telephone's identity, and stays what it was when that meant 127.0.0.1.
+    let backend = match backend.map(BackendUrl::endpoint) {
+        Some(Endpoint::Localhost(port)) => format!("127.0.0.1:{port}"),
+        _ => backend.map(ToString::to_string).unwrap_or_default(),
+    };
     let backend = backend.strip_prefix("http://").unwrap_or(&backend);
     let name = format!("{}/{backend}", gethostname::gethostname().display());
     // A Unix socket's path may be longer than a name may be; what tells two apart is at its end.

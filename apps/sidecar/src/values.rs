@@ -69,7 +69,7 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| "give an address and a port, such as 127.0.0.1:4000 or [::]:4000".into())
 }
 
-/// A backend: `http://HOST[:PORT]` or `unix:/PATH`.
+/// A backend: `http://HOST[:PORT]`, `https://HOST[:PORT]` or `unix:/PATH`.
 ///
 /// # Errors
 /// What would be right.
@@ -147,8 +147,12 @@ mod tests {
 
     #[test]
     fn what_is_no_backend_is_refused_with_an_example() {
-        assert!(backend("http://app:8080").is_ok() && backend("unix:/run/app.sock").is_ok());
-        for text in ["", "3000", "localhost:3000", "https://a", "http://a/path", "unix:app.sock"] {
+        for text in ["http://app:8080", "https://app", "unix:/run/app.sock"] {
+            assert!(backend(text).is_ok(), "{text}");
+        }
+        for text in
+            ["", "3000", "localhost:3000", "ftp://a", "https://a/path", "http://a/path", "unix:app.sock"]
+        {
             assert!(backend(text).unwrap_err().contains("such as http://127.0.0.1:3000"), "{text}");
         }
     }

@@ -44,6 +44,12 @@ impl Prefix {
         Self { mount: Bytes::copy_from_slice(mount.as_bytes()), names, is_bare }
     }
 
+    /// The names of the exchange.
+    #[must_use]
+    pub const fn names(&self) -> &Names {
+        &self.names
+    }
+
     /// Where a page at the bare mount is found: behind a slash, so that its relative links lie below the mount. `None` for
     /// all other requests: a WebSocket's client follows no redirect, and methods that change something need none.
     #[must_use]

@@ -219,6 +219,26 @@ fn what_a_client_forges_ends_at_the_shipped_haproxy_and_its_relay() {
     });
 }
 
+#[test]
+fn behind_the_shipped_nginx_forwarded_and_the_older_fields_name_the_clients_scheme_and_host() {
+    both_programs(|program| {
+        let (relay, origin) = (Relay::with(&["--trust", "127.0.0.1/32"]), Origin::start());
+        let certs = Certs::make(relay.directory());
+        let nginx = Nginx::tls_before(relay.addr(), &certs);
+        let dial = program.dial(&relay).token(&relay.token(&["/m"])).mount("/m").backend(&origin.url());
+        let _sidecar = dial.ready();
+        let host = format!("localhost:{}", nginx.addr().port());
+        let curl = Curl::new(&format!("https://{host}/m/echo")).arg("--cacert").arg(&certs.ca);
+        assert_eq!(curl.run().status(), 200);
+        let head = origin.last_head();
+        assert_eq!(head.values("x-forwarded-proto"), [b"https"]);
+        assert_eq!(head.value("x-forwarded-host").as_deref(), Some(&*host));
+        let element = format!("for=127.0.0.1;host=\"{host}\";proto=https");
+        // docker-registry takes the first, tusd the first `proto`, Rack the last.
+        assert_eq!(head.value("forwarded"), Some(format!("{element}, {element}")));
+    });
+}
+
 /// No field has this value, nor a part of it.
 fn assert_untouched_by(head: &Head, forged: &str) {
     let text = String::from_utf8_lossy(&head.octets).into_owned();

@@ -13,6 +13,7 @@ mod crowd;
 mod deployment;
 mod deploys;
 mod descriptors;
+mod development;
 mod distrust;
 mod doctor;
 mod embedding;

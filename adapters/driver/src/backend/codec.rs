@@ -8,6 +8,7 @@ use telephone_core::http1::{Client, ClientEvent, Closing, ResponseError, Unsenda
 use telephone_core::limits::BackendLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::output::Output;
+use telephone_core::rewrite::Prefix;
 use telephone_core::time::Timestamp;
 
 use crate::codec::{Codec, Part};
@@ -60,6 +61,8 @@ enum Answer {
 pub(super) struct BackendCodec<'a> {
     client: &'a mut Client,
     limits: &'a BackendLimits,
+    /// Changes the heads of the answer.
+    pub(super) prefix: Option<&'a Prefix>,
     answer: Answer,
     is_upgrade_asked: bool,
     is_eof: bool,
@@ -74,6 +77,7 @@ impl<'a> BackendCodec<'a> {
         Self {
             client,
             limits,
+            prefix: None,
             answer: Answer::Awaited,
             is_upgrade_asked: false,
             is_eof: false,
@@ -88,8 +92,13 @@ impl<'a> BackendCodec<'a> {
         self.client.request(head, end)
     }
 
-    fn on_event(&mut self, event: ClientEvent) -> Part<BackendLoss> {
+    fn on_event(&mut self, mut event: ClientEvent) -> Part<BackendLoss> {
         self.moved_at = self.now;
+        if let (Some(prefix), ClientEvent::Interim(head) | ClientEvent::Head { head, .. }) =
+            (self.prefix, &mut event)
+        {
+            prefix.rewrite_response(&mut head.headers);
+        }
         match event {
             ClientEvent::Interim(head) => Part::Head(head, false),
             ClientEvent::Head { head, end } => {

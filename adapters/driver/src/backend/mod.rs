@@ -2,6 +2,7 @@
 
 mod bound;
 mod codec;
+mod connector;
 mod pool;
 mod url;
 
@@ -11,21 +12,24 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use telephone_core::error::{Reset, ResetCode, Touched};
+use telephone_core::forward::Scheme;
 use telephone_core::limits::{BackendLimits, HttpLimits};
 use telephone_core::log_limit::{Due, LineKind, LineSource};
-use telephone_core::message::RequestHead;
+use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::mount::Mount;
 use telephone_core::retry::may_move;
+use telephone_core::rewrite::{Names, Prefix};
 use telephone_core::time::Timestamp;
 
 use crate::log::Log;
 use crate::pump::{Ended, Pump};
-use crate::runtime::{Endpoint, Runtime};
+use crate::runtime::Runtime;
 use crate::shared::Owner;
 use crate::socket::Socket as _;
 use crate::stream::StreamHandle;
 use bound::BoundConnections;
 use codec::{BackendCodec, BackendLoss};
+pub use connector::{BackendConnector, BackendTrust};
 use pool::Pool;
 pub(crate) use pool::connect_for;
 pub use url::{BackendUrl, BadBackendUrl};
@@ -61,12 +65,28 @@ pub(crate) fn report_shortage(log: &Log, now: Timestamp, code: ResetCode) {
 }
 
 /// How requests are changed on their way to the backend.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Rewrite {
     /// What the backend sees as `Host`; as sent if there is none.
     pub(crate) host: Option<Bytes>,
+    /// Of the backend's own URLs.
+    pub(crate) scheme: Scheme,
     /// Whether the backend sees the path without the mount.
     pub(crate) strip_prefix: bool,
+}
+
+impl Default for Rewrite {
+    fn default() -> Self {
+        Self { host: None, scheme: Scheme::Http, strip_prefix: false }
+    }
+}
+
+/// What becomes of a request.
+pub(crate) enum Rewritten {
+    /// It is sent to the backend so. With a prefix the heads of its answer are [changed](Prefix::rewrite_response).
+    Passed(RequestHead, Option<Prefix>),
+    /// It is answered here.
+    Answered(ResponseHead),
 }
 
 /// A backend and the connections to it.
@@ -82,11 +102,11 @@ pub(crate) struct Backend<R: Runtime> {
 impl<R: Runtime> Backend<R> {
     pub(crate) fn new(
         (runtime, log): (R, Arc<Log>),
-        endpoint: Endpoint,
+        connector: BackendConnector<R>,
         rewrite: Rewrite,
         limits: BackendLimits,
     ) -> Self {
-        let pool = Pool::new(runtime.clone(), endpoint, limits.clone(), HttpLimits::default());
+        let pool = Pool::new(runtime.clone(), connector, limits.clone(), HttpLimits::default());
         let bound = BoundConnections::new(runtime.clone(), &limits);
         Self { runtime, pool, bound, rewrite, limits, log }
     }
@@ -103,36 +123,36 @@ impl<R: Runtime> Backend<R> {
 
     /// On a kept connection if there is one: where a login runs, on that of the client. Another upgrade gets one of its own:
     /// it may not be repeated if the kept one turns out to be closed, and keeps what it gets.
-    async fn attempt(&self, head: &RequestHead, end: bool, stream: &StreamHandle) -> Outcome {
+    async fn attempt(&self, request: &Request, end: bool, stream: &StreamHandle) -> Outcome {
         let kept = match stream.owner {
             Some(owner) => self.bound.take(owner),
-            None if head.upgrade.is_none() => self.pool.take(),
+            None if request.head.upgrade.is_none() => self.pool.take(),
             None => None,
         };
         match kept {
-            Some(kept) => self.exchange(kept, head, end, stream, true).await,
-            None => self.attempt_fresh(head, end, stream).await,
+            Some(kept) => self.exchange(kept, request, end, stream, true).await,
+            None => self.attempt_fresh(request, end, stream).await,
         }
     }
 
     /// On a new connection. Boxed, for most requests find a kept one, and the tasks of all would be as large as this.
     fn attempt_fresh<'a>(
         &'a self,
-        head: &'a RequestHead,
+        request: &'a Request,
         end: bool,
         stream: &'a StreamHandle,
     ) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
-        Box::pin(self.connect_and_exchange(head, end, stream))
+        Box::pin(self.connect_and_exchange(request, end, stream))
     }
 
-    async fn connect_and_exchange(&self, head: &RequestHead, end: bool, stream: &StreamHandle) -> Outcome {
+    async fn connect_and_exchange(&self, request: &Request, end: bool, stream: &StreamHandle) -> Outcome {
         let connected = match self.pool.connect(stream).await {
             // A request needs the descriptor more than a login that waits for one.
             Err(ResetCode::Exhausted) if self.bound.close_idle() => self.pool.connect(stream).await,
             connected => connected,
         };
         match connected {
-            Ok(fresh) => self.exchange(fresh, head, end, stream, false).await,
+            Ok(fresh) => self.exchange(fresh, request, end, stream, false).await,
             Err(code) => {
                 report_shortage(&self.log, self.runtime.now(), code);
                 Outcome::Failed(Reset { code, touched: Touched::No })
@@ -157,13 +177,14 @@ impl<R: Runtime> Backend<R> {
     async fn exchange(
         &self,
         mut kept: Box<pool::Kept<R>>,
-        head: &RequestHead,
+        request: &Request,
         end: bool,
         stream: &StreamHandle,
         is_reused: bool,
     ) -> Outcome {
         let mut codec = BackendCodec::new(&mut kept.client, &self.limits, self.runtime.now());
-        if let Err(error) = codec.request(head, end) {
+        codec.prefix = request.prefix.as_ref();
+        if let Err(error) = codec.request(&request.head, end) {
             if let Some(Due { suppressed, .. }) = self.log(LineKind::RequestUnsendable) {
                 tracing::warn!(%error, suppressed, "a request cannot be written to the backend");
             }
@@ -200,12 +221,17 @@ impl<R: Runtime> Backend<R> {
 impl<R: Runtime> Leg for Backend<R> {
     // The stream goes out of scope last: its slot returns when the connection is closed or clean again.
     async fn serve(&self, mount: &Bytes, head: RequestHead, stream: StreamHandle) {
-        let head = self.rewrite.apply(mount, head);
+        let (head, prefix) = match self.rewrite.apply(mount, head) {
+            Rewritten::Passed(head, prefix) => (head, prefix),
+            Rewritten::Answered(head) => return respond(head, &stream),
+        };
+        let request = Request { head, prefix };
+        let head = &request.head;
         // An upgrade's direction stays open for what comes behind the 101; its request has no body.
         let end = stream.is_at_end() || head.upgrade.is_some();
-        let may_repeat = head.upgrade.is_none() && may_move(&head, end);
-        let outcome = match self.attempt(&head, end, &stream).await {
-            Outcome::Stale if may_repeat => self.attempt_fresh(&head, end, &stream).await,
+        let may_repeat = head.upgrade.is_none() && may_move(head, end);
+        let outcome = match self.attempt(&request, end, &stream).await {
+            Outcome::Stale if may_repeat => self.attempt_fresh(&request, end, &stream).await,
             other => other,
         };
         match outcome {
@@ -224,23 +250,57 @@ enum Outcome {
     Failed(Reset),
 }
 
+/// A request as the backend gets it, and what is changed in its answer.
+struct Request {
+    head: RequestHead,
+    prefix: Option<Prefix>,
+}
+
+/// Answers a request that reaches no backend.
+pub(crate) fn respond(head: ResponseHead, stream: &StreamHandle) {
+    // Every field is ours and sound.
+    let _ = stream.respond(head, true);
+}
+
 impl Rewrite {
-    pub(crate) fn apply(&self, mount: &Bytes, mut head: RequestHead) -> RequestHead {
-        if let Some(host) = &self.host {
-            head.headers.set("Host", host.clone());
+    pub(crate) fn apply(&self, mount: &Bytes, mut head: RequestHead) -> Rewritten {
+        let mount =
+            self.strip_prefix.then(|| std::str::from_utf8(mount).ok()?.parse::<Mount>().ok()).flatten();
+        let path = mount.as_ref().and_then(Mount::path).filter(|path| !path.is_empty());
+        let target = path.and_then(|path| stripped(&head.target, path));
+        if self.host.is_none() && target.is_none() {
+            return Rewritten::Passed(head, None);
         }
-        if self.strip_prefix {
-            let mount = std::str::from_utf8(mount).ok().and_then(|text| text.parse::<Mount>().ok());
-            if let Some(path) = mount.as_ref().and_then(Mount::path)
-                && !path.is_empty()
-                && let Some(target) = stripped(&head.target, path)
-            {
-                head.target = target;
-                head.headers.set("X-Forwarded-Prefix", Bytes::copy_from_slice(path.as_bytes()));
-            }
+        let names = Names::of(&head.headers, self.scheme, self.host.as_ref());
+        let Some((path, target)) = path.zip(target) else {
+            names.rewrite_request(&mut head.headers);
+            return Rewritten::Passed(head, None);
+        };
+        let prefix = Prefix::new(path, (&head.target, &target), names);
+        if let Some(location) = prefix.redirect(&head) {
+            return Rewritten::Answered(answer(TEMPORARY_REDIRECT, &[("Location", &location)]));
         }
-        head
+        if let Err(outside) = prefix.rewrite_request(&mut head.headers) {
+            tracing::debug!("{outside}");
+            return Rewritten::Answered(answer(BAD_GATEWAY, &[]));
+        }
+        if self.host.is_some() {
+            prefix.names().rewrite_request(&mut head.headers);
+        }
+        head.target = target;
+        head.headers.set("X-Forwarded-Prefix", Bytes::copy_from_slice(path.as_bytes()));
+        Rewritten::Passed(head, Some(prefix))
     }
+}
+
+/// Keeps the method, and is not kept by browsers: what serves the mount next may see it whole (RFC 9110 §15.4.8).
+const TEMPORARY_REDIRECT: u16 = 307;
+/// What a `Destination` that this server does not serve is answered with (RFC 4918 §9.8.5).
+const BAD_GATEWAY: u16 = 502;
+
+fn answer(status: u16, fields: &[(&str, &[u8])]) -> ResponseHead {
+    let headers: Headers = fields.iter().copied().collect();
+    ResponseHead { status, reason: Bytes::new(), headers, length: Some(0), upgrade: None }
 }
 
 /// `target` without the mount's path, beginning with one slash again: two would name a host to many a

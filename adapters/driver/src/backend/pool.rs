@@ -1,5 +1,7 @@
 //! Connections to the backend that wait for another request.
 
+use std::future::Future;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_lite::future;
@@ -8,16 +10,17 @@ use telephone_core::http1::Client;
 use telephone_core::limits::{BackendLimits, HttpLimits};
 use telephone_core::time::Timestamp;
 
+use super::connector::{BackendConnector, BackendSocket};
 use crate::alarm::Alarm;
 use crate::connection::Connection;
 use crate::file_table;
-use crate::runtime::{Endpoint, Runtime};
+use crate::runtime::Runtime;
 use crate::socket::Socket;
 use crate::stream::StreamHandle;
 
 /// A connection and the codec that remembers how its last exchange ended.
 pub(super) struct Kept<R: Runtime> {
-    pub(super) connection: Connection<R::Socket>,
+    pub(super) connection: Connection<BackendSocket<R::Socket>>,
     pub(super) client: Client,
     pub(super) alarm: Alarm<R>,
 }
@@ -29,7 +32,7 @@ struct Idle<R: Runtime> {
 
 pub(super) struct Pool<R: Runtime> {
     runtime: R,
-    endpoint: Endpoint,
+    connector: BackendConnector<R>,
     limits: BackendLimits,
     http: HttpLimits,
     idle: Arc<Mutex<Shelf<R>>>,
@@ -43,9 +46,14 @@ struct Shelf<R: Runtime> {
 }
 
 impl<R: Runtime> Pool<R> {
-    pub(super) fn new(runtime: R, endpoint: Endpoint, limits: BackendLimits, http: HttpLimits) -> Self {
+    pub(super) fn new(
+        runtime: R,
+        connector: BackendConnector<R>,
+        limits: BackendLimits,
+        http: HttpLimits,
+    ) -> Self {
         let shelf = Shelf { idle: Vec::new(), has_reaper: false };
-        Self { runtime, endpoint, limits, http, idle: Arc::new(Mutex::new(shelf)) }
+        Self { runtime, connector, limits, http, idle: Arc::new(Mutex::new(shelf)) }
     }
 
     /// The connection that was used last, if its backend has not closed it meanwhile.
@@ -61,7 +69,7 @@ impl<R: Runtime> Pool<R> {
 
     /// A fresh connection for one stream.
     pub(super) async fn connect(&self, stream: &StreamHandle) -> Result<Box<Kept<R>>, ResetCode> {
-        let connect = || connect_for(&self.runtime, &self.endpoint, &self.limits, stream);
+        let connect = || connect_for(&self.runtime, self.connector.connect(), &self.limits, stream);
         let socket = match connect().await {
             // A request needs the descriptor more than a connection that waits for one.
             Err(ResetCode::Exhausted) if self.close_idle() => connect().await,
@@ -98,14 +106,14 @@ impl<R: Runtime> Pool<R> {
 
 /// Connects to a backend for one stream, unless that takes too long or the peer stops the stream before. If it fails the
 /// backend was not touched.
-pub(crate) async fn connect_for<R: Runtime>(
+pub(crate) async fn connect_for<R: Runtime, S>(
     runtime: &R,
-    endpoint: &Endpoint,
+    connect: impl Future<Output = io::Result<S>>,
     limits: &BackendLimits,
     stream: &StreamHandle,
-) -> Result<R::Socket, ResetCode> {
+) -> Result<S, ResetCode> {
     let connecting = async {
-        runtime.connect(endpoint).await.map_err(|error| {
+        connect.await.map_err(|error| {
             tracing::debug!(%error, "cannot reach the backend");
             // What this process lacks is not the application's fault.
             if file_table::is_full(&error) { ResetCode::Exhausted } else { ResetCode::Unreachable }

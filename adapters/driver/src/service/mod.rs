@@ -15,9 +15,10 @@ use http_body::{Body, Frame};
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
+use telephone_core::rewrite::Prefix;
 use tower_service::Service;
 
-use crate::backend::{Leg, Rewrite};
+use crate::backend::{self, Leg, Rewrite, Rewritten};
 use crate::log::{self, Log};
 use crate::stream::StreamHandle;
 use convert::{Answer, BadResponse};
@@ -83,11 +84,14 @@ where
     B::Error: Into<BoxError>,
 {
     async fn serve(&self, mount: &Bytes, head: RequestHead, stream: StreamHandle) {
-        let head = self.rewrite.apply(mount, head);
+        let (head, prefix) = match self.rewrite.apply(mount, head) {
+            Rewritten::Passed(head, prefix) => (head, prefix),
+            Rewritten::Answered(head) => return backend::respond(head, &stream),
+        };
         let stream = Arc::new(stream);
         let exchange = async {
             let service = self.service.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            exchange(service, head, &stream).await
+            exchange(service, (head, prefix.as_ref()), &stream).await
         };
         let exchange = async {
             let caught = AssertUnwindSafe(exchange).catch_unwind().await;
@@ -113,7 +117,11 @@ where
 }
 
 /// One exchange, from the request's head to the end of the answer.
-async fn exchange<S, B>(mut service: S, head: RequestHead, stream: &Arc<StreamHandle>) -> Result<(), Failure>
+async fn exchange<S, B>(
+    mut service: S,
+    (head, prefix): (RequestHead, Option<&Prefix>),
+    stream: &Arc<StreamHandle>,
+) -> Result<(), Failure>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
     S::Error: Into<BoxError>,
@@ -129,7 +137,10 @@ where
     ready.map_err(|error| Failure::NotReady(error.into()))?;
     let response = service.call(request).await.map_err(|error| Failure::Failed(error.into()))?;
     let (parts, body) = response.into_parts();
-    let Answer { head, has_body, owed } = convert::answer(&parts, is_head, &body.size_hint())?;
+    let Answer { mut head, has_body, owed } = convert::answer(&parts, is_head, &body.size_hint())?;
+    if let Some(prefix) = prefix {
+        prefix.rewrite_response(&mut head.headers);
+    }
     let is_whole = !has_body || (owed.unwrap_or(0) == 0 && body.is_end_stream());
     respond(head, is_whole, stream)?;
     if is_whole { Ok(()) } else { send_body(body, owed, stream).await }

@@ -17,11 +17,13 @@ use telephone_core::time::as_millis;
 use super::proxy::Proxies;
 use super::raw::{Acceptor, Arrivals, RawService};
 use super::{Config, Telephone};
-use crate::backend::{Backend, BadBackendUrl, Leg, NoLeg, Rewrite};
+use crate::backend::{
+    Backend, BackendConnector, BackendTrust, BackendUrl, BadBackendUrl, Leg, NoLeg, Rewrite,
+};
 use crate::log::Log;
 use crate::plugboard_url::{BadUrl, PlugboardUrl};
 use crate::recorder::Recorder;
-use crate::runtime::{Endpoint, Runtime};
+use crate::runtime::Runtime;
 use crate::token::{Token, TokenSource};
 
 /// Why a telephone cannot be built.
@@ -61,6 +63,13 @@ pub enum BuildError {
     #[cfg(not(feature = "tls"))]
     #[error("this program was built without TLS: use a ws:// URL, or a build with the feature `tls`")]
     NoTls,
+    /// A backend that asks for TLS, of a program without it.
+    #[cfg(not(feature = "tls"))]
+    #[error("this program was built without TLS: use an http:// backend, or a build with the feature `tls`")]
+    NoBackendTls,
+    /// Raw connections to a backend by TLS.
+    #[error("{0}: raw connections carry the client's own bytes, TLS too: give the backend as HOST:PORT")]
+    RawTls(BackendUrl),
     /// The roots for TLS cannot be loaded.
     #[cfg(feature = "tls")]
     #[error(transparent)]
@@ -84,6 +93,7 @@ pub struct TelephoneBuilder<R> {
     pub(super) rewrite: Rewrite,
     limits: SessionLimits,
     backend_limits: BackendLimits,
+    backend_trust: BackendTrust,
     dialer: DialerConfig,
     ca: Option<PathBuf>,
     recorder: Option<Recorder>,
@@ -108,6 +118,7 @@ impl<R> Default for TelephoneBuilder<R> {
             rewrite: Rewrite::default(),
             limits: SessionLimits::default(),
             backend_limits: BackendLimits::default(),
+            backend_trust: BackendTrust::default(),
             dialer: DialerConfig::default(),
             ca: None,
             recorder: None,
@@ -151,9 +162,13 @@ impl<R> TelephoneBuilder<R> {
     }
 
     /// Adds a mount for raw connections, `tcp:PORT` or `tcp:NAME:PORT`, and the backend that they go to.
-    pub fn tcp(mut self, mount: &str, backend: impl Into<Endpoint>) -> Self {
-        let service = RawService::Backend(backend.into());
-        self.add_raw(mount, service);
+    pub fn tcp(mut self, mount: &str, backend: impl Into<BackendUrl>) -> Self {
+        let backend = backend.into();
+        if backend.is_tls() {
+            self.blame(BuildError::RawTls(backend));
+        } else {
+            self.add_raw(mount, RawService::Backend(backend.into()));
+        }
         self
     }
 
@@ -213,13 +228,22 @@ impl<R> TelephoneBuilder<R> {
         self
     }
 
-    /// What the backend sees as `Host`, instead of what the client sent.
+    /// Which certificates a backend may have that is reached by `https://`; by default those that the platform trusts.
+    pub fn backend_trust(mut self, trust: BackendTrust) -> Self {
+        self.backend_trust = trust;
+        self
+    }
+
+    /// What the backend sees as `Host`, instead of what the client sent. An `Origin`, `Referer` or `Destination` that names
+    /// the public origin names the backend's likewise.
     pub fn host_header(mut self, host: impl Into<String>) -> Self {
         self.rewrite.host = Some(Bytes::from(host.into()));
         self
     }
 
-    /// The backend sees the path without the mount.
+    /// The backend sees the path without the mount, and its answers' fields get it in front: `Location`, `Content-Location`,
+    /// `Refresh`, `Link` and the paths of cookies. Links inside of pages are not changed: `X-Forwarded-Prefix` names the mount
+    /// to the application.
     pub const fn strip_prefix(mut self, is_on: bool) -> Self {
         self.rewrite.strip_prefix = is_on;
         self
@@ -283,14 +307,18 @@ impl<R> TelephoneBuilder<R> {
 }
 
 impl<R: Runtime> TelephoneBuilder<R> {
-    /// Serves the application behind `endpoint`.
+    /// Serves the application behind a URL or an [`Endpoint`](crate::Endpoint).
     ///
     /// # Errors
     /// [`BuildError`], the first mistake that was made.
-    pub fn backend(mut self, runtime: R, endpoint: impl Into<Endpoint>) -> Result<Telephone<R>, BuildError> {
-        let rewrite = std::mem::take(&mut self.rewrite);
+    pub fn backend(mut self, runtime: R, backend: impl Into<BackendUrl>) -> Result<Telephone<R>, BuildError> {
+        let backend = backend.into();
+        let mut rewrite = std::mem::take(&mut self.rewrite);
+        rewrite.scheme = backend.scheme();
         let (log, limits) = (self.log(), self.backend_limits.clone());
-        let backend = Backend::new((runtime.clone(), log), endpoint.into(), rewrite, limits);
+        let connector = BackendConnector::new(runtime.clone(), backend, &self.backend_trust)?;
+        let connector = connector.with_log(Arc::clone(&log));
+        let backend = Backend::new((runtime.clone(), log), connector, rewrite, limits);
         self.leg(runtime, backend)
     }
 

@@ -154,7 +154,7 @@ impl<R: Runtime> Probe<R> {
     pub fn first_hop(&self) -> (String, u16) {
         match self.proxy.as_ref().map(Proxy::endpoint) {
             Some(Endpoint::Tcp { host, port }) => (host, port),
-            Some(Endpoint::Unix(_)) | None => self.url.host_and_port(),
+            Some(Endpoint::Localhost(_) | Endpoint::Unix(_)) | None => self.url.host_and_port(),
         }
     }
 

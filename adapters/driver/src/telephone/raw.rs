@@ -110,7 +110,7 @@ pub(super) async fn serve<R: Runtime>(
         RawService::Backend(endpoint) => endpoint,
     };
     let limits = BackendLimits::default();
-    let socket = match connect_for(&runtime, &endpoint, &limits, &stream).await {
+    let socket = match connect_for(&runtime, runtime.connect(&endpoint), &limits, &stream).await {
         Ok(socket) => socket,
         Err(code) => {
             report_shortage(&log, runtime.now(), code);

@@ -13,9 +13,9 @@ use std::pin::pin;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use futures_lite::{Stream, StreamExt as _, future};
 use telephone_core::mount::Mount;
-use telephone_driver::{BackendUrl, PlugboardUrl, Proxies, Runtime};
+use telephone_driver::{BackendTrust, BackendUrl, PlugboardUrl, Proxies, Runtime};
 
-use crate::exclusive::{BACKEND, Either, PORT, TOKEN, TOKEN_FILE, either};
+use crate::exclusive::{Either, TOKEN, TOKEN_FILE, either};
 use crate::exit::Exit;
 use crate::line::{TokenOrigin, checked, listed, plugboards, proxies};
 use crate::options::Options;
@@ -41,7 +41,19 @@ the token without registering anything: a telephone that is running keeps its mo
 shown. Exit codes: 0 if nothing failed, 1 if something did, 2 for bad usage.";
 
 /// The options of a telephone that it looks at, by their ids. It takes all of them.
-const USED: [&str; 9] = ["plugboard", "token", "token_file", "mount", "room", "tcp", "port", "backend", "ca"];
+const USED: [&str; 11] = [
+    "plugboard",
+    "token",
+    "token_file",
+    "mount",
+    "room",
+    "tcp",
+    "port",
+    "backend",
+    "backend_ca",
+    "backend_insecure",
+    "ca",
+];
 
 /// The subcommand of a telephone's command line, with the very options of that: what a telephone was given, its doctor
 /// understands. None of them is needed but the plugboard.
@@ -66,6 +78,7 @@ pub struct DoctorSettings {
     token: Option<TokenOrigin>,
     mounts: Vec<Mount>,
     backend: Option<BackendUrl>,
+    backend_trust: BackendTrust,
     ca: Option<PathBuf>,
     proxies: Proxies,
     is_json: bool,
@@ -85,16 +98,16 @@ impl DoctorSettings {
         };
         let backend = match (options.port, options.backend) {
             (None, None) => None,
-            (port, url) => Some(match either(matches, PORT, BACKEND, port, url)? {
-                Either::Left(port) => BackendUrl::local(port),
-                Either::Right(url) => url,
-            }),
+            (port, url) => Some(settings::backend(matches, port, url)?),
         };
+        let backend_trust =
+            settings::backend_trust(options.backend_ca, options.backend_insecure, backend.as_ref())?;
         Ok(Self {
             plugboards: plugboards(listed(options.line.plugboard, matches, "plugboard"))?,
             token,
             mounts,
             backend,
+            backend_trust,
             ca: options.line.ca,
             proxies: proxies(),
             is_json: matches.get_flag("json"),
@@ -133,7 +146,7 @@ async fn examine<R: Runtime>(runtime: &R, settings: &DoctorSettings) -> Result<R
         ways.push((url.to_string(), Box::pin(checks::plugboard(runtime, settings, url)).await?));
     }
     if let Some(backend) = &settings.backend {
-        ways.push((backend.to_string(), checks::backend(runtime, backend).await));
+        ways.push((backend.to_string(), checks::backend(runtime, backend, &settings.backend_trust).await?));
     }
     Ok(Report(ways))
 }

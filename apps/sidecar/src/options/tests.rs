@@ -2,6 +2,7 @@
 //! environment.
 
 use super::*;
+use telephone_driver::BackendTrust;
 use crate::exit::Exit;
 use crate::line::TokenOrigin;
 
@@ -29,6 +30,7 @@ fn the_shortest_good_line_has_the_documented_defaults() {
     assert_eq!(settings.line.backoff_base, Duration::from_secs(1));
     assert_eq!(settings.line.backoff_max, Duration::from_secs(30));
     assert!(settings.instance.ends_with("/127.0.0.1:3000") && settings.instance.len() > 15);
+    assert_eq!(settings.backend_trust, BackendTrust::Platform);
     assert_eq!(settings.line.log_format, LogFormat::Text);
     assert!(!settings.strips_prefix && settings.health.is_none() && settings.line.ca.is_none());
     assert!(settings.host_header.is_none());
@@ -144,6 +146,22 @@ const BAD: &[(&str, &[&str])] = &[
     ),
     ("--plugboard ws://a --mount /a --port 1 --token a.b.c --host-header a/b", &["--host-header", "a/b"]),
     ("--plugboard ws://a --mount /a --port 1 --token a.b.c --instance=", &["--instance"]),
+    (
+        "--plugboard ws://a --mount /a --port 1 --token a.b.c --backend-ca /ca.pem",
+        &["--backend-ca /ca.pem", "http://localhost:1 is reached without TLS", "https://HOST"],
+    ),
+    (
+        "--plugboard ws://a --mount /a --backend http://b --token a.b.c --backend-insecure",
+        &["--backend-insecure", "BACKEND_INSECURE", "http://b", "https://HOST"],
+    ),
+    (
+        "--plugboard ws://a --mount /a --backend https://b --token a.b.c --backend-insecure --backend-ca /ca.pem",
+        &["--backend-insecure", "--backend-ca", "one of the two"],
+    ),
+    (
+        "--plugboard ws://a --tcp 22=a:1 --token a.b.c --backend-insecure",
+        &["--backend-insecure", "no backend"],
+    ),
     (
         "--plugboard ws://a --mount /a --port 1 --token a.b.c --log-format xml",
         &["--log-format", "xml", "json"],

@@ -3,16 +3,27 @@
 use std::io;
 
 use futures_lite::{AsyncReadExt as _, AsyncWriteExt as _};
-use telephone_driver::{BackendUrl, Endpoint, Runtime};
+use telephone_driver::{BackendConnector, BackendTrust, BackendUrl, Endpoint, Runtime};
 
 use super::super::report::Findings;
 use super::in_time_or_failed;
+use crate::exit::Exit;
+use crate::usage::Stop;
 
 /// Asks the application for `/`.
-pub(in super::super) async fn backend<R: Runtime>(runtime: &R, backend: &BackendUrl) -> Findings {
+///
+/// # Errors
+/// The roots for TLS cannot be loaded, or this program has no TLS.
+pub(in super::super) async fn backend<R: Runtime>(
+    runtime: &R,
+    backend: &BackendUrl,
+    trust: &BackendTrust,
+) -> Result<Findings, Stop> {
     const STAGE: &str = "backend";
     let mut findings = Findings::default();
-    let asked = ask(runtime, backend.clone().into());
+    let connector = BackendConnector::new(runtime.clone(), backend.clone(), trust)
+        .map_err(|why| Stop::new(Exit::Usage, format!("--backend {backend}: {why}")))?;
+    let asked = ask(&connector, backend.endpoint());
     match in_time_or_failed(runtime, asked).await {
         Ok(line) if line.starts_with("HTTP/1.") => {
             let status = line.get(9..).unwrap_or_default();
@@ -31,15 +42,15 @@ pub(in super::super) async fn backend<R: Runtime>(runtime: &R, backend: &Backend
         Err(error) => findings.fail(
             STAGE,
             error.to_string(),
-            "Start the application, or correct --port or --backend; in a container 127.0.0.1 is the container itself.",
+            "Start the application, or correct --port, --backend or --backend-ca; in a container 127.0.0.1 is the container itself.",
         ),
     }
-    findings
+    Ok(findings)
 }
 
 /// The start of its answer, as far as the status.
-async fn ask<R: Runtime>(runtime: &R, endpoint: Endpoint) -> io::Result<String> {
-    let mut socket = runtime.connect(&endpoint).await?;
+async fn ask<R: Runtime>(connector: &BackendConnector<R>, endpoint: &Endpoint) -> io::Result<String> {
+    let mut socket = connector.connect().await?;
     let request = format!("GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", endpoint.authority());
     socket.write_all(request.as_bytes()).await?;
     socket.flush().await?;
