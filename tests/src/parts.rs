@@ -1,8 +1,8 @@
-//! Parts from package registries, as `tests/parts/install` puts them below `target/parts`: Yjs and its server, an
-//! application with NTLM, WebSocket programs for Node and Python.
+//! Parts from package registries, as `tests/parts/install` puts them below `target/parts`: Yjs and its server, Vite,
+//! WsgiDAV, tus, an application with NTLM, WebSocket programs for Node and Python.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::bins;
@@ -72,6 +72,27 @@ impl Server {
     pub fn ntlm() -> Self {
         let addr = free_addr();
         Self::start(addr, node("ntlm.cjs").arg(addr.port().to_string()))
+    }
+
+    /// Vite's development server for the project in `directory`, at ::1 alone.
+    pub fn vite(directory: &Path) -> Self {
+        let addr = SocketAddr::from((Ipv6Addr::LOCALHOST, free_addr().port()));
+        let program = self::directory().join("node_modules/vite/bin/vite.js");
+        let plan = Plan::new("node").arg(program).arg(directory);
+        let port = addr.port().to_string();
+        Self::start(
+            addr,
+            plan.args(["--host", "::1", "--port", &port, "--strictPort", "--clearScreen", "false"]),
+        )
+    }
+
+    /// WsgiDAV, which serves `directory` to everybody.
+    pub fn wsgidav(directory: &Path) -> Self {
+        let addr = free_addr();
+        let plan = Plan::new("python3").env("PYTHONPATH", self::directory().join("python"));
+        let plan = plan.args(["-m", "wsgidav.server.server_cli", "--no-config", "--auth", "anonymous"]);
+        let plan = plan.args(["--host", "127.0.0.1", "--port", &addr.port().to_string(), "--root"]);
+        Self::start(addr, plan.arg(directory))
     }
 
     fn start(addr: SocketAddr, plan: Plan) -> Self {

@@ -1,19 +1,23 @@
 //! Applications as developers run them: on one of localhost's two addresses, picky about `Host` and `Origin`, behind TLS, and
 //! unaware of the path that they are mounted at.
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::fs;
+use std::net::{Ipv6Addr, SocketAddr, TcpStream};
 
 use telephone_tests::certs::Certs;
 use telephone_tests::client::ask;
 use telephone_tests::line::{Line, both_programs};
 use telephone_tests::nginx::Nginx;
 use telephone_tests::origin::{After, Exchange, Origin};
+use telephone_tests::parts::Server;
+use telephone_tests::process::Plan;
 use telephone_tests::relay::Relay;
 use telephone_tests::request::Request;
 use telephone_tests::sidecar::{Dial, Program};
 use telephone_tests::wait::{self, PATIENCE};
 use telephone_tests::websocket;
-use tungstenite::Message;
+use tungstenite::client::IntoClientRequest as _;
+use tungstenite::{Message, WebSocket};
 
 fn dial(program: Program, relay: &Relay) -> Dial {
     program.dial(relay).token(&relay.token(&["/m"])).mount("/m")
@@ -136,6 +140,64 @@ fn a_backend_whose_certificate_is_not_trusted_gets_no_request_unless_its_user_in
         wait::until_true("the new sidecar serves", PATIENCE, || status(&relay) == 200);
         let said = insecure.process().wait_stderr("--backend-insecure", PATIENCE);
         assert!(said.contains("WARN") && said.contains("no certificate"), "{said}");
+    });
+}
+
+/// The messages of Vite's hot replacement, as a browser on a page of `http://app.example` opens them.
+fn hot_replacement(relay: &Relay, token: &str) -> WebSocket<TcpStream> {
+    let stream = TcpStream::connect(relay.addr()).expect("the relay listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+    let mut request = format!("ws://app.example/?token={token}").into_client_request().expect("a URL");
+    for (name, value) in [("Origin", "http://app.example"), ("Sec-WebSocket-Protocol", "vite-hmr")] {
+        request.headers_mut().insert(name, value.parse().expect("a value"));
+    }
+    tungstenite::client(request, stream).expect("an upgrade").0
+}
+
+#[test]
+fn vite_on_the_other_address_of_localhost_serves_its_page_and_replaces_modules() {
+    both_programs(|program| {
+        let project = tempfile::tempdir().expect("a temporary directory");
+        let write =
+            |name: &str, text: &str| fs::write(project.path().join(name), text).expect("our directory");
+        write("index.html", "<script type=module src=/main.js></script>");
+        write("main.js", "export default 1; import.meta.hot.accept();");
+        let vite = Server::vite(project.path());
+        let port = vite.addr().port().to_string();
+        let relay = Relay::start();
+        let dial = program.dial(&relay).token(&relay.token(&["/"])).mount("/");
+        let host = format!("localhost:{port}");
+        let _sidecar = dial.args(&["--port", &port, "--host-header", &host]).ready();
+        let get = |target: &str| ask(relay.addr(), &Request::get(target).close());
+        assert!(get("/").text().contains("/@vite/client"));
+        let client = get("/@vite/client").text();
+        let (_, behind) = client.split_once("const wsToken = \"").expect("Vite's client has a token");
+        let (token, _) = behind.split_once('"').expect("its end");
+        let mut messages = hot_replacement(&relay, token);
+        let mut next = || messages.read().expect("a message").into_text().expect("text").to_string();
+        assert!(next().contains("connected"));
+        // What was not asked for is not replaced.
+        assert!(get("/main.js").text().contains("export default 1"));
+        write("main.js", "export default 2; import.meta.hot.accept();");
+        let update = next();
+        assert!(update.contains("\"update\"") && update.contains("/main.js"), "{update}");
+        assert!(get("/main.js").text().contains("export default 2"));
+    });
+}
+
+#[test]
+fn wsgidav_below_a_stripped_mount_passes_the_copies_and_moves_of_litmus() {
+    both_programs(|program| {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let server = Server::wsgidav(directory.path());
+        let relay = Relay::start();
+        let _sidecar = dial(program, &relay).backend(&server.url()).args(&["--strip-prefix"]).ready();
+        let url = format!("http://{}/m/", relay.addr());
+        let notes = tempfile::tempdir().expect("a temporary directory");
+        // It leaves its logs where it runs.
+        let litmus =
+            Plan::new("env").arg("-C").arg(notes.path()).args(["TESTS=copymove", "litmus", &url]).finish();
+        assert!(litmus.stdout.contains("of 13 tests run: 13 passed, 0 failed"), "{}", litmus.stdout);
     });
 }
 

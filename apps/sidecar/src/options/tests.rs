@@ -2,9 +2,9 @@
 //! environment.
 
 use super::*;
-use telephone_driver::BackendTrust;
 use crate::exit::Exit;
 use crate::line::TokenOrigin;
+use telephone_driver::BackendTrust;
 
 const GOOD: &str = "--plugboard ws://127.0.0.1:4000 --mount /api --port 3000 --token a.b.c";
 
