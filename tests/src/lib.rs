@@ -35,6 +35,7 @@ pub mod process;
 pub mod puppet;
 pub mod raw;
 pub mod raw_link;
+pub mod registry;
 pub mod relay;
 pub mod request;
 pub mod sidecar;

@@ -4,6 +4,7 @@
 //! `E2E_LINES=straight,telephone,telephone-smol` narrows the ways down while one looks for a fault.
 
 mod agents;
+mod applications;
 mod backpressure;
 mod bodies;
 mod causes;
