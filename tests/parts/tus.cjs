@@ -25,4 +25,5 @@ function upload(endpoint, bytes) {
 }
 
 const [task, ...rest] = process.argv.slice(2)
-({ serve, upload })[task](...rest)
+const run = { serve, upload }[task]
+run(...rest)
