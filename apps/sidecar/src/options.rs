@@ -89,11 +89,11 @@ pub(crate) struct Options {
     pub(crate) backend: Option<BackendUrl>,
 
     /// Trust the certificates in this PEM file, and no others, for an https:// backend
-    #[arg(long, value_name = "FILE", env = "BACKEND_CA")]
+    #[arg(long, value_name = "FILE", env = "TELEPHONE_BACKEND_CA")]
     pub(crate) backend_ca: Option<PathBuf>,
 
     /// Take every certificate from an https:// backend: whoever is on the way there can read and change what passes
-    #[arg(long, env = "BACKEND_INSECURE", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "TELEPHONE_BACKEND_INSECURE", value_parser = BoolishValueParser::new())]
     pub(crate) backend_insecure: bool,
 
     /// Serve GET /livez, /readyz (200 only while a session has a link) and /healthz (JSON) here

@@ -123,15 +123,15 @@ pub(crate) fn backend_trust(
     is_insecure: bool,
     backend: Option<&BackendUrl>,
 ) -> Result<BackendTrust, Usage> {
-    const INSECURE: &str = "--backend-insecure (BACKEND_INSECURE)";
+    const INSECURE: &str = "--backend-insecure (TELEPHONE_BACKEND_INSECURE)";
     let (named, trust) = match (ca, is_insecure) {
         (None, false) => return Ok(BackendTrust::Platform),
         (Some(_), true) => {
-            let why = "it contradicts --backend-ca (BACKEND_CA); give one of the two";
+            let why = "it contradicts --backend-ca (TELEPHONE_BACKEND_CA); give one of the two";
             return Err(Usage::new(INSECURE, why));
         }
         (Some(path), false) => {
-            (format!("--backend-ca {} (BACKEND_CA)", path.display()), BackendTrust::File(path))
+            (format!("--backend-ca {} (TELEPHONE_BACKEND_CA)", path.display()), BackendTrust::File(path))
         }
         (None, true) => (INSECURE.to_owned(), BackendTrust::Insecure),
     };

@@ -152,7 +152,7 @@ const BAD: &[(&str, &[&str])] = &[
     ),
     (
         "--plugboard ws://a --mount /a --backend http://b --token a.b.c --backend-insecure",
-        &["--backend-insecure", "BACKEND_INSECURE", "http://b", "https://HOST"],
+        &["--backend-insecure", "TELEPHONE_BACKEND_INSECURE", "http://b", "https://HOST"],
     ),
     (
         "--plugboard ws://a --mount /a --backend https://b --token a.b.c --backend-insecure --backend-ca /ca.pem",
