@@ -116,8 +116,8 @@ const BAD: &[(&str, &[&str])] = &[
     ("--plugboard ws://a --mount /a --port 70000 --token a.b.c", &["--port", "70000"]),
     ("--plugboard ws://a --mount /a --port http --token a.b.c", &["--port", "http"]),
     (
-        "--plugboard ws://a --mount /a --backend https://x --token a.b.c",
-        &["--backend", "https://x", "http://"],
+        "--plugboard ws://a --mount /a --backend ftp://x --token a.b.c",
+        &["--backend", "ftp://x", "https://HOST"],
     ),
     ("--plugboard ws://a --mount /a --backend unix:x --token a.b.c", &["--backend", "unix:x", "slash"]),
     (
