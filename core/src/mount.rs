@@ -2,8 +2,10 @@
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use core::fmt;
+use core::net::Ipv6Addr;
 use core::str::FromStr;
 
 use crate::limits::MOUNT_BYTES_MAX;
@@ -161,7 +163,7 @@ pub enum MountError {
     HostWithPort(String),
     /// Not a host name.
     #[error(
-        "the mount {0:?} has no valid host: use letters, digits, '-', '_' and '.', and Punycode for others"
+        "the mount {0:?} has no valid host: use letters, digits, '-', '_' and '.', Punycode for others, and brackets around an IPv6 address"
     )]
     Host(String),
     /// A path with a query.
@@ -270,6 +272,10 @@ fn parse_host(host: &str, mount: &str) -> Result<String, MountError> {
     if host.is_empty() {
         return Ok(String::new());
     }
+    if host.starts_with('[') {
+        let (address, rest) = ipv6(host).ok_or_else(|| MountError::Host(mount.to_owned()))?;
+        return if rest.is_empty() { Ok(address) } else { Err(MountError::HostWithPort(mount.to_owned())) };
+    }
     if host.contains(':') {
         return Err(MountError::HostWithPort(mount.to_owned()));
     }
@@ -278,6 +284,13 @@ fn parse_host(host: &str, mount: &str) -> Result<String, MountError> {
         return Err(MountError::Host(mount.to_owned()));
     }
     Ok(name.to_ascii_lowercase())
+}
+
+/// The IPv6 address in brackets at the front of `authority`, as it is compared (RFC 5952 §4), and what follows it.
+pub(crate) fn ipv6(authority: &str) -> Option<(String, &str)> {
+    let (address, rest) = authority.strip_prefix('[')?.split_once(']')?;
+    let address: Ipv6Addr = address.parse().ok()?;
+    Some((format!("[{address}]"), rest))
 }
 
 /// Whether `name` is labels of letters, digits, `-` and `_` with dots between them, of whatever length.
@@ -342,9 +355,11 @@ fn without_last_slash(path: &str) -> &str {
 /// The name in a `Host` field or an authority as mounts hold it: without port and trailing dots, in lower
 /// case. Borrowed if it is canonical already.
 pub(crate) fn host_name(authority: &[u8]) -> Cow<'_, [u8]> {
-    // The colons of an IPv6 address are no port; no mount has such a host.
-    let is_ipv6 = authority.starts_with(b"[");
-    let mut name = authority.split(|&octet| octet == b':' && !is_ipv6).next().unwrap_or_default();
+    // The colons of an IPv6 address are no port.
+    if let Some((address, _port)) = core::str::from_utf8(authority).ok().and_then(ipv6) {
+        return address.into_bytes().into();
+    }
+    let mut name = authority.split(|&octet| octet == b':').next().unwrap_or_default();
     while let Some(shorter) = name.strip_suffix(b".") {
         name = shorter;
     }

@@ -1,11 +1,9 @@
 //! Hosts: which authority a request is for.
 
-use alloc::format;
 use alloc::string::String;
 use bytes::Bytes;
-use core::net::Ipv6Addr;
 
-use crate::mount::is_host_name;
+use crate::mount::{ipv6, is_host_name};
 
 /// Octets of a host name (RFC 1035 §2.3.4).
 const HOST_BYTES_MAX: usize = 255;
@@ -15,18 +13,13 @@ const HOST_BYTES_MAX: usize = 255;
 /// IPv6 address (RFC 3986 §3.2.2, without user information and escapes). [H-15]
 pub(super) fn canonical(authority: &[u8]) -> Option<Bytes> {
     let authority = core::str::from_utf8(authority).ok()?;
-    match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (address, port) = rest.split_once(']')?;
-            let address: Ipv6Addr = address.parse().ok()?;
-            is_port(port).then(|| Bytes::from(format!("[{address}]")))
-        }
-        None => {
-            let end = authority.bytes().position(|octet| octet == b':').unwrap_or(authority.len());
-            let (name, port) = authority.split_at_checked(end)?;
-            is_port(port).then(|| canonical_name(name))?.map(Bytes::from)
-        }
+    if authority.starts_with('[') {
+        let (address, port) = ipv6(authority)?;
+        return is_port(port).then(|| Bytes::from(address));
     }
+    let end = authority.bytes().position(|octet| octet == b':').unwrap_or(authority.len());
+    let (name, port) = authority.split_at_checked(end)?;
+    is_port(port).then(|| canonical_name(name))?.map(Bytes::from)
 }
 
 /// Whether `text` is nothing, or a colon and a port of up to 16 bits, possibly empty (RFC 3986 §3.2.3).
