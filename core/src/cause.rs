@@ -37,7 +37,7 @@ macro_rules! causes {
 causes! {
     /// The application's answer went out whole.
     Complete = "complete", None;
-    /// The client closed its connection, or broke it, before its answer was complete.
+    /// The client closed its connection, or broke it, before its answer was complete, or before its request was.
     ClientLeft = "client_left", None;
     /// The client took nothing of its answer for so long that its connection was reset.
     ClientStalled = "client_stalled", None;
@@ -45,6 +45,8 @@ causes! {
     ClientRevoked = "client_revoked", None;
     /// The answer broke off behind its head: the client's connection was reset.
     ResponseAborted = "response_aborted", None;
+    /// The application answered whole, and then the body of the request was not read to its end.
+    RequestUnread = "request_unread", None;
     /// The plugboard had as many connections as it may have, and closed this one for that of another address.
     ConnectionShed = "connection_shed", None;
     /// A telephone asked for a raw connection that its token does not allow.

@@ -74,6 +74,7 @@ pub mod queue;
 pub mod random;
 pub mod recording;
 pub mod retry;
+pub mod reuse;
 pub mod rewrite;
 pub mod room;
 pub mod router;

@@ -371,6 +371,12 @@ pub struct BackendLimits {
     /// How long each is kept: below the 5 s after which the common servers with the shortest patience
     /// (Node) close theirs, so that a request seldom meets a connection that is being closed. (B-12)
     pub pool_time: Duration,
+    /// How long before the end of the time that a backend names (`Keep-Alive: timeout=N`) its connection is closed: a round
+    /// trip and a busy event loop fit (undici's `keepAliveTimeoutThreshold`: 1 s). (B-12)
+    pub pool_margin: Duration,
+    /// How long a connection may have rested that carries a request which may not be repeated: below the 2 s after which
+    /// gunicorn closes, the least default of the common servers. (B-12)
+    pub pool_fresh_time: Duration,
     /// Connections on which a client's login runs and that wait for its next request. Whoever is pushed out logs in again.
     pub bound: usize,
     /// How long each waits: longer than a client connection may idle at a plugboard, so that it outlives that.
@@ -385,6 +391,8 @@ impl Default for BackendLimits {
             idle_timeout: Duration::from_secs(300),
             pooled: 64,
             pool_time: Duration::from_secs(4),
+            pool_margin: Duration::from_secs(1),
+            pool_fresh_time: Duration::from_secs(1),
             bound: 64,
             bound_time: Duration::from_secs(90),
         }

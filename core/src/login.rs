@@ -5,8 +5,8 @@
 
 use crate::message::Headers;
 
-/// Schemes whose logins last for the connection.
-const SCHEMES: [&[u8]; 2] = [b"ntlm", b"negotiate"];
+/// Schemes whose logins last for the connection: those of Squid's list, and the successor that Windows offers beside them.
+const SCHEMES: [&[u8]; 4] = [b"ntlm", b"negotiate", b"kerberos", b"nego2"];
 
 /// Whether a request carries such a login.
 ///

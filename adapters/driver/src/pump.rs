@@ -137,7 +137,10 @@ where
             }
             self.now = self.runtime.now();
             if self.send_deadline().is_some_and(|deadline| deadline <= self.now) {
-                return Poll::Ready(Ended::Lost(self.codec.handle_broken()));
+                if let Err(ended) = self.on_broken_write().and_then(|()| self.check_complete()) {
+                    return Poll::Ready(ended);
+                }
+                continue;
             }
             if let Some(lost) = self.codec.handle_timeout(self.now) {
                 return Poll::Ready(Ended::Lost(lost));
@@ -307,17 +310,24 @@ where
         Ok(())
     }
 
+    /// The socket takes no more, or has taken nothing for too long.
+    fn on_broken_write(&mut self) -> Result<(), Ended<C::Lost>> {
+        if !self.codec.survives_broken_write() {
+            return Err(Ended::Lost(self.codec.handle_broken()));
+        }
+        self.codec.output().clear();
+        self.connection.blocked_since = None;
+        self.is_outbound_done = true;
+        Ok(())
+    }
+
     /// Writes the output. True if all of it is gone; its credit then returns.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended<C::Lost>> {
         if !self.codec.output().is_empty() {
             match self.connection.poll_drain(self.codec.output(), self.now, cx) {
                 Poll::Pending => return Ok(false),
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) if self.codec.survives_broken_write() => {
-                    self.codec.output().clear();
-                    self.is_outbound_done = true;
-                }
-                Poll::Ready(Err(_)) => return Err(Ended::Lost(self.codec.handle_broken())),
+                Poll::Ready(Err(_)) => self.on_broken_write()?,
             }
         }
         // The credit of a stream that is about to be let go of is of no use any more.

@@ -1,13 +1,14 @@
 //! The telephone's side of one backend connection: writes requests, reads responses.
 
 use bytes::{Buf, Bytes, BytesMut};
+use core::time::Duration;
 
-use super::Closing;
 use super::body::{BodyDecoder, Part};
 use super::encode::{self, BodyEncoder};
 use super::error::{ResponseError, Unsendable};
 use super::response::{self, Asked, Response};
 use super::scan::Scanner;
+use super::{Closing, body_goes_on};
 use crate::limits::HttpLimits;
 use crate::login;
 use crate::message::{Headers, RequestHead, ResponseHead};
@@ -77,6 +78,10 @@ pub struct Client {
     asked: Asked,
     interims: usize,
     is_kept_alive: bool,
+    /// The final response lets the rest of the request's body go on.
+    is_body_wanted: bool,
+    /// How long the backend keeps the connection idle, as it said last.
+    idle_time: Option<Duration>,
     is_shut_down: bool,
     /// A login of the connection began here.
     has_login: bool,
@@ -94,6 +99,8 @@ impl Client {
             asked: Asked::default(),
             interims: 0,
             is_kept_alive: true,
+            is_body_wanted: false,
+            idle_time: None,
             is_shut_down: false,
             has_login: false,
             output: Output::default(),
@@ -214,6 +221,8 @@ impl Client {
     fn read_head(&mut self, input: &mut BytesMut) -> Result<Option<ClientEvent>, ResponseError> {
         while let Some(response) = self.next_head(input)? {
             self.is_kept_alive &= response.is_kept_alive;
+            self.has_login |= login::is_asked(&response.head.headers);
+            self.idle_time = response.idle_time.or(self.idle_time);
             if !response.head.is_interim() {
                 return Ok(Some(self.on_final_head(response)));
             }
@@ -236,7 +245,7 @@ impl Client {
 
     fn on_final_head(&mut self, response: Response) -> ClientEvent {
         let head = response.head;
-        self.has_login |= login::is_asked(&head.headers);
+        self.is_body_wanted = body_goes_on(head.status);
         if head.status == 101 {
             self.reading = Reading::Opaque;
             if self.writing == Writing::Idle {
@@ -295,11 +304,17 @@ impl Client {
     }
 
     /// Whether another request may go out here: the last one fully written, its response fully read,
-    /// nothing behind it, and both sides keep the connection (I23).
+    /// nothing behind it, and both sides keep the connection (I23). Whose it may be where a [login](Self::has_login) runs is the caller's to know.
     #[must_use]
     pub fn is_reusable(&self, input: &BytesMut) -> bool {
         let is_free = matches!(self.reading, Reading::Idle) && self.writing == Writing::Idle;
         is_free && self.is_kept_alive && input.is_empty() && self.output.is_empty()
+    }
+
+    /// How long the backend keeps this connection idle, as its last `Keep-Alive: timeout=N` said.
+    #[must_use]
+    pub const fn idle_time(&self) -> Option<Duration> {
+        self.idle_time
     }
 
     /// Whether a [login](crate::login) of the connection began here: the backend takes the sender of the next request for the
@@ -329,7 +344,8 @@ impl Client {
             (Writing::OpaqueEnded, _) if !self.is_shut_down => Closing::AfterOutput,
             (Writing::OpaqueEnded, Reading::Over) => Closing::Finished,
             (Writing::OpaqueEnded, _) => Closing::Lingering,
-            // The rest of an upload is of no use to a backend that has answered and will close. [B-11]
+            // The rest of an upload is of no use to a backend that has refused it and will close. [B-11]
+            (Writing::Body(_), Reading::Over) if self.is_body_wanted => Closing::Open,
             (Writing::Idle | Writing::Body(_), Reading::Over) => Closing::Finished,
             (Writing::Idle | Writing::Body(_) | Writing::Opaque, _) => Closing::Open,
         }

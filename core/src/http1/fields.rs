@@ -5,6 +5,7 @@
 
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::time::Duration;
 use httparse::Header;
 
 use super::error::Malformed;
@@ -49,6 +50,8 @@ pub(super) struct Fields<'a> {
     /// The tokens of `Upgrade`, in order.
     upgrades: Vec<&'a [u8]>,
     pub(super) wants_trailers: bool,
+    /// How long the sender keeps an idle connection, as it says.
+    pub(super) idle_time: Option<Duration>,
 }
 
 /// What a field's name means to a connection.
@@ -60,6 +63,7 @@ enum Kind {
     Connection,
     Upgrade,
     Te,
+    KeepAlive,
     HopByHop,
     EndToEnd,
 }
@@ -71,7 +75,7 @@ const KINDS: [(&str, Kind); 11] = [
     ("transfer_encoding", Kind::FramingAlias),
     ("connection", Kind::Connection),
     ("proxy-connection", Kind::HopByHop),
-    ("keep-alive", Kind::HopByHop),
+    ("keep-alive", Kind::KeepAlive),
     ("te", Kind::Te),
     ("trailer", Kind::HopByHop),
     ("upgrade", Kind::Upgrade),
@@ -214,6 +218,7 @@ impl<'a> Fields<'a> {
             Kind::Te => {
                 self.wants_trailers |= members(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
             }
+            Kind::KeepAlive => self.idle_time = members(value).find_map(idle_time).or(self.idle_time),
             Kind::HopByHop => {}
             Kind::EndToEnd => self.kept.push(name, value),
         }
@@ -288,6 +293,13 @@ impl<'a> Fields<'a> {
             _ => None,
         }
     }
+}
+
+/// The seconds of a `timeout=N` of `Keep-Alive` (RFC 2068 §19.7.1.1).
+fn idle_time(parameter: &[u8]) -> Option<Duration> {
+    let (name, digits) = parameter.split_at_checked(b"timeout=".len())?;
+    let digits = core::str::from_utf8(digits).ok().filter(|_| name.eq_ignore_ascii_case(b"timeout="))?;
+    digits.trim_matches(['"', ' ']).parse().ok().map(Duration::from_secs)
 }
 
 /// `value` without the one space that usually follows the colon.

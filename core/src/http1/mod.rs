@@ -48,6 +48,13 @@ pub use fields::{Version, end_to_end, is_trailer};
 pub use request::RequestOrigin;
 pub use server::{AbortCause, Interims, Server, ServerEvent};
 
+/// Whether a request's body goes on behind a response of this status that is complete before it. Many an application answers
+/// an upload at once and then reads it. Behind a failure the rest is of no use. (RFC 9112 §9.5) [B-11]
+#[must_use]
+pub const fn body_goes_on(status: u16) -> bool {
+    status >= 200 && status < 400
+}
+
 /// What becomes of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closing {

@@ -1,6 +1,7 @@
 //! Response heads: from a scanned section to a [`ResponseHead`] and its body's framing.
 
 use bytes::Bytes;
+use core::time::Duration;
 
 use super::body::Framing;
 use super::error::ResponseError;
@@ -27,6 +28,8 @@ pub(super) struct Response {
     pub(super) framing: Framing,
     /// Whether the connection may be used again once the body is read.
     pub(super) is_kept_alive: bool,
+    /// How long the backend keeps the connection idle, as it says.
+    pub(super) idle_time: Option<Duration>,
 }
 
 /// Finds the end of a response head. No empty line may precede it, since it would be surplus of the last
@@ -64,8 +67,9 @@ pub(super) fn parse(section: &[u8], asked: &Asked) -> Result<Response, ResponseE
         Declared::Length(_) | Declared::Chunked | Declared::Nothing => None,
     };
     let is_kept_alive = is_kept_alive(&fields, version) && !has_surplus && framing != Framing::UntilClose;
+    let idle_time = fields.idle_time;
     let head = ResponseHead { status, reason, headers: fields.kept, length, upgrade };
-    Ok(Response { head, framing, is_kept_alive })
+    Ok(Response { head, framing, is_kept_alive, idle_time })
 }
 
 /// The protocol that a 101 switches to, which must be one of those that were offered. [H-20]

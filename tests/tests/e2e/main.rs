@@ -5,6 +5,7 @@
 
 mod agents;
 mod applications;
+mod backend_connections;
 mod backpressure;
 mod bodies;
 mod causes;
@@ -17,6 +18,7 @@ mod descriptors;
 mod development;
 mod distrust;
 mod doctor;
+mod early_answers;
 mod embedding;
 mod failures;
 mod forwarding;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use telephone_core::error::ResetCode;
-use telephone_core::http1::{Client, ClientEvent, Closing, ResponseError, Unsendable};
+use telephone_core::http1::{Client, ClientEvent, Closing, ResponseError, Unsendable, body_goes_on};
 use telephone_core::limits::BackendLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::output::Output;
@@ -65,6 +65,9 @@ pub(super) struct BackendCodec<'a> {
     pub(super) prefix: Option<&'a Prefix>,
     answer: Answer,
     is_upgrade_asked: bool,
+    has_body: bool,
+    /// The answer lets the rest of the request's body go on behind it.
+    is_body_wanted: bool,
     is_eof: bool,
     /// Something came, be it half a head.
     has_heard: bool,
@@ -80,6 +83,8 @@ impl<'a> BackendCodec<'a> {
             prefix: None,
             answer: Answer::Awaited,
             is_upgrade_asked: false,
+            has_body: false,
+            is_body_wanted: false,
             is_eof: false,
             has_heard: false,
             moved_at: now,
@@ -89,6 +94,7 @@ impl<'a> BackendCodec<'a> {
 
     pub(super) fn request(&mut self, head: &RequestHead, end: bool) -> Result<(), Unsendable> {
         self.is_upgrade_asked = head.upgrade.is_some();
+        self.has_body = !end && !self.is_upgrade_asked;
         self.client.request(head, end)
     }
 
@@ -102,6 +108,7 @@ impl<'a> BackendCodec<'a> {
         match event {
             ClientEvent::Interim(head) => Part::Head(head, false),
             ClientEvent::Head { head, end } => {
+                self.is_body_wanted = self.has_body && body_goes_on(head.status);
                 self.answer = match (end, head.length) {
                     (true, _) => Answer::Whole,
                     (false, Some(_)) => Answer::Owed,
@@ -187,7 +194,7 @@ impl Codec for BackendCodec<'_> {
     }
 
     fn is_complete(&self, inbound: bool, outbound: bool) -> bool {
-        inbound && (outbound || !self.client.is_opaque())
+        inbound && (outbound || !(self.client.is_opaque() || self.is_body_wanted))
     }
 
     fn handle_stopped(&mut self) -> bool {
@@ -204,8 +211,8 @@ impl Codec for BackendCodec<'_> {
     }
 
     fn send_timeout(&self) -> Option<Duration> {
-        // A backend that neither reads nor answers is late with its answer.
-        None
+        // A backend that neither reads nor answers is late with its answer. Behind that it is late with its reading.
+        (self.answer == Answer::Whole).then_some(self.limits.idle_timeout)
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {

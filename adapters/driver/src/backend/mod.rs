@@ -126,7 +126,7 @@ impl<R: Runtime> Backend<R> {
     async fn attempt(&self, request: &Request, end: bool, stream: &StreamHandle) -> Outcome {
         let kept = match stream.owner {
             Some(owner) => self.bound.take(owner),
-            None if request.head.upgrade.is_none() => self.pool.take(),
+            None if request.head.upgrade.is_none() => self.pool.take(may_move(&request.head, end)),
             None => None,
         };
         match kept {

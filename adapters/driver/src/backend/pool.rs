@@ -3,12 +3,13 @@
 use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_lite::future;
 use telephone_core::error::ResetCode;
 use telephone_core::http1::Client;
 use telephone_core::limits::{BackendLimits, HttpLimits};
-use telephone_core::time::Timestamp;
+use telephone_core::reuse::Rest;
 
 use super::connector::{BackendConnector, BackendSocket};
 use crate::alarm::Alarm;
@@ -17,6 +18,9 @@ use crate::file_table;
 use crate::runtime::Runtime;
 use crate::socket::Socket;
 use crate::stream::StreamHandle;
+
+/// Between two looks for connections whose time is over: one that its backend keeps for 1 s only may come behind others.
+const REAP_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A connection and the codec that remembers how its last exchange ended.
 pub(super) struct Kept<R: Runtime> {
@@ -27,7 +31,7 @@ pub(super) struct Kept<R: Runtime> {
 
 struct Idle<R: Runtime> {
     kept: Box<Kept<R>>,
-    since: Timestamp,
+    rest: Rest,
 }
 
 pub(super) struct Pool<R: Runtime> {
@@ -56,12 +60,16 @@ impl<R: Runtime> Pool<R> {
         Self { runtime, connector, limits, http, idle: Arc::new(Mutex::new(shelf)) }
     }
 
-    /// The connection that was used last, if its backend has not closed it meanwhile.
-    pub(super) fn take(&self) -> Option<Box<Kept<R>>> {
+    /// The connection that was used last and may carry such a request, if its backend has not closed it meanwhile.
+    pub(super) fn take(&self, is_repeatable: bool) -> Option<Box<Kept<R>>> {
         let now = self.runtime.now();
         loop {
-            let Idle { mut kept, since } = lock(&self.idle).idle.pop()?;
-            if now.since(since) < self.limits.pool_time && is_quiet(&mut kept.connection) {
+            let mut shelf = lock(&self.idle);
+            let fitting = |one: &Idle<R>| one.rest.may_carry(is_repeatable, now, &self.limits);
+            let place = shelf.idle.iter().rposition(fitting)?;
+            let mut kept = shelf.idle.remove(place).kept;
+            drop(shelf);
+            if is_quiet(&mut kept.connection) {
                 return Some(kept);
             }
         }
@@ -93,13 +101,16 @@ impl<R: Runtime> Pool<R> {
         if !kept.client.is_reusable(&kept.connection.input) {
             return;
         }
+        let Some(rest) = Rest::begin(self.runtime.now(), kept.client.idle_time(), &self.limits) else {
+            return;
+        };
         let mut shelf = lock(&self.idle);
         if shelf.idle.len() >= self.limits.pooled {
             return;
         }
-        shelf.idle.push(Idle { kept, since: self.runtime.now() });
+        shelf.idle.push(Idle { kept, rest });
         if !std::mem::replace(&mut shelf.has_reaper, true) {
-            self.runtime.spawn(reap(self.runtime.clone(), self.idle.clone(), self.limits.clone()));
+            self.runtime.spawn(reap(self.runtime.clone(), self.idle.clone()));
         }
     }
 }
@@ -127,20 +138,21 @@ pub(crate) async fn connect_for<R: Runtime, S>(
     future::or(connecting, future::or(late, left)).await
 }
 
-/// Closes what nobody took in time; ends when nothing is left.
-async fn reap<R: Runtime>(runtime: R, shelf: Arc<Mutex<Shelf<R>>>, limits: BackendLimits) {
-    let mut next = runtime.now() + limits.pool_time;
+/// Closes what nobody took in time; ends when nothing is left. It looks once in a while, since what rests only shortly comes
+/// and goes: a connection whose time is over carries nothing meanwhile.
+async fn reap<R: Runtime>(runtime: R, shelf: Arc<Mutex<Shelf<R>>>) {
     loop {
-        runtime.sleep_until(next).await;
         let now = runtime.now();
-        let mut shelf = lock(&shelf);
-        shelf.idle.retain(|one| now.since(one.since) < limits.pool_time);
-        // The first is the oldest.
-        let Some(oldest) = shelf.idle.first() else {
-            shelf.has_reaper = false;
-            return;
+        let next = {
+            let mut shelf = lock(&shelf);
+            shelf.idle.retain(|one| now < one.rest.until());
+            let Some(next) = shelf.idle.iter().map(|one| one.rest.until()).min() else {
+                shelf.has_reaper = false;
+                return;
+            };
+            next.min(now + REAP_INTERVAL)
         };
-        next = oldest.since + limits.pool_time;
+        runtime.sleep_until(next).await;
     }
 }
 

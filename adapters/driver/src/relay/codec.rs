@@ -73,10 +73,15 @@ pub(super) struct PublicCodec<'a> {
     is_unsendable: bool,
     /// The telephone no longer reads the body: so many octets of it were thrown away since.
     unwanted: Option<u64>,
+    /// The answer is complete, and the rest of the request's body is still carried.
+    is_body_pending: bool,
+    /// The telephone stopped reading the body behind a complete answer.
+    pub(super) is_body_cut: bool,
 }
 
 impl<'a> PublicCodec<'a> {
-    pub(super) const fn new(server: &'a mut Server, config: &'a RelayConfig, draining: &'a Flag) -> Self {
+    pub(super) fn new(server: &'a mut Server, config: &'a RelayConfig, draining: &'a Flag) -> Self {
+        server.set_body_wanted(true);
         Self {
             server,
             config,
@@ -89,6 +94,8 @@ impl<'a> PublicCodec<'a> {
             is_answered: false,
             is_unsendable: false,
             unwanted: None,
+            is_body_pending: false,
+            is_body_cut: false,
         }
     }
 
@@ -101,6 +108,17 @@ impl<'a> PublicCodec<'a> {
         may_close
     }
 
+    /// Whether what comes belongs to this exchange.
+    const fn expects_input(&self) -> bool {
+        !self.is_answered || self.is_opaque || self.is_body_pending
+    }
+
+    /// The answer is complete; the rest of the request may still come.
+    fn on_answered(&mut self) {
+        self.is_answered = true;
+        self.is_body_pending = self.server.is_body_pending();
+    }
+
     /// Whether enough of a body that nobody wants was thrown away.
     fn is_glutted(&self) -> bool {
         self.unwanted.is_some_and(|octets| octets > self.config.http.drain_bytes)
@@ -111,7 +129,7 @@ impl Codec for PublicCodec<'_> {
     type Lost = ClientLoss;
 
     fn poll_part(&mut self, input: &mut BytesMut, now: Timestamp) -> Part<ClientLoss> {
-        if (self.is_answered && !self.is_opaque) || self.is_glutted() {
+        if !self.expects_input() || self.is_glutted() {
             // What comes now belongs to the next request, or is drained.
             return Part::None;
         }
@@ -142,7 +160,7 @@ impl Codec for PublicCodec<'_> {
     }
 
     fn wants_read(&self) -> bool {
-        (!self.is_answered || self.is_opaque) && !self.is_glutted() && self.server.wants_read()
+        self.expects_input() && !self.is_glutted() && self.server.wants_read()
     }
 
     fn owes_head(&self) -> bool {
@@ -175,7 +193,9 @@ impl Codec for PublicCodec<'_> {
             self.is_opaque = head.status == 101;
             let protocol = head.upgrade.as_deref().filter(|_| self.is_opaque).unwrap_or_default();
             self.frames = protocol.eq_ignore_ascii_case(WEB_SOCKET.as_bytes()).then(Follower::default);
-            self.is_answered = end;
+            if end {
+                self.on_answered();
+            }
         }
         is_written
     }
@@ -188,13 +208,14 @@ impl Codec for PublicCodec<'_> {
     }
 
     fn put_end(&mut self, trailers: &Headers) {
-        self.is_answered = true;
         if !self.is_isolated || trailers.is_empty() {
-            return self.server.end(trailers);
+            self.server.end(trailers);
+        } else {
+            let mut trailers = trailers.clone();
+            isolation::clear(&mut trailers);
+            self.server.end(&trailers);
         }
-        let mut trailers = trailers.clone();
-        isolation::clear(&mut trailers);
-        self.server.end(&trailers);
+        self.on_answered();
     }
 
     fn output(&mut self) -> &mut Output {
@@ -210,11 +231,13 @@ impl Codec for PublicCodec<'_> {
     }
 
     fn is_complete(&self, inbound: bool, outbound: bool) -> bool {
-        outbound && (inbound || !self.is_opaque)
+        outbound && (inbound || !(self.is_opaque || self.is_body_pending))
     }
 
     fn handle_stopped(&mut self) -> bool {
         self.unwanted.get_or_insert(0);
+        self.is_body_cut |= std::mem::take(&mut self.is_body_pending);
+        self.server.set_body_wanted(false);
         !self.is_opaque
     }
 

@@ -336,6 +336,9 @@ async fn carry<R: Runtime>(
     account.moved.inbound += pump.moved.inbound;
     account.moved.outbound += pump.moved.outbound;
     account.status = codec.status;
+    if codec.is_body_cut {
+        account.cause = Cause::RequestUnread;
+    }
     if client.permit.is_closing() && !matches!(ended, Ended::Complete) {
         return Attempt::Over(client_lost(client, account));
     }

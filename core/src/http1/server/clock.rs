@@ -18,11 +18,10 @@ enum Wait {
     Nothing,
 }
 
-/// How much of a body came in the window that started at `since`.
+/// Since when nothing of a body came.
 #[derive(Debug, Clone, Copy)]
 struct Progress {
     since: Timestamp,
-    octets: u64,
     /// Since when the client is not what is waited for: the window does not run.
     paused: Option<Timestamp>,
 }
@@ -42,13 +41,12 @@ pub(super) enum Verdict {
 pub(super) struct Clock {
     wait: Wait,
     body_window: Duration,
-    body_bytes_min: u64,
 }
 
 impl Clock {
     pub(super) fn new(now: Timestamp, limits: &HttpLimits) -> Self {
         let wait = Wait::Head(now + limits.head_timeout);
-        Self { wait, body_window: limits.body_window, body_bytes_min: limits.body_bytes_min }
+        Self { wait, body_window: limits.body_window }
     }
 
     /// The driver looks at the input again: what it spent elsewhere is not held against the client.
@@ -77,19 +75,14 @@ impl Clock {
     }
 
     /// A body is being read: `octets` of it came now, and the client is waited for or is not.
-    pub(super) fn wait_for_body(
-        &mut self,
-        octets: usize,
-        is_waiting: bool,
-        now: Timestamp,
-        limits: &HttpLimits,
-    ) {
+    pub(super) fn wait_for_body(&mut self, octets: usize, is_waiting: bool, now: Timestamp) {
         if !matches!(self.wait, Wait::Body(_)) {
-            self.body_window = limits.body_window;
-            self.wait = Wait::Body(Progress { since: now, octets: 0, paused: None });
+            self.wait = Wait::Body(Progress { since: now, paused: None });
         }
         if let Wait::Body(progress) = &mut self.wait {
-            progress.octets = progress.octets.saturating_add(octets as u64);
+            if octets > 0 {
+                progress.since = now;
+            }
             progress.paused = (!is_waiting).then_some(now);
         }
     }
@@ -111,7 +104,7 @@ impl Clock {
         }
     }
 
-    /// Who is late at `now`, if anyone is. A body that moved on gets another window.
+    /// Who is late at `now`, if anyone is.
     pub(super) fn judge(&mut self, now: Timestamp) -> Option<Verdict> {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return None;
@@ -120,11 +113,6 @@ impl Clock {
             Wait::Head(_) => Some(Verdict::Head),
             Wait::Idle(_) => Some(Verdict::Silent),
             Wait::Linger(_) => Some(Verdict::Linger),
-            Wait::Body(progress) if progress.octets >= self.body_bytes_min => {
-                progress.since = now;
-                progress.octets = 0;
-                None
-            }
             Wait::Body(_) => Some(Verdict::Body),
             Wait::Nothing => None,
         }

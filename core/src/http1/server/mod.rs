@@ -103,6 +103,8 @@ enum Writing {
     /// A final head is owed.
     Owed,
     Body(BodyEncoder),
+    /// The response is complete and the request's body still comes, for a telephone that takes it.
+    Done,
     Opaque,
     OpaqueEnded,
 }
@@ -117,6 +119,8 @@ struct Exchange {
     is_expecting: bool,
     upgrade: Option<Bytes>,
     interims: usize,
+    /// The body still has a reader: it may go on behind a whole response.
+    is_body_wanted: bool,
     /// Octets of the body so far.
     octets: u64,
 }
@@ -214,7 +218,7 @@ impl Server {
             (Reading::Opaque | Reading::OpaqueEnded, _) => {}
             // Every octet that was promised is written: the client may go, and the end is only a formality.
             (Reading::Whole, Writing::Body(BodyEncoder::Length(0))) => {}
-            (_, Writing::Owed | Writing::Body(_)) => self.lose(AbortCause::ClientLeft),
+            (_, Writing::Owed | Writing::Body(_) | Writing::Done) => self.lose(AbortCause::ClientLeft),
             (_, Writing::Idle | Writing::Opaque | Writing::OpaqueEnded) => self.close(),
         }
         if self.closing == Closing::Lingering {
@@ -247,6 +251,21 @@ impl Server {
         if is_read_out {
             self.closing = Closing::Finished;
         }
+    }
+
+    /// Whether somebody takes the request's body. While it does, a 2xx or 3xx that is complete before the body is does not end
+    /// the exchange: events of the body go on, until its `End` or until nobody wants it any more. [B-11]
+    pub fn set_body_wanted(&mut self, is_wanted: bool) {
+        self.exchange.is_body_wanted = is_wanted;
+        if !is_wanted && self.writing == Writing::Done {
+            self.on_exchange_complete();
+        }
+    }
+
+    /// Whether the response is complete and the request's body is still carried.
+    #[must_use]
+    pub fn is_body_pending(&self) -> bool {
+        self.writing == Writing::Done
     }
 
     /// What waits to be written.
@@ -326,8 +345,8 @@ impl Server {
                 OwnAnswer::from(error).write(&mut self.output, Some("close"), has_body);
                 self.close();
             }
-            (Writing::Idle, _) => self.close(),
-            _ => self.reset(),
+            (Writing::Idle | Writing::Done, _) => self.close(),
+            (Writing::Owed | Writing::Body(_) | Writing::Opaque | Writing::OpaqueEnded, _) => self.reset(),
         }
         if is_told {
             self.owed = Some(ServerEvent::Aborted(cause));
@@ -339,10 +358,12 @@ impl Server {
         let is_begun = self.held > 0;
         match self.reading {
             Reading::Head(_) => self.clock.wait_for_head(is_begun, now, &self.limits),
+            // An exchange that goes both ways: the client may be silent for as long as its answer comes. (L3)
+            Reading::Body(_) if matches!(self.writing, Writing::Body(_)) => self.clock.stop(),
             Reading::Body(_) | Reading::Drain(..) => {
                 let octets = if let Some(ServerEvent::Body(data)) = event { data.len() } else { 0 };
                 let is_waiting = event.is_none() && !self.exchange.is_expecting;
-                self.clock.wait_for_body(octets, is_waiting, now, &self.limits);
+                self.clock.wait_for_body(octets, is_waiting, now);
             }
             Reading::Whole | Reading::Opaque | Reading::OpaqueEnded => self.clock.stop(),
             Reading::Discard(_) => {}
@@ -360,6 +381,7 @@ impl Exchange {
             is_expecting: false,
             upgrade: None,
             interims: 0,
+            is_body_wanted: false,
             octets: 0,
         }
     }

@@ -66,6 +66,7 @@ impl Server {
             is_expecting: is_expecting && has_body,
             upgrade: head.upgrade.clone(),
             interims: 0,
+            is_body_wanted: false,
             octets: 0,
         };
         let end = !has_body && head.upgrade.is_none();
@@ -79,6 +80,9 @@ impl Server {
             Ok(Some(Part::Data(data))) => self.on_data(data),
             Ok(Some(Part::End(trailers))) => {
                 self.reading = Reading::Whole;
+                if self.writing == Writing::Done {
+                    self.on_exchange_complete();
+                }
                 Some(ServerEvent::End(trailers))
             }
             Err(malformed) => {

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 
 use super::{Interims, Reading, Server, Writing};
-use crate::http1::Closing;
 use crate::http1::answer::OwnAnswer;
 use crate::http1::encode::{self, BodyEncoder};
 use crate::http1::error::Unsendable;
 use crate::http1::fields::{Version, is_offered};
 use crate::http1::request;
+use crate::http1::{Closing, body_goes_on};
 use crate::message::{Headers, ResponseHead};
 
 impl Server {
@@ -66,6 +66,7 @@ impl Server {
         } else {
             let body = self.response_body(head, end)?;
             self.settle_connection(body);
+            self.exchange.is_body_wanted &= body_goes_on(head.status);
             self.write_head(head, body);
             self.writing = Writing::Body(body);
         }
@@ -150,7 +151,7 @@ impl Server {
                 }
             }
             Writing::Opaque => self.output.payload(body),
-            Writing::Idle | Writing::Owed | Writing::OpaqueEnded => {}
+            Writing::Idle | Writing::Owed | Writing::Done | Writing::OpaqueEnded => {}
         }
     }
 
@@ -159,20 +160,26 @@ impl Server {
     pub fn end(&mut self, trailers: &Headers) {
         match self.writing {
             Writing::Body(encoder) => match encoder.end(trailers, &mut self.output) {
-                Ok(()) => self.on_response_complete(),
+                Ok(()) if self.may_read_on(encoder) => {
+                    self.writing = Writing::Done;
+                    // A client that waits for 100 takes this answer for it.
+                    self.exchange.is_expecting = false;
+                }
+                Ok(()) => self.on_exchange_complete(),
                 Err(encode::LengthBroken) => self.reset(),
             },
             Writing::Opaque => {
                 self.writing = Writing::OpaqueEnded;
                 self.closing = Closing::AfterOutput;
             }
-            Writing::Idle | Writing::Owed | Writing::OpaqueEnded => {}
+            Writing::Idle | Writing::Owed | Writing::Done | Writing::OpaqueEnded => {}
         }
     }
 
     /// The response, or the opaque stream, cannot be completed: it must not look as if it were.
     pub const fn abort(&mut self) {
         match self.writing {
+            Writing::Done => self.close(),
             Writing::Owed | Writing::Body(_) | Writing::Opaque | Writing::OpaqueEnded => self.reset(),
             Writing::Idle => {}
         }
@@ -196,12 +203,19 @@ impl Server {
         self.exchange.is_kept_alive &= matches!(self.reading, Reading::Whole) && !self.is_close_announced;
         let connection = self.connection_option();
         answer.write(&mut self.output, connection, !self.exchange.is_head);
-        self.on_response_complete();
+        self.on_exchange_complete();
     }
 
-    /// The response is whole: the connection closes, or goes on to the next request when the rest of this
+    /// Whether the exchange goes on behind a whole response, for the rest of its request: the answer tells of no failure, the
+    /// rest has a reader, and the end of the connection is not what ends the answer. [B-11]
+    fn may_read_on(&self, body: BodyEncoder) -> bool {
+        let is_unfinished = matches!(self.reading, Reading::Body(_)) && body != BodyEncoder::UntilClose;
+        is_unfinished && self.exchange.is_body_wanted
+    }
+
+    /// The exchange is over: the connection closes, or goes on to the next request when the rest of this
     /// one has come. [H-10]
-    fn on_response_complete(&mut self) {
+    pub(super) fn on_exchange_complete(&mut self) {
         if !self.exchange.is_kept_alive {
             return self.close();
         }

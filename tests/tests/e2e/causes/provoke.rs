@@ -100,6 +100,7 @@ pub(super) const PROVOCATIONS: &[(&str, Provocation)] = &[
     ("http_response_incomplete", backend_broke),
     ("response_aborted", response_aborted),
     ("client_revoked", rooms::client_revoked),
+    ("request_unread", request_unread),
     ("client_left", client_left),
     ("client_stalled", client_stalled),
     ("connection_shed", shed::connection_shed),
@@ -404,6 +405,21 @@ fn response_aborted(program: Program) -> Provoked {
     release.send(()).expect("the origin waits");
     let (_, ending) = client.digest_body(&head).expect("an end");
     assert!(!ending.is_complete(), "{ending:?}");
+    unanswered(Stage::Line(line), 1)
+}
+
+fn request_unread(program: Program) -> Provoked {
+    let line = Line::through(program);
+    line.origin.on("/m/unread", |exchange| {
+        exchange.answer(202, "")?;
+        Ok(After::Reset)
+    });
+    let mut client = line.connect();
+    client.send(Request::new("POST", "/m/unread").field("Content-Length", "1000000000").head());
+    let head = client.head();
+    assert_eq!((head.status(), head.has("proxy-status")), (202, false));
+    // Until the telephone has seen that nobody reads any more.
+    while client.try_send([b'x'; 65_536]).is_ok() {}
     unanswered(Stage::Line(line), 1)
 }
 
