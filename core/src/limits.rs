@@ -23,14 +23,17 @@ pub struct HttpLimits {
     pub response_headers: usize,
     /// From the first moment of waiting for a head until it is whole. (L3)
     pub head_timeout: Duration,
-    /// An idle kept-alive client connection. (L3)
+    /// An idle kept-alive client connection: longer than the 60 s for which balancers use one again (AWS ALB), and nginx's
+    /// default. (L3)
     pub keep_alive_timeout: Duration,
-    /// The window over which a request body must progress. (L3)
+    /// How long nothing of a request body may come before its response begins (nginx: `client_body_timeout` 60 s). (L3)
     pub body_window: Duration,
-    /// How long a client may take none of an answer that waits for it (nginx: 60 s). (M-08, H-25)
+    /// What a telephone may ask for in place of `body_window`, at most: an hour, for devices that send a measurement now and
+    /// then in one request.
+    pub body_clock_max: Duration,
+    /// How long a client may take none of an answer that waits for it: a paused player or download, for which 60 s as in
+    /// nginx are too few. (M-08, H-25)
     pub send_timeout: Duration,
-    /// The octets of a request body that must come within `body_window` (Apache: 240 B/s). (L3)
-    pub body_bytes_min: u64,
     /// Octets of chunk extensions in one body (hyper: 16 KiB). (L4)
     pub chunk_extension_bytes: usize,
     /// Octets of a trailer section. (L4)
@@ -42,6 +45,9 @@ pub struct HttpLimits {
     pub request_body_bytes: u64,
     /// Octets of a request body that are read and thrown away to keep a connection. (B-11, H-10)
     pub drain_bytes: u64,
+    /// How long a client that shut down its half behind a whole request may wait for the head of its answer. A client that
+    /// closed looks the same, so that its request is given up only then. (B-10)
+    pub half_close: Duration,
     /// How long a lingering close waits for the client. [RFC 9112 §9.6]
     pub linger: Duration,
     /// Interim responses that are passed on for one request. (H-20)
@@ -58,18 +64,28 @@ impl Default for HttpLimits {
             response_head_bytes: 56 * 1024,
             response_headers: 200,
             head_timeout: Duration::from_secs(10),
-            keep_alive_timeout: Duration::from_secs(60),
-            body_window: Duration::from_secs(30),
-            send_timeout: Duration::from_secs(60),
-            body_bytes_min: 240 * 30,
+            keep_alive_timeout: Duration::from_secs(75),
+            body_window: Duration::from_secs(60),
+            body_clock_max: Duration::from_secs(60 * 60),
+            send_timeout: Duration::from_secs(10 * 60),
             chunk_extension_bytes: 4 * 1024,
             trailer_bytes: 8 * 1024,
             trailers: 32,
             request_body_bytes: u64::MAX,
             drain_bytes: 64 * 1024,
+            half_close: Duration::from_secs(5),
             linger: Duration::from_secs(2),
             interim_responses: INTERIM_RESPONSES_MAX,
         }
+    }
+}
+
+impl HttpLimits {
+    /// How long nothing of a request's body may come if its telephone asks for `asked`: no less than for others, and no more
+    /// than [`body_clock_max`](Self::body_clock_max).
+    #[must_use]
+    pub fn body_window_of(&self, asked: Option<Duration>) -> Duration {
+        asked.map_or(self.body_window, |asked| asked.min(self.body_clock_max).max(self.body_window))
     }
 }
 
@@ -257,6 +273,9 @@ pub fn connections_of(descriptors: u64) -> usize {
 pub struct RouterLimits {
     /// How long a request waits for a session of its mount. (L17)
     pub park_time: Duration,
+    /// How long a request waits for a stream of a telephone that works: one whose streams end, with no pause over
+    /// `park_time`. As long as common balancers wait for a server (HAProxy advises 30 s for `timeout queue`). (L17)
+    pub slot_time: Duration,
     /// Requests that wait for one mount. (L17)
     pub parked_per_mount: usize,
     /// Requests that wait in all: each holds a request head, so about 32 MiB at the worst.
@@ -284,6 +303,7 @@ impl Default for RouterLimits {
     fn default() -> Self {
         Self {
             park_time: Duration::from_secs(5),
+            slot_time: Duration::from_secs(30),
             parked_per_mount: 100,
             parked: 1_000,
             start_grace: Duration::from_secs(5),

@@ -32,6 +32,15 @@ pub fn may_move(head: &RequestHead, is_whole: bool) -> bool {
     is_whole && is_idempotent(&head.method)
 }
 
+/// When a request that has waited since `since` for a stream of a session is refused; a stream came free for one that waits
+/// at `freed_at` the last time. While streams end the telephone works and a place comes, so that the wait may be longer than
+/// that for a telephone that is gone.
+#[must_use]
+pub fn slot_deadline(since: Timestamp, freed_at: Timestamp, limits: &RouterLimits) -> Timestamp {
+    let stuck = freed_at.max(since) + limits.park_time;
+    stuck.min(since + limits.slot_time.max(limits.park_time))
+}
+
 /// How many requests a relay sends a second time: one for each [`RETRY_COST`] that it was asked for, and a few each
 /// second beside, so that an application that fails is not asked twice for everything, just when it can bear it least.
 #[derive(Debug)]
@@ -127,6 +136,15 @@ mod tests {
                 expected,
                 "{method} {is_whole} {reset:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_request_waits_longer_for_a_telephone_whose_streams_end() {
+        let at = |seconds| Timestamp::ZERO + Duration::from_secs(seconds);
+        let limits = RouterLimits::default();
+        for (freed, expected) in [(0, 105), (100, 105), (103, 108), (124, 129), (128, 130), (200, 130)] {
+            assert_eq!(slot_deadline(at(100), at(freed), &limits), at(expected), "{freed}");
         }
     }
 

@@ -184,7 +184,7 @@ const REFUSED: &[Row] = &[
     ("http://example.com/x", Not(Url)),
     ("//user@host://x", Not(Url)),
     ("example.com:80/x", Not(HostWithPort)),
-    ("[::1]/x", Not(HostWithPort)),
+    ("[::1]:80/x", Not(HostWithPort)),
     ("../x", Not(Host)),
     ("./", Not(Host)),
     ("a..b/", Not(Host)),

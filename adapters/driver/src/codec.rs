@@ -34,6 +34,11 @@ pub(crate) trait Codec {
     fn handle_broken(&mut self) -> Self::Lost;
     /// Whether reading the socket is of use.
     fn wants_read(&self) -> bool;
+    /// Whether the socket's peer shut down its half and is still written to: only an error of the socket says then that the
+    /// peer has left.
+    fn is_half_closed(&self) -> bool {
+        false
+    }
     /// Whether a head must come from the socket before octets: the stream takes it without room.
     fn owes_head(&self) -> bool;
     /// Whether octets of the stream may be written now: not before the 101 of an upgrade.

@@ -121,6 +121,12 @@ impl<S: Socket> Connection<S> {
         Pin::new(&mut self.socket).poll_flush(cx)
     }
 
+    /// Whether the peer has reset the connection. A peer that shut down its half before can no longer be heard: reading says
+    /// that it ended, whatever came behind that. To send nothing fails, then.
+    pub(crate) fn is_reset(&mut self, cx: &mut Context<'_>) -> bool {
+        matches!(Pin::new(&mut self.socket).poll_write(cx, &[]), Poll::Ready(Err(_)))
+    }
+
     /// Ends the sending direction.
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_close(cx)

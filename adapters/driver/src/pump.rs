@@ -9,6 +9,7 @@
 
 use std::cell::Cell;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use telephone_core::error::Reset;
@@ -26,6 +27,9 @@ const GATHER_BYTES: usize = 64 * 1024;
 
 /// Octets that are read at least where the stream takes fewer: few reads are worth more than the memory that the rest takes.
 const READ_BYTES_MIN: usize = 16 * 1024;
+
+/// Between two looks at a socket whose peer shut down its half: how late a reset is noticed.
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Room for things that arrived at once which a thread keeps: head, octets and end of a small answer fit many times.
 const ARRIVED_MAX: usize = 64;
@@ -70,6 +74,8 @@ pub(crate) struct Pump<'a, R: Runtime, S, C> {
     /// When the task was woken.
     now: Timestamp,
     is_eof: bool,
+    /// When a socket whose peer shut down its half is looked at for an error: no event tells of one.
+    look_at: Option<Timestamp>,
     is_inbound_done: bool,
     is_outbound_done: bool,
     is_stopped: bool,
@@ -109,6 +115,7 @@ where
             held: Bytes::new(),
             now: Timestamp::ZERO,
             is_eof: false,
+            look_at: None,
             is_inbound_done,
             is_outbound_done: false,
             is_stopped: false,
@@ -132,10 +139,18 @@ where
                 Ok((Turn::Idle, Turn::Idle)) => {}
                 Ok(_) => continue,
             }
-            if !self.alarm.poll(earliest(self.codec.poll_timeout(), self.send_deadline()), self.now, cx) {
+            let deadline = earliest(self.codec.poll_timeout(), self.send_deadline());
+            let look_at = self.next_look();
+            if !self.alarm.poll(earliest(deadline, look_at), self.now, cx) {
                 return Poll::Pending;
             }
             self.now = self.runtime.now();
+            if look_at.is_some_and(|at| at <= self.now) {
+                self.look_at = None;
+                if self.connection.is_reset(cx) {
+                    return Poll::Ready(Ended::Lost(self.codec.handle_broken()));
+                }
+            }
             if self.send_deadline().is_some_and(|deadline| deadline <= self.now) {
                 if let Err(ended) = self.on_broken_write().and_then(|()| self.check_complete()) {
                     return Poll::Ready(ended);
@@ -163,6 +178,11 @@ where
             return Err(Ended::Complete);
         }
         Ok(())
+    }
+
+    fn next_look(&mut self) -> Option<Timestamp> {
+        let is_due = self.is_eof && self.codec.is_half_closed();
+        is_due.then(|| *self.look_at.get_or_insert(self.now + LOOK_INTERVAL))
     }
 
     fn send_deadline(&self) -> Option<Timestamp> {

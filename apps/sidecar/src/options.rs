@@ -125,6 +125,11 @@ pub(crate) struct Options {
           value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub(crate) streams: u32,
 
+    /// How long clients may pause within a request's body before its answer begins, up to the plugboard's `body-clock-max`
+    /// (1h); by default what the plugboard allows (60s)
+    #[arg(long, value_name = "D", env = "BODY_CLOCK", value_parser = values::positive_duration)]
+    pub(crate) body_clock: Option<Duration>,
+
     /// How long the application may take to accept a connection; then the client gets 504
     #[arg(long, value_name = "D", env = "BACKEND_CONNECT_TIMEOUT", default_value = "5s",
           value_parser = values::positive_duration)]

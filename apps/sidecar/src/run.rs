@@ -111,6 +111,9 @@ fn telephone<R: Runtime>(runtime: R, settings: Settings) -> Result<Telephone<R>,
         .proxy_protocol(settings.proxy_protocol)
         .streams(settings.streams)
         .backend_timeouts(settings.connect_timeout, settings.answer_timeout, settings.idle_timeout);
+    if let Some(clock) = settings.body_clock {
+        builder = builder.body_clock(clock);
+    }
     for service in settings.tcp {
         builder = builder.tcp(&service.mount, service.backend);
     }

@@ -43,6 +43,8 @@ pub struct Settings {
     pub strips_prefix: bool,
     /// Streams that each plugboard may have open at once.
     pub streams: u32,
+    /// How long clients may pause within a request's body, where the plugboard's own limit is not to do.
+    pub body_clock: Option<Duration>,
     /// How long the backend may take to accept a connection.
     pub connect_timeout: Duration,
     /// How long it may take to begin its answer.
@@ -79,6 +81,7 @@ impl Settings {
             host_header: options.host_header,
             strips_prefix: options.strip_prefix,
             streams: options.streams,
+            body_clock: options.body_clock,
             connect_timeout: options.backend_connect_timeout,
             answer_timeout: options.backend_answer_timeout,
             idle_timeout: options.backend_idle_timeout,

@@ -22,6 +22,8 @@ fn a_mount_is_printed_in_its_canonical_form() {
         ("xn--caf-dma.example/", "xn--caf-dma.example/"),
         ("my_host/", "my_host/"),
         ("127.0.0.1/x", "127.0.0.1/x"),
+        ("[0:0::1]/", "[::1]/"),
+        ("[2001:DB8::A]/x", "[2001:db8::a]/x"),
         ("room:Blue-1_a.b", "room:Blue-1_a.b"),
         ("tcp:1", "tcp:1"),
         ("tcp:65535", "tcp:65535"),
@@ -47,10 +49,22 @@ fn what_is_no_mount_is_refused_for_the_reason_that_it_has() {
     for text in ["http://example.com/x", "ws://h/", "://x"] {
         assert!(matches!(kind(text), MountError::Url(_)), "{text:?}");
     }
-    for text in ["example.com:80/x", "[::1]/x", ":80/"] {
+    for text in ["example.com:80/x", "[::1]:80/x", "::1/x", ":80/"] {
         assert!(matches!(kind(text), MountError::HostWithPort(_)), "{text:?}");
     }
-    for text in ["a..b/", "./", "../x", "*.example.com/", "caf\u{e9}.example/", "a b/", "u@h/", "h\\x/"] {
+    for text in [
+        "a..b/",
+        "[::1/",
+        "[1.2.3.4]/",
+        "[fe80::1%25eth0]/",
+        "./",
+        "../x",
+        "*.example.com/",
+        "caf\u{e9}.example/",
+        "a b/",
+        "u@h/",
+        "h\\x/",
+    ] {
         assert!(matches!(kind(text), MountError::Host(_)), "{text:?}");
     }
     assert!(matches!(kind(&["a.".repeat(127).as_str(), "b/"].concat()), MountError::Host(_)));
@@ -186,7 +200,7 @@ fn a_host_is_compared_without_case_port_and_trailing_dots() {
         (b"example.com:8080", b"example.com"),
         (b"example.com.", b"example.com"),
         (b"EXAMPLE.com..:80", b"example.com"),
-        (b"[::1]:4000", b"[::1]:4000"),
+        (b"[0::1]:4000", b"[::1]"),
         (b"", b""),
         (b"\xff:1", b"\xff"),
     ];

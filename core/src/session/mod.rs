@@ -378,6 +378,12 @@ impl Session {
         self.config.peer.has(Setting::Timing)
     }
 
+    /// How long nothing of a request's body may come, as the peer, a telephone, asks for.
+    #[must_use]
+    pub fn peer_body_clock(&self) -> Option<Duration> {
+        self.config.peer.value(Setting::BodyClock).map(Duration::from_secs)
+    }
+
     /// How long it waits for a new link; zero is not at all.
     #[must_use]
     pub const fn resume_window(&self) -> Duration {

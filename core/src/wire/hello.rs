@@ -193,10 +193,13 @@ pub enum Setting {
     /// Not 0 if the sender, a telephone, binds a connection to its application to a client connection of the plugboard's on
     /// which a login runs: only then is it told the number.
     Clients,
+    /// How many seconds nothing of a request's body may come, as the sender, a telephone, wants it for its requests. The
+    /// plugboard's own limit is the least, and it caps what is asked for.
+    BodyClock,
 }
 
 impl Setting {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Streams,
         Self::StreamFloor,
         Self::Resume,
@@ -204,6 +207,7 @@ impl Setting {
         Self::Partial,
         Self::Exhausted,
         Self::Clients,
+        Self::BodyClock,
     ];
 
     const fn id(self) -> u64 {
@@ -215,6 +219,7 @@ impl Setting {
             Self::Partial => 5,
             Self::Exhausted => 6,
             Self::Clients => 8,
+            Self::BodyClock => 9,
         }
     }
 
@@ -227,6 +232,7 @@ impl Setting {
             Self::Partial => "partial",
             Self::Exhausted => "exhausted",
             Self::Clients => "clients",
+            Self::BodyClock => "body_clock",
         }
     }
 }
@@ -235,7 +241,7 @@ impl Setting {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings(Vec<(u64, u64)>);
 
-/// Settings in one hello or welcome: v1 has six, the rest is room for later versions.
+/// Settings in one hello or welcome: v1 has seven, the rest is room for later versions.
 const SETTINGS_MAX: usize = 64;
 
 impl Serialize for Settings {

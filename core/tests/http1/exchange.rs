@@ -2,6 +2,7 @@
 
 use crate::support::{NOW, fields, limits, response, taken};
 use bytes::{Bytes, BytesMut};
+use core::time::Duration;
 use telephone_core::cause::Cause;
 use telephone_core::http1::{AbortCause, Closing, OwnAnswer, RequestError, Server, ServerEvent, Unsendable};
 use telephone_core::message::{Headers, ResponseHead};
@@ -264,18 +265,30 @@ fn a_client_that_waits_for_100_and_gets_a_final_answer_is_not_kept() {
 }
 
 #[test]
-fn a_client_that_leaves_before_its_response_is_whole_aborts() {
+fn a_client_that_half_closes_behind_its_request_may_wait_for_the_head_of_its_answer() {
     // B-10
-    for has_begun in [false, true] {
+    let late = NOW + Duration::from_secs(5);
+    for is_answered in [false, true] {
         let mut line = Line::new(GET);
         line.request();
-        if has_begun {
-            line.server.respond(&response(200), false).expect("sendable");
-        }
         line.server.handle_eof();
-        assert_eq!(line.event(), Some(ServerEvent::Aborted(AbortCause::ClientLeft)));
         assert_eq!(line.event(), None);
-        assert_eq!(line.server.closing(), Closing::Reset);
+        assert!(line.server.is_half_closed());
+        assert_eq!(line.server.poll_timeout(), Some(late));
+        if is_answered {
+            line.server.respond(&response(200), false).expect("sendable");
+            assert_eq!(line.event(), None);
+            assert_eq!(line.server.poll_timeout(), None, "then until a write fails");
+            line.server.end(&Headers::new());
+            assert_eq!(line.event(), None);
+            assert!(line.written().contains("\r\nConnection: close\r\n"));
+            assert_eq!(line.server.closing(), Closing::AfterOutput);
+        } else {
+            line.server.handle_timeout(late);
+            assert_eq!(line.event(), Some(ServerEvent::Aborted(AbortCause::ClientLeft)));
+            assert_eq!(line.event(), None);
+            assert_eq!(line.server.closing(), Closing::Reset);
+        }
     }
 }
 

@@ -11,8 +11,8 @@ use telephone_tests::process::{Plan, Process};
 use telephone_tests::registry::{self, Registry};
 use telephone_tests::relay::Relay;
 use telephone_tests::sidecar::{Program, Sidecar};
-use telephone_tests::wait::{self, PATIENCE};
 use telephone_tests::sizes;
+use telephone_tests::wait::{self, PATIENCE};
 
 /// For an image or an upload to pass.
 const LONG: Duration = Duration::from_secs(120);
@@ -30,7 +30,8 @@ impl Public {
         let relay = Relay::with(&["--trust", "127.0.0.1/32"]);
         let certs = Certs::make(relay.directory());
         let nginx = Nginx::tls_before(relay.addr(), &certs);
-        let sidecar = program.dial(&relay).token(&relay.token(&[mount])).mount(mount).backend(backend).ready();
+        let sidecar =
+            program.dial(&relay).token(&relay.token(&[mount])).mount(mount).backend(backend).ready();
         Self { certs, nginx, relay, _sidecar: sidecar }
     }
 

@@ -89,7 +89,11 @@ fn users_who_log_in_at_once_are_never_each_other() {
                     for _ in 0..5 {
                         let login = Request::get("/m/who").field("Authorization", format!("NTLM {name}"));
                         assert_eq!(client.ask(&login).text(), name);
-                        assert_eq!(client.ask(&Request::get("/m/who")).text(), name, "on the same connection");
+                        assert_eq!(
+                            client.ask(&Request::get("/m/who")).text(),
+                            name,
+                            "on the same connection"
+                        );
                     }
                 });
             }

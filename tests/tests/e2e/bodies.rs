@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use telephone_tests::client::Client;
 use telephone_tests::curl::Curl;
-use telephone_tests::line::{Line, both, everywhere};
+use telephone_tests::line::{Line, both, both_programs, everywhere};
 use telephone_tests::origin::After;
 use telephone_tests::prf::{Body, STEP};
 use telephone_tests::process::Process;
@@ -183,4 +183,21 @@ fn assert_peaks(line: &Line) {
         sizes::figure(name, format_args!("peak {peak} KiB"));
         assert!(peak < PEAK_KIB, "the {name} held {peak} KiB");
     }
+}
+
+#[test]
+fn an_upload_pauses_for_as_long_as_its_telephone_asks_and_its_plugboard_allows() {
+    both_programs(|program| {
+        let relay = ["--limit", "body-window=100ms", "--limit", "body-clock-max=10s"];
+        for (asked, status) in [(&["--body-clock", "1h"][..], 200), (&[], 408)] {
+            let line = Line::with(program, &relay, asked);
+            let mut client = line.connect();
+            client.send(Request::new("POST", "/m/hash").field("Content-Length", "2").head());
+            client.send(b"a");
+            // The pause is what is tested.
+            std::thread::sleep(Duration::from_millis(600));
+            let _ended = client.try_send(b"b");
+            assert_eq!(client.answer("POST").status(), status, "{asked:?}");
+        }
+    });
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use telephone_tests::client::Client;
-use telephone_tests::line::{both, everywhere};
+use telephone_tests::line::{Line, both, both_programs, everywhere};
 use telephone_tests::origin::After;
 use telephone_tests::request::Request;
 use telephone_tests::wait::{self, PATIENCE};
@@ -230,7 +230,7 @@ fn one_slow_answer_holds_up_no_other_client() {
 }
 
 #[test]
-fn a_client_that_ends_its_direction_before_the_answer_has_left() {
+fn a_client_that_ends_its_direction_and_gets_no_answer_in_five_seconds_has_left() {
     both(|line| {
         line.origin.on("/m/silent", |exchange| exchange.wait_closed());
         let mut client = line.connect();
@@ -239,7 +239,66 @@ fn a_client_that_ends_its_direction_before_the_answer_has_left() {
             line.origin.counts().requests == 1
         });
         client.finish_sending();
-        line.origin.wait_idle(Duration::from_secs(1));
+        let taken = line.origin.wait_idle(Duration::from_secs(6));
+        assert!(taken > Duration::from_secs(4), "{taken:?}");
         assert!(client.try_answer("GET").is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock));
+    });
+}
+
+#[test]
+fn a_client_that_ends_its_direction_behind_its_request_gets_its_answer() {
+    both(|line| {
+        let (tell, told) = mpsc::channel::<()>();
+        let told = Mutex::new(told);
+        line.origin.on("/m/slow", move |exchange| {
+            told.lock().expect("one at a time").recv_timeout(PATIENCE).map_err(io::Error::other)?;
+            exchange.answer(200, vec![b'x'; 1_000_000])
+        });
+        for request in [Request::get("/m/slow"), Request::post("/m/slow", "body")] {
+            let before = line.origin.counts().requests;
+            let mut client = line.connect();
+            client.send(request.to_vec());
+            client.finish_sending();
+            telephone_tests::wait::until_true("the request reaches the origin", PATIENCE, || {
+                line.origin.counts().requests > before
+            });
+            tell.send(()).expect("the origin waits");
+            let answer = client.answer("GET");
+            assert_eq!((answer.status(), answer.body.len()), (200, 1_000_000));
+            assert_eq!(client.rest(), (Vec::new(), true));
+        }
+    });
+}
+
+#[test]
+fn a_client_that_resets_its_half_closed_connection_has_left_at_once() {
+    both(|line| {
+        line.origin.on("/m/silent", |exchange| exchange.wait_closed());
+        let client = line.connect();
+        client.send(Request::get("/m/silent").to_vec());
+        client.finish_sending();
+        telephone_tests::wait::until_true("the request reaches the origin", PATIENCE, || {
+            line.origin.counts().requests == 1
+        });
+        client.reset();
+        line.origin.wait_idle(Duration::from_secs(2));
+    });
+}
+
+#[test]
+fn a_request_waits_for_a_telephone_that_works_longer_than_for_one_that_is_gone() {
+    both_programs(|program| {
+        let line = Line::with(program, &["--limit", "park-time=1s"], &["--streams", "4"]);
+        line.origin.on("/m/slow", |exchange| {
+            // The time that an application takes is what is tested.
+            std::thread::sleep(Duration::from_millis(300));
+            exchange.answer(200, "slow")
+        });
+        std::thread::scope(|scope| {
+            let visits: Vec<_> = (0..40).map(|_| scope.spawn(|| line.get("/m/slow").status())).collect();
+            let statuses: Vec<u16> =
+                visits.into_iter().map(|visit| visit.join().expect("a visitor")).collect();
+            assert_eq!(statuses, [200; 40], "4 at a time take 3 s");
+        });
     });
 }

@@ -231,6 +231,19 @@ fn a_host_mount_is_reached_under_its_host_only() {
 }
 
 #[test]
+fn a_mount_on_an_ipv6_address_is_reached_under_that_address() {
+    both_programs(|program| {
+        let (origin, relay) = (Origin::start(), Relay::start());
+        let _sidecar = serve(program, &relay, &origin, "[::1]/");
+        for host in ["[::1]", "[::1]:8080", "[0:0:0::1]"] {
+            assert_statuses(&relay, Some(host), &[("/any", 200)]);
+        }
+        assert_statuses(&relay, Some("[::2]"), &[("/any", 404)]);
+        assert_statuses(&relay, Some("localhost"), &[("/any", 404)]);
+    });
+}
+
+#[test]
 fn the_longest_mount_wins() {
     both_programs(|program| {
         let (outer, inner, relay) = (Origin::start(), Origin::start(), Relay::start());

@@ -163,6 +163,10 @@ impl Codec for PublicCodec<'_> {
         self.expects_input() && !self.is_glutted() && self.server.wants_read()
     }
 
+    fn is_half_closed(&self) -> bool {
+        self.server.is_half_closed()
+    }
+
     fn owes_head(&self) -> bool {
         false
     }

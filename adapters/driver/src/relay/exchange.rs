@@ -36,7 +36,7 @@ use crate::alarm::Alarm;
 use crate::authority::AuthError;
 use crate::flag::Raised;
 use crate::observe::AccessRecord;
-use crate::pump::{Ended, Moved, Pump};
+use crate::pump::{Ended, LOOK_INTERVAL, Moved, Pump};
 use crate::runtime::Runtime;
 use crate::socket::Socket as _;
 use crate::stream::StreamHandle;
@@ -204,7 +204,7 @@ async fn route<R: Runtime>(
     };
     let decision = match routed {
         Decision::Wait(ticket) => {
-            let left = client_left(client);
+            let left = client_left(relay, client);
             let decided = unless_revoked(request, turn::wait_for_session(relay, ticket, left));
             let decision = decided.await.map_err(Some)?.ok_or(None)?;
             *now = relay.runtime.now();
@@ -250,19 +250,34 @@ fn client_lost<R: Runtime>(client: &Client<R>, account: &mut Account) -> Control
 }
 
 /// Reads ahead, up to a bound, while a request waits, and returns when the client is gone or its connection is to be closed.
-pub(super) async fn client_left<R: Runtime>(client: &mut Client<R>) {
+/// One that only shut down its half may still read: it is gone if its request waits longer than such a one may.
+pub(super) async fn client_left<R: Runtime>(relay: &Inner<R>, client: &mut Client<R>) {
+    let mut gone_at = None;
     poll_fn(|cx| {
         if client.permit.poll_closing(cx).is_ready() {
             return Poll::Ready(());
         }
-        while client.connection.input.len() < READ_AHEAD_BYTES {
-            match client.connection.poll_fill(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(_)) => {}
+        loop {
+            let now = relay.runtime.now();
+            while client.connection.input.len() < READ_AHEAD_BYTES {
+                match client.connection.poll_fill(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(0)) => break,
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                    Poll::Ready(Ok(_)) => {}
+                }
+            }
+            if client.connection.input.len() >= READ_AHEAD_BYTES {
+                return Poll::Pending;
+            }
+            let by = *gone_at.get_or_insert(now + relay.config.http.half_close);
+            if by <= now || client.connection.is_reset(cx) {
+                return Poll::Ready(());
+            }
+            if !client.alarm.poll(Some(by.min(now + LOOK_INTERVAL)), now, cx) {
+                return Poll::Pending;
             }
         }
-        Poll::Pending
     })
     .await;
 }
@@ -288,7 +303,7 @@ async fn open<R: Runtime>(
         Opening::Http { mount, head }
     };
     let told = client.login.told(chosen.key, &request.head.headers);
-    let left = client_left(client);
+    let left = client_left(relay, client);
     let opened =
         unless_revoked(request, turn::open(relay, (chosen, told, now), opening, request.end, left)).await;
     let opened = opened.map_err(|refused| Attempt::Over(refuse(client, refused, account)))?;
@@ -318,6 +333,8 @@ async fn carry<R: Runtime>(
         Ok(stream) => stream,
         Err(attempt) => return attempt,
     };
+    let asked = chosen.session.with_link(|session| session.peer_body_clock());
+    client.server.set_body_window(relay.config.http.body_window_of(asked));
     let mut codec = PublicCodec::new(&mut client.server, &relay.config, &relay.draining);
     codec.is_isolated = relay.config.isolate_paths && isolation::is_shared(&chosen.mount);
     let clock = || relay.runtime.now();

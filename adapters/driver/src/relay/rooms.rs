@@ -104,7 +104,7 @@ async fn show_token<R: Runtime>(
         };
         let judged = async { Some(verify(relay, address, judge).await) };
         let left = async {
-            client_left(client).await;
+            client_left(relay, client).await;
             None
         };
         future::or(judged, left).await.ok_or(None)?

@@ -2,8 +2,10 @@
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_lite::future;
+use telephone_core::retry::slot_deadline;
 use telephone_core::router::{SessionKey, Ticket};
 use telephone_core::session::OpenError;
 use telephone_core::time::Timestamp;
@@ -11,6 +13,7 @@ use telephone_core::wire::Opening;
 
 use super::Inner;
 use super::registry::{Chosen, Decision};
+use crate::alarm::Alarm;
 use crate::runtime::Runtime;
 use crate::stream::StreamHandle;
 
@@ -66,7 +69,7 @@ pub(super) async fn wait_for_session<R: Runtime>(
     future::or(settled, future::or(clock, left)).await
 }
 
-/// Opens a stream, waiting as long as a parked request would if the session has as many as its telephone takes: a slot
+/// Opens a stream, waiting for as long as [`slot_deadline`] says if the session has as many as its telephone takes: a slot
 /// comes back only some time after its exchange. `Err(None)` if `left` was ready first.
 pub(super) async fn open<R: Runtime>(
     relay: &Arc<Inner<R>>,
@@ -81,17 +84,26 @@ pub(super) async fn open<R: Runtime>(
     }
     let mut slot =
         chosen.session.wait_for_slot(relay.config.router.parked).ok_or(Some(OpenError::TooManyStreams))?;
-    let opened = async {
-        let opened = poll_fn(|cx| slot.poll_open(client, &opening, end, relay.runtime.now(), cx)).await;
-        opened.map_err(Some)
-    };
-    let too_late = async {
-        relay.runtime.sleep_until(now + relay.config.router.park_time).await;
-        Err(Some(OpenError::TooManyStreams))
-    };
+    let mut alarm = Alarm::new(relay.runtime.clone());
+    let opened = poll_fn(|cx| {
+        let mut time = relay.runtime.now();
+        loop {
+            if let Poll::Ready(opened) = slot.poll_open(client, &opening, end, time, cx) {
+                return Poll::Ready(opened.map_err(Some));
+            }
+            let deadline = slot_deadline(now, slot.freed_at(), &relay.config.router);
+            if deadline <= time {
+                return Poll::Ready(Err(Some(OpenError::TooManyStreams)));
+            }
+            if !alarm.poll(Some(deadline), time, cx) {
+                return Poll::Pending;
+            }
+            time = relay.runtime.now();
+        }
+    });
     let left = async {
         left.await;
         Err(None)
     };
-    future::or(opened, future::or(too_late, left)).await
+    future::or(opened, left).await
 }

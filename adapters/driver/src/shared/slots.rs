@@ -18,6 +18,8 @@ pub(super) struct Queue {
     waiting: BTreeMap<u64, Waker>,
     /// How many were called and are still about to open their stream.
     called: u64,
+    /// When one of them had its stream the last time.
+    freed_at: Timestamp,
 }
 
 impl Queue {
@@ -52,7 +54,13 @@ impl SharedSession {
 }
 
 impl SlotWait<'_> {
-    /// Opens the stream, for a client connection on which a login runs if that is given, when its turn has come, or fails when none can be opened any more.
+    /// When somebody who waited had a stream the last time.
+    pub(crate) fn freed_at(&self) -> Timestamp {
+        self.session.lock().openers.freed_at
+    }
+
+    /// Opens the stream, for a client connection on which a login runs if that is given, when its turn has come, or fails
+    /// when none can be opened any more.
     pub(crate) fn poll_open(
         &mut self,
         client: Option<u64>,
@@ -67,6 +75,7 @@ impl SlotWait<'_> {
             if !session.is_open() || (is_next && session.free_slots() > 0) {
                 let opened = open_told(session, client, opening(), end, now);
                 if opened != Err(OpenError::TooManyStreams) {
+                    queue.freed_at = now;
                     return Poll::Ready(opened);
                 }
             }

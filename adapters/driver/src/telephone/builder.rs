@@ -92,6 +92,7 @@ pub struct TelephoneBuilder<R> {
     epoch: Option<u64>,
     pub(super) rewrite: Rewrite,
     limits: SessionLimits,
+    body_clock: Option<Duration>,
     backend_limits: BackendLimits,
     backend_trust: BackendTrust,
     dialer: DialerConfig,
@@ -117,6 +118,7 @@ impl<R> Default for TelephoneBuilder<R> {
             epoch: None,
             rewrite: Rewrite::default(),
             limits: SessionLimits::default(),
+            body_clock: None,
             backend_limits: BackendLimits::default(),
             backend_trust: BackendTrust::default(),
             dialer: DialerConfig::default(),
@@ -270,6 +272,13 @@ impl<R> TelephoneBuilder<R> {
         self
     }
 
+    /// How long clients may pause within a request's body before its answer begins, in whole seconds. The plugboard caps it, at
+    /// an hour by default. By default it is the plugboard's to say (60 s).
+    pub const fn body_clock(mut self, clock: Duration) -> Self {
+        self.body_clock = Some(clock);
+        self
+    }
+
     /// How long the backend of requests may take: to accept a connection, to begin its answer, and between two octets of
     /// a body of declared length. By default 5 s, 60 s and 300 s.
     pub const fn backend_timeouts(mut self, connect: Duration, answer: Duration, idle: Duration) -> Self {
@@ -360,6 +369,7 @@ impl<R: Runtime> TelephoneBuilder<R> {
             epoch: self.epoch.unwrap_or_else(now_in_millis),
             dialer: self.dialer,
             limits: self.limits,
+            body_clock: self.body_clock,
             recorder: self.recorder,
             log: self.log,
             proxies: self.proxies,

@@ -150,16 +150,21 @@ pub(super) async fn upgrade(
 
 fn hello(config: &Config, token: String, wanted: Wanted) -> Hello {
     let Wanted { mounts, is_partial_enough, resume } = wanted;
+    let settings = Settings::of(&config.limits)
+        .with(Setting::Timing, 1)
+        .with(Setting::Clients, 1)
+        .with(Setting::Partial, u64::from(is_partial_enough));
+    let settings = match config.body_clock {
+        Some(clock) => settings.with(Setting::BodyClock, clock.as_secs().max(1)),
+        None => settings,
+    };
     Hello {
         token,
         mounts,
         instance: config.instance.clone(),
         epoch: config.epoch,
         agent: concat!("telephone/", env!("CARGO_PKG_VERSION")).into(),
-        settings: Settings::of(&config.limits)
-            .with(Setting::Timing, 1)
-            .with(Setting::Clients, 1)
-            .with(Setting::Partial, u64::from(is_partial_enough)),
+        settings,
         resume,
     }
 }

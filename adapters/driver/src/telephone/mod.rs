@@ -18,6 +18,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_lite::StreamExt as _;
@@ -60,6 +61,8 @@ struct Config {
     epoch: u64,
     dialer: DialerConfig,
     limits: SessionLimits,
+    /// How long nothing of a request's body may come, where the plugboard's own limit is not to do.
+    body_clock: Option<Duration>,
     recorder: Option<Recorder>,
     /// What plugboards and their clients cause of the log.
     log: Arc<Log>,

@@ -12,6 +12,8 @@ enum Wait {
     /// When an idle connection is closed.
     Idle(Timestamp),
     Body(Progress),
+    /// When the head of an answer is due to a client that shut down its half.
+    HalfClosed(Timestamp),
     /// When a client that does not close is given up.
     Linger(Timestamp),
     /// Nothing that the client could be late with.
@@ -33,6 +35,8 @@ pub(super) enum Verdict {
     /// An idle connection, which is closed without a word.
     Silent,
     Body,
+    /// The client shut down its half, and has perhaps left.
+    HalfClosed,
     Linger,
 }
 
@@ -64,7 +68,7 @@ impl Clock {
         match self.wait {
             Wait::Head(_) => {}
             Wait::Idle(_) if !is_begun => {}
-            Wait::Idle(_) | Wait::Body(_) | Wait::Linger(_) | Wait::Nothing => {
+            Wait::Idle(_) | Wait::Body(_) | Wait::HalfClosed(_) | Wait::Linger(_) | Wait::Nothing => {
                 self.wait = if is_begun {
                     Wait::Head(now + limits.head_timeout)
                 } else {
@@ -87,6 +91,15 @@ impl Clock {
         }
     }
 
+    pub(super) const fn set_body_window(&mut self, window: Duration) {
+        self.body_window = window;
+    }
+
+    /// The client shut down its half behind a whole request.
+    pub(super) fn half_close(&mut self, now: Timestamp, limits: &HttpLimits) {
+        self.wait = Wait::HalfClosed(now + limits.half_close);
+    }
+
     /// The last answer is out: the client has so long to close.
     pub(super) fn linger(&mut self, now: Timestamp, limits: &HttpLimits) {
         self.wait = Wait::Linger(now + limits.linger);
@@ -98,7 +111,7 @@ impl Clock {
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         match self.wait {
-            Wait::Head(by) | Wait::Idle(by) | Wait::Linger(by) => Some(by),
+            Wait::Head(by) | Wait::Idle(by) | Wait::HalfClosed(by) | Wait::Linger(by) => Some(by),
             Wait::Body(Progress { paused: Some(_), .. }) | Wait::Nothing => None,
             Wait::Body(progress) => Some(progress.since + self.body_window),
         }
@@ -112,6 +125,7 @@ impl Clock {
         match &mut self.wait {
             Wait::Head(_) => Some(Verdict::Head),
             Wait::Idle(_) => Some(Verdict::Silent),
+            Wait::HalfClosed(_) => Some(Verdict::HalfClosed),
             Wait::Linger(_) => Some(Verdict::Linger),
             Wait::Body(_) => Some(Verdict::Body),
             Wait::Nothing => None,

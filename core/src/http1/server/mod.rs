@@ -19,6 +19,7 @@ use crate::limits::HttpLimits;
 use crate::message::{Headers, RequestHead};
 use crate::output::Output;
 use crate::time::Timestamp;
+use core::time::Duration;
 
 /// What a client said or did.
 #[derive(Debug, PartialEq, Eq)]
@@ -148,6 +149,8 @@ pub struct Server {
     closing: Closing,
     is_eof: bool,
     is_close_announced: bool,
+    /// When `poll_event` was called the last time.
+    polled_at: Timestamp,
     /// Octets that the last `poll_event` left in the input.
     held: usize,
     output: Output,
@@ -167,6 +170,7 @@ impl Server {
             closing: Closing::Open,
             is_eof: false,
             is_close_announced: false,
+            polled_at: now,
             held: 0,
             output: Output::default(),
             limits,
@@ -185,6 +189,7 @@ impl Server {
     /// Call it after each read and after each verb. Not calling it is how to exert backpressure: a body
     /// that is not asked for is not late.
     pub fn poll_event(&mut self, input: &mut BytesMut, now: Timestamp) -> Option<ServerEvent> {
+        self.polled_at = now;
         self.clock.handle_poll(now);
         let event = self.owed.take().or_else(|| self.read(input));
         self.held = input.len();
@@ -210,20 +215,33 @@ impl Server {
         }
     }
 
-    /// The client shut down its half. Before its response is complete that means that it left. [B-10]
+    /// The client shut down its half. Inside of a request that means that it left. Behind a whole one it may have, or may
+    /// still read: the head of the response is waited for, for [`half_close`](HttpLimits::half_close), and what follows
+    /// that is written until it cannot be. [B-10]
     /// Behind a 101 it is passed on, after what is still in the input.
     pub fn handle_eof(&mut self) {
         self.is_eof = true;
         match (&self.reading, self.writing) {
             (Reading::Opaque | Reading::OpaqueEnded, _) => {}
-            // Every octet that was promised is written: the client may go, and the end is only a formality.
-            (Reading::Whole, Writing::Body(BodyEncoder::Length(0))) => {}
+            (Reading::Whole, Writing::Owed) => self.clock.half_close(self.polled_at, &self.limits),
+            (Reading::Whole, Writing::Body(_)) => {}
             (_, Writing::Owed | Writing::Body(_) | Writing::Done) => self.lose(AbortCause::ClientLeft),
             (_, Writing::Idle | Writing::Opaque | Writing::OpaqueEnded) => self.close(),
+        }
+        if self.is_half_closed() {
+            self.exchange.is_kept_alive = false;
         }
         if self.closing == Closing::Lingering {
             self.handle_shutdown_end();
         }
+    }
+
+    /// Whether the client shut down its half behind a whole request, and the response to that is not complete. What breaks
+    /// its connection now says that it has left.
+    #[must_use]
+    pub const fn is_half_closed(&self) -> bool {
+        let is_answering = matches!(self.writing, Writing::Owed | Writing::Body(_));
+        self.is_eof && matches!(self.reading, Reading::Whole) && is_answering
     }
 
     /// The writing half was shut down, as [`Closing::AfterOutput`] asked.
@@ -260,6 +278,11 @@ impl Server {
         if !is_wanted && self.writing == Writing::Done {
             self.on_exchange_complete();
         }
+    }
+
+    /// Nothing of a request's body may come for so long, from now on.
+    pub const fn set_body_window(&mut self, window: Duration) {
+        self.clock.set_body_window(window);
     }
 
     /// Whether the response is complete and the request's body is still carried.
@@ -303,6 +326,7 @@ impl Server {
             Some(Verdict::Head) if self.held == 0 => self.close(),
             Some(Verdict::Head) => self.owed = Some(self.refuse_head(RequestError::HeadTimeout)),
             Some(Verdict::Body) => self.lose(AbortCause::Body(RequestError::BodyTimeout)),
+            Some(Verdict::HalfClosed) => self.lose(AbortCause::ClientLeft),
             Some(Verdict::Linger) => self.closing = Closing::Finished,
         }
     }
@@ -365,6 +389,8 @@ impl Server {
                 let is_waiting = event.is_none() && !self.exchange.is_expecting;
                 self.clock.wait_for_body(octets, is_waiting, now);
             }
+            // The head of the response is due.
+            Reading::Whole if self.is_half_closed() && self.writing == Writing::Owed => {}
             Reading::Whole | Reading::Opaque | Reading::OpaqueEnded => self.clock.stop(),
             Reading::Discard(_) => {}
         }
