@@ -26,13 +26,15 @@ pub(crate) struct Connection<S> {
     pub(crate) input: BytesMut,
     /// The last read found so much that the next one may fill room of its own.
     was_full: bool,
+    /// The socket may hold back a part of what was written: TLS keeps records that the kernel had no room for.
+    needs_flush: bool,
     /// Since when the socket has taken nothing of what waits to be written.
     pub(crate) blocked_since: Option<Timestamp>,
 }
 
 impl<S> Connection<S> {
     pub(crate) fn new(socket: S) -> Self {
-        Self { socket, input: BytesMut::new(), was_full: false, blocked_since: None }
+        Self { socket, input: BytesMut::new(), was_full: false, needs_flush: false, blocked_since: None }
     }
 }
 
@@ -81,7 +83,13 @@ impl<S: Socket> Connection<S> {
         self.input = BytesMut::from(&self.input[..]);
     }
 
-    /// Writes all of `output`, and remembers since when the socket takes nothing.
+    /// Whether everything that was taken out of `output` by [`Connection::poll_drain`] has gone out.
+    pub(crate) const fn is_flushed(&self) -> bool {
+        !self.needs_flush
+    }
+
+    /// Writes and flushes all of `output`, and remembers since when the socket takes nothing. To be called again after
+    /// `Pending`, also with an empty `output`.
     pub(crate) fn poll_drain(
         &mut self,
         output: &mut Output,
@@ -117,8 +125,11 @@ impl<S: Socket> Connection<S> {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             output.advance(written);
+            self.needs_flush = true;
         }
-        Pin::new(&mut self.socket).poll_flush(cx)
+        ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+        self.needs_flush = false;
+        Poll::Ready(Ok(()))
     }
 
     /// Whether the peer has reset the connection. A peer that shut down its half before can no longer be heard: reading says

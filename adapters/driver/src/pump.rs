@@ -173,11 +173,16 @@ where
     }
 
     fn check_complete(&mut self) -> Result<(), Ended<C::Lost>> {
-        let is_outbound_done = self.is_outbound_done && self.codec.output().is_empty();
+        let is_outbound_done = self.is_outbound_done && self.is_drained();
         if self.codec.is_complete(self.is_inbound_done, is_outbound_done) {
             return Err(Ended::Complete);
         }
         Ok(())
+    }
+
+    /// Whether all that was put into the output has gone out.
+    fn is_drained(&mut self) -> bool {
+        self.codec.output().is_empty() && self.connection.is_flushed()
     }
 
     fn next_look(&mut self) -> Option<Timestamp> {
@@ -343,7 +348,7 @@ where
 
     /// Writes the output. True if all of it is gone; its credit then returns.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended<C::Lost>> {
-        if !self.codec.output().is_empty() {
+        if !self.is_drained() {
             match self.connection.poll_drain(self.codec.output(), self.now, cx) {
                 Poll::Pending => return Ok(false),
                 Poll::Ready(Ok(())) => {}

@@ -133,7 +133,13 @@ fn wait_answer(relay: &Relay, target: &str) -> client::Answer {
 fn the_axum_example_answers_at_its_mount() {
     let relay = Relay::start();
     let _example = example("embed_axum", &relay);
-    assert_eq!(wait_answer(&relay, "/m").text(), "Hello from axum\n");
+    assert_eq!(wait_answer(&relay, "/m/").text(), "Hello from axum\n");
+    let bare = client::get(relay.addr(), "/m");
+    assert_eq!(
+        (bare.status(), bare.head.value("location").as_deref()),
+        (307, Some("/m/")),
+        "as for every stripped mount"
+    );
     let body = prf::Body::new(1, 4 << 20).to_vec();
     let echoed = ask(relay.addr(), &Request::post("/m/echo", &body));
     assert_eq!((echoed.status(), echoed.body == body), (200, true));
@@ -287,8 +293,8 @@ fn a_body_streams_as_it_comes_and_is_cut_off_where_it_fails() {
     });
 }
 
-#[test]
-fn a_handler_is_dropped_within_a_second_when_its_client_leaves() {
+/// How a client leaves an exchange whose answer has not begun, and within how long its handler is dropped.
+fn handler_is_dropped(leave: impl Fn(Client) + Copy, within: Duration) {
     both_programs(|program| {
         let (began, begun) = mpsc::channel();
         let began = Arc::new(Mutex::new(Some(began)));
@@ -303,10 +309,19 @@ fn a_handler_is_dropped_within_a_second_when_its_client_leaves() {
         let client = Client::connect(relay.addr());
         client.send(Request::get("/m/hanging").to_vec());
         begun.recv_timeout(PATIENCE).expect("the handler began");
-        drop(client);
-        let left = begun.recv_timeout(Duration::from_secs(1));
-        assert_eq!(left, Err(RecvTimeoutError::Disconnected));
+        leave(client);
+        assert_eq!(begun.recv_timeout(within), Err(RecvTimeoutError::Disconnected));
     });
+}
+
+#[test]
+fn a_handler_is_dropped_within_a_second_when_its_client_resets_the_connection() {
+    handler_is_dropped(Client::reset, Duration::from_secs(1));
+}
+
+#[test]
+fn a_handler_is_dropped_within_six_seconds_when_its_client_shuts_down_its_half() {
+    handler_is_dropped(drop, Duration::from_secs(6));
 }
 
 #[test]
