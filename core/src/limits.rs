@@ -28,6 +28,9 @@ pub struct HttpLimits {
     pub keep_alive_timeout: Duration,
     /// How long nothing of a request body may come before its response begins (nginx: `client_body_timeout` 60 s). (L3)
     pub body_window: Duration,
+    /// Bytes a second that an exchange moves at least whose client is waited for, while connections, descriptors or memory run
+    /// short (Kestrel's `MinRequestBodyDataRate`). Otherwise there is no least rate. (L3)
+    pub body_bytes_min: u64,
     /// What a telephone may ask for in place of `body_window`, at most: an hour, for devices that send a measurement now and
     /// then in one request.
     pub body_clock_max: Duration,
@@ -66,6 +69,7 @@ impl Default for HttpLimits {
             head_timeout: Duration::from_secs(10),
             keep_alive_timeout: Duration::from_secs(75),
             body_window: Duration::from_secs(60),
+            body_bytes_min: 240,
             body_clock_max: Duration::from_secs(60 * 60),
             send_timeout: Duration::from_secs(10 * 60),
             chunk_extension_bytes: 4 * 1024,

@@ -88,6 +88,8 @@ kinds! {
     BackendBroken = 4;
     /// A login of a connection ends with its answer, since nobody says whose it is.
     LoginUnbound = 1;
+    /// An exchange was ended for its slowness, since connections or memory run short.
+    ExchangeSlow = 4;
     /// A port accepts nothing for now.
     AcceptFailed = 1;
     /// No descriptor is left for a connection to the backend.

@@ -30,11 +30,20 @@ pub(crate) struct Connection<S> {
     needs_flush: bool,
     /// Since when the socket has taken nothing of what waits to be written.
     pub(crate) blocked_since: Option<Timestamp>,
+    /// Octets that the socket has taken in all.
+    pub(crate) written: u64,
 }
 
 impl<S> Connection<S> {
     pub(crate) fn new(socket: S) -> Self {
-        Self { socket, input: BytesMut::new(), was_full: false, needs_flush: false, blocked_since: None }
+        Self {
+            socket,
+            input: BytesMut::new(),
+            was_full: false,
+            needs_flush: false,
+            blocked_since: None,
+            written: 0,
+        }
     }
 }
 
@@ -126,6 +135,7 @@ impl<S: Socket> Connection<S> {
             }
             output.advance(written);
             self.needs_flush = true;
+            self.written += written as u64;
         }
         ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
         self.needs_flush = false;

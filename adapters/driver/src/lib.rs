@@ -22,6 +22,7 @@ mod raw;
 mod recorder;
 mod relay;
 mod runtime;
+mod send_queue;
 mod service;
 mod shared;
 mod socket;

@@ -61,10 +61,21 @@ pub(crate) struct Moved {
     pub(crate) outbound: u64,
 }
 
+/// What an exchange waits for at its socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wait {
+    /// The socket takes nothing for now. If not, nothing comes from it.
+    pub(crate) is_blocked: bool,
+    /// Since when it has been so.
+    pub(crate) since: Timestamp,
+    /// Octets that have passed the socket until now.
+    pub(crate) moved: u64,
+}
+
 /// One exchange being pumped.
 pub(crate) struct Pump<'a, R: Runtime, S, C> {
     runtime: &'a R,
-    connection: &'a mut Connection<S>,
+    pub(crate) connection: &'a mut Connection<S>,
     pub(crate) codec: &'a mut C,
     stream: &'a StreamHandle,
     /// The connection's, which outlives the exchange: most deadlines move back before they come.
@@ -74,6 +85,8 @@ pub(crate) struct Pump<'a, R: Runtime, S, C> {
     /// When the task was woken.
     now: Timestamp,
     is_eof: bool,
+    /// The socket was asked for more, and had none.
+    is_starved: bool,
     /// When a socket whose peer shut down its half is looked at for an error: no event tells of one.
     look_at: Option<Timestamp>,
     is_inbound_done: bool,
@@ -115,6 +128,7 @@ where
             held: Bytes::new(),
             now: Timestamp::ZERO,
             is_eof: false,
+            is_starved: false,
             look_at: None,
             is_inbound_done,
             is_outbound_done: false,
@@ -195,9 +209,18 @@ where
         self.codec.send_timeout().map(|limit| since + limit)
     }
 
+    /// What the exchange waits for at its socket, if for anything: `expects_input` tells whether more is due to come from it.
+    pub(crate) fn wait(&self, expects_input: bool) -> Option<Wait> {
+        let is_blocked = self.connection.blocked_since.is_some();
+        let is_starved = expects_input && self.is_starved && !self.is_inbound_done && !self.is_stopped;
+        let moved = self.moved.inbound + self.connection.written;
+        (is_blocked || is_starved).then_some(Wait { is_blocked, since: self.now, moved })
+    }
+
     /// Moves what comes from the socket into the stream.
     fn poll_inbound(&mut self, cx: &mut Context<'_>) -> Result<Turn, Ended<C::Lost>> {
         let mut turn = Turn::Idle;
+        self.is_starved = false;
         loop {
             if !self.offer_held(cx)? {
                 self.codec.handle_backpressure(self.now);
@@ -219,7 +242,10 @@ where
                 return Ok(turn);
             };
             match self.connection.poll_fill_most(room.max(READ_BYTES_MIN), cx) {
-                Poll::Pending => return Ok(turn),
+                Poll::Pending => {
+                    self.is_starved = true;
+                    return Ok(turn);
+                }
                 Poll::Ready(Ok(0)) => {
                     self.is_eof = true;
                     self.codec.handle_eof();

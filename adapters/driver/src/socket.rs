@@ -51,6 +51,11 @@ pub trait Socket: ReadSocket + AsyncWrite + Send + 'static {
     /// Undoes that.
     fn finish_on_drop(&self) {}
 
+    /// The number under which the system lists the socket, if it lists it.
+    fn inode(&self) -> Option<u64> {
+        None
+    }
+
     /// Has the transport find out, where it can and within some minutes, that a peer is gone which says nothing and is told
     /// nothing. For connections that may be silent for as long as they like.
     fn watch_peer(&self) {}
@@ -103,6 +108,10 @@ impl Socket for Box<dyn Socket> {
 
     fn finish_on_drop(&self) {
         (**self).finish_on_drop();
+    }
+
+    fn inode(&self) -> Option<u64> {
+        (**self).inode()
     }
 
     fn watch_peer(&self) {
@@ -214,6 +223,13 @@ where
 
     fn finish_on_drop(&self) {
         self.linger(None);
+    }
+
+    fn inode(&self) -> Option<u64> {
+        match &self.0 {
+            Transport::Tcp(socket) => rustix::fs::fstat(socket).ok().map(|stat| stat.st_ino),
+            Transport::Unix(_) => None,
+        }
     }
 
     fn watch_peer(&self) {

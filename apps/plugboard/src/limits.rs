@@ -65,6 +65,7 @@ const ROWS: &[Row] = &[
     row("head-timeout", |l| Slot::Time(&mut l.http.head_timeout), 10, DAY),
     row("keep-alive-timeout", |l| Slot::Time(&mut l.http.keep_alive_timeout), 10, DAY),
     row("body-window", |l| Slot::Time(&mut l.http.body_window), 10, DAY),
+    row("body-bytes-min", |l| Slot::Number(&mut l.http.body_bytes_min), 0, GIB),
     row("body-clock-max", |l| Slot::Time(&mut l.http.body_clock_max), 0, DAY),
     row("send-timeout", |l| Slot::Time(&mut l.http.send_timeout), 10, DAY),
     row("request-body-bytes", |l| Slot::Number(&mut l.http.request_body_bytes), 0, u64::MAX),

@@ -1,10 +1,13 @@
 //! Which client connections a relay keeps when descriptors run short. (L15, T-19)
 
+mod pace;
 mod pool;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::time::Duration;
 
+pub use self::pace::{PACE_TIME, Pace};
+use self::pace::{Paces, Slow};
 use self::pool::Pool;
 use crate::address::AddressBlock;
 use crate::time::Timestamp;
@@ -59,6 +62,8 @@ pub enum Shed {
     Waiting,
     /// It had an exchange in progress.
     Exchange,
+    /// It had an exchange in progress whose client sent and took too little.
+    Slow,
 }
 
 impl Shed {
@@ -70,6 +75,7 @@ impl Shed {
             Self::Idle => "idle",
             Self::Waiting => "waiting",
             Self::Exchange => "exchange",
+            Self::Slow => "slow",
         }
     }
 }
@@ -79,6 +85,11 @@ impl Shed {
 /// **Nearly full.** While more than 80 % of the limit are open, idle kept connections are closed, the longest idle first.
 /// If there are none, connections that have waited for their first head for [`FIRST_HEAD_TIME`], of the address with the
 /// most such connections (of equal ones, the address whose oldest has waited longest), the oldest first.
+///
+/// **Slow.** If neither is left, exchanges that wait for their clients and move below the least rate are closed: of the client
+/// that has most connections, its slowest first, those of exempt addresses last. No exchange at or above that rate is closed
+/// for its slowness, and with fewer connections none is. While memory is short one is closed at each look. What exchanges move
+/// is told by [`handle_paces`](Self::handle_paces).
 ///
 /// **Full.** A new connection beyond the limit is refused unless another one can be closed for it. That is, in this order:
 ///
@@ -123,6 +134,7 @@ pub struct ConnectionTable {
     /// How many an address has of those three.
     held: BTreeMap<AddressBlock, usize>,
     to_close: VecDeque<(ConnectionId, Shed)>,
+    paces: Paces,
 }
 
 #[derive(Debug)]
@@ -148,6 +160,7 @@ impl ConnectionTable {
             exchanges: Pool::default(),
             held: BTreeMap::new(),
             to_close: VecDeque::new(),
+            paces: Paces::default(),
         }
     }
 
@@ -199,6 +212,31 @@ impl ConnectionTable {
         self.settle(now);
     }
 
+    /// What all exchanges that wait for their clients have moved until now. To be told each second while
+    /// [`needs_states`](Self::needs_states) or while memory is short, with the states of all connections before. Those below
+    /// `rate_min` bytes a second are slow.
+    pub fn handle_paces(
+        &mut self,
+        paces: impl IntoIterator<Item = (ConnectionId, Pace)>,
+        (rate_min, is_memory_short): (u64, bool),
+        now: Timestamp,
+    ) {
+        self.settle(now);
+        let entries = &self.entries;
+        let client = |(id, rate)| {
+            let entry = entries.get(&id).filter(|one: &&Entry| !one.is_closing)?;
+            (entry.state.activity == Activity::Exchange).then_some((entry.state.block, id, rate))
+        };
+        let slow = self.paces.handle(paces, rate_min, now);
+        let mut slow = Slow::new(slow.into_iter().filter_map(client), |block| self.holds(block));
+        let mut may_close = is_memory_short;
+        while may_close || self.live() > mark(self.limit) {
+            let Some(id) = slow.take(|block| self.holds(block)) else { break };
+            self.close(id, Shed::Slow);
+            may_close = false;
+        }
+    }
+
     /// A connection that is being closed because it was idle has received a request meanwhile. False if it is to be closed
     /// all the same.
     pub fn handle_asked(&mut self, id: ConnectionId, state: ConnectionState, now: Timestamp) -> bool {
@@ -248,6 +286,11 @@ impl ConnectionTable {
     #[must_use]
     pub const fn needs_states(&self) -> bool {
         self.needs_states
+    }
+
+    /// Connections of an address.
+    fn holds(&self, block: AddressBlock) -> usize {
+        self.held.get(&block).copied().unwrap_or(0)
     }
 
     fn live(&self) -> usize {
@@ -325,12 +368,11 @@ impl ConnectionTable {
 
     /// What a new connection of an address may take the place of.
     fn replaceable_by(&self, newcomer: Option<AddressBlock>) -> Option<(ConnectionId, Shed)> {
-        let holds = |block: AddressBlock| self.held.get(&block).copied().unwrap_or(0);
-        let own = newcomer.map_or(0, holds);
+        let own = newcomer.map_or(0, |block| self.holds(block));
         let waiting = |block| self.waiting.oldest(block).map(|(_, id)| (id, Shed::Waiting));
         let of_the_most = || {
             let (_, most) = self.waiting.most()?;
-            (holds(most) > own).then(|| waiting(Some(most)))?
+            (self.holds(most) > own).then(|| waiting(Some(most)))?
         };
         let exchange = || {
             let (count, most) = self.exchanges.most()?;

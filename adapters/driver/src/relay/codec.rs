@@ -113,6 +113,11 @@ impl<'a> PublicCodec<'a> {
         !self.is_answered || self.is_opaque || self.is_body_pending
     }
 
+    /// Whether bytes of the request's body are due.
+    pub(super) fn awaits_body(&self) -> bool {
+        self.expects_input() && self.unwanted.is_none() && self.server.awaits_body()
+    }
+
     /// The answer is complete; the rest of the request may still come.
     fn on_answered(&mut self) {
         self.is_answered = true;

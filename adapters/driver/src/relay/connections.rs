@@ -12,7 +12,8 @@ use telephone_core::address::AddressBlock;
 use telephone_core::connections::{Activity, ConnectionId, ConnectionState, ConnectionTable, Shed};
 use telephone_core::time::Timestamp;
 
-use super::Inner;
+use super::{Inner, pressure};
+use crate::pump::Wait;
 use crate::runtime::Runtime;
 
 /// All connections.
@@ -23,31 +24,51 @@ pub(super) struct Connections {
     /// The table needs to know what connections do. While it does not, a connection keeps that to itself, so that requests
     /// of different connections share no lock.
     is_pressed: AtomicBool,
+    /// The process runs short of memory.
+    pub(super) is_memory_short: AtomicBool,
 }
 
-struct Shared {
-    table: ConnectionTable,
-    slots: BTreeMap<ConnectionId, Arc<Slot>>,
+pub(super) struct Shared {
+    pub(super) table: ConnectionTable,
+    pub(super) slots: BTreeMap<ConnectionId, Arc<Slot>>,
+    /// A task looks at what exchanges move.
+    pub(super) has_watch: bool,
 }
 
 /// What a connection's task and the table share.
-struct Slot {
+pub(super) struct Slot {
     state: Mutex<ConnectionState>,
+    wait: Mutex<Option<SlotWait>>,
     is_closing: AtomicBool,
+    /// It is closed since its client is slow.
+    is_slow: AtomicBool,
     task: AtomicWaker,
 }
 
+/// What the exchange of a connection waits for at its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SlotWait {
+    pub(super) wait: Wait,
+    /// Of the socket, if it is blocked and the system lists it.
+    pub(super) inode: Option<u64>,
+}
+
 impl Slot {
-    fn lock(&self) -> MutexGuard<'_, ConnectionState> {
+    pub(super) fn wait(&self) -> Option<SlotWait> {
+        *self.wait.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, ConnectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Connections {
     pub(super) fn new(limit: usize) -> Self {
-        let shared = Shared { table: ConnectionTable::new(limit), slots: BTreeMap::new() };
-        let is_pressed = AtomicBool::new(shared.table.needs_states());
-        Self { limit, shared: Mutex::new(shared), is_pressed }
+        let (table, slots) = (ConnectionTable::new(limit), BTreeMap::new());
+        let is_pressed = AtomicBool::new(table.needs_states());
+        let shared = Mutex::new(Shared { table, slots, has_watch: false });
+        Self { limit, shared, is_pressed, is_memory_short: AtomicBool::new(false) }
     }
 
     /// Connections that are open.
@@ -55,18 +76,23 @@ impl Connections {
         self.lock().table.open()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shared> {
+    /// Whether connections or memory run short.
+    pub(super) fn are_short(&self) -> bool {
+        self.is_pressed.load(Ordering::Relaxed) || self.is_memory_short.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<R: Runtime> Inner<R> {
     /// Gives the table an input and has the tasks of the connections that it then says end.
-    fn update_connections<T>(&self, now: Timestamp, input: impl FnOnce(&mut Shared) -> T) -> T {
+    pub(super) fn update_connections<T>(&self, now: Timestamp, input: impl FnOnce(&mut Shared) -> T) -> T {
         let connections = &self.connections;
         let mut shared = connections.lock();
         let result = input(&mut shared);
-        let Shared { table, slots } = &mut *shared;
+        let Shared { table, slots, .. } = &mut *shared;
         let is_pressed = table.needs_states();
         if is_pressed != connections.is_pressed.load(Ordering::Relaxed) {
             // Before the states are read: what changes later is told to the table.
@@ -81,6 +107,7 @@ impl<R: Runtime> Inner<R> {
         }
         drop(shared);
         for (slot, why) in to_close {
+            slot.is_slow.store(why == Shed::Slow, Ordering::Relaxed);
             slot.is_closing.store(true, Ordering::Release);
             slot.task.wake();
             self.observer.connection_shed(why);
@@ -113,16 +140,18 @@ impl<R: Runtime> Permit<R> {
         let limit = relay.connections.limit.saturating_sub(relay.other_descriptors()).max(1);
         // By itself: with a lower limit the table may need to know what connections do before it looks at the new one.
         relay.update_connections(now, |shared| shared.table.handle_limit(limit, now));
-        let admitted = relay.update_connections(now, |Shared { table, slots }| {
+        let admitted = relay.update_connections(now, |Shared { table, slots, .. }| {
             let id = table.handle_opened(state, now)?;
-            let (is_closing, task) = (AtomicBool::new(false), AtomicWaker::new());
-            let slot = Arc::new(Slot { state: Mutex::new(state), is_closing, task });
+            let (state, wait) = (Mutex::new(state), Mutex::new(None));
+            let [is_closing, is_slow] = [const { AtomicBool::new(false) }; 2];
+            let slot = Arc::new(Slot { state, wait, is_closing, is_slow, task: AtomicWaker::new() });
             slots.insert(id, slot.clone());
             Some((id, slot))
         });
         if admitted.is_none() {
             relay.observer.connection_shed(Shed::Refused);
         }
+        pressure::watch(relay);
         admitted.map(|(id, slot)| Self { relay: relay.clone(), id, slot })
     }
 
@@ -144,6 +173,25 @@ impl<R: Runtime> Permit<R> {
             let changed = |shared: &mut Shared| shared.table.handle_changed(self.id, state, state.since);
             self.relay.update_connections(state.since, changed);
         }
+    }
+
+    /// What its exchange waits for at its client, if for anything; `inode` finds the socket's.
+    pub(super) fn set_wait(&self, wait: Option<Wait>, inode: impl FnOnce() -> Option<u64>) {
+        let mut known = self.slot.wait.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = match (*known, wait) {
+            (_, None) => None,
+            (Some(SlotWait { wait: Wait { is_blocked, since, .. }, inode }), Some(wait))
+                if is_blocked == wait.is_blocked =>
+            {
+                Some(SlotWait { wait: Wait { since, ..wait }, inode })
+            }
+            (_, Some(wait)) => Some(SlotWait { wait, inode: if wait.is_blocked { inode() } else { None } }),
+        };
+    }
+
+    /// Whether it is to be closed since its client is slow.
+    pub(super) fn is_slow(&self) -> bool {
+        self.is_closing() && self.slot.is_slow.load(Ordering::Relaxed)
     }
 
     /// It was idle, is to be closed for that, and has a request all the same. Whether it stays open to serve it.
@@ -183,7 +231,7 @@ impl<R: Runtime> Permit<R> {
 impl<R: Runtime> Drop for Permit<R> {
     fn drop(&mut self) {
         let now = self.relay.runtime.now();
-        self.relay.update_connections(now, |Shared { table, slots }| {
+        self.relay.update_connections(now, |Shared { table, slots, .. }| {
             slots.remove(&self.id);
             table.handle_closed(self.id, now);
         });

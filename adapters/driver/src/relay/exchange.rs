@@ -1,7 +1,7 @@
 //! One request of a client: routed, carried to a telephone, answered, logged.
 
 use std::future::{Future, pending, poll_fn};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ use super::Inner;
 use super::answer::Refused;
 use super::codec::{ClientLoss, PublicCodec, TOKEN_REVOKED, TUNNEL_LOST, Timing};
 use super::connections::Permit;
+use super::loss::{client_left, client_lost, has_stalled, shed};
 use super::public::{Client, Request};
 use super::registry::{Chosen, Decision};
 use super::rooms;
@@ -36,29 +37,29 @@ use crate::alarm::Alarm;
 use crate::authority::AuthError;
 use crate::flag::Raised;
 use crate::observe::AccessRecord;
-use crate::pump::{Ended, LOOK_INTERVAL, Moved, Pump};
+use crate::pump::{Ended, Moved, Pump};
 use crate::runtime::Runtime;
 use crate::socket::Socket as _;
 use crate::stream::StreamHandle;
 
-/// Octets that are read ahead from a client whose request waits for a session.
-const READ_AHEAD_BYTES: usize = 64 * 1024;
-
 /// What the access log will say.
-struct Account {
+pub(super) struct Account {
     started: Timestamp,
+    /// Whose request it is, behind a trusted proxy too.
+    pub(super) client: IpAddr,
     is_timed: bool,
-    status: Option<u16>,
-    cause: Cause,
-    moved: Moved,
+    pub(super) status: Option<u16>,
+    pub(super) cause: Cause,
+    pub(super) moved: Moved,
     chosen: Option<(Arc<str>, Arc<Mount>)>,
 }
 
 impl Account {
     /// Of a request of which nothing is known to have gone wrong.
-    fn new(request: &Request) -> Self {
+    fn new(request: &Request, client: IpAddr) -> Self {
         Self {
             started: request.at,
+            client,
             is_timed: false,
             status: None,
             cause: Cause::Complete,
@@ -68,7 +69,7 @@ impl Account {
     }
 
     /// The client broke the exchange off.
-    fn abort(&mut self, cause: AbortCause) {
+    pub(super) fn abort(&mut self, cause: AbortCause) {
         self.cause = match cause {
             AbortCause::ClientLeft => Cause::ClientLeft,
             AbortCause::Body(error) => {
@@ -98,11 +99,11 @@ pub(super) async fn serve<R: Runtime>(
     request: &mut Request,
 ) -> ControlFlow<()> {
     let _in_flight = relay.exchanges.count();
-    let mut account = Account::new(request);
+    let mut account = Account::new(request, client.peer.ip());
     let stamped = client.stamp.put(&mut request.head.headers, relay.config.trusted());
     client.set_client(relay, stamped.client, request.at);
     request.is_timed = stamped.is_timed;
-    account.is_timed = request.is_timed;
+    (account.client, account.is_timed) = (stamped.client, request.is_timed);
     let is_visit = rooms::is_visit(relay, &request.head);
     // In a box, for few requests are for rooms.
     let entered = if is_visit { Box::pin(rooms::enter(relay, client, request)).await } else { Ok(()) };
@@ -124,7 +125,7 @@ pub(super) fn refuse_upgrade<R: Runtime>(
     request: &Request,
     refused: Refused,
 ) {
-    let mut account = Account::new(request);
+    let mut account = Account::new(request, client.peer.ip());
     let _goes_on = refuse(client, refused, &mut account);
     report(relay, client, (&request.head, target::path(&request.head.target)), &account);
 }
@@ -233,55 +234,6 @@ async fn unless_revoked<T>(request: &Request, turn: impl Future<Output = T>) -> 
     future::or(revoked, async { Ok(turn.await) }).await
 }
 
-/// Whether a client has taken nothing of its answer for as long as it may.
-fn has_stalled<R: Runtime>(relay: &Inner<R>, client: &Client<R>) -> bool {
-    let since = client.connection.blocked_since;
-    since.is_some_and(|since| since + relay.config.http.send_timeout <= relay.runtime.now())
-}
-
-/// The client left, or its connection is closed in favour of others.
-fn client_lost<R: Runtime>(client: &Client<R>, account: &mut Account) -> ControlFlow<()> {
-    account.cause = Cause::ClientLeft;
-    if client.permit.is_closing() {
-        account.cause = Cause::ConnectionShed;
-        client.connection.socket.reset_on_drop();
-    }
-    ControlFlow::Break(())
-}
-
-/// Reads ahead, up to a bound, while a request waits, and returns when the client is gone or its connection is to be closed.
-/// One that only shut down its half may still read: it is gone if its request waits longer than such a one may.
-pub(super) async fn client_left<R: Runtime>(relay: &Inner<R>, client: &mut Client<R>) {
-    let mut gone_at = None;
-    poll_fn(|cx| {
-        if client.permit.poll_closing(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        loop {
-            let now = relay.runtime.now();
-            while client.connection.input.len() < READ_AHEAD_BYTES {
-                match client.connection.poll_fill(cx) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Ok(0)) => break,
-                    Poll::Ready(Err(_)) => return Poll::Ready(()),
-                    Poll::Ready(Ok(_)) => {}
-                }
-            }
-            if client.connection.input.len() >= READ_AHEAD_BYTES {
-                return Poll::Pending;
-            }
-            let by = *gone_at.get_or_insert(now + relay.config.http.half_close);
-            if by <= now || client.connection.is_reset(cx) {
-                return Poll::Ready(());
-            }
-            if !client.alarm.poll(Some(by.min(now + LOOK_INTERVAL)), now, cx) {
-                return Poll::Pending;
-            }
-        }
-    })
-    .await;
-}
-
 fn tells_timing(chosen: &Chosen) -> bool {
     chosen.session.with_link(|session| session.peer_tells_timing())
 }
@@ -349,6 +301,7 @@ async fn carry<R: Runtime>(
     let permit = &client.permit;
     let revoked = request.visit.as_ref().and_then(|visit| visit.admission.as_ref()).map(Admission::revoked);
     let ended = run(relay, &mut pump, (chosen, may_move), permit, revoked).await;
+    permit.set_wait(None, || None);
     let Some(ended) = ended else { return Attempt::Elsewhere };
     account.moved.inbound += pump.moved.inbound;
     account.moved.outbound += pump.moved.outbound;
@@ -357,7 +310,7 @@ async fn carry<R: Runtime>(
         account.cause = Cause::RequestUnread;
     }
     if client.permit.is_closing() && !matches!(ended, Ended::Complete) {
-        return Attempt::Over(client_lost(client, account));
+        return Attempt::Over(shed(relay, client, account));
     }
     match ended {
         Ended::Complete => Attempt::Over(ControlFlow::Continue(())),
@@ -432,6 +385,7 @@ async fn run<R: Runtime>(
             if let Poll::Ready(ended) = pump.poll(cx) {
                 return Poll::Ready(Some(ended));
             }
+            permit.set_wait(pump.wait(pump.codec.awaits_body()), || pump.connection.socket.inode());
             if revoked.as_mut().is_some_and(|revoked| Pin::new(revoked).poll(cx).is_ready()) {
                 return Poll::Ready(Some(Ended::Lost(ClientLoss::Revoked)));
             }

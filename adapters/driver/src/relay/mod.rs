@@ -12,7 +12,9 @@ mod connections;
 mod drain;
 mod exchange;
 mod login;
+mod loss;
 mod ports;
+mod pressure;
 mod public;
 mod raw;
 mod registry;
@@ -26,7 +28,7 @@ mod visitors;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -236,6 +238,13 @@ impl<R: Runtime> Plugboard<R> {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.0.connections.open()
+    }
+
+    /// Whether the process runs short of memory: while it does, exchanges whose clients are slow are closed one by one, as
+    /// [`ConnectionTable`](telephone_core::connections::ConnectionTable) says.
+    pub fn set_memory_short(&self, is_short: bool) {
+        self.0.connections.is_memory_short.store(is_short, Ordering::Relaxed);
+        pressure::watch(&self.0);
     }
 
     /// Ends every session, and every request and WebSocket of a room's client, whose subject and token name `is_revoked` says

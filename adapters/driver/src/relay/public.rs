@@ -154,7 +154,8 @@ impl<R: Runtime> Client<R> {
     async fn next_request<'a>(&mut self, relay: &'a Inner<R>, news: &mut Raised<'a>) -> Option<Request> {
         poll_fn(|cx| {
             self.listen(relay, news, cx);
-            if self.permit.is_closing() && !self.stays(relay.runtime.now(), cx) {
+            let now = relay.runtime.now();
+            if self.permit.is_closing() && !self.stays(now, cx) && !self.is_turned_away(now, cx) {
                 // An answer that is written whole may still be on its way; one that is not must not look complete.
                 if !self.has_asked || !self.server.output().is_empty() {
                     self.connection.socket.reset_on_drop();
@@ -178,6 +179,12 @@ impl<R: Runtime> Client<R> {
             self.server.announce_close();
         }
         stays
+    }
+
+    /// Whether the connection is closed for its slowness, and the client gets its refusal: if it takes that at once.
+    fn is_turned_away(&mut self, now: Timestamp, cx: &mut Context<'_>) -> bool {
+        let is_closing = matches!(self.server.closing(), Closing::AfterOutput | Closing::Lingering);
+        is_closing && self.permit.is_slow() && self.poll_write(now, cx).is_ready()
     }
 
     /// Has the task wake when the connection is to be closed. Has the client's answers say that the relay is about to leave,

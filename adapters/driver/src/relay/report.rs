@@ -39,6 +39,15 @@ pub(super) fn broken<R: Runtime>(relay: &Inner<R>, (client, peer): (IpAddr, Sock
     tracing::info!(%client, %peer, what, suppressed, suppressed_elsewhere, "a telephone broke the protocol");
 }
 
+/// A client's exchange is ended for its slowness.
+pub(super) fn slow<R: Runtime>(relay: &Inner<R>, (client, peer): (IpAddr, SocketAddr), moved: (u64, u64)) {
+    let due = relay.address_line(LineKind::ExchangeSlow, client);
+    let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
+    let (bytes_in, bytes_out) = moved;
+    let what = "connections or memory run short: ended a slow exchange";
+    tracing::info!(%client, %peer, bytes_in, bytes_out, suppressed, suppressed_elsewhere, "{what}");
+}
+
 /// A token of an address was refused without a check.
 pub(super) fn unchecked<R: Runtime>(relay: &Inner<R>, address: IpAddr) {
     let due = relay.address_line(LineKind::TokenUnchecked, address);

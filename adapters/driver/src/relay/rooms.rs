@@ -11,7 +11,7 @@ use telephone_core::target;
 
 use super::Inner;
 use super::answer::Refused;
-use super::exchange::client_left;
+use super::loss::client_left;
 use super::public::{Client, Request};
 use super::registry::Chosen;
 use super::verification::{Unverified, verify};

@@ -285,6 +285,21 @@ impl Server {
         self.clock.set_body_window(window);
     }
 
+    /// Whether bytes of a request's body are due: not while the client waits for 100 (Continue).
+    #[must_use]
+    pub const fn awaits_body(&self) -> bool {
+        matches!(self.reading, Reading::Body(_)) && !self.exchange.is_expecting
+    }
+
+    /// The request's body comes too slowly for what the relay has left: 408 if the response has not begun. False if it has.
+    pub fn refuse_slow_body(&mut self) -> bool {
+        let is_owed = self.writing == Writing::Owed && matches!(self.reading, Reading::Body(_));
+        if is_owed {
+            self.lose(AbortCause::Body(RequestError::BodyTimeout));
+        }
+        is_owed
+    }
+
     /// Whether the response is complete and the request's body is still carried.
     #[must_use]
     pub fn is_body_pending(&self) -> bool {
