@@ -7,8 +7,8 @@ use telephone_core::error::{LeaveCode, Reset, ResetCode, Touched};
 use telephone_core::limits::{self, SessionLimits};
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::wire::{
-    Frame, Frames, Hello, Move, Opening, Profile, Refused, RefusedCode, Resume, Scope, Settings, Stats,
-    StreamId, Welcome, skippable, varint,
+    Frame, Frames, Hello, Move, Opening, Profile, Refused, RefusedCode, Resume, Scope, Setting, Settings,
+    Stats, StreamId, Welcome, skippable, varint,
 };
 
 const PROTOCOL: &str = include_str!("../../PROTOCOL.md");
@@ -61,6 +61,7 @@ fn handshake() -> Vec<(&'static str, Frame)> {
         settings: settings(),
         resume: None,
     };
+    let slow = Hello { settings: settings().with(Setting::BodyClock, 300), ..hello.clone() };
     let resume = Resume { session: 7, secret: *b"0123456789abcdef", position: 300 };
     let welcome = Welcome {
         session: 7,
@@ -84,6 +85,7 @@ fn handshake() -> Vec<(&'static str, Frame)> {
     vec![
         ("hello", Frame::Hello(hello.clone())),
         ("hello, to go on", Frame::Hello(Hello { resume: Some(resume), ..hello })),
+        ("hello, body clock", Frame::Hello(slow)),
         ("welcome", Frame::Welcome(welcome)),
         ("welcome, going on", Frame::Welcome(resumed)),
         ("refused", Frame::Refused(refused)),

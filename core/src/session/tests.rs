@@ -1,5 +1,6 @@
 //! Tests of the session: what its documents promise, one sentence a test.
 
+mod body_clock;
 mod clients;
 mod credit;
 mod exchange;
