@@ -74,11 +74,11 @@ impl Runtime for TokioRuntime {
     }
 
     async fn connect_tcp(&self, address: SocketAddr) -> io::Result<Socket> {
-        Ok(Socket::tcp(Compat(TcpStream::connect(address).await?)))
+        Ok(Socket::tcp(Compat::new(TcpStream::connect(address).await?)))
     }
 
     async fn connect_unix(&self, path: &Path) -> io::Result<Socket> {
-        Ok(Socket::unix(Compat(UnixStream::connect(path).await?)))
+        Ok(Socket::unix(Compat::new(UnixStream::connect(path).await?)))
     }
 
     fn listen(&self, listener: std::net::TcpListener) -> io::Result<Listener> {
@@ -95,7 +95,7 @@ impl telephone_driver::Listener for Listener {
 
     async fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
         let (socket, peer) = self.0.accept().await?;
-        Ok((Socket::tcp(Compat(socket)), peer))
+        Ok((Socket::tcp(Compat::new(socket)), peer))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
