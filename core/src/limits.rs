@@ -244,11 +244,14 @@ pub struct ConnectionLimits {
     /// Connections that are open at once: those of clients, of telephones, and of raw ports. By default as many as
     /// [`connections_of`] the descriptors.
     pub connections: usize,
+    /// Bytes of memory that the process may use. At 80 % of them slow exchanges end. By default as many as the system allows
+    /// the process.
+    pub memory_bytes: u64,
 }
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
-        Self { connections: usize::MAX }
+        Self { connections: usize::MAX, memory_bytes: u64::MAX }
     }
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use telephone_core::address::AddressBlock;
 use telephone_core::connections::Activity::Exchange;
-use telephone_core::connections::{ConnectionId, ConnectionState, ConnectionTable, PACE_TIME, Pace, Shed};
+use telephone_core::connections::{
+    ConnectionId, ConnectionState, ConnectionTable, PACE_TIME, Pace, Shed, is_short,
+};
 use telephone_core::time::Timestamp;
 
 const RATE_MIN: u64 = 240;
@@ -152,6 +154,23 @@ fn an_upload_that_pauses_is_slow_though_it_was_fast_before() {
         closed += std::iter::from_fn(|| stage.table.poll_close()).count();
     }
     assert_eq!(closed, 1);
+}
+
+#[test]
+fn something_is_short_beyond_four_fifths_of_its_limit() {
+    let cases = [
+        (80, 100, false),
+        (81, 100, true),
+        (3, 4, false),
+        (4, 5, false),
+        (5, 5, true),
+        (0, 0, false),
+        (1, 0, true),
+    ];
+    for (used, limit, expected) in cases {
+        assert_eq!(is_short(used, limit), expected, "{used} of {limit}");
+    }
+    assert!(!is_short(u64::MAX / 2, u64::MAX));
 }
 
 proptest! {

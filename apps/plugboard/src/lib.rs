@@ -8,6 +8,7 @@ pub mod cli;
 pub mod demo;
 pub mod limits;
 mod loopback;
+mod memory;
 #[cfg(test)]
 mod scratch;
 pub mod secret;

@@ -77,6 +77,7 @@ const ROWS: &[Row] = &[
     row("linger", |l| Slot::Time(&mut l.http.linger), 1, 60 * SECOND),
     row("interim-responses", |l| Slot::Size(&mut l.http.interim_responses), 0, INTERIM_RESPONSES_MAX as u64),
     row("connections", |l| Slot::Size(&mut l.connection.connections), 1, u64::MAX),
+    row("memory-bytes", |l| Slot::Number(&mut l.connection.memory_bytes), KIB * KIB, u64::MAX),
     row("stream-floor", |l| Slot::Number(&mut l.session.stream_floor), 1, DATA_BYTES_MAX as u64),
     row("stream-window", |l| Slot::Number(&mut l.session.stream_window), KIB, GIB),
     row("stream-window-max", |l| Slot::Number(&mut l.session.stream_window_max), KIB, GIB),

@@ -19,6 +19,7 @@ use crate::access_log::{AccessLog, Destination};
 use crate::admin::{self, Admin, Sessions};
 use crate::admin_port;
 use crate::limits::Limits;
+use crate::memory;
 use crate::settings::ServeSettings;
 use crate::telemetry::Telemetry;
 use crate::token::{Revocations, Revoked, TokenAuthority};
@@ -53,6 +54,7 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let public_url = settings.public_url.map(|url| url.to_string());
     let mut limits = settings.limits;
     limits.connection = connections_within(limits.connection, raise_descriptor_limit());
+    let memory_bytes = limits.connection.memory_bytes;
     let config = relay_config(limits, settings.trust, public_url);
     let recorder = settings.recording.map(|recording| recording.open("plugboard")).transpose()?;
     let config = RelayConfig {
@@ -66,6 +68,7 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
         ..config
     };
     let relay = Plugboard::new(runtime, config, Arc::new(authority), Arc::clone(&telemetry) as Arc<_>);
+    tokio::spawn(memory::watch(runtime, relay.clone(), memory_bytes));
     let is_draining = Arc::new(AtomicBool::new(false));
     let routes = admin::routes(Admin {
         address: admin_address,
@@ -105,14 +108,14 @@ pub(crate) fn relay_config(limits: Limits, trust: Vec<IpNet>, public_url: Option
 /// As many connections as asked for, and no more than so many descriptors allow.
 fn connections_within(asked: ConnectionLimits, descriptors: u64) -> ConnectionLimits {
     let most = connections_of(descriptors);
-    if asked.connections > most && asked != ConnectionLimits::default() {
+    if asked.connections > most && asked.connections != ConnectionLimits::default().connections {
         tracing::warn!(
             "--limit connections={}: this process may open {descriptors} descriptors, so {most} connections are allowed; \
              raise its limit (ulimit -n, LimitNOFILE=) for more",
             asked.connections
         );
     }
-    ConnectionLimits { connections: asked.connections.min(most) }
+    ConnectionLimits { connections: asked.connections.min(most), ..asked }
 }
 
 /// Opens a port.

@@ -413,6 +413,12 @@ impl ConnectionTable {
     }
 }
 
+/// Whether so much of something is in use, beyond 80 % of its limit, that slow exchanges end for it.
+#[must_use]
+pub const fn is_short(used: u64, limit: u64) -> bool {
+    used > limit.saturating_sub(limit.div_ceil(5))
+}
+
 /// 80 % of a limit.
 const fn mark(limit: usize) -> usize {
     limit.saturating_sub(limit.div_ceil(5))

@@ -93,6 +93,15 @@ fn the_client_with_most_connections_loses_its_slowest_uploads_and_none_above_the
 }
 
 #[test]
+fn a_plugboard_that_runs_short_of_memory_ends_slow_uploads_too() {
+    // More are in use from the start.
+    let line = Line::with(Program::Tokio, &[NO_GRACE, &["--limit", "memory-bytes=1MiB"]].concat(), &[]);
+    let mut all = Upload::of(&line, FIRST, &[0, 40]);
+    go_on(&all, LONG);
+    assert_eq!(alive(&mut all), [false, true]);
+}
+
+#[test]
 fn nothing_is_too_slow_while_four_fifths_of_the_connections_or_fewer_are_open() {
     let line = line(&[]);
     let mut all = Upload::of(&line, FIRST, &[0; 7]);
