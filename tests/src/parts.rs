@@ -1,9 +1,11 @@
 //! Parts from package registries, as `tests/parts/install` puts them below `target/parts`: Yjs and its server, Vite,
-//! WsgiDAV, tus, an application with NTLM, WebSocket programs for Node and Python.
+//! WsgiDAV, gunicorn, tus, an application with NTLM, WebSocket programs for Node and Python.
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use rustix::process::Signal;
 
 use crate::bins;
 use crate::net::{free_addr, is_listening};
@@ -50,7 +52,7 @@ pub fn run(plan: Plan, within: Duration) -> String {
 #[derive(Debug)]
 pub struct Server {
     addr: SocketAddr,
-    _process: Process,
+    process: Process,
 }
 
 impl Server {
@@ -95,10 +97,35 @@ impl Server {
         Self::start(addr, plan.arg(directory))
     }
 
+    /// gunicorn with threads, and with its defaults for all else: an idle connection closes after 2 s. It answers each request
+    /// with its own body.
+    pub fn gunicorn() -> Self {
+        let addr = free_addr();
+        let plan = Plan::new("python3").env("PYTHONPATH", self::directory().join("python"));
+        let plan = plan.env("PYTHONDONTWRITEBYTECODE", "1");
+        let plan = plan.args(["-m", "gunicorn", "--threads", "4", "--bind", &addr.to_string()]);
+        Self::start(addr, plan.arg("--chdir").arg(script("")).arg("wsgi_echo:app"))
+    }
+
+    /// Node's own server with its defaults: an idle connection closes after 5 s. It answers each request with its own body.
+    pub fn node() -> Self {
+        let addr = free_addr();
+        Self::start(addr, node("keep.cjs").arg(addr.port().to_string()))
+    }
+
+    /// Asks it to end, with all processes that it started.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn stop(mut self) {
+        self.process.signal(Signal::TERM);
+        self.process.wait_exit(wait::PATIENCE);
+    }
+
     fn start(addr: SocketAddr, plan: Plan) -> Self {
         let process = plan.start();
         wait::until_true("the server listens", wait::PATIENCE, || is_listening(addr));
-        Self { addr, _process: process }
+        Self { addr, process }
     }
 
     /// Its address.

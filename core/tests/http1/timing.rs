@@ -201,3 +201,39 @@ fn the_rest_of_an_upload_that_trickles_behind_its_answer_ends_the_connection_and
     assert!(taken(server.output()).starts_with(b"HTTP/1.1 200 "));
     assert_eq!(server.closing(), Closing::AfterOutput);
 }
+
+#[test]
+fn a_slow_upload_is_refused_while_its_answer_is_due_and_never_behind_its_head() {
+    for is_begun in [false, true] {
+        let (mut server, mut input) = server();
+        input.extend_from_slice(HEAD);
+        assert!(matches!(server.poll_event(&mut input, NOW), Some(ServerEvent::Request { end: false, .. })));
+        assert!(server.awaits_body());
+        if is_begun {
+            server.respond(&response(200), false).unwrap();
+            taken(server.output());
+        }
+        assert_eq!(server.refuse_slow_body(), !is_begun);
+        if is_begun {
+            assert!(server.awaits_body() && server.output().is_empty());
+        } else {
+            assert!(taken(server.output()).starts_with(b"HTTP/1.1 408 "));
+            assert_eq!(server.closing(), Closing::AfterOutput);
+        }
+    }
+}
+
+#[test]
+fn no_bytes_of_a_body_are_due_while_the_client_waits_for_100_and_behind_a_whole_request() {
+    let (mut server, mut input) = server();
+    input.extend_from_slice(
+        b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+    );
+    assert!(matches!(server.poll_event(&mut input, NOW), Some(ServerEvent::Request { .. })));
+    assert!(!server.awaits_body());
+    server.interim(&response(100)).unwrap();
+    assert!(server.awaits_body());
+    input.extend_from_slice(b"ab");
+    while server.poll_event(&mut input, NOW).is_some() {}
+    assert!(!server.awaits_body() && !server.refuse_slow_body());
+}

@@ -9,10 +9,13 @@ use std::time::{Duration, Instant};
 use telephone_tests::client::{Client, ask};
 use telephone_tests::line::{Line, both, both_at_once, both_programs};
 use telephone_tests::origin::After;
+use telephone_tests::parts::Server;
 use telephone_tests::raw::RawBackend;
 use telephone_tests::relay::Relay;
 use telephone_tests::request::Request;
-use telephone_tests::wait::PATIENCE;
+use telephone_tests::sidecar::Program;
+use telephone_tests::sizes;
+use telephone_tests::wait::{self, PATIENCE};
 use telephone_tests::wire::{Head, Reader};
 
 /// An application that logs in connections: whoever sends `Authorization: NTLM name` on one is that user there from then on.
@@ -150,5 +153,55 @@ fn a_request_that_may_not_be_repeated_gets_a_fresh_connection_once_a_kept_one_re
         assert_eq!(line.ask(&Request::post("/m/said", "3")).text(), "said");
         assert_ne!(connection(), first, "it rested for too long");
         assert!(line.origin.counts().accepted <= 3, "{:?}", line.origin.counts());
+    });
+}
+
+/// Requests that may not be repeated, by clients that pause for about as long as the server keeps an idle connection: how many
+/// were not answered with their own body.
+fn failures(program: Program, server: &Server, keeps: Duration, rounds: u32) -> usize {
+    const CLIENTS: u32 = 20;
+    let relay = Relay::start();
+    let dial = program.dial(&relay).token(&relay.token(&["/m"])).mount("/m");
+    let _sidecar = dial.backend(&server.url()).ready();
+    let (addr, start) = (relay.addr(), Instant::now());
+    let serve = move |nth: u32| {
+        let mut client = Client::connect(addr);
+        // From 200 ms before the server closes to 190 ms behind it.
+        let pause = keeps - Duration::from_millis(200) + Duration::from_millis(20) * nth;
+        let turns = wait::paced(start, pause).take(rounds as usize);
+        let failed = turns.filter(|round| {
+            let said = format!("{nth} {round}");
+            let answer = client.ask(&Request::post("/m/say", said.clone()));
+            answer.status() != 200 || answer.text() != said
+        });
+        failed.count()
+    };
+    let failed = thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS).map(|nth| scope.spawn(move || serve(nth))).collect();
+        clients.into_iter().map(|client| client.join().expect("it only counts")).sum()
+    });
+    sizes::figure(
+        &format!("{} with pauses of about {keeps:?}", program.name()),
+        format_args!("{failed} of {} requests failed", CLIENTS * rounds),
+    );
+    failed
+}
+
+#[test]
+fn a_request_never_meets_a_connection_that_gunicorn_closes_while_it_idles() {
+    let rounds = sizes::pick(3, 30);
+    both_at_once(|program| {
+        let server = Server::gunicorn();
+        assert_eq!(failures(program, &server, Duration::from_secs(2), rounds), 0);
+        server.stop();
+    });
+}
+
+#[test]
+fn a_request_never_meets_a_connection_that_node_closes_while_it_idles() {
+    let rounds = sizes::pick(2, 30);
+    both_at_once(|program| {
+        let server = Server::node();
+        assert_eq!(failures(program, &server, Duration::from_secs(5), rounds), 0);
     });
 }
