@@ -30,8 +30,8 @@ const MICROS: u128 = 1_000_000;
 
 /// The slowest is the greatest; of equal ones, the one that was opened first.
 type Slowness = Reverse<(Rate, ConnectionId)>;
-/// Whether the client is counted, its connections, and its slowest exchange. The last one goes first.
-type Rank = (bool, usize, Slowness, Option<AddressBlock>);
+/// A client's connections, none if it is exempt, and its slowest exchange. The last one goes first.
+type Rank = (usize, Slowness, Option<AddressBlock>);
 
 /// What was seen of one exchange.
 #[derive(Debug, Clone, Copy)]
@@ -117,7 +117,7 @@ impl Slow {
 
     /// The next one to close. `held` tells how many connections its client has without it.
     pub(super) fn take(&mut self, held: impl Fn(AddressBlock) -> usize) -> Option<ConnectionId> {
-        let (_, _, _, block) = self.ranks.pop_last()?;
+        let (_, _, block) = self.ranks.pop_last()?;
         let Reverse((_, id)) = self.clients.get_mut(&block)?.pop()?;
         self.rank(block, block.map_or(0, |block| held(block).saturating_sub(1)));
         Some(id)
@@ -125,6 +125,6 @@ impl Slow {
 
     fn rank(&mut self, block: Option<AddressBlock>, held: usize) {
         let slowest = self.clients.get(&block).and_then(|exchanges| exchanges.last());
-        self.ranks.extend(slowest.map(|slowest| (block.is_some(), held, *slowest, block)));
+        self.ranks.extend(slowest.map(|slowest| (held, *slowest, block)));
     }
 }
