@@ -90,6 +90,8 @@ kinds! {
     LoginUnbound = 1;
     /// An exchange was ended for its slowness, since connections or memory run short.
     ExchangeSlow = 4;
+    /// The backend's answer was odd, and was understood.
+    BackendOdd = 4;
     /// A port accepts nothing for now.
     AcceptFailed = 1;
     /// No descriptor is left for a connection to the backend.

@@ -5,6 +5,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::chunk::{ChunkFrames, Frame};
 use super::error::Malformed;
 use super::fields;
+use super::lenient;
 use super::scan::{Bounds, Scanner};
 use crate::limits::HttpLimits;
 use crate::message::Headers;
@@ -48,6 +49,9 @@ pub(super) struct BodyDecoder {
     state: State,
     frames: ChunkFrames,
     trailers: Bounds,
+    /// Whether the body of an answer is read.
+    is_lenient: bool,
+    is_odd: bool,
 }
 
 impl BodyDecoder {
@@ -65,7 +69,20 @@ impl BodyDecoder {
             lines: limits.trailers,
             total: limits.trailer_bytes,
         };
-        Self { state, frames: ChunkFrames::new(limits.chunk_extension_bytes), trailers }
+        let frames = ChunkFrames::new(limits.chunk_extension_bytes);
+        Self { state, frames, trailers, is_lenient: false, is_odd: false }
+    }
+
+    /// A decoder for the body of an answer, which takes what has one meaning (`lenient`).
+    pub(super) const fn lenient(framing: Framing, limits: &HttpLimits) -> Self {
+        let strict = Self::new(framing, limits);
+        let frames = strict.frames.lenient();
+        Self { frames, is_lenient: true, ..strict }
+    }
+
+    /// Whether anything between the data was odd so far.
+    pub(super) const fn is_odd(&self) -> bool {
+        self.is_odd || self.frames.is_odd()
     }
 
     /// The next part, or `None` until more input comes.
@@ -111,7 +128,13 @@ impl BodyDecoder {
             }
             State::Trailers(scanner) => {
                 let Some(end) = scanner.scan(input)? else { return Ok(None) };
-                let trailers = fields::trailers(input.get(..end).unwrap_or_default());
+                let is_odd = scanner.is_odd();
+                let section = input.get(..end).unwrap_or_default();
+                let trailers = fields::trailers(section).or_else(|error| match self.is_lenient {
+                    true => fields::trailers(&lenient::straightened(section, false).0),
+                    false => Err(error),
+                });
+                self.is_odd |= is_odd;
                 input.advance(end);
                 trailers.map(|trailers| Some(Part::End(trailers)))
             }
@@ -128,7 +151,8 @@ impl BodyDecoder {
             taken = taken.saturating_add(1);
             if let Frame::Size(size) = self.frames.accept(octet)? {
                 self.state = match size {
-                    0 => State::Trailers(Scanner::new(self.trailers, false)),
+                    0 if self.is_lenient => State::Trailers(Scanner::lenient(self.trailers)),
+                    0 => State::Trailers(Scanner::new(self.trailers, 0)),
                     size => State::ChunkData(size),
                 };
                 break;

@@ -24,6 +24,10 @@ enum Place {
     QuotedPair,
     /// Behind a quoted value: another extension, or the end.
     ExtensionEnd,
+    /// White space behind the size, in an answer.
+    SizeEnd,
+    /// An extension outside the grammar, in an answer: dropped up to its line end.
+    Dropped,
     /// Behind the CR that ends the size line.
     SizeLf,
     DataCr,
@@ -47,11 +51,23 @@ pub(super) struct ChunkFrames {
     digits: u8,
     /// Octets of extensions that this body may still have.
     extensions_left: usize,
+    is_lenient: bool,
+    is_odd: bool,
 }
 
 impl ChunkFrames {
     pub(super) const fn new(extension_bytes: usize) -> Self {
-        Self { place: Place::Size, size: 0, digits: 0, extensions_left: extension_bytes }
+        let (is_lenient, is_odd) = (false, false);
+        Self { place: Place::Size, size: 0, digits: 0, extensions_left: extension_bytes, is_lenient, is_odd }
+    }
+
+    /// The same for an answer: bare LF, white space and any extension pass (RFC 9112 §7.1.1), and are noted.
+    pub(super) const fn lenient(self) -> Self {
+        Self { is_lenient: true, ..self }
+    }
+
+    pub(super) const fn is_odd(&self) -> bool {
+        self.is_odd
     }
 
     /// The data of a chunk was read: its CRLF is next.
@@ -63,6 +79,14 @@ impl ChunkFrames {
 
     /// Takes one octet.
     pub(super) fn accept(&mut self, octet: u8) -> Result<Frame, Malformed> {
+        if self.is_lenient && octet == b'\n' && self.is_line_end_due() {
+            self.is_odd = true;
+            if self.place != Place::DataCr {
+                return Ok(Frame::Size(self.size));
+            }
+            self.place = Place::Size;
+            return Ok(Frame::Open);
+        }
         self.place = match self.place {
             Place::Size => self.on_size(octet)?,
             Place::SizeLf if octet == b'\n' => return Ok(Frame::Size(self.size)),
@@ -73,9 +97,27 @@ impl ChunkFrames {
             | Place::ExtensionValue { .. }
             | Place::Quoted
             | Place::QuotedPair
-            | Place::ExtensionEnd) => self.on_extension(place, octet)?,
+            | Place::ExtensionEnd
+            | Place::SizeEnd
+            | Place::Dropped) => self.on_extension(place, octet)?,
         };
         Ok(Frame::Open)
+    }
+
+    /// Whether a bare LF can only be the end of this line.
+    const fn is_line_end_due(&self) -> bool {
+        match self.place {
+            Place::Size => self.digits > 0,
+            Place::SizeLf | Place::DataLf => false,
+            Place::ExtensionName { .. }
+            | Place::ExtensionValue { .. }
+            | Place::Quoted
+            | Place::QuotedPair
+            | Place::ExtensionEnd
+            | Place::SizeEnd
+            | Place::Dropped
+            | Place::DataCr => true,
+        }
     }
 
     fn on_size(&mut self, octet: u8) -> Result<Place, Malformed> {
@@ -85,6 +127,10 @@ impl ChunkFrames {
             b'A'..=b'F' => octet.wrapping_sub(b'A').wrapping_add(10),
             b'\r' if self.digits > 0 || cfg!(planted = "empty-chunk-size-accepted") => {
                 return Ok(Place::SizeLf);
+            }
+            b' ' | b'\t' if self.is_lenient && self.digits > 0 => {
+                self.is_odd = true;
+                return Ok(Place::SizeEnd);
             }
             b';' if self.digits > 0 => return Ok(Place::ExtensionName { is_empty: true }),
             _ => return Err(Malformed::ChunkSize),
@@ -100,7 +146,24 @@ impl ChunkFrames {
     fn on_extension(&mut self, place: Place, octet: u8) -> Result<Place, Malformed> {
         let left = self.extensions_left.checked_sub(1);
         self.extensions_left = left.ok_or(Malformed::ChunkExtensionsTooLong)?;
-        next_in_extension(place, octet).ok_or(Malformed::ChunkExtension)
+        match next_in_extension(place, octet) {
+            Some(next) => Ok(next),
+            None if self.is_lenient => self.on_odd_extension(place, octet),
+            None => Err(Malformed::ChunkExtension),
+        }
+    }
+
+    /// Only the line end of an odd extension has a meaning.
+    fn on_odd_extension(&mut self, place: Place, octet: u8) -> Result<Place, Malformed> {
+        self.is_odd = true;
+        match (place, octet) {
+            (_, b'\0') => Err(Malformed::ChunkExtension),
+            (_, b'\r') => Ok(Place::SizeLf),
+            (Place::SizeEnd, b' ' | b'\t') => Ok(Place::SizeEnd),
+            (Place::SizeEnd, b';') => Ok(Place::ExtensionName { is_empty: true }),
+            (Place::SizeEnd, _) => Err(Malformed::ChunkSize),
+            _ => Ok(Place::Dropped),
+        }
     }
 }
 

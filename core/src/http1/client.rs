@@ -1,11 +1,14 @@
 //! The telephone's side of one backend connection: writes requests, reads responses.
 
+use alloc::boxed::Box;
+
 use bytes::{Buf, Bytes, BytesMut};
 use core::time::Duration;
 
 use super::body::{BodyDecoder, Part};
 use super::encode::{self, BodyEncoder};
 use super::error::{ResponseError, Unsendable};
+use super::lenient::{Odd, Oddity};
 use super::response::{self, Asked, Response};
 use super::scan::Scanner;
 use super::{Closing, body_goes_on};
@@ -85,6 +88,8 @@ pub struct Client {
     is_shut_down: bool,
     /// A login of the connection began here.
     has_login: bool,
+    /// What was odd first about the answer. Boxed, for most have nothing.
+    oddity: Option<Box<Oddity>>,
     output: Output,
 }
 
@@ -103,6 +108,7 @@ impl Client {
             idle_time: None,
             is_shut_down: false,
             has_login: false,
+            oddity: None,
             output: Output::default(),
         }
     }
@@ -208,6 +214,8 @@ impl Client {
                 None => Ok(None),
                 Some(Part::Data(data)) => Ok(Some(ClientEvent::Body(data))),
                 Some(Part::End(trailers)) => {
+                    let is_odd = body.is_odd();
+                    self.note(is_odd.then(|| Oddity::new(Odd::ChunkFrame, b"", b"")));
                     self.reading = self.after_response();
                     Ok(Some(ClientEvent::End(trailers)))
                 }
@@ -219,10 +227,11 @@ impl Client {
     }
 
     fn read_head(&mut self, input: &mut BytesMut) -> Result<Option<ClientEvent>, ResponseError> {
-        while let Some(response) = self.next_head(input)? {
+        while let Some(mut response) = self.next_head(input)? {
             self.is_kept_alive &= response.is_kept_alive;
             self.has_login |= login::is_asked(&response.head.headers);
             self.idle_time = response.idle_time.or(self.idle_time);
+            self.note(response.oddity.take());
             if !response.head.is_interim() {
                 return Ok(Some(self.on_final_head(response)));
             }
@@ -238,7 +247,8 @@ impl Client {
     fn next_head(&mut self, input: &mut BytesMut) -> Result<Option<Response>, ResponseError> {
         let Reading::Head(scanner) = &mut self.reading else { return Ok(None) };
         let Some(end) = scanner.scan(input)? else { return Ok(None) };
-        let response = response::parse(input.get(..end).unwrap_or_default(), &self.asked);
+        let is_odd = scanner.is_odd();
+        let response = response::parse(input.get(..end).unwrap_or_default(), is_odd, &self.asked);
         input.advance(end);
         response.map(Some)
     }
@@ -253,10 +263,23 @@ impl Client {
             }
             return ClientEvent::Head { head, end: false };
         }
-        let body = BodyDecoder::new(response.framing, &self.limits);
+        let body = BodyDecoder::lenient(response.framing, &self.limits);
         let end = body.left() == Some(0);
         self.reading = if end { self.after_response() } else { Reading::Body(body) };
         ClientEvent::Head { head, end }
+    }
+
+    fn note(&mut self, oddity: Option<Oddity>) {
+        if let Some(oddity) = oddity {
+            self.is_kept_alive = false;
+            self.oddity.get_or_insert_with(|| Box::new(oddity));
+        }
+    }
+
+    /// What was odd first about the answer so far. Such a connection is not reused.
+    #[must_use]
+    pub fn oddity(&self) -> Option<&Oddity> {
+        self.oddity.as_deref()
     }
 
     const fn after_response(&self) -> Reading {

@@ -9,6 +9,7 @@ use core::time::Duration;
 use httparse::Header;
 
 use super::error::Malformed;
+use super::lenient::{Odd, Oddity};
 use super::scan::is_token;
 use super::split::{self, untrimmed};
 use crate::limits::BODY_LENGTH_MAX;
@@ -52,6 +53,12 @@ pub(super) struct Fields<'a> {
     pub(super) wants_trailers: bool,
     /// How long the sender keeps an idle connection, as it says.
     pub(super) idle_time: Option<Duration>,
+    /// Whether these are an answer's: what has one meaning passes (`lenient`).
+    is_lenient: bool,
+    /// What was odd first.
+    pub(super) odd: Option<Oddity>,
+    /// Whether two lengths differ, or one of several is none.
+    has_unlike_lengths: bool,
 }
 
 /// What a field's name means to a connection.
@@ -191,9 +198,14 @@ pub(super) fn trailers(section: &[u8]) -> Result<Headers, Malformed> {
 
 impl<'a> Fields<'a> {
     /// Judges the fields that a scanned section was split into. With room for `more` octets of further ones.
-    pub(super) fn parse(section: &'a [u8], split: &[Header<'a>], more: usize) -> Result<Self, Malformed> {
+    pub(super) fn parse(
+        section: &'a [u8],
+        split: &[Header<'a>],
+        more: usize,
+        is_lenient: bool,
+    ) -> Result<Self, Malformed> {
         let kept = Headers::with_capacity(section.len().saturating_add(more));
-        let mut fields = Self { kept, ..Self::default() };
+        let mut fields = Self { kept, is_lenient, ..Self::default() };
         for field in split {
             fields.add(section, field)?;
         }
@@ -205,13 +217,23 @@ impl<'a> Fields<'a> {
         let (name, value) = (field.name.as_bytes(), field.value);
         match kind(name) {
             Kind::Length => {
-                self.length = Some(untrimmed(section, field.name));
+                let length = untrimmed(section, field.name);
+                let is_unlike = |first| !are_alike(first, length);
+                self.has_unlike_lengths |= self.length.is_some_and(is_unlike);
+                self.length = Some(length);
                 self.lengths = self.lengths.saturating_add(1);
             }
             Kind::Coding => {
+                if self.is_lenient
+                    && self.coding.is_some_and(|first| !trimmed(first).eq_ignore_ascii_case(value))
+                {
+                    return Err(Malformed::CodingRepeated);
+                }
                 self.coding = Some(untrimmed(section, field.name));
                 self.codings = self.codings.saturating_add(1);
             }
+            // It never crosses, so that no client can take it for the real one.
+            Kind::FramingAlias if self.is_lenient => self.note(Odd::FramingAlias, name, value),
             Kind::FramingAlias => return Err(Malformed::FramingAlias),
             Kind::Connection => return self.add_options(value),
             Kind::Upgrade => self.upgrades.extend(members(value)),
@@ -228,6 +250,10 @@ impl<'a> Fields<'a> {
     fn add_options(&mut self, value: &'a [u8]) -> Result<(), Malformed> {
         for option in members(value) {
             if !is_token(option) {
+                if self.is_lenient {
+                    self.note(Odd::ConnectionOption, b"Connection", option);
+                    continue;
+                }
                 return Err(Malformed::ConnectionOption);
             }
             // Fields of the names of the first two never are end-to-end.
@@ -244,7 +270,13 @@ impl<'a> Fields<'a> {
     }
 
     fn drop_named(&mut self) -> Result<(), Malformed> {
-        let named = core::mem::take(&mut self.named);
+        let mut named = core::mem::take(&mut self.named);
+        if self.is_lenient
+            && let Some(&name) = named.iter().find(|name| is_protected(name))
+        {
+            self.note(Odd::ProtectedOption, b"Connection", name);
+            named.retain(|name| !is_protected(name));
+        }
         if named.is_empty() {
             return Ok(());
         }
@@ -253,6 +285,44 @@ impl<'a> Fields<'a> {
         }
         self.kept.retain(|name, _| !named.iter().any(|option| option.eq_ignore_ascii_case(name)));
         Ok(())
+    }
+
+    fn note(&mut self, rule: Odd, field: &[u8], value: &[u8]) {
+        self.odd.get_or_insert_with(|| Oddity::new(rule, field, value));
+    }
+
+    /// What the framing fields of an answer declare, as far as they have one meaning: chunked wins over a length, and
+    /// a repetition says nothing new (RFC 9112 §6.3). Unlike lengths and other codings are refused.
+    pub(super) fn declared_leniently(&mut self, version: Version) -> Result<Declared, Malformed> {
+        let length = match self.length {
+            Some(_) if self.has_unlike_lengths => return Err(Malformed::LengthRepeated),
+            Some(value) => {
+                let (length, is_list) = listed_length(value)?;
+                if is_list || self.lengths > 1 {
+                    self.note(Odd::LengthRepeated, b"Content-Length", trimmed(value));
+                }
+                Some(length)
+            }
+            None => None,
+        };
+        let Some(coding) = self.coding.map(trimmed) else {
+            return Ok(length.map_or(Declared::Nothing, Declared::Length));
+        };
+        let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+        let is_list = members(coding).nth(1).is_some() && members(coding).all(is_chunked);
+        if !is_list {
+            chunked(coding)?;
+        }
+        if is_list || self.codings > 1 {
+            self.note(Odd::CodingRepeated, b"Transfer-Encoding", coding);
+        }
+        if length.is_some() {
+            self.note(Odd::LengthAndCoding, b"Transfer-Encoding", coding);
+        }
+        if version == Version::Http10 {
+            self.note(Odd::CodingInHttp10, b"Transfer-Encoding", coding);
+        }
+        Ok(Declared::Chunked)
     }
 
     /// What the framing fields declare. White space around their values is refused but for one space,
@@ -300,6 +370,25 @@ fn idle_time(parameter: &[u8]) -> Option<Duration> {
     let (name, digits) = parameter.split_at_checked(b"timeout=".len())?;
     let digits = core::str::from_utf8(digits).ok().filter(|_| name.eq_ignore_ascii_case(b"timeout="))?;
     digits.trim_matches(['"', ' ']).parse().ok().map(Duration::from_secs)
+}
+
+/// Whether two `Content-Length` fields tell the same.
+fn are_alike(first: &[u8], second: &[u8]) -> bool {
+    matches!((listed_length(first), listed_length(second)), (Ok((first, _)), Ok((second, _))) if first == second)
+}
+
+/// The length of an answer's `Content-Length`, which may be a list of like ones, and whether it was (RFC 9110 §8.6).
+fn listed_length(value: &[u8]) -> Result<(u64, bool), Malformed> {
+    let mut lengths = value.split(|&octet| octet == b',').map(|length| content_length(trimmed(length)));
+    let first = lengths.next().unwrap_or(Err(Malformed::Length))?;
+    let mut is_list = false;
+    for length in lengths {
+        if length? != first {
+            return Err(Malformed::LengthRepeated);
+        }
+        is_list = true;
+    }
+    Ok((first, is_list))
 }
 
 /// `value` without the one space that usually follows the colon.

@@ -1,4 +1,4 @@
-//! HTTP/1.1 without sockets: strict, split-invariant, the same for both outer legs.
+//! HTTP/1.1 without sockets: split-invariant; strict with requests, tolerant of answers (`docs/tolerance.md`).
 //!
 //! ```text
 //!             ┌────────────── plugboard ─────────────┐          ┌──── telephone ─────┐
@@ -8,7 +8,7 @@
 //! ```
 //!
 //! [`Server`] reads requests and writes responses, [`Client`] the reverse. What they share is in one place
-//! each: which octets may stand where (`scan`), where a head's parts are (`split`, by httparse), what fields
+//! each: which octets may stand where (`scan`), what an odd answer means (`lenient`), where a head's parts are (`split`, by httparse), what fields
 //! mean to a connection (`fields`), how a body ends (`body`, `chunk`), and how a message is written afresh
 //! (`encode`, [`Output`](crate::output::Output)).
 //!
@@ -31,6 +31,7 @@ mod encode;
 mod error;
 mod fields;
 mod host;
+mod lenient;
 mod request;
 mod response;
 mod scan;
@@ -45,6 +46,7 @@ pub use answer::OwnAnswer;
 pub use client::{Client, ClientEvent};
 pub use error::{Malformed, RequestError, ResponseError, Unsendable};
 pub use fields::{Version, end_to_end, is_trailer};
+pub use lenient::{Odd, Oddity};
 pub use request::RequestOrigin;
 pub use server::{AbortCause, Interims, Server, ServerEvent};
 

@@ -8,7 +8,7 @@ use super::host;
 use super::scan::{Bounds, Scanner};
 use super::split;
 use crate::forward::FORWARDING_BYTES;
-use crate::limits::{HttpLimits, METHOD_BYTES_MAX};
+use crate::limits::{BLANK_LINES_MAX, HttpLimits, METHOD_BYTES_MAX};
 use crate::message::{RequestHead, word};
 use crate::target;
 
@@ -44,7 +44,7 @@ pub(super) const fn scanner(limits: &HttpLimits) -> Scanner {
         lines: limits.request_headers,
         total: limits.request_head_bytes,
     };
-    Scanner::new(bounds, true)
+    Scanner::new(bounds, BLANK_LINES_MAX)
 }
 
 /// Takes a scanned request head apart.
@@ -57,7 +57,7 @@ pub(super) fn parse(section: &[u8], limits: &HttpLimits) -> Result<Request, Requ
     }
     let target = Target::parse(method.as_bytes(), target.as_bytes())?;
     let method = word(method.as_bytes());
-    let mut fields = Fields::parse(section, fields, FORWARDING_BYTES)?;
+    let mut fields = Fields::parse(section, fields, FORWARDING_BYTES, false)?;
     let declared = fields.declared(version)?;
     if matches!(declared, Declared::Length(length) if length > limits.request_body_bytes) {
         return Err(RequestError::BodyTooLong);

@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::body::Framing;
 use super::error::ResponseError;
 use super::fields::{Declared, Fields, Version, is_offered};
+use super::lenient::{self, Oddity};
 use super::request::is_kept_alive;
 use super::scan::{Bounds, Scanner};
 use super::split;
@@ -26,6 +27,8 @@ pub(super) struct Asked {
 pub(super) struct Response {
     pub(super) head: ResponseHead,
     pub(super) framing: Framing,
+    /// What was odd about the head first.
+    pub(super) oddity: Option<Oddity>,
     /// Whether the connection may be used again once the body is read.
     pub(super) is_kept_alive: bool,
     /// How long the backend keeps the connection idle, as it says.
@@ -36,24 +39,43 @@ pub(super) struct Response {
 /// response.
 pub(super) const fn scanner(limits: &HttpLimits) -> Scanner {
     let bounds = Bounds {
-        start_line: Some(limits.header_line_bytes),
-        line: limits.header_line_bytes,
+        start_line: Some(limits.response_head_bytes),
+        // What one message carries may be one field.
+        line: limits.response_head_bytes,
         lines: limits.response_headers,
         total: limits.response_head_bytes,
     };
-    Scanner::new(bounds, false)
+    Scanner::lenient(bounds)
 }
 
-/// Takes a scanned response head apart.
-pub(super) fn parse(section: &[u8], asked: &Asked) -> Result<Response, ResponseError> {
+/// The last status that crosses: the peer ends the session for one above it.
+const STATUS_MAX: u16 = 599;
+
+/// Takes a scanned response head apart: the strict way, or if it is odd (`is_odd`, or the strict reader finds no
+/// answer in it) in its strict form.
+pub(super) fn parse(section: &[u8], is_odd: bool, asked: &Asked) -> Result<Response, ResponseError> {
     let mut slots = split::Slots::new();
-    let split::ResponseParts { version, status, reason, fields } = split::response(section, &mut slots)?;
-    if !(100..600).contains(&status) {
+    if !is_odd && let Ok(parts) = split::response(section, &mut slots) {
+        return understood(section, parts, None, asked);
+    }
+    let (section, oddity) = lenient::straightened(section, true);
+    let mut slots = split::Slots::new();
+    understood(&section, split::response(&section, &mut slots)?, oddity, asked)
+}
+
+fn understood<'a>(
+    section: &'a [u8],
+    parts: split::ResponseParts<'a>,
+    oddity: Option<Oddity>,
+    asked: &Asked,
+) -> Result<Response, ResponseError> {
+    let split::ResponseParts { version, status, reason, fields } = parts;
+    if !(100..=STATUS_MAX).contains(&status) {
         return Err(ResponseError::StatusLine);
     }
     let reason = word(reason);
-    let fields = Fields::parse(section, fields, 0)?;
-    let declared = fields.declared(version)?;
+    let mut fields = Fields::parse(section, fields, 0, true)?;
+    let declared = fields.declared_leniently(version)?;
     let upgrade = settle_switch(status, version, &fields, asked)?;
     let framing = framing(status, declared, asked.is_head);
     let is_bodiless = framing == Framing::Nothing;
@@ -66,10 +88,12 @@ pub(super) fn parse(section: &[u8], asked: &Asked) -> Result<Response, ResponseE
         Declared::Length(length) if !is_body_forbidden => Some(length),
         Declared::Length(_) | Declared::Chunked | Declared::Nothing => None,
     };
-    let is_kept_alive = is_kept_alive(&fields, version) && !has_surplus && framing != Framing::UntilClose;
+    let oddity = oddity.or_else(|| fields.odd.take());
+    let is_sound = oddity.is_none() && !has_surplus;
+    let is_kept_alive = is_kept_alive(&fields, version) && is_sound && framing != Framing::UntilClose;
     let idle_time = fields.idle_time;
     let head = ResponseHead { status, reason, headers: fields.kept, length, upgrade };
-    Ok(Response { head, framing, is_kept_alive, idle_time })
+    Ok(Response { head, framing, oddity, is_kept_alive, idle_time })
 }
 
 /// The protocol that a 101 switches to, which must be one of those that were offered. [H-20]

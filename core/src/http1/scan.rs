@@ -91,14 +91,28 @@ pub(super) struct Scanner {
     lines: usize,
     is_after_cr: bool,
     is_start_owed: bool,
-    /// One empty line may precede a request line (RFC 9112 §2.2), and no more. [H-06]
-    is_blank_allowed: bool,
+    /// Empty lines that may still precede a request line (RFC 9112 §2.2). [H-06]
+    blanks_left: u8,
+    /// Whether an answer is read: bare LF, folds and controls pass, and are noted.
+    is_lenient: bool,
+    is_odd: bool,
 }
 
 impl Scanner {
-    pub(super) const fn new(bounds: Bounds, is_blank_allowed: bool) -> Self {
+    pub(super) const fn new(bounds: Bounds, blanks_left: u8) -> Self {
         let is_start_owed = bounds.start_line.is_some();
-        Self { bounds, at: 0, line: 0, lines: 0, is_after_cr: false, is_start_owed, is_blank_allowed }
+        let (is_after_cr, is_lenient, is_odd) = (false, false, false);
+        Self { bounds, at: 0, line: 0, lines: 0, is_after_cr, is_start_owed, blanks_left, is_lenient, is_odd }
+    }
+
+    /// One for answers, which are written afresh: what has one meaning passes (`lenient`).
+    pub(super) const fn lenient(bounds: Bounds) -> Self {
+        Self { is_lenient: true, ..Self::new(bounds, 0) }
+    }
+
+    /// Whether what passed is to be straightened before it is split.
+    pub(super) const fn is_odd(&self) -> bool {
+        self.is_odd
     }
 
     /// Goes on where the last call stopped; `input` starts with what earlier calls have seen. The answer
@@ -129,9 +143,7 @@ impl Scanner {
         if self.is_after_cr || is_folded {
             return;
         }
-        let line_max =
-            if self.is_start_owed { self.bounds.start_line.unwrap_or_default() } else { self.bounds.line };
-        let room = line_max.saturating_sub(self.line).min(self.bounds.total.saturating_sub(self.at));
+        let room = self.line_max().saturating_sub(self.line).min(self.bounds.total.saturating_sub(self.at));
         let rest = input.get(self.at..).unwrap_or_default();
         let count = text_run(rest.get(..room).unwrap_or(rest));
         self.at = self.at.saturating_add(count);
@@ -154,6 +166,15 @@ impl Scanner {
         match octet {
             b'\n' if self.is_after_cr => self.end_line(),
             _ if self.is_after_cr => Err(Malformed::BareCr),
+            b'\n' if self.is_lenient => {
+                self.is_odd = true;
+                self.end_line()
+            }
+            _ if self.is_lenient && self.has_room() && self.is_passable(octet) => {
+                self.is_odd = true;
+                self.line = self.line.saturating_add(1);
+                Ok(false)
+            }
             b' ' | b'\t' if self.line == 0 => Err(Malformed::LeadingSpace),
             // It would have been passed over but for the line's bound.
             _ if is_text_octet(octet) && self.is_start_owed => Err(Malformed::StartLineTooLong),
@@ -167,15 +188,31 @@ impl Scanner {
         }
     }
 
+    fn line_max(&self) -> usize {
+        if self.is_start_owed { self.bounds.start_line.unwrap_or_default() } else { self.bounds.line }
+    }
+
+    fn has_room(&self) -> bool {
+        self.line < self.line_max()
+    }
+
+    /// Whether an answer may have `octet` where it is: a control but NUL and CR, or the white space of a folded line.
+    fn is_passable(&self, octet: u8) -> bool {
+        match octet {
+            b'\0' | b'\r' => false,
+            b' ' | b'\t' => self.line == 0 && !self.is_start_owed && self.lines > 0,
+            octet => octet.is_ascii_control(),
+        }
+    }
+
     fn end_line(&mut self) -> Result<bool, Malformed> {
         self.is_after_cr = false;
         let is_blank = self.line == 0;
         self.line = 0;
         if self.is_start_owed {
-            if is_blank && !self.is_blank_allowed {
-                return Err(Malformed::BlankStartLine);
+            if is_blank {
+                self.blanks_left = self.blanks_left.checked_sub(1).ok_or(Malformed::BlankStartLine)?;
             }
-            self.is_blank_allowed = false;
             self.is_start_owed = is_blank;
             return Ok(false);
         }
@@ -223,7 +260,7 @@ mod tests {
     /// A section whose start line and whose other lines have at most `line` octets.
     fn scan(section: &[u8], line: usize) -> Result<Option<usize>, Malformed> {
         let bounds = Bounds { start_line: Some(line), line, lines: 2, total: 40 };
-        Scanner::new(bounds, true).scan(section)
+        Scanner::new(bounds, 1).scan(section)
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::forward::Scheme;
+use telephone_core::http1::Oddity;
 use telephone_core::limits::{BackendLimits, HttpLimits};
 use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
@@ -116,6 +117,24 @@ impl<R: Runtime> Backend<R> {
         self.log.line(kind, LineSource::Process, self.runtime.now())
     }
 
+    /// Says what was odd about an answer that was understood. Its connection is not used again.
+    fn report_oddity(&self, oddity: Option<&Oddity>, head: &RequestHead) {
+        if let Some(Oddity { rule, field, value }) = oddity
+            && let Some(Due { suppressed, .. }) = self.log(LineKind::BackendOdd)
+        {
+            let (path, field, value) = (shown(path_of(head)), shown(field), shown(value));
+            let rule = rule.reason();
+            tracing::warn!(
+                rule,
+                path,
+                field,
+                value,
+                suppressed,
+                "the backend's answer was odd; it was passed on"
+            );
+        }
+    }
+
     fn fail(&self, stream: &StreamHandle, code: ResetCode, touched: Touched) {
         tracing::debug!(?code, ?touched, "the backend failed a request");
         stream.reset(code, touched);
@@ -194,6 +213,7 @@ impl<R: Runtime> Backend<R> {
         let mut pump = Pump::new(&self.runtime, socket, &mut codec, stream, false);
         match pump.run().await {
             Ended::Complete => {
+                self.report_oddity(kept.client.oddity(), &request.head);
                 self.keep(kept, stream.owner);
                 Outcome::Done
             }
@@ -202,7 +222,8 @@ impl<R: Runtime> Backend<R> {
                 if let BackendLoss::Malformed(error) = loss
                     && let Some(Due { suppressed, .. }) = self.log(LineKind::BackendBroken)
                 {
-                    tracing::warn!(%error, suppressed, "the backend broke HTTP");
+                    let path = shown(path_of(&request.head));
+                    tracing::warn!(%error, clause = error.clause(), path, suppressed, "the backend broke HTTP");
                 }
                 if loss == BackendLoss::TimedOut {
                     kept.connection.socket.reset_on_drop();
@@ -240,6 +261,17 @@ impl<R: Runtime> Leg for Backend<R> {
             Outcome::Failed(reset) => self.fail(&stream, reset.code, reset.touched),
         }
     }
+}
+
+/// A target without its query, which may hold secrets.
+fn path_of(head: &RequestHead) -> &[u8] {
+    head.target.split(|&octet| octet == b'?').next().unwrap_or_default()
+}
+
+/// Bytes of others for the log: escaped and cut.
+fn shown(bytes: &[u8]) -> String {
+    const SHOWN: usize = 200;
+    bytes.get(..SHOWN).unwrap_or(bytes).escape_ascii().to_string()
 }
 
 /// How one attempt ended.

@@ -25,35 +25,34 @@ const HELLO: &str = "Content-Length: 5";
 const POISON: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
 fn framings() -> Vec<Row> {
-    let fails = |name, lines, error: M| row(name, ok(lines, "5\r\nhello\r\n0\r\n\r\n")).fails(error);
+    const CHUNKS: &str = "5\r\nhello\r\n0\r\n\r\n";
+    let fails = |name, lines, error: M| row(name, ok(lines, CHUNKS)).fails(error);
+    let is_chunked = |name, lines| row(name, ok(lines, CHUNKS)).passes(chunked(CHUNKS));
+    let has_no_framing = |name, lines| {
+        row(name, ok(lines, CHUNKS)).passes(chunked(format!("f\r\n{CHUNKS}\r\n0\r\n\r\n"))).until_close()
+    };
     vec![
-        fails(
-            "both framings, the coding first",
-            "Transfer-Encoding: chunked\r\nContent-Length: 5",
-            M::LengthAndCoding,
-        ),
-        fails(
-            "both framings, the coding unknown",
-            "Content-Length: 5\r\nTransfer-Encoding: x",
-            M::LengthAndCoding,
-        ),
-        fails(
-            "a coding on a folded line",
-            "Content-Length: 5\r\n Transfer-Encoding: chunked",
-            M::LeadingSpace,
-        ),
-        fails("a coding behind a bare LF", "X: y\nTransfer-Encoding: chunked", M::BareLf),
-        fails("a coding with a space before its colon", "Transfer-Encoding : chunked", M::FieldLine),
-        fails("the look-alike of a length", "Content_Length: 5", M::FramingAlias),
-        fails("the look-alike of a coding", "Transfer_Encoding: chunked", M::FramingAlias),
-        fails("a coding twice in one line", "Transfer-Encoding: chunked, chunked", M::Coding),
+        is_chunked("both framings, the coding first", "Transfer-Encoding: chunked\r\nContent-Length: 5")
+            .spent(),
+        fails("both framings, the coding unknown", "Content-Length: 5\r\nTransfer-Encoding: x", M::Coding),
+        fails("a coding on a folded line", "Content-Length: 5\r\n Transfer-Encoding: chunked", M::Length),
+        row("a coding behind a bare LF", ok("X: y\nTransfer-Encoding: chunked", CHUNKS))
+            .passes(ok("X: y\r\nTransfer-Encoding: chunked", CHUNKS))
+            .spent(),
+        is_chunked("a coding with a space before its colon", "Transfer-Encoding : chunked").spent(),
+        has_no_framing("the look-alike of a length", "Content_Length: 5"),
+        has_no_framing("the look-alike of a coding", "Transfer_Encoding: chunked"),
+        is_chunked("a coding twice in one line", "Transfer-Encoding: chunked, chunked").spent(),
         fails("a coding that is not the last", "Transfer-Encoding: chunked, gzip", M::Coding),
-        fails("a coding with a tab before it", "Transfer-Encoding:\tchunked", M::Coding),
+        is_chunked("a coding with a tab before it", "Transfer-Encoding:\tchunked"),
         fails("a coding that is empty", "Transfer-Encoding:", M::Coding),
-        fails("a length with white space behind it", "Content-Length: 5 ", M::Length),
+        row("a length with white space behind it", ok("Content-Length: 5 ", "hello"))
+            .passes(ok(HELLO, "hello")),
         fails("a length in hexadecimal", "Content-Length: 0x5", M::Length),
         fails("a length that is 5 in 64 bits", "Content-Length: 18446744073709551621", M::Length),
-        fails("two lengths in other letters", "Content-Length: 5\r\ncontent-length: 5", M::LengthRepeated),
+        row("two lengths in other letters", ok("Content-Length: 5\r\ncontent-length: 5", "hello"))
+            .passes(ok(HELLO, "hello"))
+            .spent(),
         row("a length with a leading zero", ok("Content-Length: 05", "hello")).passes(ok(HELLO, "hello")),
         row("a coding in capital letters", ok("Transfer-Encoding: CHUNKED", "0\r\n\r\n"))
             .passes(chunked("0\r\n\r\n")),
@@ -79,7 +78,7 @@ fn chunks() -> Vec<Row> {
             .passes(chunked(""))
             .fails(M::ChunkSize),
         row("a body that is not chunked", chunked("hello")).passes(chunked("")).fails(M::ChunkSize),
-        breaks("a bare LF behind the bytes", b"5\r\nhello\n0\r\n\r\n", M::ChunkEnd),
+        row("a bare LF behind the bytes", chunked("5\r\nhello\n0\r\n\r\n")).passes(&whole).spent(),
         breaks("more bytes than the size", b"5\r\nhello!\r\n0\r\n\r\n", M::ChunkEnd),
         breaks("an answer where a size is due", b"5\r\nhello\r\nHTTP/1.1 200 OK\r\n", M::ChunkSize),
         breaks(
@@ -87,7 +86,9 @@ fn chunks() -> Vec<Row> {
             b"5\r\nhello\r\n0\r\nHTTP/1.1 200 OK\r\n\r\n",
             M::FieldLine,
         ),
-        breaks("a trailer on a folded line", b"5\r\nhello\r\n0\r\nX: y\r\n z\r\n\r\n", M::LeadingSpace),
+        row("a trailer on a folded line", chunked("5\r\nhello\r\n0\r\nX: y\r\n z\r\n\r\n"))
+            .passes(chunked("5\r\nhello\r\n0\r\nX: y z\r\n\r\n"))
+            .spent(),
     ]
 }
 
@@ -107,7 +108,9 @@ fn status_lines() -> Vec<Row> {
         fails("the banner of another protocol", b"220 ready", E::StatusLine),
         fails("a field for a status line", b"Content-Type: text/html", E::StatusLine),
         fails("a space before the version", b" HTTP/1.1 200 OK", M::LeadingSpace.into()),
-        fails("an escape character in the reason", b"HTTP/1.1 200 \x1b[2J", M::Control.into()),
+        row("an escape character in the reason", "HTTP/1.1 200 \x1b[2J\r\nContent-Length: 0\r\n\r\n")
+            .passes("HTTP/1.1 200  [2J\r\nContent-Length: 0\r\n\r\n")
+            .spent(),
         fails("settings of HTTP/2", b"\0\0\x12\x04\0\0\0\0\0", M::Control.into()),
         row("an answer in the reason", "HTTP/1.1 200 HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n")
             .passes("HTTP/1.1 200 HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n"),
@@ -125,14 +128,15 @@ fn fields() -> Vec<Row> {
     vec![
         fails("a status line among the fields", "HTTP/1.1 200 OK", M::FieldLine),
         fails("a cookie behind a bare CR", "X: y\rSet-Cookie: a=b", M::BareCr),
-        fails("a cookie on a folded line", "X: y\r\n\tSet-Cookie: a=b", M::LeadingSpace),
+        passes("a cookie on a folded line", "X: y\r\n\tSet-Cookie: a=b", "X: y Set-Cookie: a=b").spent(),
         fails("a name that is not ASCII", "X-\u{e4}: y", M::FieldLine),
-        fails(
+        passes(
             "a protection that Connection names",
-            "Connection: Content-Security-Policy",
-            M::ProtectedOption,
-        ),
-        fails("an option that is no token", "Connection: close keep-alive", M::ConnectionOption),
+            "Connection: Content-Security-Policy\r\nContent-Security-Policy: x",
+            "Content-Security-Policy: x",
+        )
+        .spent(),
+        passes("an option that is no token", "Connection: close keep-alive", "").spent(),
         passes("a field that Connection names", "Connection: X-Mine\r\nX-Mine: 1\r\nX: y", "X: y"),
         passes(
             "fields of one connection",
@@ -170,7 +174,8 @@ fn bodiless() -> Vec<Row> {
             ok("Content-Length: 5\r\nTransfer-Encoding: chunked", "")
         })
         .answers_head()
-        .fails(M::LengthAndCoding),
+        .passes(ok("", ""))
+        .spent(),
         row("a 204 with a length", format!("HTTP/1.1 204 No\r\n{HELLO}\r\n\r\n")).passes(none).spent(),
         row("a 204 with chunks", "HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
             .passes(none)
@@ -205,7 +210,9 @@ fn interims() -> Vec<Row> {
         row("an interim answer with both framings", {
             then_ok("HTTP/1.1 103 E\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n")
         })
-        .fails(M::LengthAndCoding),
+        .behind_interims(1)
+        .passes(ok(HELLO, "hello"))
+        .spent(),
         row("an empty line behind an interim answer", then_ok("HTTP/1.1 103 E\r\n\r\n\r\n"))
             .behind_interims(1)
             .fails(M::BlankStartLine),
@@ -235,10 +242,11 @@ fn upgrades() -> Vec<Row> {
             .passes(switch(asked, b""))
             .opaque(b"hello"),
         row("a switch with both framings", {
-            switch(&format!("{asked}\r\n{HELLO}\r\nTransfer-Encoding: chunked"), b"")
+            switch(&format!("{asked}\r\n{HELLO}\r\nTransfer-Encoding: chunked"), b"hi")
         })
         .answers_upgrade()
-        .fails(M::LengthAndCoding),
+        .passes(switch(asked, b""))
+        .opaque(b"hi"),
         row("a switch to another protocol", switch("Upgrade: h2c\r\nConnection: upgrade", b""))
             .answers_upgrade()
             .fails(E::UnaskedSwitch),

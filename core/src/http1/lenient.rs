@@ -1,0 +1,189 @@
+//! The tolerance of the backend leg: an odd head or trailer section becomes the strict one that it means.
+//!
+//! The rule of both legs is stated in `docs/tolerance.md`. An answer is written afresh for the client, so what was
+//! understood once cannot smuggle. A clean section never comes here: the scanner notes what is odd as it passes, and
+//! the strict reader comes first. What has more than one meaning (bare CR, NUL) the scanner has refused already.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::scan::is_token;
+
+/// Bytes of a value that an [`Oddity`] keeps.
+const VALUE_SHOWN: usize = 80;
+
+/// What was odd about an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Odd {
+    /// LF without CR ends a line.
+    BareLf,
+    /// A field goes on in the next line.
+    Fold,
+    /// White space between a field's name and its colon.
+    SpaceBeforeColon,
+    /// A control byte in a value, other than NUL.
+    Control,
+    /// A version other than 1.0 and 1.1.
+    Version,
+    /// The same length more than once.
+    LengthRepeated,
+    /// A length beside a transfer coding.
+    LengthAndCoding,
+    /// `chunked` more than once.
+    CodingRepeated,
+    /// A transfer coding in HTTP/1.0.
+    CodingInHttp10,
+    /// A framing field's name with `_` for `-`.
+    FramingAlias,
+    /// `Connection` names something that is no token.
+    ConnectionOption,
+    /// `Connection` names a field that is not the sender's to remove.
+    ProtectedOption,
+    /// White space or another line end around a chunk's size, or an extension outside the grammar.
+    ChunkFrame,
+}
+
+impl Odd {
+    /// The rule that was broken, for logs.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::BareLf => "bare LF",
+            Self::Fold => "folded line",
+            Self::SpaceBeforeColon => "white space before a colon",
+            Self::Control => "control character",
+            Self::Version => "unknown HTTP version",
+            Self::LengthRepeated => "repeated Content-Length",
+            Self::LengthAndCoding => "Content-Length beside Transfer-Encoding",
+            Self::CodingRepeated => "repeated Transfer-Encoding",
+            Self::CodingInHttp10 => "Transfer-Encoding in HTTP/1.0",
+            Self::FramingAlias => "look-alike of a framing field",
+            Self::ConnectionOption => "malformed Connection",
+            Self::ProtectedOption => "Connection names an end-to-end field",
+            Self::ChunkFrame => "malformed line of a chunk",
+        }
+    }
+}
+
+/// The first thing that was odd about an answer that was understood. Its connection is not used again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oddity {
+    /// The rule.
+    pub rule: Odd,
+    /// The field's name; empty for the status line and the body.
+    pub field: Bytes,
+    /// The start of the value.
+    pub value: Bytes,
+}
+
+impl Oddity {
+    pub(super) fn new(rule: Odd, field: &[u8], value: &[u8]) -> Self {
+        let value = value.get(..VALUE_SHOWN).unwrap_or(value);
+        let field = field.get(..VALUE_SHOWN).unwrap_or(field);
+        Self { rule, field: Bytes::copy_from_slice(field), value: Bytes::copy_from_slice(value) }
+    }
+}
+
+/// The strict form of a section that the lenient scanner let through, and what was odd about it first.
+pub(super) fn straightened(section: &[u8], has_start_line: bool) -> (Vec<u8>, Option<Oddity>) {
+    let mut strict = Strict { text: Vec::with_capacity(section.len()), odd: None };
+    let mut lines = section.split_inclusive(|&octet| octet == b'\n').map(|line| without_end(line));
+    if has_start_line && let Some((line, is_bare)) = lines.next() {
+        strict.start_line(line, is_bare);
+    }
+    let mut fields = lines.peekable();
+    while let Some((line, is_bare)) = fields.next() {
+        strict.field(line, is_bare);
+        while let Some((fold, is_bare)) = fields.next_if(|(line, _)| is_folded(line)) {
+            strict.fold(name_of(line), fold, is_bare);
+        }
+        strict.text.extend_from_slice(b"\r\n");
+    }
+    (strict.text, strict.odd)
+}
+
+/// A line without its end, and whether that was a bare LF.
+fn without_end(line: &[u8]) -> (&[u8], bool) {
+    match line {
+        [text @ .., b'\r', b'\n'] => (text, false),
+        [text @ .., b'\n'] => (text, true),
+        text => (text, false),
+    }
+}
+
+fn name_of(line: &[u8]) -> &[u8] {
+    line.split(|&octet| octet == b':').next().unwrap_or_default()
+}
+
+fn after_colon(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b":").unwrap_or(value).trim_ascii()
+}
+
+fn is_folded(line: &[u8]) -> bool {
+    matches!(line.first(), Some(b' ' | b'\t'))
+}
+
+struct Strict {
+    text: Vec<u8>,
+    odd: Option<Oddity>,
+}
+
+impl Strict {
+    fn note(&mut self, rule: Odd, field: &[u8], value: &[u8]) {
+        self.odd.get_or_insert_with(|| Oddity::new(rule, field, value));
+    }
+
+    fn start_line(&mut self, line: &[u8], is_bare: bool) {
+        if is_bare {
+            self.note(Odd::BareLf, b"", line);
+        }
+        let rest = match line {
+            // Any later version is read as 1.1, whose syntax it uses (RFC 9110 §2.5).
+            [b'H', b'T', b'T', b'P', b'/', major @ b'1'..=b'9', b'.', minor, rest @ ..]
+                if minor.is_ascii_digit() && (*major, *minor) > (b'1', b'1') =>
+            {
+                self.note(Odd::Version, b"", line);
+                self.text.extend_from_slice(b"HTTP/1.1");
+                rest
+            }
+            line => line,
+        };
+        self.value(b"", rest);
+        self.text.extend_from_slice(b"\r\n");
+    }
+
+    fn field(&mut self, line: &[u8], is_bare: bool) {
+        let name = name_of(line);
+        let value = line.get(name.len()..).unwrap_or_default();
+        if is_bare {
+            self.note(Odd::BareLf, name, after_colon(value));
+        }
+        let cut = name.trim_ascii_end();
+        if cut.len() < name.len() && is_token(cut) {
+            self.note(Odd::SpaceBeforeColon, cut, after_colon(value));
+            self.text.extend_from_slice(cut);
+        } else {
+            self.text.extend_from_slice(name);
+        }
+        self.value(name, value);
+    }
+
+    /// Appends a value, with a space for each control.
+    fn value(&mut self, name: &[u8], value: &[u8]) {
+        let is_control = |octet: &u8| octet.is_ascii_control() && *octet != b'\t';
+        if value.iter().any(is_control) {
+            self.note(Odd::Control, name, after_colon(value));
+        }
+        self.text.extend(value.iter().map(|octet| if is_control(octet) { b' ' } else { *octet }));
+    }
+
+    /// Joins a folded line with one space (RFC 9112 §5.2).
+    fn fold(&mut self, name: &[u8], line: &[u8], is_bare: bool) {
+        self.note(if is_bare { Odd::BareLf } else { Odd::Fold }, name, line.trim_ascii());
+        let kept = self.text.trim_ascii_end().len();
+        self.text.truncate(kept);
+        self.text.push(b' ');
+        self.value(name, line.trim_ascii());
+    }
+}
