@@ -19,7 +19,7 @@ pub struct HttpLimits {
     pub target_bytes: usize,
     /// Octets of a response head. 56 KiB and not 64, so that it fits one message. (L2)
     pub response_head_bytes: usize,
-    /// Fields in a response head. (L2)
+    /// Fields in a response head: as many as one head carries on the wire. (L2)
     pub response_headers: usize,
     /// From the first moment of waiting for a head until it is whole. (L3)
     pub head_timeout: Duration,
@@ -65,7 +65,7 @@ impl Default for HttpLimits {
             header_line_bytes: 16 * 1024,
             target_bytes: 8 * 1024,
             response_head_bytes: 56 * 1024,
-            response_headers: 200,
+            response_headers: 256,
             head_timeout: Duration::from_secs(10),
             keep_alive_timeout: Duration::from_secs(75),
             body_window: Duration::from_secs(60),

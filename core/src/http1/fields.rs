@@ -379,7 +379,8 @@ fn are_alike(first: &[u8], second: &[u8]) -> bool {
 
 /// The length of an answer's `Content-Length`, which may be a list of like ones, and whether it was (RFC 9110 §8.6).
 fn listed_length(value: &[u8]) -> Result<(u64, bool), Malformed> {
-    let mut lengths = value.split(|&octet| octet == b',').map(|length| content_length(trimmed(length)));
+    let mut lengths =
+        value.split(|&octet| octet == b',').map(|length| content_length(without_zeros(trimmed(length))));
     let first = lengths.next().unwrap_or(Err(Malformed::Length))?;
     let mut is_list = false;
     for length in lengths {
@@ -389,6 +390,12 @@ fn listed_length(value: &[u8]) -> Result<(u64, bool), Malformed> {
         is_list = true;
     }
     Ok((first, is_list))
+}
+
+/// More digits than a length has are zeros in front, if it is one.
+fn without_zeros(value: &[u8]) -> &[u8] {
+    let zeros = value.iter().take_while(|&&octet| octet == b'0').count();
+    if value.len() > 19 { value.get(zeros..).unwrap_or(value) } else { value }
 }
 
 /// `value` without the one space that usually follows the colon.

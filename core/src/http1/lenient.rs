@@ -26,6 +26,10 @@ pub enum Odd {
     Control,
     /// A version other than 1.0 and 1.1.
     Version,
+    /// More than one space before the status.
+    StatusSpaces,
+    /// A field's name is no token: the field is dropped.
+    FieldName,
     /// The same length more than once.
     LengthRepeated,
     /// A length beside a transfer coding.
@@ -54,6 +58,8 @@ impl Odd {
             Self::SpaceBeforeColon => "white space before a colon",
             Self::Control => "control character",
             Self::Version => "unknown HTTP version",
+            Self::StatusSpaces => "white space in the status line",
+            Self::FieldName => "malformed field name",
             Self::LengthRepeated => "repeated Content-Length",
             Self::LengthAndCoding => "Content-Length beside Transfer-Encoding",
             Self::CodingRepeated => "repeated Transfer-Encoding",
@@ -94,11 +100,17 @@ pub(super) fn straightened(section: &[u8], has_start_line: bool) -> (Vec<u8>, Op
     }
     let mut fields = lines.peekable();
     while let Some((line, is_bare)) = fields.next() {
+        let start = strict.text.len();
         strict.field(line, is_bare);
         while let Some((fold, is_bare)) = fields.next_if(|(line, _)| is_folded(line)) {
             strict.fold(name_of(line), fold, is_bare);
         }
         strict.text.extend_from_slice(b"\r\n");
+        if has_odd_name(line) {
+            // No such field can be written, and none of those that have a meaning is spelled so.
+            strict.note(Odd::FieldName, name_of(line), b"");
+            strict.text.truncate(start);
+        }
     }
     (strict.text, strict.odd)
 }
@@ -114,6 +126,14 @@ fn without_end(line: &[u8]) -> (&[u8], bool) {
 
 fn name_of(line: &[u8]) -> &[u8] {
     line.split(|&octet| octet == b':').next().unwrap_or_default()
+}
+
+/// Whether a line has a colon, and before it a name without white space that is no token.
+fn has_odd_name(line: &[u8]) -> bool {
+    let name = name_of(line).trim_ascii_end();
+    let is_name =
+        name.len() < line.len() && name.iter().all(|octet| !octet.is_ascii_control() && *octet != b' ');
+    is_name && line.contains(&b':') && !is_token(name)
 }
 
 fn after_colon(value: &[u8]) -> &[u8] {
@@ -149,6 +169,17 @@ impl Strict {
             }
             line => line,
         };
+        let mut rest = rest;
+        if self.text.is_empty()
+            && let Some((version, status)) = rest.split_at_checked(8)
+        {
+            self.text.extend_from_slice(version);
+            rest = status;
+        }
+        while let Some(status) = rest.strip_prefix(b" ").filter(|status| status.starts_with(b" ")) {
+            self.note(Odd::StatusSpaces, b"", line);
+            rest = status;
+        }
         self.value(b"", rest);
         self.text.extend_from_slice(b"\r\n");
     }

@@ -5,6 +5,7 @@ mod backend;
 mod exchange;
 mod interims;
 mod laws;
+mod odd;
 mod refusal_framing;
 mod refusal_rows;
 mod refusals;

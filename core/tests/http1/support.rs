@@ -101,7 +101,17 @@ pub(crate) fn fetch<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     has_eof: bool,
 ) -> Fetched {
-    let mut client = Client::new(limits());
+    fetch_with(limits(), head, pieces, has_eof)
+}
+
+/// The same within these limits.
+pub(crate) fn fetch_with<'a>(
+    limits: HttpLimits,
+    head: &RequestHead,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    has_eof: bool,
+) -> Fetched {
+    let mut client = Client::new(limits);
     client.request(head, true).expect("a plain request");
     let sent = client.output().remaining();
     client.output().advance(sent);

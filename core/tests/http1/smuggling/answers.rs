@@ -129,7 +129,7 @@ fn fields() -> Vec<Row> {
         fails("a status line among the fields", "HTTP/1.1 200 OK", M::FieldLine),
         fails("a cookie behind a bare CR", "X: y\rSet-Cookie: a=b", M::BareCr),
         passes("a cookie on a folded line", "X: y\r\n\tSet-Cookie: a=b", "X: y Set-Cookie: a=b").spent(),
-        fails("a name that is not ASCII", "X-\u{e4}: y", M::FieldLine),
+        passes("a name that is not ASCII", "X-\u{e4}: y", "").spent(),
         passes(
             "a protection that Connection names",
             "Connection: Content-Security-Policy\r\nContent-Security-Policy: x",
