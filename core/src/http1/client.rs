@@ -210,16 +210,19 @@ impl Client {
             Reading::Idle | Reading::Head(_) | Reading::Opaque if input.is_empty() => Ok(None),
             Reading::Idle => Err(ResponseError::Unasked),
             Reading::Head(_) => self.read_head(input),
-            Reading::Body(body) => match body.poll(input)? {
-                None => Ok(None),
-                Some(Part::Data(data)) => Ok(Some(ClientEvent::Body(data))),
-                Some(Part::End(trailers)) => {
-                    let is_odd = body.is_odd();
-                    self.note(is_odd.then(|| Oddity::new(Odd::ChunkFrame, b"", b"")));
-                    self.reading = self.after_response();
-                    Ok(Some(ClientEvent::End(trailers)))
+            Reading::Body(body) => {
+                let polled = body.poll(input);
+                let is_odd = body.is_odd();
+                self.note(is_odd.then(|| Oddity::new(Odd::ChunkFrame, b"", b"")));
+                match polled? {
+                    None => Ok(None),
+                    Some(Part::Data(data)) => Ok(Some(ClientEvent::Body(data))),
+                    Some(Part::End(trailers)) => {
+                        self.reading = self.after_response();
+                        Ok(Some(ClientEvent::End(trailers)))
+                    }
                 }
-            },
+            }
             Reading::Opaque => Ok(Some(ClientEvent::Opaque(input.split().freeze()))),
             Reading::Over => Ok(None),
             Reading::Failed(error) => Err(*error),
@@ -270,9 +273,9 @@ impl Client {
     }
 
     fn note(&mut self, oddity: Option<Oddity>) {
-        if let Some(oddity) = oddity {
+        if let Some(oddity) = oddity.filter(|_| self.oddity.is_none()) {
             self.is_kept_alive = false;
-            self.oddity.get_or_insert_with(|| Box::new(oddity));
+            self.oddity = Some(Box::new(oddity));
         }
     }
 

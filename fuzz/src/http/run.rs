@@ -135,6 +135,8 @@ pub(super) struct Fetched {
     pub(super) events: Vec<ClientEvent>,
     pub(super) error: Option<ResponseError>,
     pub(super) is_reusable: bool,
+    /// Whether the answer departs from the grammar, and has one meaning all the same.
+    pub(super) is_odd: bool,
 }
 
 /// Asks with `head` and reads `pieces`, then the end of the connection if `has_eof`.
@@ -147,7 +149,7 @@ pub(super) fn fetch<'a>(
     client.request(head, true).expect("a plain request");
     taken(client.output());
     let mut input = BytesMut::new();
-    let mut fetched = Fetched { events: Vec::new(), error: None, is_reusable: false };
+    let mut fetched = Fetched { events: Vec::new(), error: None, is_reusable: false, is_odd: false };
     for piece in pieces {
         input.extend_from_slice(piece);
         drain_events(&mut fetched, || client.poll_event(&mut input));
@@ -157,6 +159,7 @@ pub(super) fn fetch<'a>(
         drain_events(&mut fetched, || client.handle_eof(&mut input));
         assert!(!client.is_reusable(&input), "a connection that ended is used again");
     }
+    fetched.is_odd = client.oddity().is_some();
     fetched
 }
 

@@ -71,11 +71,14 @@ fn parsed(head: &[u8], question: &Question, limits: &HttpLimits) -> Option<Respo
         [b' ', reason @ ..] => reason,
         _ => return None,
     };
-    if !(100..=599).contains(&status) || !is_text(reason) || line.len() > limits.header_line_bytes {
+    if !(100..=599).contains(&status) || !is_text(reason) || line.len() > limits.response_head_bytes {
         return None;
     }
-    let bounds = Bounds { line: limits.header_line_bytes, lines: limits.response_headers };
-    let meaning = fields::meaning(&fields::lines(section, bounds)?, is_http10)?;
+    let bounds = Bounds { line: limits.response_head_bytes, lines: limits.response_headers };
+    // White space around a value is legal (RFC 9110 §5.5); a request's framing fields have at most one space.
+    let spaced = fields::lines(section, bounds)?;
+    let lines: Vec<_> = spaced.iter().map(|(name, value)| (*name, super::trimmed(value))).collect();
+    let meaning = fields::meaning(&lines, is_http10)?;
     let offer = question.upgrade.clone().unwrap_or_default();
     let is_asked = |new: &Vec<u8>| members(&offer).any(|old| old.eq_ignore_ascii_case(new));
     let upgrade = match &meaning.upgrades[..] {
