@@ -94,7 +94,7 @@ impl Oddity {
 /// The strict form of a section that the lenient scanner let through, and what was odd about it first.
 pub(super) fn straightened(section: &[u8], has_start_line: bool) -> (Vec<u8>, Option<Oddity>) {
     let mut strict = Strict { text: Vec::with_capacity(section.len()), odd: None };
-    let mut lines = section.split_inclusive(|&octet| octet == b'\n').map(|line| without_end(line));
+    let mut lines = section.split_inclusive(|&octet| octet == b'\n').map(without_end);
     if has_start_line && let Some((line, is_bare)) = lines.next() {
         strict.start_line(line, is_bare);
     }
