@@ -97,8 +97,9 @@ impl HttpLimits {
 pub const BODY_LENGTH_MAX: u64 = i64::MAX as u64;
 /// Octets of a method token. (H-18)
 pub const METHOD_BYTES_MAX: usize = 32;
-/// Empty lines before a request line: old clients send a CRLF behind a body (RFC 9112 §2.2). (H-06)
-pub(crate) const BLANK_LINES_MAX: u8 = 1;
+/// Empty lines before a request line: old clients send a CRLF behind a body, some more than one (RFC 9112 §2.2). nginx
+/// takes any number. (H-06)
+pub(crate) const BLANK_LINES_MAX: u8 = 4;
 
 /// Interim responses (1xx but not 101) of one request. (H-20)
 pub const INTERIM_RESPONSES_MAX: usize = 8;

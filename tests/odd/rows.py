@@ -81,7 +81,7 @@ REQUESTS = (
         "Transfer-Encoding: chunked, chunked", "Transfer-Encoding: identity", "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: xchunked", "Transfer-Encoding : chunked", "Transfer_Encoding: chunked"]]
     + [post(lines) for lines in ["Content-Length: 5\r\nContent-Length: 5", "Content-Length: 5\r\nContent-Length: 6", "Content-Length : 5", "Content_Length: 5"]]
     + [post("Transfer-Encoding: chunked", body) for body in ["5 \r\nhello\r\n" + LAST, "5\nhello\r\n" + LAST, "5;a\nhello\r\n" + LAST, "5\r\nhello\n" + LAST, "+5\r\nhello\r\n" + LAST, "\r\n" + LAST, "5; a\r\nhello\r\n" + LAST]]
-    + ["\r\n" + get(), "\r\n\r\n" + get(), "\r\n\r\n\r\n" + get(), "\n" + get(), get().replace("\r\n", "\n"), get("X: y\rZ: w"), get("X: a\r\n b"), get("X : y"), get("X"), get(": y"),
+    + ["\r\n" + get(), "\r\n\r\n" + get(), "\r\n\r\n\r\n" + get(), "\r\n" * 4 + get(), "\r\n" * 5 + get(), "\n" + get(), get().replace("\r\n", "\n"), get("X: y\rZ: w"), get("X: a\r\n b"), get("X : y"), get("X"), get(": y"),
        get("X: a\x00b"), get("X: a\x01b"), get("X: \xe4"), get("Connection: a b"), get("Connection: Authorization"), get("Host: b"),
        get(version="HTTP/1.2"), get(version="HTTP/1.9"), get(version="HTTP/2.0"), get(version="HTTP/0.9"), get(version="http/1.1"), get(version="HTTP/1.10"),
        get(target="/|"), get(target="/?{}^"), get(target="/\xc3\xbc"), get(target="//a"), get(target="/a%7Eb"), get(target="/a%2fb"), get(target="/%00"), get(target="/../a"), get(target="a"),

@@ -11,7 +11,7 @@ use httparse::Header;
 use super::error::Malformed;
 use super::lenient::{Odd, Oddity};
 use super::scan::is_token;
-use super::split::{self, untrimmed};
+use super::split;
 use crate::limits::BODY_LENGTH_MAX;
 use crate::message::{Headers, word};
 
@@ -37,10 +37,10 @@ pub(super) enum Declared {
 pub(super) struct Fields<'a> {
     /// End-to-end fields, in order, as they came.
     pub(super) kept: Headers,
-    /// The last `Content-Length`, untrimmed, and how many there were.
+    /// The last `Content-Length`, and how many there were.
     length: Option<&'a [u8]>,
     lengths: usize,
-    /// The last `Transfer-Encoding`, untrimmed, and how many there were.
+    /// The last `Transfer-Encoding`, and how many there were.
     coding: Option<&'a [u8]>,
     codings: usize,
     /// What `Connection` names, but for what is told below.
@@ -197,39 +197,31 @@ pub(super) fn trailers(section: &[u8]) -> Result<Headers, Malformed> {
 }
 
 impl<'a> Fields<'a> {
-    /// Judges the fields that a scanned section was split into. With room for `more` octets of further ones.
-    pub(super) fn parse(
-        section: &'a [u8],
-        split: &[Header<'a>],
-        more: usize,
-        is_lenient: bool,
-    ) -> Result<Self, Malformed> {
-        let kept = Headers::with_capacity(section.len().saturating_add(more));
+    /// Judges the fields that a scanned section was split into. With `room` for so many bytes of fields.
+    pub(super) fn parse(room: usize, split: &[Header<'a>], is_lenient: bool) -> Result<Self, Malformed> {
+        let kept = Headers::with_capacity(room);
         let mut fields = Self { kept, is_lenient, ..Self::default() };
         for field in split {
-            fields.add(section, field)?;
+            fields.add(field)?;
         }
         fields.drop_named()?;
         Ok(fields)
     }
 
-    fn add(&mut self, section: &'a [u8], field: &Header<'a>) -> Result<(), Malformed> {
+    fn add(&mut self, field: &Header<'a>) -> Result<(), Malformed> {
         let (name, value) = (field.name.as_bytes(), field.value);
         match kind(name) {
             Kind::Length => {
-                let length = untrimmed(section, field.name);
-                let is_unlike = |first| !are_alike(first, length);
+                let is_unlike = |first| !are_alike(first, value);
                 self.has_unlike_lengths |= self.length.is_some_and(is_unlike);
-                self.length = Some(length);
+                self.length = Some(value);
                 self.lengths = self.lengths.saturating_add(1);
             }
             Kind::Coding => {
-                if self.is_lenient
-                    && self.coding.is_some_and(|first| !trimmed(first).eq_ignore_ascii_case(value))
-                {
+                if self.is_lenient && self.coding.is_some_and(|first| !first.eq_ignore_ascii_case(value)) {
                     return Err(Malformed::CodingRepeated);
                 }
-                self.coding = Some(untrimmed(section, field.name));
+                self.coding = Some(value);
                 self.codings = self.codings.saturating_add(1);
             }
             // It never crosses, so that no client can take it for the real one.
@@ -299,13 +291,13 @@ impl<'a> Fields<'a> {
             Some(value) => {
                 let (length, is_list) = listed_length(value)?;
                 if is_list || self.lengths > 1 {
-                    self.note(Odd::LengthRepeated, b"Content-Length", trimmed(value));
+                    self.note(Odd::LengthRepeated, b"Content-Length", value);
                 }
                 Some(length)
             }
             None => None,
         };
-        let Some(coding) = self.coding.map(trimmed) else {
+        let Some(coding) = self.coding else {
             return Ok(length.map_or(Declared::Nothing, Declared::Length));
         };
         let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
@@ -325,20 +317,20 @@ impl<'a> Fields<'a> {
         Ok(Declared::Chunked)
     }
 
-    /// What the framing fields declare. White space around their values is refused but for one space,
-    /// since parsers differ on it. [H-01, H-02, H-03]
+    /// What the framing fields declare. White space around their values is no part of them (RFC 9110 §5.5), and has
+    /// been cut. [H-01, H-02, H-03]
     pub(super) fn declared(&self, version: Version) -> Result<Declared, Malformed> {
         match (&self.length, &self.coding) {
             (None, None) => Ok(Declared::Nothing),
             (Some(length), Some(_)) if cfg!(planted = "both-framings-accepted") => {
-                content_length(after_space(length)).map(Declared::Length)
+                content_length(length).map(Declared::Length)
             }
             (Some(_), Some(_)) => Err(Malformed::LengthAndCoding),
             (Some(_), None) if self.lengths > 1 => Err(Malformed::LengthRepeated),
-            (Some(length), None) => content_length(after_space(length)).map(Declared::Length),
+            (Some(length), None) => content_length(length).map(Declared::Length),
             (None, Some(_)) if self.codings > 1 => Err(Malformed::CodingRepeated),
             (None, Some(_)) if version == Version::Http10 => Err(Malformed::CodingInHttp10),
-            (None, Some(coding)) => chunked(after_space(coding)).map(|()| Declared::Chunked),
+            (None, Some(coding)) => chunked(coding).map(|()| Declared::Chunked),
         }
     }
 
@@ -396,11 +388,6 @@ fn listed_length(value: &[u8]) -> Result<(u64, bool), Malformed> {
 fn without_zeros(value: &[u8]) -> &[u8] {
     let zeros = value.iter().take_while(|&&octet| octet == b'0').count();
     if value.len() > 19 { value.get(zeros..).unwrap_or(value) } else { value }
-}
-
-/// `value` without the one space that usually follows the colon.
-fn after_space(value: &[u8]) -> &[u8] {
-    value.strip_prefix(b" ").unwrap_or(value)
 }
 
 /// A length in at most 19 digits, which always fit 64 bits, and no longer than what crosses the tunnel

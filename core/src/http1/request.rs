@@ -49,6 +49,16 @@ pub(super) const fn scanner(limits: &HttpLimits) -> Scanner {
 
 /// Takes a scanned request head apart.
 pub(super) fn parse(section: &[u8], limits: &HttpLimits) -> Result<Request, RequestError> {
+    match understood(section, limits) {
+        Err(RequestError::Version) => {
+            let section = split::as_http11(section).ok_or(RequestError::Version)?;
+            understood(&section, limits)
+        }
+        request => request,
+    }
+}
+
+fn understood(section: &[u8], limits: &HttpLimits) -> Result<Request, RequestError> {
     let mut slots = split::Slots::new();
     let split::RequestParts { method, target, version, fields } = split::request(section, &mut slots)?;
     check_method(method)?;
@@ -57,7 +67,7 @@ pub(super) fn parse(section: &[u8], limits: &HttpLimits) -> Result<Request, Requ
     }
     let target = Target::parse(method.as_bytes(), target.as_bytes())?;
     let method = word(method.as_bytes());
-    let mut fields = Fields::parse(section, fields, FORWARDING_BYTES, false)?;
+    let mut fields = Fields::parse(section.len().saturating_add(FORWARDING_BYTES), fields, false)?;
     let declared = fields.declared(version)?;
     if matches!(declared, Declared::Length(length) if length > limits.request_body_bytes) {
         return Err(RequestError::BodyTooLong);

@@ -74,7 +74,7 @@ fn understood<'a>(
         return Err(ResponseError::StatusLine);
     }
     let reason = word(reason);
-    let mut fields = Fields::parse(section, fields, 0, true)?;
+    let mut fields = Fields::parse(section.len(), fields, true)?;
     let declared = fields.declared_leniently(version)?;
     let upgrade = settle_switch(status, version, &fields, asked)?;
     let framing = framing(status, declared, asked.is_head);

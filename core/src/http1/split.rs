@@ -1,9 +1,7 @@
 //! Where the parts of a scanned section are, as httparse finds them.
 //!
 //! httparse comes behind the scanner and never alone: it would take a bare LF for the end of a line, and
-//! any number of empty lines before a message. What it tells is not all that was there, either: it trims
-//! values, where H-02 and H-03 ask what was trimmed, and drops a reason phrase with obs-text. These octets
-//! are looked up beside it.
+//! any number of empty lines before a message. It drops a reason phrase with obs-text, which is looked up beside it.
 
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
@@ -83,6 +81,20 @@ pub(super) fn request<'s, 'a: 's>(
     Ok(RequestParts { method, target, version, fields: headers })
 }
 
+/// A request's head with `HTTP/1.1` for a higher minor version, which has its syntax (RFC 9110 §2.5, §6.2); `None` if it has
+/// another one. [H-19]
+pub(super) fn as_http11(section: &[u8]) -> Option<Vec<u8>> {
+    let mut start = 0_usize;
+    while section.get(start..)?.starts_with(b"\r\n") {
+        start = start.saturating_add(2);
+    }
+    let minor = start.saturating_add(line(section.get(start..)?).len()).checked_sub(1)?;
+    let is_later = section.get(..minor)?.ends_with(b" HTTP/1.") && matches!(section.get(minor)?, b'2'..=b'9');
+    let mut head = section.to_vec();
+    *head.get_mut(minor)? = b'1';
+    is_later.then_some(head)
+}
+
 /// Splits `version SP status [SP reason]` and the fields behind it. The second space is not asked for:
 /// servers in use leave it out with an empty reason, and nothing else can be meant (RFC 9112 §4). [H-26]
 pub(super) fn response<'s, 'a: 's>(
@@ -112,11 +124,6 @@ pub(super) fn trailers<'s, 'a: 's>(
         Ok(Status::Complete(_) | Status::Partial) => Err(Malformed::FieldLine),
         Err(error) => Err(field_error(error).unwrap_or(Malformed::FieldLine)),
     }
-}
-
-/// The value of the field `name` with the white space around it; `name` is where httparse found it.
-pub(super) fn untrimmed<'a>(section: &'a [u8], name: &str) -> &'a [u8] {
-    behind(section, name).strip_prefix(b":").unwrap_or_default()
 }
 
 /// What stands behind `part` on its line; `part` is a part of `section`.

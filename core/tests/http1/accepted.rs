@@ -56,6 +56,39 @@ fn every_token_is_a_method_but_three() {
 }
 
 #[test]
+fn a_minor_version_above_1_is_read_as_1_1() {
+    for minor in 1..=9 {
+        let input = format!("GET /x HTTP/1.{minor}\r\nHost: a\r\nX: HTTP/1.9\r\n\r\n");
+        let (head, origin) = head(input.as_bytes());
+        assert_eq!((head.target, origin.version), (Bytes::from_static(b"/x"), Version::Http11), "{minor}");
+        assert_eq!(head.headers, fields(&[("Host", "a"), ("X", "HTTP/1.9")]), "{minor}");
+    }
+}
+
+#[test]
+fn up_to_four_empty_lines_pass_before_each_request() {
+    for blanks in 0..=4 {
+        let input = format!("{}GET /x HTTP/1.1\r\nHost: a\r\n\r\n", "\r\n".repeat(blanks));
+        assert_eq!(head(input.as_bytes()).0.target, "/x", "{blanks}");
+        let served = serve([format!("{input}{input}").as_bytes()]);
+        assert_eq!(served.events.len(), 2, "{:?}", served.events);
+    }
+}
+
+#[test]
+fn white_space_around_a_framing_value_is_not_part_of_it() {
+    for (before, behind) in [("", ""), ("  ", ""), ("\t", ""), (" ", " "), ("", "\t"), (" \t ", "\t \t")] {
+        let sized = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length:{before}5{behind}\r\n\r\nhello");
+        assert_eq!(body(sized.as_bytes()).0, "hello", "{sized:?}");
+        assert_eq!(head(sized.as_bytes()).0.length, Some(5), "{sized:?}");
+        let coded = format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:{before}chunked{behind}\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+        );
+        assert_eq!(body(coded.as_bytes()).0, "hello", "{coded:?}");
+    }
+}
+
+#[test]
 fn each_target_form_becomes_one_target_and_one_host() {
     let rows = [
         ("GET", "/", "b", "/", "b", "b"),

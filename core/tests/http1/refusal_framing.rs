@@ -13,7 +13,7 @@ pub(crate) fn lengths_and_codings() -> Vec<Row> {
         b"Transfer-Encoding: xchunked\r\nTransfer-Encoding: chunked\r\nContent-Length: 5",
     ];
     let mut rows: Vec<Row> = both.iter().map(|lines| row("H-01", with("POST", lines), 400)).collect();
-    let lengths: [&[u8]; 34] = [
+    let lengths: [&[u8]; 29] = [
         b"",
         b" ",
         b"+1",
@@ -30,11 +30,6 @@ pub(crate) fn lengths_and_codings() -> Vec<Row> {
         b"1;",
         b"1.0",
         b"1e1",
-        b"  1",
-        b" 1 ",
-        b" 1\t",
-        b"\t1",
-        b" \t1",
         b" a",
         b" \xb2",
         b" \xd9\xa1",
@@ -65,7 +60,7 @@ pub(crate) fn lengths_and_codings() -> Vec<Row> {
 }
 
 pub(crate) fn codings() -> Vec<Row> {
-    let bad: [&[u8]; 22] = [
+    let bad: [&[u8]; 18] = [
         b"",
         b" ",
         b"xchunked",
@@ -78,10 +73,6 @@ pub(crate) fn codings() -> Vec<Row> {
         b" chunked, identity",
         b" chunked;q=1",
         b" chunked; a",
-        b"\tchunked",
-        b"  chunked",
-        b" chunked ",
-        b" chunked\t",
         b" \"chunked\"",
         b" 'chunked'",
         b" gzip",

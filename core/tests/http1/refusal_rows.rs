@@ -30,7 +30,7 @@ fn octet_rules() -> Vec<Row> {
         b"GET / HTTP/1.1\r\r\nHost: a\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\n\rX",
-        b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
         b"\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
         b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
         b" GET / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -90,7 +90,7 @@ fn request_lines() -> Vec<Row> {
     for target in [&b"/\xff"[..], b"/\xc3", b"http://a/\xe4"] {
         rows.push(row("H-06", [b"GET ", target, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat(), 400));
     }
-    for version in ["HTTP/0.9", "HTTP/1.2", "HTTP/2.0", "HTTP/3.0", "HTTP/0.0", "HTTP/9.9"] {
+    for version in ["HTTP/0.9", "HTTP/2.1", "HTTP/2.0", "HTTP/3.0", "HTTP/0.0", "HTTP/9.9"] {
         rows.push(row("H-19", format!("GET / {version}\r\nHost: a\r\n\r\n"), 505));
     }
     rows.push(row("H-19", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505));

@@ -127,20 +127,19 @@ fn is_framing(name: &[u8]) -> bool {
     same(name, "content-length") || same(name, "transfer-encoding")
 }
 
-/// At most one of the two, once, spelled in one way, with at most one space behind the colon.
+/// At most one of the two, once, spelled in one way.
 fn framing(lines: &[Line<'_>], is_http10: bool) -> Option<Framing> {
     let lengths: Vec<_> = values(lines, "content-length").collect();
     let codings: Vec<_> = values(lines, "transfer-encoding").collect();
-    let strict = |value: &'_ [u8]| value.strip_prefix(b" ").unwrap_or(value).to_vec();
     match (&lengths[..], &codings[..]) {
         ([], []) => Some(Framing::Nothing),
         ([length], []) => {
-            let digits = String::from_utf8(strict(length)).ok()?;
+            let digits = String::from_utf8(trimmed(length).to_vec()).ok()?;
             let is_number = digits.chars().all(|digit| digit.is_ascii_digit()) && digits.len() <= 19;
             let length = is_number.then(|| digits.parse().ok())?.filter(|length| *length < 1 << 63);
             length.map(Framing::Length)
         }
-        ([], [coding]) if !is_http10 => same(&strict(coding), "chunked").then_some(Framing::Chunked),
+        ([], [coding]) if !is_http10 => same(trimmed(coding), "chunked").then_some(Framing::Chunked),
         (_, _) => None,
     }
 }

@@ -21,9 +21,12 @@ pub(crate) struct Request {
     pub(crate) is_doubtful: bool,
 }
 
-/// Reads the head at the front of `input`, behind at most one empty line.
+/// Reads the head at the front of `input`, behind at most four empty lines.
 pub(crate) fn read(input: &[u8], limits: &HttpLimits) -> Reading<Request> {
-    let head = input.strip_prefix(b"\r\n").unwrap_or(input);
+    let mut head = input;
+    for _ in 0..4 {
+        head = head.strip_prefix(b"\r\n").unwrap_or(head);
+    }
     let Some((head, behind)) = split_at_first(head, b"\r\n\r\n") else { return Reading::Partial };
     let length = input.len() - behind.len();
     match parsed(head, limits) {
@@ -38,7 +41,7 @@ fn parsed(head: &[u8], limits: &HttpLimits) -> Option<Request> {
     let [method, raw_target, version] = words[..] else { return None };
     let is_http10 = match version {
         b"HTTP/1.0" => true,
-        b"HTTP/1.1" => false,
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => false,
         _ => return None,
     };
     let is_refused = [&b"CONNECT"[..], b"TRACE", b"TRACK"].iter().any(|m| method.eq_ignore_ascii_case(m));

@@ -40,7 +40,7 @@ const REFUSED: &[(&str, &[u16], &str)] = &[
     ("H-06", &[400], "GET /m/x HTTP/1.1\r\nHost : a\r\n\r\n"),
     ("H-06", &[400], "GET /m/x HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n"),
     ("H-06", &[400], "GET /m/x HTTP/1.1\r\nHost: a\r\nX\u{e4}: 1\r\n\r\n"),
-    ("H-06", &[400], "\r\n\r\n\r\nGET /m/x HTTP/1.1\r\nHost: a\r\n\r\n"),
+    ("H-06", &[400], "\r\n\r\n\r\n\r\n\r\nGET /m/x HTTP/1.1\r\nHost: a\r\n\r\n"),
     (
         "H-13",
         &[400],
@@ -69,7 +69,7 @@ const REFUSED: &[(&str, &[u16], &str)] = &[
     ),
     ("H-19", &[400, 505], "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     ("H-19", &[400, 505], "GET /m/x HTTP/2.0\r\nHost: a\r\n\r\n"),
-    ("H-19", &[400, 505], "GET /m/x HTTP/1.2\r\nHost: a\r\n\r\n"),
+    ("H-19", &[400, 505], "GET /m/x HTTP/2.1\r\nHost: a\r\n\r\n"),
     ("H-19", &[400, 505], "GET /m/x\r\n\r\n"),
     ("H-21", &[417], "POST /m/x HTTP/1.1\r\nHost: a\r\nExpect: a-miracle\r\nContent-Length: 3\r\n\r\nabc"),
 ];

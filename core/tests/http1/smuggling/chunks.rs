@@ -118,7 +118,9 @@ fn ends() -> Vec<Row> {
         broken("a last chunk with a sign", b"-0\r\n\r\n").aborted(M::ChunkSize),
         broken("a last chunk with a space", b"0 \r\n\r\n").aborted(M::ChunkSize),
         row("an empty line behind the body", then(chunked("0\r\n\r\n"), "\r\n")).serves(chunked("0\r\n\r\n")),
-        row("two empty lines behind the body", then(chunked("0\r\n\r\n"), "\r\n\r\n"))
+        row("four empty lines behind the body", then(chunked("0\r\n\r\n"), "\r\n\r\n\r\n\r\n"))
+            .serves(chunked("0\r\n\r\n")),
+        row("five empty lines behind the body", then(chunked("0\r\n\r\n"), "\r\n\r\n\r\n\r\n\r\n"))
             .serves(chunked("0\r\n\r\n"))
             .refused(M::BlankStartLine),
         row("a second last chunk", then(chunked("0\r\n\r\n"), "0\r\n\r\n"))

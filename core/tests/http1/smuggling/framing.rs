@@ -111,7 +111,8 @@ fn spellings() -> Vec<Row> {
         row("a byte order mark before the coding", coded(b" \xef\xbb\xbfchunked")).refused(M::Coding),
         row("a no-break space before the coding", coded(b" \xc2\xa0chunked")).refused(M::Coding),
         row("a next-line byte behind the coding", coded(b" chunked\x85")).refused(M::Coding),
-        row("a space and a tab before the coding", coded(b" \tchunked")).refused(M::Coding),
+        row("a space and a tab before the coding", coded(b" \tchunked")).serves(chunked("0\r\n\r\n")),
+        row("white space behind the coding", coded(b"chunked \t")).serves(chunked("0\r\n\r\n")),
         row("a comma and a space behind the coding", coded(b" chunked, ")).refused(M::Coding),
         row("a semicolon alone behind the coding", coded(b" chunked;")).refused(M::Coding),
         row("a comment behind the coding", coded(b" chunked (really)")).refused(M::Coding),
@@ -149,6 +150,8 @@ fn lengths() -> Vec<Row> {
         row("a leading zero", length(" 05")).serves(sized("hello")),
         row("nineteen digits", length(" 0000000000000000005")).serves(sized("hello")),
         row("no space before the length", length("5")).serves(sized("hello")),
+        row("white space around the length", length(" \t 5 \t")).serves(sized("hello")),
+        row("white space inside of the length", length(" 5\t5")).refused(M::Length),
         row("a name that only ends like a length's", get("X-Content-Length: 5"))
             .serves(get("X-Content-Length: 5")),
         row("a name that only begins like a coding's", get("Transfer-Encoding-X: chunked"))

@@ -15,7 +15,7 @@ fn line_ends() -> Vec<Row> {
         row("a bare CR before the next request", between(b"\r")).serves(get("")).refused(M::BareCr),
         row("a space before the next request", between(b" ")).serves(get("")).refused(M::LeadingSpace),
         row("NUL before the next request", between(b"\0")).serves(get("")).refused(M::Control),
-        row("two empty lines before the next request", between(b"\r\n\r\n"))
+        row("five empty lines before the next request", between(b"\r\n\r\n\r\n\r\n\r\n"))
             .serves(get(""))
             .refused(M::BlankStartLine),
         row("an empty line and a bare LF before the next request", between(b"\r\n\n"))

@@ -30,7 +30,9 @@ fn lines() -> Vec<Row> {
         refused("a version of full-width digits", b"GET / HTTP/\xef\xbc\x91.1"),
         refused("a field where the request line is due", b"X: GET / HTTP/1.1"),
         row("a request of HTTP/0.9", then("GET /\r\n\r\n", SMUGGLED)).refused(RequestError::RequestLine),
-        row("a version beyond ours", line(b"GET / HTTP/1.9")).refused(RequestError::Version),
+        row("a version beyond ours", line(b"GET / HTTP/2.1")).refused(RequestError::Version),
+        row("a minor version beyond ours", "GET / HTTP/1.9\r\nHost: a\r\n\r\n")
+            .serves("GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
         row("the preface of HTTP/2 with its settings", {
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x12\x04\0\0\0\0\0".as_slice()
         })
