@@ -100,8 +100,12 @@ causes! {
     TunnelSilent = "tunnel_silent", Some("connection_read_timeout");
     /// The telephone gave the request up without saying that its backend failed.
     GivenUp = "given_up", Some("connection_terminated");
-    /// The telephone's answer cannot be written as one HTTP response.
+    /// The answer of the application, or of an agent in its place, breaks a rule of HTTP.
     UnusableAnswer = "http_protocol_error", Some("http_protocol_error");
+    /// The head or the trailers of the application's answer are larger than the tunnel carries.
+    ResponseTooLarge = "http_response_header_size", Some("http_response_header_size");
+    /// The application's answer has an unknown transfer coding, or breaks the rules of chunks.
+    TransferCoding = "http_response_transfer_coding", Some("http_response_transfer_coding");
 
     /// The application refused the connection.
     BackendRefused = "connection_refused", Some("connection_refused");
@@ -109,7 +113,7 @@ causes! {
     BackendConnectTimeout = "connection_timeout", Some("connection_timeout");
     /// The application took the request and did not begin to answer in time.
     BackendTimeout = "connection_read_timeout", Some("connection_read_timeout");
-    /// The application closed the connection before its answer's head was whole, or sent something that is no HTTP.
+    /// The application closed the connection before its answer's head was whole.
     BackendBroke = "http_response_incomplete", Some("http_response_incomplete");
 }
 

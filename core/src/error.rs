@@ -26,6 +26,13 @@ pub enum ResetCode {
     /// The acceptor has no descriptor left to serve the stream with. Only for a peer that announced that it knows this
     /// code; to others it is [`ResetCode::Refused`].
     Exhausted,
+    /// The backend's answer breaks a rule of HTTP. Like the next two only for a peer that announced that it knows it; to
+    /// others it is [`ResetCode::BackendFailed`].
+    Malformed,
+    /// The head or the trailers of the backend's answer are larger than a message carries.
+    HeadTooLarge,
+    /// The transfer coding of the backend's answer is unknown or broken.
+    Coding,
     /// A code that this version does not know.
     Other(u64),
 }
@@ -45,6 +52,9 @@ impl ResetCode {
             Self::SessionLost => 7,
             Self::Denied => 8,
             Self::Exhausted => 9,
+            Self::Malformed => 10,
+            Self::HeadTooLarge => 11,
+            Self::Coding => 12,
             Self::Other(code) => code,
         }
     }
@@ -63,7 +73,22 @@ impl ResetCode {
             7 => Self::SessionLost,
             8 => Self::Denied,
             9 => Self::Exhausted,
+            10 => Self::Malformed,
+            11 => Self::HeadTooLarge,
+            12 => Self::Coding,
             other => Self::Other(other),
+        }
+    }
+
+    /// What a plugboard that knows all of these announces as the setting `exhausted`.
+    pub const LEVEL: u64 = 2;
+
+    /// What says this to a peer that announced `level`: an older code for one that it would take for a loss without reason.
+    pub(crate) const fn at_level(self, level: u64) -> Self {
+        match self {
+            Self::Exhausted if level == 0 => Self::Refused,
+            Self::Malformed | Self::HeadTooLarge | Self::Coding if level < Self::LEVEL => Self::BackendFailed,
+            known => known,
         }
     }
 }
@@ -121,6 +146,17 @@ pub enum HeadRefused {
     /// It has octets or field names that heads must not have, such as CR, LF, NUL or framing.
     #[error("a head has octets or fields that must not cross")]
     Malformed,
+}
+
+impl HeadRefused {
+    /// What a stream whose answer has such a head is reset with.
+    #[must_use]
+    pub const fn reset_code(self) -> ResetCode {
+        match self {
+            Self::TooLarge => ResetCode::HeadTooLarge,
+            Self::Malformed => ResetCode::Malformed,
+        }
+    }
 }
 
 /// Why a session leaves, as it travels in the leave frame.

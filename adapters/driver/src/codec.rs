@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use telephone_core::error::HeadRefused;
 use telephone_core::message::{Headers, ResponseHead};
 use telephone_core::output::Output;
 use telephone_core::time::Timestamp;
@@ -32,6 +33,10 @@ pub(crate) trait Codec {
     fn handle_eof(&mut self);
     /// The socket broke.
     fn handle_broken(&mut self) -> Self::Lost;
+    /// A head that the codec gave does not fit the stream.
+    fn handle_refused_head(&mut self, _refused: HeadRefused) -> Self::Lost {
+        self.handle_broken()
+    }
     /// Whether reading the socket is of use.
     fn wants_read(&self) -> bool;
     /// Whether the socket's peer shut down its half and is still written to: only an error of the socket says then that the

@@ -261,11 +261,9 @@ where
             Part::None => {}
             Part::Head(head, end) => {
                 let is_interim = head.is_interim();
-                let is_fine =
+                let sent =
                     if is_interim { self.stream.interim(head) } else { self.stream.respond(head, end) };
-                if is_fine.is_err() {
-                    return Err(Ended::Lost(self.codec.handle_broken()));
-                }
+                sent.map_err(|refused| Ended::Lost(self.codec.handle_refused_head(refused)))?;
                 self.is_inbound_done |= end;
             }
             Part::Octets(octets) => self.held = octets,

@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::body::{BodyDecoder, Part};
 use super::encode::{self, BodyEncoder};
 use super::error::{ResponseError, Unsendable};
-use super::lenient::{Odd, Oddity};
+use super::lenient::{Excerpt, Odd, Oddity};
 use super::response::{self, Asked, Response};
 use super::scan::Scanner;
 use super::{Closing, body_goes_on};
@@ -90,6 +90,8 @@ pub struct Client {
     has_login: bool,
     /// What was odd first about the answer. Boxed, for most have nothing.
     oddity: Option<Box<Oddity>>,
+    /// What the answer was refused for.
+    offence: Option<Box<Excerpt>>,
     output: Output,
 }
 
@@ -109,6 +111,7 @@ impl Client {
             is_shut_down: false,
             has_login: false,
             oddity: None,
+            offence: None,
             output: Output::default(),
         }
     }
@@ -200,7 +203,7 @@ impl Client {
     pub fn poll_event(&mut self, input: &mut BytesMut) -> Result<Option<ClientEvent>, ResponseError> {
         let event = self.step(input);
         if let Err(error) = event {
-            self.reading = Reading::Failed(error);
+            self.fail(error, input);
         }
         event
     }
@@ -229,6 +232,16 @@ impl Client {
         }
     }
 
+    fn fail(&mut self, error: ResponseError, input: &[u8]) {
+        let offence = match &self.reading {
+            Reading::Failed(_) => return,
+            Reading::Head(scanner) => Excerpt::of_head(input, scanner.seen(), error),
+            Reading::Idle | Reading::Body(_) | Reading::Opaque | Reading::Over => Excerpt::of_body(input),
+        };
+        self.offence = Some(Box::new(offence));
+        self.reading = Reading::Failed(error);
+    }
+
     fn read_head(&mut self, input: &mut BytesMut) -> Result<Option<ClientEvent>, ResponseError> {
         while let Some(mut response) = self.next_head(input)? {
             self.is_kept_alive &= response.is_kept_alive;
@@ -249,11 +262,14 @@ impl Client {
 
     fn next_head(&mut self, input: &mut BytesMut) -> Result<Option<Response>, ResponseError> {
         let Reading::Head(scanner) = &mut self.reading else { return Ok(None) };
+        if is_no_http(input) {
+            return Err(ResponseError::StatusLine);
+        }
         let Some(end) = scanner.scan(input)? else { return Ok(None) };
         let is_odd = scanner.is_odd();
-        let response = response::parse(input.get(..end).unwrap_or_default(), is_odd, &self.asked);
+        let response = response::parse(input.get(..end).unwrap_or_default(), is_odd, &self.asked)?;
         input.advance(end);
-        response.map(Some)
+        Ok(Some(response))
     }
 
     fn on_final_head(&mut self, response: Response) -> ClientEvent {
@@ -283,6 +299,12 @@ impl Client {
     #[must_use]
     pub fn oddity(&self) -> Option<&Oddity> {
         self.oddity.as_deref()
+    }
+
+    /// What the answer was refused for, if it was.
+    #[must_use]
+    pub fn offence(&self) -> Option<&Excerpt> {
+        self.offence.as_deref()
     }
 
     const fn after_response(&self) -> Reading {
@@ -376,6 +398,13 @@ impl Client {
             (Writing::Idle | Writing::Body(_) | Writing::Opaque, _) => Closing::Open,
         }
     }
+}
+
+/// Whether this cannot begin a status line. A server of another protocol may wait for its client and never send what looks
+/// like a whole head. White space in front is the scanner's to refuse, at once.
+fn is_no_http(input: &[u8]) -> bool {
+    let is_white = matches!(input.first(), Some(b' ' | b'\t' | b'\r' | b'\n'));
+    !is_white && !input.iter().zip(b"HTTP/").all(|(octet, of_http)| octet == of_http)
 }
 
 /// How a request's body is written. Methods that usually have one say so when they have none, since some

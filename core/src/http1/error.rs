@@ -5,6 +5,7 @@
 use thiserror::Error;
 
 use crate::cause::Cause;
+use crate::error::ResetCode;
 
 /// What one rule says: the status of the answer, the clause that it comes from, and words for a person.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +96,34 @@ impl Malformed {
             Self::ChunkExtension => Rule(400, "RFC 9112 §7.1.1, H-05", "malformed chunk extension"),
             Self::ChunkExtensionsTooLong => Rule(400, "RFC 9112 §7.1.1, H-05", "chunk extensions too long"),
             Self::ChunkEnd => Rule(400, "RFC 9112 §7.1, H-04", "chunk does not end where it should"),
+        }
+    }
+
+    const fn reset_code(self) -> ResetCode {
+        match self {
+            Self::StartLineTooLong | Self::LineTooLong | Self::TooManyFields | Self::SectionTooLong => {
+                ResetCode::HeadTooLarge
+            }
+            Self::Coding
+            | Self::CodingRepeated
+            | Self::CodingUnknown
+            | Self::CodingInHttp10
+            | Self::ChunkSize
+            | Self::ChunkExtension
+            | Self::ChunkExtensionsTooLong
+            | Self::ChunkEnd => ResetCode::Coding,
+            Self::BareCr
+            | Self::BareLf
+            | Self::Control
+            | Self::LeadingSpace
+            | Self::BlankStartLine
+            | Self::FieldLine
+            | Self::FramingAlias
+            | Self::ConnectionOption
+            | Self::ProtectedOption
+            | Self::Length
+            | Self::LengthRepeated
+            | Self::LengthAndCoding => ResetCode::Malformed,
         }
     }
 
@@ -219,6 +248,16 @@ pub enum ResponseError {
 }
 
 impl ResponseError {
+    /// What a stream whose answer it is is reset with.
+    #[must_use]
+    pub const fn reset_code(self) -> ResetCode {
+        match self {
+            Self::NoResponse | Self::Truncated => ResetCode::BackendFailed,
+            Self::StatusLine | Self::UnaskedSwitch | Self::Unasked => ResetCode::Malformed,
+            Self::Malformed(malformed) => malformed.reset_code(),
+        }
+    }
+
     /// The clause that was broken: an RFC's section, a row of the faults table.
     #[must_use]
     pub const fn clause(self) -> &'static str {
@@ -287,6 +326,30 @@ mod tests {
             (RequestError::HostMissing, 400, Cause::BadRequest),
         ] {
             assert_eq!((error.status(), error.cause()), (status, cause), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_broke_off_is_reset_as_failed() {
+        use ResetCode::{BackendFailed, Coding, HeadTooLarge};
+        for (error, code) in [
+            (ResponseError::NoResponse, BackendFailed),
+            (ResponseError::Truncated, BackendFailed),
+            (ResponseError::StatusLine, ResetCode::Malformed),
+            (ResponseError::UnaskedSwitch, ResetCode::Malformed),
+            (ResponseError::Unasked, ResetCode::Malformed),
+            (Malformed::BareCr.into(), ResetCode::Malformed),
+            (Malformed::Length.into(), ResetCode::Malformed),
+            (Malformed::LineTooLong.into(), HeadTooLarge),
+            (Malformed::SectionTooLong.into(), HeadTooLarge),
+            (Malformed::TooManyFields.into(), HeadTooLarge),
+            (Malformed::StartLineTooLong.into(), HeadTooLarge),
+            (Malformed::Coding.into(), Coding),
+            (Malformed::CodingUnknown.into(), Coding),
+            (Malformed::ChunkSize.into(), Coding),
+            (Malformed::ChunkEnd.into(), Coding),
+        ] {
+            assert_eq!(error.reset_code(), code, "{error:?}");
         }
     }
 

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::error::{Malformed, ResponseError};
 use super::scan::is_token;
 
 /// Bytes of a value that an [`Oddity`] keeps.
@@ -85,9 +86,74 @@ pub struct Oddity {
 
 impl Oddity {
     pub(super) fn new(rule: Odd, field: &[u8], value: &[u8]) -> Self {
-        let value = value.get(..VALUE_SHOWN).unwrap_or(value);
-        let field = field.get(..VALUE_SHOWN).unwrap_or(field);
-        Self { rule, field: Bytes::copy_from_slice(field), value: Bytes::copy_from_slice(value) }
+        let Excerpt { field, value } = Excerpt::new(field, value);
+        Self { rule, field, value }
+    }
+}
+
+/// Where an answer broke the rule that it was refused for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excerpt {
+    /// The field's name; empty for the status line and the body.
+    pub field: Bytes,
+    /// The start of the value.
+    pub value: Bytes,
+}
+
+impl Excerpt {
+    fn new(field: &[u8], value: &[u8]) -> Self {
+        let cut = |text: &[u8]| Bytes::copy_from_slice(text.get(..VALUE_SHOWN).unwrap_or(text));
+        Self { field: cut(field), value: cut(value) }
+    }
+
+    /// The start of what broke a rule outside of a head.
+    pub(super) fn of_body(input: &[u8]) -> Self {
+        Self::new(b"", input.strip_prefix(b"\r\n").unwrap_or(input))
+    }
+
+    /// What an error is about in a head that was read up to `at`.
+    pub(super) fn of_head(head: &[u8], at: usize, error: ResponseError) -> Self {
+        let mut lines = head.split(|&octet| octet == b'\n');
+        let is_odd = |line: &&[u8]| !is_token(name_of(line).trim_ascii_end()) && !is_folded(line);
+        let line = match error {
+            ResponseError::StatusLine => lines.next(),
+            ResponseError::UnaskedSwitch => return Self::of_field(head, b"upgrade"),
+            ResponseError::Malformed(Malformed::Length | Malformed::LengthRepeated) => {
+                return Self::of_field(head, b"content-length");
+            }
+            ResponseError::Malformed(
+                Malformed::Coding | Malformed::CodingRepeated | Malformed::CodingUnknown,
+            ) => return Self::of_field(head, b"transfer-encoding"),
+            ResponseError::Malformed(Malformed::FieldLine) => lines.skip(1).find(is_odd),
+            _ => {
+                let read = head.get(..at).unwrap_or(head);
+                let read = read.strip_suffix(b"\n").unwrap_or(read);
+                let start =
+                    read.iter().rposition(|&octet| octet == b'\n').map_or(0, |end| end.saturating_add(1));
+                head.get(start..).and_then(|rest| rest.split(|&octet| octet == b'\n').next())
+            }
+        };
+        let line = line.unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.as_ptr() == head.as_ptr() || !line.contains(&b':') {
+            return Self::new(b"", line);
+        }
+        let name = name_of(line);
+        Self::new(name, after_colon(line.get(name.len()..).unwrap_or_default()))
+    }
+
+    /// The values of a field that may have come several times.
+    fn of_field(head: &[u8], name: &[u8]) -> Self {
+        let lines = head.split(|&octet| octet == b'\n').map(|line| (name_of(line), line));
+        let (mut field, mut values) = (&b""[..], Vec::new());
+        for (found, line) in lines.filter(|(found, _)| found.trim_ascii_end().eq_ignore_ascii_case(name)) {
+            if !values.is_empty() {
+                values.extend_from_slice(b", ");
+            }
+            field = found.trim_ascii_end();
+            values.extend_from_slice(after_colon(line.get(found.len()..).unwrap_or_default()));
+        }
+        Self::new(field, &values)
     }
 }
 

@@ -46,7 +46,7 @@ pub use answer::OwnAnswer;
 pub use client::{Client, ClientEvent};
 pub use error::{Malformed, RequestError, ResponseError, Unsendable};
 pub use fields::{Version, end_to_end, is_trailer};
-pub use lenient::{Odd, Oddity};
+pub use lenient::{Excerpt, Odd, Oddity};
 pub use request::RequestOrigin;
 pub use server::{AbortCause, Interims, Server, ServerEvent};
 

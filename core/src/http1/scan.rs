@@ -115,6 +115,11 @@ impl Scanner {
         self.is_odd
     }
 
+    /// Octets seen: those of the section up to one that is refused.
+    pub(super) const fn seen(&self) -> usize {
+        self.at
+    }
+
     /// Goes on where the last call stopped; `input` starts with what earlier calls have seen. The answer
     /// is the section's length, its empty line included.
     pub(super) fn scan(&mut self, input: &[u8]) -> Result<Option<usize>, Malformed> {

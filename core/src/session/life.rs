@@ -69,12 +69,9 @@ impl Session {
         }
     }
 
-    /// The code that says this to the peer: one that it did not announce to know, it would take for a loss without reason.
+    /// The code that says this to the peer, which may not know all of them.
     pub(super) fn known_to_peer(&self, code: ResetCode) -> ResetCode {
-        match code {
-            ResetCode::Exhausted if !self.config.peer.has(Setting::Exhausted) => ResetCode::Refused,
-            known => known,
-        }
+        code.at_level(self.config.peer.value(Setting::Exhausted).unwrap_or_default())
     }
 
     /// Gives the peer more credit on a stream if enough of its window is used up.

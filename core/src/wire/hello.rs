@@ -188,7 +188,8 @@ pub enum Setting {
     Timing,
     /// Not 0 if the sender takes a session for those of its mounts that its token covers: it had one for all of them.
     Partial,
-    /// Not 0 if the sender, a plugboard, knows the reset code [`Exhausted`](crate::error::ResetCode::Exhausted).
+    /// Which reset codes the sender, a plugboard, knows: from 1 [`Exhausted`](crate::error::ResetCode::Exhausted), from 2
+    /// those of an answer that breaks a rule.
     Exhausted,
     /// Not 0 if the sender, a telephone, binds a connection to its application to a client connection of the plugboard's on
     /// which a login runs: only then is it told the number.
@@ -241,7 +242,7 @@ impl Setting {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings(Vec<(u64, u64)>);
 
-/// Settings in one hello or welcome: v1 has seven, the rest is room for later versions.
+/// Settings in one hello or welcome: v1 has eight, the rest is room for later versions.
 const SETTINGS_MAX: usize = 64;
 
 impl Serialize for Settings {

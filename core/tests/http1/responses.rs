@@ -1,8 +1,9 @@
 //! Responses: what a backend may say, what it may not, and where its body ends.
 
 use crate::support::{Fetched, fetch, fields, get, octets, response, shown};
-use bytes::Bytes;
-use telephone_core::http1::{ClientEvent, ResponseError};
+use bytes::{Bytes, BytesMut};
+use telephone_core::http1::{Client, ClientEvent, ResponseError};
+use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 
 /// Fetches `input` whole and octet by octet.
@@ -251,5 +252,44 @@ fn a_status_line_may_lack_its_reason() {
     for line in ["HTTP/1.1 200", "HTTP/1.1 200 "] {
         let fetched = fetched(&get("/"), format!("{line}\r\nContent-Length: 0\r\n\r\n").as_bytes(), false);
         assert_eq!(fetched.events, [ClientEvent::Head { head: ok("", Headers::new(), Some(0)), end: true }]);
+    }
+}
+
+#[test]
+fn a_refused_answer_tells_the_field_and_the_value_that_broke_the_rule() {
+    let long = format!("HTTP/1.1 200 OK\r\nServer: a\r\nX-Long: {}\r\n\r\n", "y".repeat(60_000));
+    let shown = "y".repeat(80);
+    for (input, field, value) in [
+        ("SSH-2.0-x\r\n", "", "SSH-2.0-x"),
+        ("HTTP/1.1 99 Low\r\nServer: a\r\n\r\n", "", "HTTP/1.1 99 Low"),
+        ("HTTP/1.1 200 OK\r\nServer: a\r\nX: a\0b\r\n\r\n", "X", "a\0b"),
+        ("HTTP/1.1 200 OK\r\nServer: a\r\nX: a\rb\r\n\r\n", "X", "a\rb"),
+        ("HTTP/1.1 200 OK\r\nX: a\r\nContent-Length: +5\r\nY: b\r\n\r\n", "Content-Length", "+5"),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: a\r\ncontent-length: 6\r\n\r\n",
+            "content-length",
+            "5, 6",
+        ),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "Transfer-Encoding", "gzip, chunked"),
+        ("HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", "Upgrade", "x"),
+        ("HTTP/1.1 103 Early\r\nX: a\r\n\r\nHTTP/1.1 200 OK\r\nY: a\0\r\n\r\n", "Y", "a\0"),
+        (&long, "X-Long", &shown),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n+1\r\n", "", "+1\r\n"),
+    ] {
+        let mut client = Client::new(HttpLimits::default());
+        client.request(&get("/"), true).expect("a plain request");
+        let mut input = BytesMut::from(input);
+        while client.poll_event(&mut input).is_ok_and(|event| event.is_some()) {}
+        let offence = client.offence().unwrap_or_else(|| panic!("{input:?} passed"));
+        assert_eq!((&offence.field[..], &offence.value[..]), (field.as_bytes(), value.as_bytes()));
+    }
+}
+
+#[test]
+fn what_is_no_http_is_refused_at_the_byte_that_shows_it() {
+    for input in ["S", "HTTX", "220 mail.example ESMTP", "http/1.1 200 OK"] {
+        let mut client = Client::new(HttpLimits::default());
+        client.request(&get("/"), true).expect("a plain request");
+        assert_eq!(client.poll_event(&mut BytesMut::from(input)), Err(ResponseError::StatusLine), "{input}");
     }
 }

@@ -217,6 +217,9 @@ impl Oracle {
             | ResetCode::SessionLost
             | ResetCode::Denied
             | ResetCode::Exhausted
+            | ResetCode::Malformed
+            | ResetCode::HeadTooLarge
+            | ResetCode::Coding
             | ResetCode::Other(_) => false,
         }
     }

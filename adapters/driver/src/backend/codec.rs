@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use telephone_core::error::ResetCode;
+use telephone_core::error::{HeadRefused, ResetCode};
 use telephone_core::http1::{Client, ClientEvent, Closing, ResponseError, Unsendable, body_goes_on};
 use telephone_core::limits::BackendLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
@@ -22,6 +22,8 @@ pub(super) enum BackendLoss {
     Truncated,
     /// What came is no answer to the request.
     Malformed(ResponseError),
+    /// Its head does not fit the tunnel.
+    Refused(HeadRefused),
     /// The backend was silent for too long.
     TimedOut,
 }
@@ -29,7 +31,9 @@ pub(super) enum BackendLoss {
 impl BackendLoss {
     pub(super) const fn code(self) -> ResetCode {
         match self {
-            Self::NoResponse | Self::Truncated | Self::Malformed(_) => ResetCode::BackendFailed,
+            Self::NoResponse | Self::Truncated => ResetCode::BackendFailed,
+            Self::Malformed(error) => error.reset_code(),
+            Self::Refused(refused) => refused.reset_code(),
             Self::TimedOut => ResetCode::TimedOut,
         }
     }
@@ -134,6 +138,7 @@ impl Codec for BackendCodec<'_> {
 
     fn poll_part(&mut self, input: &mut BytesMut, now: Timestamp) -> Part<BackendLoss> {
         self.now = now;
+        self.has_heard |= !input.is_empty();
         if self.answer == Answer::Whole {
             // Surplus behind the answer is nobody's; the connection is then not reused.
             return Part::None;
@@ -152,6 +157,10 @@ impl Codec for BackendCodec<'_> {
 
     fn handle_broken(&mut self) -> BackendLoss {
         if self.has_heard { BackendLoss::Truncated } else { BackendLoss::NoResponse }
+    }
+
+    fn handle_refused_head(&mut self, refused: HeadRefused) -> BackendLoss {
+        BackendLoss::Refused(refused)
     }
 
     fn wants_read(&self) -> bool {
@@ -225,5 +234,36 @@ impl Codec for BackendCodec<'_> {
 
     fn handle_timeout(&mut self, now: Timestamp) -> Option<BackendLoss> {
         self.poll_timeout().is_some_and(|deadline| deadline <= now).then_some(BackendLoss::TimedOut)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use telephone_core::limits::HttpLimits;
+
+    fn loss_behind(input: &[u8]) -> BackendLoss {
+        let (mut client, limits) = (Client::new(HttpLimits::default()), BackendLimits::default());
+        let mut codec = BackendCodec::new(&mut client, &limits, Timestamp::ZERO);
+        let head = RequestHead {
+            method: Bytes::from_static(b"GET"),
+            target: Bytes::from_static(b"/"),
+            headers: Headers::new(),
+            length: None,
+            upgrade: None,
+            wants_trailers: false,
+        };
+        codec.request(&head, true).expect("a free connection");
+        let mut input = BytesMut::from(input);
+        while !matches!(codec.poll_part(&mut input, Timestamp::ZERO), Part::None) {}
+        codec.handle_broken()
+    }
+
+    #[test]
+    fn a_connection_that_broke_inside_of_an_answer_is_no_closed_one_whose_request_may_be_repeated() {
+        assert_eq!(loss_behind(b""), BackendLoss::NoResponse);
+        for begun in [&b"H"[..], b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"] {
+            assert_eq!(loss_behind(begun), BackendLoss::Truncated, "{}", begun.escape_ascii());
+        }
     }
 }

@@ -4,6 +4,7 @@ mod bound;
 mod codec;
 mod connector;
 mod pool;
+mod report;
 mod url;
 
 use std::future::Future;
@@ -13,7 +14,6 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::forward::Scheme;
-use telephone_core::http1::Oddity;
 use telephone_core::limits::{BackendLimits, HttpLimits};
 use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
@@ -117,24 +117,6 @@ impl<R: Runtime> Backend<R> {
         self.log.line(kind, LineSource::Process, self.runtime.now())
     }
 
-    /// Says what was odd about an answer that was understood. Its connection is not used again.
-    fn report_oddity(&self, oddity: Option<&Oddity>, head: &RequestHead) {
-        if let Some(Oddity { rule, field, value }) = oddity
-            && let Some(Due { suppressed, .. }) = self.log(LineKind::BackendOdd)
-        {
-            let (path, field, value) = (shown(path_of(head)), shown(field), shown(value));
-            let rule = rule.reason();
-            tracing::warn!(
-                rule,
-                path,
-                field,
-                value,
-                suppressed,
-                "the backend's answer was odd; it was passed on"
-            );
-        }
-    }
-
     fn fail(&self, stream: &StreamHandle, code: ResetCode, touched: Touched) {
         tracing::debug!(?code, ?touched, "the backend failed a request");
         stream.reset(code, touched);
@@ -219,12 +201,7 @@ impl<R: Runtime> Backend<R> {
             }
             Ended::Lost(loss) if loss == BackendLoss::NoResponse && is_reused => Outcome::Stale,
             Ended::Lost(loss) => {
-                if let BackendLoss::Malformed(error) = loss
-                    && let Some(Due { suppressed, .. }) = self.log(LineKind::BackendBroken)
-                {
-                    let path = shown(path_of(&request.head));
-                    tracing::warn!(%error, clause = error.clause(), path, suppressed, "the backend broke HTTP");
-                }
+                self.report_loss(loss, kept.client.offence(), &request.head);
                 if loss == BackendLoss::TimedOut {
                     kept.connection.socket.reset_on_drop();
                 }
@@ -261,17 +238,6 @@ impl<R: Runtime> Leg for Backend<R> {
             Outcome::Failed(reset) => self.fail(&stream, reset.code, reset.touched),
         }
     }
-}
-
-/// A target without its query, which may hold secrets.
-fn path_of(head: &RequestHead) -> &[u8] {
-    head.target.split(|&octet| octet == b'?').next().unwrap_or_default()
-}
-
-/// Bytes of others for the log: escaped and cut.
-fn shown(bytes: &[u8]) -> String {
-    const SHOWN: usize = 200;
-    bytes.get(..SHOWN).unwrap_or(bytes).escape_ascii().to_string()
 }
 
 /// How one attempt ended.

@@ -88,6 +88,9 @@ fn lost(reset: Reset) -> io::Error {
         | ResetCode::BackendFailed
         | ResetCode::Truncated
         | ResetCode::Stopped
+        | ResetCode::Malformed
+        | ResetCode::HeadTooLarge
+        | ResetCode::Coding
         | ResetCode::Other(_) => (io::ErrorKind::ConnectionReset, "the peer gave the connection up"),
     };
     io::Error::new(kind, text)

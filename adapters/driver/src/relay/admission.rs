@@ -10,6 +10,7 @@ use std::sync::Arc;
 use futures_lite::future;
 use telephone_core::claims::Claims;
 use telephone_core::connections::Activity;
+use telephone_core::error::ResetCode;
 use telephone_core::handshake::{self, Reception};
 use telephone_core::mount::Mount;
 use telephone_core::recording::Recorded;
@@ -424,7 +425,7 @@ fn welcome<R: Runtime>(
         resume_window_ms: as_millis(session.with_link(|session| session.resume_window())),
         spread_ms: as_millis(spread(relay)),
         expires_in_s: grant.expires_in().map(|life| life.as_secs()),
-        settings: Settings::of(&relay.config.session).with(Setting::Exhausted, 1),
+        settings: Settings::of(&relay.config.session).with(Setting::Exhausted, ResetCode::LEVEL),
     }
 }
 

@@ -174,6 +174,26 @@ impl Refused {
         Self::new(502, Cause::UnusableAnswer, "The application's answer is not usable.")
     }
 
+    /// Why a stream was reset behind its answer's head.
+    pub(super) const fn behind_head(code: ResetCode) -> Cause {
+        match code {
+            ResetCode::Malformed => Cause::UnusableAnswer,
+            ResetCode::HeadTooLarge => Cause::ResponseTooLarge,
+            ResetCode::Coding => Cause::TransferCoding,
+            ResetCode::Cancelled
+            | ResetCode::Unreachable
+            | ResetCode::TimedOut
+            | ResetCode::BackendFailed
+            | ResetCode::Truncated
+            | ResetCode::Stopped
+            | ResetCode::Refused
+            | ResetCode::SessionLost
+            | ResetCode::Denied
+            | ResetCode::Exhausted
+            | ResetCode::Other(_) => Cause::ResponseAborted,
+        }
+    }
+
     /// Why a stream was reset before its answer's head.
     fn from_reset(reset: Reset, closed: Option<CloseReason>) -> Self {
         let (status, cause, text) = match (reset.code, reset.touched) {
@@ -199,6 +219,17 @@ impl Refused {
             }
             (ResetCode::BackendFailed | ResetCode::Truncated, _) => {
                 (502, Cause::BackendBroke, "The application broke its answer off.")
+            }
+            (ResetCode::Malformed, _) => {
+                (502, Cause::UnusableAnswer, "The application's answer is not valid HTTP.")
+            }
+            (ResetCode::HeadTooLarge, _) => (
+                502,
+                Cause::ResponseTooLarge,
+                "The head of the application's answer is larger than 56 KiB or has more than 256 fields.",
+            ),
+            (ResetCode::Coding, _) => {
+                (502, Cause::TransferCoding, "The application's answer has a broken transfer coding.")
             }
             // Whoever refuses what it has touched contradicts itself: that it may be sent again is not believed.
             (
@@ -233,6 +264,40 @@ mod tests {
         for (millis, seconds) in [(1, 1), (1_000, 1), (2_001, 3), (90_000, 90)] {
             assert_eq!(format!("{:?}", after(millis)), format!("{:?}", expected(seconds)));
         }
+    }
+
+    #[test]
+    fn an_answer_that_broke_a_rule_is_told_from_one_that_broke_off() {
+        for (code, cause, text) in [
+            (ResetCode::Malformed, Cause::UnusableAnswer, "The application's answer is not valid HTTP."),
+            (
+                ResetCode::HeadTooLarge,
+                Cause::ResponseTooLarge,
+                "The head of the application's answer is larger than 56 KiB or has more than 256 fields.",
+            ),
+            (
+                ResetCode::Coding,
+                Cause::TransferCoding,
+                "The application's answer has a broken transfer coding.",
+            ),
+            (ResetCode::BackendFailed, Cause::BackendBroke, "The application broke its answer off."),
+            (ResetCode::Truncated, Cause::BackendBroke, "The application broke its answer off."),
+        ] {
+            let reset = Reset { code, touched: Touched::Yes };
+            let expected = Refused::new(502, cause, text);
+            assert_eq!(format!("{:?}", Refused::from_reset(reset, None)), format!("{expected:?}"));
+            let behind = if cause == Cause::BackendBroke { Cause::ResponseAborted } else { cause };
+            assert_eq!(Refused::behind_head(code), behind, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn the_size_that_an_answer_names_is_the_limit() {
+        let limits = telephone_core::limits::HttpLimits::default();
+        let reset = Reset { code: ResetCode::HeadTooLarge, touched: Touched::Yes };
+        let text = format!("{:?}", Refused::from_reset(reset, None));
+        assert!(text.contains(&format!("{} KiB", limits.response_head_bytes / 1024)), "{text}");
+        assert!(text.contains(&format!("{} fields", limits.response_headers)), "{text}");
     }
 
     #[test]

@@ -324,7 +324,8 @@ async fn carry<R: Runtime>(
             Attempt::Over(refuse(client, refused, account))
         }
         Ended::Reset(reset) | Ended::Stopped(reset) => {
-            account.cause = if relay.stopping.is_raised() { Cause::CutOff } else { Cause::ResponseAborted };
+            let is_cut_off = relay.stopping.is_raised();
+            account.cause = if is_cut_off { Cause::CutOff } else { Refused::behind_head(reset.code) };
             if reset.code != ResetCode::SessionLost || !codec.close_web_socket(TUNNEL_LOST) {
                 client.server.abort();
             }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode, Uri, response};
 use http_body::SizeHint;
+use telephone_core::error::{HeadRefused, ResetCode};
 use telephone_core::http1::{end_to_end, is_trailer};
 use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
@@ -28,8 +29,18 @@ pub(super) enum BadResponse {
     Status(u16),
     #[error("{0} header fields are too many")]
     TooManyFields(usize),
-    #[error("the head does not fit a frame")]
-    HeadRefused,
+    #[error(transparent)]
+    HeadRefused(#[from] HeadRefused),
+}
+
+impl BadResponse {
+    pub(super) const fn reset_code(&self) -> ResetCode {
+        match self {
+            Self::Status(_) => ResetCode::Malformed,
+            Self::TooManyFields(_) => ResetCode::HeadTooLarge,
+            Self::HeadRefused(refused) => refused.reset_code(),
+        }
+    }
 }
 
 /// `head` and `body` as a handler sees them.

@@ -60,7 +60,8 @@ impl Failure {
     const fn reset(&self) -> Reset {
         let (code, touched) = match self {
             Self::NotReady(_) => (ResetCode::BackendFailed, Touched::No),
-            Self::Failed(_) | Self::Panicked | Self::Answer(_) => (ResetCode::BackendFailed, Touched::Yes),
+            Self::Failed(_) | Self::Panicked => (ResetCode::BackendFailed, Touched::Yes),
+            Self::Answer(bad) => (bad.reset_code(), Touched::Yes),
             Self::Body(_) | Self::Length => (ResetCode::Truncated, Touched::Yes),
             Self::ClientLeft => (ResetCode::Cancelled, Touched::Yes),
         };
@@ -147,7 +148,7 @@ where
 }
 
 fn respond(head: ResponseHead, end: bool, stream: &StreamHandle) -> Result<(), Failure> {
-    stream.respond(head, end).map_err(|_| Failure::Answer(BadResponse::HeadRefused))
+    stream.respond(head, end).map_err(|refused| Failure::Answer(refused.into()))
 }
 
 /// Sends a body as fast as the client reads it; `owed` octets if their number is known.

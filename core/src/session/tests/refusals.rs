@@ -68,25 +68,38 @@ fn streams_beyond_those_that_may_wait_are_sent_back_untouched() {
 }
 
 #[test]
-fn exhaustion_is_told_to_a_peer_that_announced_the_code_and_is_a_refusal_for_others() {
-    for (announced, code) in
-        [(Some(1), ResetCode::Exhausted), (Some(0), ResetCode::Refused), (None, ResetCode::Refused)]
-    {
-        let limits = SessionLimits::default();
-        let mut pair = Pair::silent(&limits, &limits);
-        let peer = Settings::of(&limits);
-        let peer = announced.map_or(peer.clone(), |value| peer.with(Setting::Exhausted, value));
-        let (role, profile, resume_window) = (Role::Telephone, Profile::Binary, Duration::ZERO);
-        let config = SessionConfig { role, profile, limits, peer, seed: 1, resume_window };
-        pair.telephone = Session::new(config, Timestamp::ZERO);
-        let id = pair.opened(tcp(), false);
-        pair.telephone.send(id).reset(Reset { code: ResetCode::Exhausted, touched: Touched::No });
-        pair.telephone.recv(id).stop(ResetCode::Exhausted);
-        pair.settle();
-        let told = Reset { code, touched: Touched::No };
-        assert_eq!(pair.plugboard.recv(id).peek(), Incoming::Reset(told), "{announced:?}");
-        assert_eq!(pair.plugboard.send(id).stopped().map(|reset| reset.code), Some(code), "{announced:?}");
+fn a_reset_code_is_sent_to_a_peer_that_announced_it_and_as_an_older_one_to_others() {
+    use ResetCode::{BackendFailed, Coding, Exhausted, HeadTooLarge, Malformed, Refused};
+    for (announced, exhausted, [malformed, large, coding]) in [
+        (Some(2), Exhausted, [Malformed, HeadTooLarge, Coding]),
+        (Some(1), Exhausted, [BackendFailed; 3]),
+        (Some(0), Refused, [BackendFailed; 3]),
+        (None, Refused, [BackendFailed; 3]),
+    ] {
+        for (code, expected) in
+            [(Exhausted, exhausted), (Malformed, malformed), (HeadTooLarge, large), (Coding, coding)]
+        {
+            assert_eq!(reset_code_received(announced, code), expected, "{announced:?}: {code:?}");
+        }
     }
+}
+
+/// What a plugboard that announced this receives where a telephone resets with `code`.
+fn reset_code_received(announced: Option<u64>, code: ResetCode) -> ResetCode {
+    let limits = SessionLimits::default();
+    let mut pair = Pair::silent(&limits, &limits);
+    let peer = Settings::of(&limits);
+    let peer = announced.map_or(peer.clone(), |value| peer.with(Setting::Exhausted, value));
+    let (role, profile, resume_window) = (Role::Telephone, Profile::Binary, Duration::ZERO);
+    let config = SessionConfig { role, profile, limits, peer, seed: 1, resume_window };
+    pair.telephone = Session::new(config, Timestamp::ZERO);
+    let id = pair.opened(tcp(), false);
+    pair.telephone.send(id).reset(Reset { code, touched: Touched::No });
+    pair.telephone.recv(id).stop(code);
+    pair.settle();
+    let Incoming::Reset(reset) = pair.plugboard.recv(id).peek() else { panic!("no reset") };
+    assert_eq!(pair.plugboard.send(id).stopped().map(|reset| reset.code), Some(reset.code));
+    reset.code
 }
 
 #[test]

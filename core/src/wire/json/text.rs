@@ -138,6 +138,9 @@ impl Named for ResetCode {
         "sessionlost",
         "denied",
         "exhausted",
+        "malformed",
+        "headtoolarge",
+        "coding",
     ];
 
     fn number(self) -> u64 {

@@ -111,7 +111,7 @@ fn status_lines() -> Vec<Row> {
         row("an escape character in the reason", "HTTP/1.1 200 \x1b[2J\r\nContent-Length: 0\r\n\r\n")
             .passes("HTTP/1.1 200  [2J\r\nContent-Length: 0\r\n\r\n")
             .spent(),
-        fails("settings of HTTP/2", b"\0\0\x12\x04\0\0\0\0\0", M::Control.into()),
+        fails("settings of HTTP/2", b"\0\0\x12\x04\0\0\0\0\0", E::StatusLine),
         row("an answer in the reason", "HTTP/1.1 200 HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n")
             .passes("HTTP/1.1 200 HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n"),
     ]

@@ -229,7 +229,7 @@ fn frame(random: &mut Random, parity: u64, target: &[u8]) -> Frame {
     let number = random.up_to(12) * 2 + if own { parity } else { 1 - parity };
     let id = StreamId::new(if number == 0 { 2 } else { number });
     let octets = |random: &mut Random, most: u64| Bytes::from(vec![7; random.up_to(most) as usize]);
-    let code = ResetCode::from_wire(random.up_to(9));
+    let code = ResetCode::from_wire(random.up_to(12));
     match random.up_to(15) {
         0 | 1 => open(random, id, target),
         2 => Frame::Head { id, end: random.up_to(1) == 0, head: answer(random) },

@@ -2,8 +2,6 @@
 
 use std::any::Any;
 use std::net::SocketAddr;
-use std::sync::Mutex;
-use std::sync::mpsc;
 
 use serde_json::json;
 use telephone_tests::client::{Client, ask, get};
@@ -19,7 +17,7 @@ use telephone_tests::sidecar::Program;
 use telephone_tests::wait::{self, PATIENCE};
 use telephone_tests::wire::Head;
 
-use super::{rooms, shed};
+use super::{answers, rooms, shed};
 
 /// What is on the stage while a failure happens.
 pub(super) enum Stage {
@@ -61,6 +59,11 @@ pub(super) fn unanswered(stage: Stage, unanswered: usize) -> Provoked {
 }
 
 impl Provoked {
+    /// With so many requests more that got no answer of the plugboard's.
+    pub(super) fn and_unanswered(self, unanswered: usize) -> Self {
+        Self { unanswered, ..self }
+    }
+
     pub(super) fn keeping(self, kept: impl Any) -> Self {
         Self { _kept: Box::new(kept), ..self }
     }
@@ -93,12 +96,14 @@ pub(super) const PROVOCATIONS: &[(&str, Provocation)] = &[
     ("relay_stopped", relay_stopped),
     ("tunnel_silent", tunnel_silent),
     ("given_up", given_up),
-    ("http_protocol_error", unusable_answer),
+    ("http_protocol_error", answers::malformed),
+    ("http_response_header_size", answers::too_large),
+    ("http_response_transfer_coding", answers::bad_coding),
     ("connection_refused", backend_refused),
     ("connection_timeout", backend_connect_timeout),
     ("connection_read_timeout", backend_timeout),
-    ("http_response_incomplete", backend_broke),
-    ("response_aborted", response_aborted),
+    ("http_response_incomplete", answers::broken_off),
+    ("response_aborted", answers::response_aborted),
     ("client_revoked", rooms::client_revoked),
     ("request_unread", request_unread),
     ("client_left", client_left),
@@ -259,7 +264,7 @@ fn too_many_streams(program: Program) -> Provoked {
 }
 
 /// The answer to a request that a telephone deals with in such a way.
-fn puppet(request: &Request, mut play: impl FnMut(&mut Puppet, &serde_json::Value)) -> Provoked {
+pub(super) fn puppet(request: &Request, mut play: impl FnMut(&mut Puppet, &serde_json::Value)) -> Provoked {
     let relay = Relay::start();
     let mut puppet = Puppet::connect(&relay, &[]);
     let mut client = Client::connect(relay.addr());
@@ -288,15 +293,6 @@ fn telephone_exhausted(_: Program) -> Provoked {
 fn given_up(_: Program) -> Provoked {
     puppet(&Request::get("/m/x"), |puppet, stream| {
         puppet.say("error", &json!({"stream": stream, "code": "cancelled", "touched": "yes"}));
-    })
-}
-
-fn unusable_answer(_: Program) -> Provoked {
-    puppet(&Request::get("/m/x"), |puppet, stream| {
-        // A length that only an answer to HEAD may have without a body.
-        let empty =
-            json!({"stream": stream, "status": 200, "reason": "", "headers": [], "length": 5, "end": true});
-        puppet.say("http_response", &empty);
     })
 }
 
@@ -377,35 +373,6 @@ fn backend_timeout(program: Program) -> Provoked {
     let answers = vec![line.get("/m/silent").head];
     line.origin.wait_idle(PATIENCE);
     answered(Stage::Line(line), answers)
-}
-
-fn backend_broke(program: Program) -> Provoked {
-    let line = Line::through(program);
-    let octets = ["", "HTTP/1.1 200 OK\r\nX: ha", "SSH-2.0-OpenSSH_9.2\r\n"];
-    let answers = octets.map(|octets| {
-        line.origin.on_raw("/m/broken", octets, After::Close);
-        line.get("/m/broken").head
-    });
-    answered(Stage::Line(line), answers.to_vec())
-}
-
-fn response_aborted(program: Program) -> Provoked {
-    let line = Line::through(program);
-    let (release, released) = mpsc::channel::<()>();
-    let released = Mutex::new(released);
-    line.origin.on("/m/short", move |exchange| {
-        exchange.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")?;
-        let _either_way = released.lock().expect("no panic while it is held").recv_timeout(PATIENCE);
-        Ok(After::Close)
-    });
-    let mut client = line.connect();
-    client.send(Request::get("/m/short").to_vec());
-    let head = client.head();
-    assert_eq!((head.status(), head.has("proxy-status")), (200, false));
-    release.send(()).expect("the origin waits");
-    let (_, ending) = client.digest_body(&head).expect("an end");
-    assert!(!ending.is_complete(), "{ending:?}");
-    unanswered(Stage::Line(line), 1)
 }
 
 fn request_unread(program: Program) -> Provoked {
