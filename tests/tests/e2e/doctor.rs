@@ -325,3 +325,61 @@ fn people_get_lines_without_colours_in_a_pipe_and_bad_usage_is_2() {
         }
     });
 }
+
+/// What the doctor finds where the application answers so and closes the connection.
+fn answered(program: Program, answer: &'static str) -> Visit {
+    let backend = RawBackend::start(move |mut stream| {
+        let mut head = [0; 4096];
+        let _request = stream.read(&mut head);
+        let _answered = stream.write_all(answer.as_bytes());
+    });
+    let url = format!("http://{}", backend.addr());
+    visit(program, &["--plugboard", &format!("ws://{}", free_addr()), "--backend", &url], &[])
+}
+
+#[test]
+fn an_answer_that_telephones_refuse_is_found_with_its_rule_field_and_value_and_an_odd_one_is_a_warning() {
+    both_programs(|program| {
+        for (answer, verdict, facts) in [
+            ("HTTP/1.1 204 No Content\r\nX:  y \r\n\r\n", "ok", "it answered 204 to GET /"),
+            ("HTTP/1.1 200 OK\r\n\r\nuntil the end", "ok", "it answered 200 to GET /"),
+            ("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", "warn", "it answered 500 to GET /"),
+            ("HTTP/1.1 200 OK\nContent-Length: 0\n\n", "warn", "odd about it: bare LF"),
+            (
+                "HTTP/1.1 200 OK\r\nX : y\r\nContent-Length: 0\r\n\r\n",
+                "warn",
+                "odd about it: white space before a colon: X: \"y\"",
+            ),
+            (
+                "SSH-2.0-OpenSSH_9.2\r\n",
+                "fail",
+                "malformed status line (RFC 9112 §4, H-26): \"SSH-2.0-OpenSSH_9.2\"",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+                "fail",
+                "repeated Content-Length (RFC 9112 §6.3, H-02): Content-Length: \"5, 6\"",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+                "fail",
+                "unknown transfer coding (RFC 9112 §6.1, H-03): Transfer-Encoding: \"gzip, chunked\"",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n+1\r\na\r\n",
+                "fail",
+                "malformed chunk size",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel",
+                "fail",
+                "connection closed inside of the response",
+            ),
+            ("", "fail", "connection closed before the response"),
+        ] {
+            let visit = answered(program, answer);
+            assert_eq!(visit.verdict("backend"), verdict, "{answer:?}: {}", visit.text);
+            assert!(visit.stages["backend"].1.contains(facts), "{answer:?}: {}", visit.text);
+        }
+    });
+}

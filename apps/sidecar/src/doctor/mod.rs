@@ -36,7 +36,8 @@ Examples:
 
 It looks at DNS, TCP, an HTTP proxy (HTTPS_PROXY, ALL_PROXY, NO_PROXY), TLS, the upgrade to a
 WebSocket, the token, and the clock against the plugboard's, in this order, and then whether the
-application answers GET /. A stage that depends on one that failed is skipped. The plugboard judges
+application answers GET / in a way that a telephone passes on; if not, it names the rule, the field
+and the value. A stage that depends on one that failed is skipped. The plugboard judges
 the token without registering anything: a telephone that is running keeps its mounts. No secret is
 shown. Exit codes: 0 if nothing failed, 1 if something did, 2 for bad usage.";
 
