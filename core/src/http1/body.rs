@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::chunk::{ChunkFrames, Frame};
 use super::error::Malformed;
 use super::fields;
-use super::lenient;
+use super::lenient::{self, Oddity};
 use super::scan::{Bounds, Scanner};
 use crate::limits::HttpLimits;
 use crate::message::Headers;
@@ -51,7 +51,6 @@ pub(super) struct BodyDecoder {
     trailers: Bounds,
     /// Whether the body of an answer is read.
     is_lenient: bool,
-    is_odd: bool,
 }
 
 impl BodyDecoder {
@@ -70,7 +69,7 @@ impl BodyDecoder {
             total: limits.trailer_bytes,
         };
         let frames = ChunkFrames::new(limits.chunk_extension_bytes);
-        Self { state, frames, trailers, is_lenient: false, is_odd: false }
+        Self { state, frames, trailers, is_lenient: false }
     }
 
     /// A decoder for the body of an answer, which takes what has one meaning (`lenient`).
@@ -80,14 +79,13 @@ impl BodyDecoder {
         Self { frames, is_lenient: true, ..strict }
     }
 
-    /// Whether anything between the data was odd so far.
-    pub(super) const fn is_odd(&self) -> bool {
-        self.is_odd || self.frames.is_odd()
-    }
-
-    /// The next part, or `None` until more input comes.
-    pub(super) fn poll(&mut self, input: &mut BytesMut) -> Result<Option<Part>, Malformed> {
-        let part = self.advance(input);
+    /// The next part, or `None` until more input comes. What was odd between the data of an answer is put into `odd`.
+    pub(super) fn poll(
+        &mut self,
+        input: &mut BytesMut,
+        odd: &mut Option<Oddity>,
+    ) -> Result<Option<Part>, Malformed> {
+        let part = self.advance(input, odd);
         if matches!(part, Err(_) | Ok(Some(Part::End(_)))) {
             self.state = State::Over;
         }
@@ -111,8 +109,8 @@ impl BodyDecoder {
         matches!(self.state, State::UntilClose)
     }
 
-    fn advance(&mut self, input: &mut BytesMut) -> Result<Option<Part>, Malformed> {
-        if matches!(self.state, State::ChunkFrame) && !self.read_frame(input)? {
+    fn advance(&mut self, input: &mut BytesMut, odd: &mut Option<Oddity>) -> Result<Option<Part>, Malformed> {
+        if matches!(self.state, State::ChunkFrame) && !self.read_frame(input, odd)? {
             return Ok(None);
         }
         match &mut self.state {
@@ -130,11 +128,14 @@ impl BodyDecoder {
                 let Some(end) = scanner.scan(input)? else { return Ok(None) };
                 let is_odd = scanner.is_odd();
                 let section = input.get(..end).unwrap_or_default();
-                let trailers = fields::trailers(section).or_else(|error| match self.is_lenient {
-                    true => fields::trailers(&lenient::straightened(section, false).0),
-                    false => Err(error),
-                });
-                self.is_odd |= is_odd;
+                let trailers = match fields::trailers(section) {
+                    trailers if !self.is_lenient || (trailers.is_ok() && !is_odd) => trailers,
+                    _ => {
+                        let (section, first) = lenient::straightened(section, false);
+                        *odd = odd.take().or(first);
+                        fields::trailers(&section)
+                    }
+                };
                 input.advance(end);
                 trailers.map(|trailers| Some(Part::End(trailers)))
             }
@@ -145,7 +146,7 @@ impl BodyDecoder {
     }
 
     /// Reads up to the next chunk's data, or to the trailers; `false` until more input comes.
-    fn read_frame(&mut self, input: &mut BytesMut) -> Result<bool, Malformed> {
+    fn read_frame(&mut self, input: &mut BytesMut, odd: &mut Option<Oddity>) -> Result<bool, Malformed> {
         let mut taken = 0_usize;
         for &octet in input.iter() {
             taken = taken.saturating_add(1);
@@ -157,6 +158,9 @@ impl BodyDecoder {
                 };
                 break;
             }
+        }
+        if self.frames.take_odd() {
+            *odd = Some(Oddity::of_chunk(input));
         }
         input.advance(taken);
         Ok(!matches!(self.state, State::ChunkFrame))
@@ -183,10 +187,10 @@ mod tests {
     fn a_decoder_that_broke_a_rule_or_ended_says_nothing_more() {
         for first in [&b"x\r\n"[..], b"0\r\n\r\n"] {
             let mut decoder = BodyDecoder::new(Framing::Chunked, &HttpLimits::default());
-            assert!(!matches!(decoder.poll(&mut BytesMut::from(first)), Ok(None)));
+            assert!(!matches!(decoder.poll(&mut BytesMut::from(first), &mut None), Ok(None)));
             let mut more = BytesMut::from(&b"5\r\nhello\r\n0\r\n\r\n"[..]);
-            assert_eq!(decoder.poll(&mut more), Ok(None));
-            assert_eq!(decoder.poll(&mut more), Ok(None));
+            assert_eq!(decoder.poll(&mut more, &mut None), Ok(None));
+            assert_eq!(decoder.poll(&mut more, &mut None), Ok(None));
         }
     }
 }

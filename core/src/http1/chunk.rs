@@ -66,8 +66,9 @@ impl ChunkFrames {
         Self { is_lenient: true, ..self }
     }
 
-    pub(super) const fn is_odd(&self) -> bool {
-        self.is_odd
+    /// Whether something was odd since the last call.
+    pub(super) const fn take_odd(&mut self) -> bool {
+        core::mem::replace(&mut self.is_odd, false)
     }
 
     /// The data of a chunk was read: its CRLF is next.

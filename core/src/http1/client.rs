@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::body::{BodyDecoder, Part};
 use super::encode::{self, BodyEncoder};
 use super::error::{ResponseError, Unsendable};
-use super::lenient::{Excerpt, Odd, Oddity};
+use super::lenient::{Excerpt, Oddity};
 use super::response::{self, Asked, Response};
 use super::scan::Scanner;
 use super::{Closing, body_goes_on};
@@ -214,9 +214,9 @@ impl Client {
             Reading::Idle => Err(ResponseError::Unasked),
             Reading::Head(_) => self.read_head(input),
             Reading::Body(body) => {
-                let polled = body.poll(input);
-                let is_odd = body.is_odd();
-                self.note(is_odd.then(|| Oddity::new(Odd::ChunkFrame, b"", b"")));
+                let mut oddity = None;
+                let polled = body.poll(input, &mut oddity);
+                self.note(oddity);
                 match polled? {
                     None => Ok(None),
                     Some(Part::Data(data)) => Ok(Some(ClientEvent::Body(data))),

@@ -89,6 +89,11 @@ impl Oddity {
         let Excerpt { field, value } = Excerpt::new(field, value);
         Self { rule, field, value }
     }
+
+    /// Of the line of a chunk at the front of `input`.
+    pub(super) fn of_chunk(input: &[u8]) -> Self {
+        Self::new(Odd::ChunkFrame, b"", first_line(input))
+    }
 }
 
 /// Where an answer broke the rule that it was refused for.
@@ -106,9 +111,9 @@ impl Excerpt {
         Self { field: cut(field), value: cut(value) }
     }
 
-    /// The start of what broke a rule outside of a head.
+    /// A line of what broke a rule outside of a head.
     pub(super) fn of_body(input: &[u8]) -> Self {
-        Self::new(b"", input.strip_prefix(b"\r\n").unwrap_or(input))
+        Self::new(b"", first_line(input))
     }
 
     /// What an error is about in a head that was read up to `at`.
@@ -179,6 +184,13 @@ pub(super) fn straightened(section: &[u8], has_start_line: bool) -> (Vec<u8>, Op
         }
     }
     (strict.text, strict.odd)
+}
+
+/// The first line that is not empty, as far as it came.
+fn first_line(input: &[u8]) -> &[u8] {
+    let input = input.strip_prefix(b"\r\n").unwrap_or(input);
+    let line = input.split(|&octet| octet == b'\n').next().unwrap_or_default();
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// A line without its end, and whether that was a bare LF.

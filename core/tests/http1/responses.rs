@@ -2,7 +2,7 @@
 
 use crate::support::{Fetched, fetch, fields, get, octets, response, shown};
 use bytes::{Bytes, BytesMut};
-use telephone_core::http1::{Client, ClientEvent, ResponseError};
+use telephone_core::http1::{Client, ClientEvent, Odd, ResponseError};
 use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 
@@ -274,7 +274,7 @@ fn a_refused_answer_tells_the_field_and_the_value_that_broke_the_rule() {
         ("HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", "Upgrade", "x"),
         ("HTTP/1.1 103 Early\r\nX: a\r\n\r\nHTTP/1.1 200 OK\r\nY: a\0\r\n\r\n", "Y", "a\0"),
         (&long, "X-Long", &shown),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n+1\r\n", "", "+1\r\n"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n+1\r\n", "", "+1"),
     ] {
         let mut client = Client::new(HttpLimits::default());
         client.request(&get("/"), true).expect("a plain request");
@@ -291,5 +291,41 @@ fn what_is_no_http_is_refused_at_the_byte_that_shows_it() {
         let mut client = Client::new(HttpLimits::default());
         client.request(&get("/"), true).expect("a plain request");
         assert_eq!(client.poll_event(&mut BytesMut::from(input)), Err(ResponseError::StatusLine), "{input}");
+    }
+}
+
+#[test]
+fn an_answer_that_passed_tells_what_was_odd_about_it_first() {
+    const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunks = |rest: &str| format!("{CHUNKED}{rest}");
+    for (input, rule, field, value) in [
+        ("HTTP/1.1 200 OK\nContent-Length: 0\n\n".into(), Odd::BareLf, "", "HTTP/1.1 200 OK"),
+        ("HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n".into(), Odd::Fold, "X", "b"),
+        (
+            "HTTP/1.1 200 OK\r\nX : a\r\nY: \x01\r\nContent-Length: 0\r\n\r\n".into(),
+            Odd::SpaceBeforeColon,
+            "X",
+            "a",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 0, 0\r\n\r\n".into(),
+            Odd::LengthRepeated,
+            "Content-Length",
+            "0, 0",
+        ),
+        (chunks("5 \r\nhello\r\n0\r\n\r\n"), Odd::ChunkFrame, "", "5 "),
+        (chunks("5\r\nhello\r\n0;=\r\n\r\n"), Odd::ChunkFrame, "", "0;="),
+        (chunks("0\r\nX: y\n\r\n"), Odd::BareLf, "X", "y"),
+        (chunks("0\r\nX: y\r\n z\r\n\r\n"), Odd::Fold, "X", "z"),
+        (chunks("0\r\nX : y\r\n\r\n"), Odd::SpaceBeforeColon, "X", "y"),
+    ] {
+        let mut client = Client::new(HttpLimits::default());
+        client.request(&get("/"), true).expect("a plain request");
+        let mut bytes = BytesMut::from(input.as_bytes());
+        while client.poll_event(&mut bytes).expect("it passes").is_some() {}
+        let odd = client.oddity().unwrap_or_else(|| panic!("nothing odd: {input:?}"));
+        let seen = (odd.rule, &odd.field[..], &odd.value[..]);
+        assert_eq!(seen, (rule, field.as_bytes(), value.as_bytes()), "{input:?}");
+        assert!(!client.is_reusable(&bytes), "{input:?}");
     }
 }

@@ -75,7 +75,7 @@ impl Server {
 
     fn read_body(&mut self, input: &mut BytesMut) -> Option<ServerEvent> {
         let Reading::Body(body) = &mut self.reading else { return None };
-        match body.poll(input) {
+        match body.poll(input, &mut None) {
             Ok(None) => None,
             Ok(Some(Part::Data(data))) => self.on_data(data),
             Ok(Some(Part::End(trailers))) => {
@@ -107,7 +107,7 @@ impl Server {
     fn drain(&mut self, input: &mut BytesMut) {
         let Reading::Drain(body, left) = &mut self.reading else { return };
         loop {
-            match body.poll(input) {
+            match body.poll(input, &mut None) {
                 Ok(None) => return,
                 Ok(Some(Part::End(_))) => {
                     self.reading = Reading::Head(request::scanner(&self.limits));
