@@ -179,7 +179,9 @@ pub(super) fn straightened(section: &[u8], has_start_line: bool) -> (Vec<u8>, Op
         strict.text.extend_from_slice(b"\r\n");
         if has_odd_name(line) {
             // No such field can be written, and none of those that have a meaning is spelled so.
-            strict.note(Odd::FieldName, name_of(line), b"");
+            let name = name_of(line);
+            let value = line.get(name.len()..).unwrap_or_default();
+            strict.note(Odd::FieldName, name, after_colon(value));
             strict.text.truncate(start);
         }
     }

@@ -34,6 +34,7 @@ mod isolation;
 mod logins;
 mod logs;
 mod mounts;
+mod odd_messages;
 mod pressure;
 mod proxies;
 mod recordings;
