@@ -148,20 +148,23 @@ impl BodyDecoder {
     /// Reads up to the next chunk's data, or to the trailers; `false` until more input comes.
     fn read_frame(&mut self, input: &mut BytesMut, odd: &mut Option<Oddity>) -> Result<bool, Malformed> {
         let mut taken = 0_usize;
+        let mut frame = Ok(Frame::Open);
         for &octet in input.iter() {
             taken = taken.saturating_add(1);
-            if let Frame::Size(size) = self.frames.accept(octet)? {
-                self.state = match size {
-                    0 if self.is_lenient => State::Trailers(Scanner::lenient(self.trailers)),
-                    0 => State::Trailers(Scanner::new(self.trailers, 0)),
-                    size => State::ChunkData(size),
-                };
+            frame = self.frames.accept(octet);
+            if frame != Ok(Frame::Open) {
                 break;
             }
         }
         if self.frames.take_odd() {
             *odd = Some(Oddity::of_chunk(input));
         }
+        self.state = match frame? {
+            Frame::Open => State::ChunkFrame,
+            Frame::Size(0) if self.is_lenient => State::Trailers(Scanner::lenient(self.trailers)),
+            Frame::Size(0) => State::Trailers(Scanner::new(self.trailers, 0)),
+            Frame::Size(size) => State::ChunkData(size),
+        };
         input.advance(taken);
         Ok(!matches!(self.state, State::ChunkFrame))
     }

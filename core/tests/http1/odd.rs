@@ -8,7 +8,7 @@ use telephone_core::limits::HttpLimits;
 
 mod table;
 
-use table::{ANSWERS, REQUESTS, bytes, rows};
+use table::{ANSWERS, REQUESTS, Row, bytes, rows};
 
 /// `kept`, `passes` (behind it the connection is closed), or the rule that refuses it.
 fn verdict_on_answer(input: &[u8]) -> String {
@@ -76,4 +76,18 @@ fn no_answer_that_curl_and_go_take_is_refused_but_for_those_with_a_reason() {
         let is_refused = row.ours.starts_with("refuses");
         assert_eq!(is_taken_by_both && is_refused, is_excepted, "{}: {}", row.text, row.why);
     }
+}
+
+#[test]
+fn the_page_on_tolerance_lists_the_refused_answers_that_curl_and_go_take() {
+    let page = include_str!("../../../docs/tolerance.md");
+    let list = page.split_once("## Refused though curl and Go take it").expect("the section").1;
+    let list = list.split("\n## ").next().unwrap_or_default();
+    let listed: Vec<&str> = list.lines().filter(|line| line.starts_with("| `")).collect();
+    let cells = |row: &Row| {
+        let (rule, why) = (row.ours.strip_prefix("refuses: ")?, row.why.strip_prefix("exception: ")?);
+        Some(format!("| `{}` | {rule} | {why} |", row.text))
+    };
+    let expected: Vec<String> = rows(ANSWERS).iter().filter_map(cells).collect();
+    assert_eq!(listed, expected, "the list in docs/tolerance.md:\n{}", expected.join("\n"));
 }
