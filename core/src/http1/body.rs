@@ -1,5 +1,7 @@
 //! Body framing, for both directions (RFC 9112 §6).
 
+use alloc::boxed::Box;
+
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::chunk::{ChunkFrames, Frame};
@@ -83,7 +85,7 @@ impl BodyDecoder {
     pub(super) fn poll(
         &mut self,
         input: &mut BytesMut,
-        odd: &mut Option<Oddity>,
+        odd: &mut Option<Box<Oddity>>,
     ) -> Result<Option<Part>, Malformed> {
         let part = self.advance(input, odd);
         if matches!(part, Err(_) | Ok(Some(Part::End(_)))) {
@@ -109,7 +111,11 @@ impl BodyDecoder {
         matches!(self.state, State::UntilClose)
     }
 
-    fn advance(&mut self, input: &mut BytesMut, odd: &mut Option<Oddity>) -> Result<Option<Part>, Malformed> {
+    fn advance(
+        &mut self,
+        input: &mut BytesMut,
+        odd: &mut Option<Box<Oddity>>,
+    ) -> Result<Option<Part>, Malformed> {
         if matches!(self.state, State::ChunkFrame) && !self.read_frame(input, odd)? {
             return Ok(None);
         }
@@ -146,7 +152,7 @@ impl BodyDecoder {
     }
 
     /// Reads up to the next chunk's data, or to the trailers; `false` until more input comes.
-    fn read_frame(&mut self, input: &mut BytesMut, odd: &mut Option<Oddity>) -> Result<bool, Malformed> {
+    fn read_frame(&mut self, input: &mut BytesMut, odd: &mut Option<Box<Oddity>>) -> Result<bool, Malformed> {
         let mut taken = 0_usize;
         let mut frame = Ok(Frame::Open);
         for &octet in input.iter() {

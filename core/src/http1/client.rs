@@ -288,10 +288,10 @@ impl Client {
         ClientEvent::Head { head, end }
     }
 
-    fn note(&mut self, oddity: Option<Oddity>) {
+    fn note(&mut self, oddity: Option<Box<Oddity>>) {
         if let Some(oddity) = oddity.filter(|_| self.oddity.is_none()) {
             self.is_kept_alive = false;
-            self.oddity = Some(Box::new(oddity));
+            self.oddity = Some(oddity);
         }
     }
 

@@ -3,6 +3,7 @@
 //! Both directions and trailers use it. Fields that belong to one connection (framing, hop-by-hop, those
 //! that `Connection` names) end here; their meaning comes out as numbers and flags (RFC 9110 §7.6.1).
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
@@ -56,7 +57,7 @@ pub(super) struct Fields<'a> {
     /// Whether these are an answer's: what has one meaning passes (`lenient`).
     is_lenient: bool,
     /// What was odd first.
-    pub(super) odd: Option<Oddity>,
+    pub(super) odd: Option<Box<Oddity>>,
     /// Whether two lengths differ, or one of several is none.
     has_unlike_lengths: bool,
 }

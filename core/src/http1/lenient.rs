@@ -4,6 +4,7 @@
 //! understood once cannot smuggle. A clean section never comes here: the scanner notes what is odd as it passes, and
 //! the strict reader comes first. What has more than one meaning (bare CR, NUL) the scanner has refused already.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -85,13 +86,14 @@ pub struct Oddity {
 }
 
 impl Oddity {
-    pub(super) fn new(rule: Odd, field: &[u8], value: &[u8]) -> Self {
+    /// Boxed, for most answers have none.
+    pub(super) fn new(rule: Odd, field: &[u8], value: &[u8]) -> Box<Self> {
         let Excerpt { field, value } = Excerpt::new(field, value);
-        Self { rule, field, value }
+        Box::new(Self { rule, field, value })
     }
 
     /// Of the line of a chunk at the front of `input`.
-    pub(super) fn of_chunk(input: &[u8]) -> Self {
+    pub(super) fn of_chunk(input: &[u8]) -> Box<Self> {
         Self::new(Odd::ChunkFrame, b"", first_line(input))
     }
 }
@@ -163,7 +165,7 @@ impl Excerpt {
 }
 
 /// The strict form of a section that the lenient scanner let through, and what was odd about it first.
-pub(super) fn straightened(section: &[u8], has_start_line: bool) -> (Vec<u8>, Option<Oddity>) {
+pub(super) fn straightened(section: &[u8], has_start_line: bool) -> (Vec<u8>, Option<Box<Oddity>>) {
     let mut strict = Strict { text: Vec::with_capacity(section.len()), odd: None };
     let mut lines = section.split_inclusive(|&octet| octet == b'\n').map(without_end);
     if has_start_line && let Some((line, is_bare)) = lines.next() {
@@ -226,7 +228,7 @@ fn is_folded(line: &[u8]) -> bool {
 
 struct Strict {
     text: Vec<u8>,
-    odd: Option<Oddity>,
+    odd: Option<Box<Oddity>>,
 }
 
 impl Strict {

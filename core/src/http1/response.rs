@@ -1,5 +1,7 @@
 //! Response heads: from a scanned section to a [`ResponseHead`] and its body's framing.
 
+use alloc::boxed::Box;
+
 use bytes::Bytes;
 use core::time::Duration;
 
@@ -28,7 +30,7 @@ pub(super) struct Response {
     pub(super) head: ResponseHead,
     pub(super) framing: Framing,
     /// What was odd about the head first.
-    pub(super) oddity: Option<Oddity>,
+    pub(super) oddity: Option<Box<Oddity>>,
     /// Whether the connection may be used again once the body is read.
     pub(super) is_kept_alive: bool,
     /// How long the backend keeps the connection idle, as it says.
@@ -66,7 +68,7 @@ pub(super) fn parse(section: &[u8], is_odd: bool, asked: &Asked) -> Result<Respo
 fn understood<'a>(
     section: &'a [u8],
     parts: split::ResponseParts<'a>,
-    oddity: Option<Oddity>,
+    oddity: Option<Box<Oddity>>,
     asked: &Asked,
 ) -> Result<Response, ResponseError> {
     let split::ResponseParts { version, status, reason, fields } = parts;
