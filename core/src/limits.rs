@@ -3,6 +3,8 @@
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
+use crate::wire::HeadRules;
+
 /// A mebibyte.
 const MIB: u64 = 1024 * 1024;
 
@@ -159,6 +161,8 @@ pub struct SessionLimits {
     pub replay_bytes: usize,
     /// What that grows to while the peer's acknowledgements are all that holds the session back.
     pub replay_bytes_max: usize,
+    /// Which heads this end takes from its peer, besides those that every end takes. An end that announces them takes them.
+    pub heads: HeadRules,
 }
 
 impl Default for SessionLimits {
@@ -179,6 +183,7 @@ impl Default for SessionLimits {
             resume_window: Duration::from_secs(30),
             replay_bytes: MIB as usize,
             replay_bytes_max: 16 * MIB as usize,
+            heads: HeadRules::default(),
         }
     }
 }

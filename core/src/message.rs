@@ -43,7 +43,8 @@ pub struct RequestHead {
     pub target: Bytes,
     /// End-to-end fields, `Host` among them; never framing, never hop-by-hop.
     pub headers: Headers,
-    /// The body's length if it was declared; `None` with no body at all, or with one of unknown length.
+    /// The body's length if it was declared; `None` with no body at all, or with one of unknown length. Beside an upgrade it is
+    /// that of the body ahead of what follows a 101.
     pub length: Option<u64>,
     /// The protocols of an upgrade that was asked for, the best first, such as `websocket` or `a/2, a/1`.
     pub upgrade: Option<Bytes>,
@@ -52,6 +53,12 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
+    /// Octets of the direction behind this head, if they are known: what follows a 101 has no length.
+    #[must_use]
+    pub const fn direction_length(&self) -> Option<u64> {
+        if self.upgrade.is_some() { None } else { self.length }
+    }
+
     /// Whether `protocol` is one of those that an upgrade was asked for to.
     #[must_use]
     pub fn offers(&self, protocol: &str) -> bool {
@@ -62,7 +69,7 @@ impl RequestHead {
 /// A response's head, final or interim (1xx).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResponseHead {
-    /// 100 to 599.
+    /// 100 to 999.
     pub status: u16,
     /// The reason phrase as it came, possibly empty.
     pub reason: Bytes,
@@ -70,7 +77,7 @@ pub struct ResponseHead {
     pub headers: Headers,
     /// The declared length, also where no body follows (HEAD, 304: RFC 9110 §8.6).
     pub length: Option<u64>,
-    /// The protocol that a 101 switches to.
+    /// The protocol that a 101 switches to, or those that a 426 asks for.
     pub upgrade: Option<Bytes>,
 }
 

@@ -111,6 +111,13 @@ fn requests() -> Vec<(&'static str, Frame)> {
         ..get.clone()
     };
     let upgrade = RequestHead { upgrade: Some(Bytes::from_static(b"websocket")), ..get.clone() };
+    let wide = RequestHead { target: Bytes::from_static("/api/ü?q={\"\\".as_bytes()), ..get.clone() };
+    let exec = RequestHead {
+        method: Bytes::from_static(b"POST"),
+        length: Some(2),
+        upgrade: Some(Bytes::from_static(b"tcp")),
+        ..get.clone()
+    };
     let http = |head: RequestHead| Opening::Http { mount: Bytes::from_static(b"/api"), head };
     let tcp = |from| Opening::Tcp { mount: Bytes::from_static(b"tcp:22"), from };
     let client = "192.0.2.7:40000".parse().ok();
@@ -121,6 +128,11 @@ fn requests() -> Vec<(&'static str, Frame)> {
             Frame::Open { id: id(4), grant: 262_144, end: false, opening: http(upload) },
         ),
         ("open, upgrade", Frame::Open { id: id(6), grant: 262_144, end: false, opening: http(upgrade) }),
+        ("open, wide target", Frame::Open { id: id(12), grant: 262_144, end: true, opening: http(wide) }),
+        (
+            "open, upgrade with a body",
+            Frame::Open { id: id(14), grant: 262_144, end: false, opening: http(exec) },
+        ),
         ("open, tcp", Frame::Open { id: id(8), grant: 16_384, end: false, opening: tcp(None) }),
         ("open, tcp, from", Frame::Open { id: id(10), grant: 16_384, end: false, opening: tcp(client) }),
     ]
@@ -137,6 +149,12 @@ fn answers() -> Vec<(&'static str, Frame)> {
     let hints = ResponseHead { headers: headers(&[("Link", b"</a.css>")]), ..head(103, "Early Hints") };
     let sized = ResponseHead { length: Some(5), ..head(200, "OK") };
     let switch = ResponseHead { upgrade: Some(Bytes::from_static(b"websocket")), ..head(101, "") };
+    let wide = ResponseHead { length: Some(0), ..head(799, "Odd") };
+    let demand = ResponseHead {
+        length: Some(0),
+        upgrade: Some(Bytes::from_static(b"websocket, foo/2")),
+        ..head(426, "Upgrade Required")
+    };
     let trailers = headers(&[("Checksum", b"abc")]);
     let reset = |code, touched| Frame::Reset { id: id(4), reset: Reset { code, touched } };
     vec![
@@ -144,6 +162,8 @@ fn answers() -> Vec<(&'static str, Frame)> {
         ("head, 200", Frame::Head { id: id(2), end: false, head: sized }),
         ("head, 204 that ends", Frame::Head { id: id(4), end: true, head: head(204, "No Content") }),
         ("head, 101", Frame::Head { id: id(6), end: false, head: switch }),
+        ("head, 799", Frame::Head { id: id(12), end: true, head: wide }),
+        ("head, 426", Frame::Head { id: id(14), end: true, head: demand }),
         ("data", Frame::Data { id: id(2), octets: Bytes::from_static(b"hello") }),
         ("end", Frame::End { id: id(2), trailers: Headers::new() }),
         ("end, trailers", Frame::End { id: id(2), trailers }),

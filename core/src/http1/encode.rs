@@ -80,7 +80,7 @@ pub(crate) fn check_request(head: &RequestHead) -> Result<(), Unsendable> {
         return Err(Unsendable::Method);
     }
     let has_form = head.target.starts_with(b"/") || head.target == "*";
-    if !has_form || !head.target.iter().all(u8::is_ascii_graphic) {
+    if !has_form || !head.target.iter().all(|octet| is_target(*octet)) {
         return Err(Unsendable::Target);
     }
     if head.upgrade.as_deref().is_some_and(|offer| !is_offer(offer)) {
@@ -89,9 +89,17 @@ pub(crate) fn check_request(head: &RequestHead) -> Result<(), Unsendable> {
     check_fields(&head.headers)
 }
 
+/// Whether a request line can hold `octet` in its target: no other is a space or a line's end to any reader.
+const fn is_target(octet: u8) -> bool {
+    octet > b' ' && octet != 0x7f
+}
+
+/// Statuses have three digits (RFC 9110 §15).
+const STATUSES: core::ops::RangeInclusive<u16> = 100..=999;
+
 /// Whether `head` can be written as a response. [H-26]
 pub(crate) fn check_response(head: &ResponseHead) -> Result<(), Unsendable> {
-    if !(100..=599).contains(&head.status) {
+    if !STATUSES.contains(&head.status) {
         return Err(Unsendable::Status);
     }
     if !is_text(&head.reason) {

@@ -291,10 +291,10 @@ pub enum Unsendable {
     /// The method is no token, or too long.
     #[error("method is no token")]
     Method,
-    /// The target holds white space, a control or an octet outside ASCII, or starts like neither form.
+    /// The target holds white space or a control, or starts like neither form.
     #[error("malformed target")]
     Target,
-    /// The status is outside 100 to 599, or interim where a final one belongs, or the reverse.
+    /// The status is outside 100 to 999, or interim where a final one belongs, or the reverse.
     #[error("impossible status")]
     Status,
     /// The reason phrase, a field's name or its value holds an octet that would break the head. [H-26]

@@ -338,7 +338,13 @@ impl<'a> Fields<'a> {
     /// The protocols that a request's `Upgrade` offers, if `Connection` names it too, without other versions and layers
     /// of HTTP itself. [H-11, H-19]
     pub(super) fn offer(&self) -> Option<Bytes> {
-        let mut passing = self.upgrades.iter().filter(|protocol| self.has_upgrade && is_upgrade(protocol));
+        if self.has_upgrade { self.demand() } else { None }
+    }
+
+    /// The protocols that a 426 asks for (RFC 9110 §15.5.22), likewise. Not all servers name `Upgrade` in `Connection`
+    /// there, and nothing is switched.
+    pub(super) fn demand(&self) -> Option<Bytes> {
+        let mut passing = self.upgrades.iter().filter(|protocol| is_upgrade(protocol));
         let first = passing.next()?;
         let Some(second) = passing.next() else { return Some(word(first)) };
         let mut list = first.to_vec();

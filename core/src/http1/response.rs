@@ -15,6 +15,9 @@ use super::split;
 use crate::limits::HttpLimits;
 use crate::message::{ResponseHead, word};
 
+/// The status whose `Upgrade` reaches the client (RFC 9110 §15.5.22).
+pub(crate) const UPGRADE_REQUIRED: u16 = 426;
+
 /// What the request was, as far as it decides what its response means (RFC 9112 §6.3).
 #[derive(Debug, Clone, Default)]
 pub(super) struct Asked {
@@ -98,15 +101,17 @@ fn understood<'a>(
     Ok(Response { head, framing, oddity, is_kept_alive, idle_time })
 }
 
-/// The protocol that a 101 switches to, which must be one of those that were offered. [H-20]
+/// The protocol that a 101 switches to, which must be one of those that were offered [H-20], or those that a 426 asks for.
 fn settle_switch(
     status: u16,
     version: Version,
     fields: &Fields<'_>,
     asked: &Asked,
 ) -> Result<Option<Bytes>, ResponseError> {
-    if status != 101 {
-        return Ok(None);
+    match status {
+        101 => {}
+        UPGRADE_REQUIRED => return Ok(fields.demand()),
+        _ => return Ok(None),
     }
     let offer = asked.upgrade.as_deref().unwrap_or_default();
     let switched = fields.switch().filter(|new| version == Version::Http11 && is_offered(offer, new));

@@ -39,7 +39,7 @@ use crate::error::{CloseReason, LeaveCode, Reset, ResetCode, Touched};
 use crate::limits::{MESSAGE_BYTES_MAX, STATS_INTERVAL, SessionLimits, TOKEN_BYTES_MAX};
 use crate::time::{Timestamp, as_millis};
 pub use crate::wire::StreamId;
-use crate::wire::{self, Opening, Profile, Setting, Stats};
+use crate::wire::{self, HeadRules, Opening, Profile, Setting, Stats};
 pub use balance::Balance;
 use budget::Budget;
 use credit::{Grant, Ledger, Tuning};
@@ -212,6 +212,7 @@ impl Session {
             return Err(HeadRefused::TooLarge.into());
         }
         wire::check_opening(&opening)?;
+        self.peer_heads().check_opening(&opening)?;
         let id = StreamId::new(self.next_id);
         self.next_id = next_id;
         self.ours.opened += 1;
@@ -242,7 +243,7 @@ impl Session {
         let floor = self.config.peer.value(Setting::StreamFloor).unwrap_or(0);
         let mut send = SendHalf::new(Preface::Said, floor);
         send.declared = match &opening {
-            Opening::Http { head, .. } if !end => head.length,
+            Opening::Http { head, .. } if !end => head.direction_length(),
             Opening::Http { .. } | Opening::Tcp { .. } => None,
         };
         let mut stream = Box::new(Stream::new(true, &opening, send, recv));
@@ -376,6 +377,12 @@ impl Session {
     #[must_use]
     pub fn peer_tells_timing(&self) -> bool {
         self.config.peer.has(Setting::Timing)
+    }
+
+    /// Which heads the peer takes.
+    #[must_use]
+    pub fn peer_heads(&self) -> HeadRules {
+        HeadRules::of(&self.config.peer)
     }
 
     /// How long nothing of a request's body may come, as the peer, a telephone, asks for.

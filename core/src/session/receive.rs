@@ -241,6 +241,8 @@ impl Session {
         if self.theirs.opened >= self.theirs.limit {
             return Err(Misbehaviour::StreamsExceeded);
         }
+        let heads = self.config.limits.heads;
+        heads.check_opening(&opening).map_err(|_| Misbehaviour::FrameMalformed)?;
         self.peer_highest = id.number();
         self.theirs.opened += 1;
         let client = self.told_client.take_if(|(of, _)| *of == id).map(|(_, client)| client);
@@ -289,7 +291,7 @@ impl Session {
         let preface = match opening {
             Opening::Http { head, .. } => {
                 if !end {
-                    recv.grant.declare(head.length, &mut self.ledger, &self.config.limits);
+                    recv.grant.declare(head.direction_length(), &mut self.ledger, &self.config.limits);
                 }
                 Preface::Heads(Heads::default())
             }
@@ -328,6 +330,8 @@ impl Session {
         head: ResponseHead,
         now: Timestamp,
     ) -> Result<(), Misbehaviour> {
+        let heads = self.config.limits.heads;
+        heads.check_response(&head).map_err(|_| Misbehaviour::FrameMalformed)?;
         let Some(stream) = self.streams.get_mut(id) else { return self.on_late(id, now) };
         let is_due = stream.is_ours && stream.is_http && !stream.recv.has_head && !stream.recv.is_closed();
         let is_upgrade_asked = head.status != 101 || stream.may_upgrade;

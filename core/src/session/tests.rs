@@ -18,3 +18,4 @@ mod refusals;
 mod resume;
 mod schedule;
 mod stats;
+mod wide_heads;

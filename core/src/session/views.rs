@@ -93,15 +93,19 @@ impl SendStream<'_> {
 
     /// Gives the final head. Only the acceptor of an HTTP exchange answers: without effect otherwise, and
     /// behind the final head. With `end` nothing follows it: so for answers to HEAD and for 304, whose
-    /// length is not that of a body. A 101 is malformed if the request asked for no upgrade.
+    /// length is not that of a body. A 101 is malformed if the request asked for no upgrade, and so is a head that the peer did
+    /// not [announce](crate::wire::HeadRules) to take; of a 426 such a peer is not sent the `upgrade`.
     ///
     /// # Errors
     /// [`HeadRefused`]; nothing is sent then.
-    pub fn respond(&mut self, head: ResponseHead, end: bool) -> Result<(), HeadRefused> {
+    pub fn respond(&mut self, mut head: ResponseHead, end: bool) -> Result<(), HeadRefused> {
         if wire::response_size(&head) > HEAD_BYTES_MAX {
             return Err(HeadRefused::TooLarge);
         }
         wire::check_response(&head)?;
+        let peer = self.session.peer_heads();
+        peer.narrow_response(&mut head);
+        peer.check_response(&head)?;
         let Some(stream) = self.session.streams.get_mut(self.id) else { return Ok(()) };
         if head.status == 101 && !stream.may_upgrade {
             return Err(HeadRefused::Malformed);

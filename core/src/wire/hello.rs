@@ -191,6 +191,8 @@ pub enum Setting {
     /// Which reset codes the sender, a plugboard, knows: from 1 [`Exhausted`](crate::error::ResetCode::Exhausted), from 2
     /// those of an answer that breaks a rule.
     Exhausted,
+    /// Not 0 if the sender takes [wide heads](super::HeadRules): only then are such heads sent to it.
+    Wide,
     /// Not 0 if the sender, a telephone, binds a connection to its application to a client connection of the plugboard's on
     /// which a login runs: only then is it told the number.
     Clients,
@@ -200,13 +202,14 @@ pub enum Setting {
 }
 
 impl Setting {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Streams,
         Self::StreamFloor,
         Self::Resume,
         Self::Timing,
         Self::Partial,
         Self::Exhausted,
+        Self::Wide,
         Self::Clients,
         Self::BodyClock,
     ];
@@ -219,6 +222,7 @@ impl Setting {
             Self::Timing => 4,
             Self::Partial => 5,
             Self::Exhausted => 6,
+            Self::Wide => 7,
             Self::Clients => 8,
             Self::BodyClock => 9,
         }
@@ -232,6 +236,7 @@ impl Setting {
             Self::Timing => "timing",
             Self::Partial => "partial",
             Self::Exhausted => "exhausted",
+            Self::Wide => "wide",
             Self::Clients => "clients",
             Self::BodyClock => "body_clock",
         }
@@ -242,7 +247,7 @@ impl Setting {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings(Vec<(u64, u64)>);
 
-/// Settings in one hello or welcome: v1 has eight, the rest is room for later versions.
+/// Settings in one hello or welcome: v1 has ten, the rest is room for later versions.
 const SETTINGS_MAX: usize = 64;
 
 impl Serialize for Settings {
@@ -270,11 +275,12 @@ impl Settings {
     /// What an end with these limits tells the other.
     #[must_use]
     pub fn of(limits: &SessionLimits) -> Self {
-        Self(alloc::vec![
+        let settings = Self(alloc::vec![
             (Setting::Streams.id(), limits.streams),
             (Setting::StreamFloor.id(), limits.stream_floor),
             (Setting::Resume.id(), u64::from(!limits.resume_window.is_zero())),
-        ])
+        ]);
+        if limits.heads.is_wide { settings.with(Setting::Wide, 1) } else { settings }
     }
 
     /// The same, and `setting` with that value.

@@ -34,6 +34,7 @@ pub use moving::Move;
 pub use opening::Opening;
 
 pub use profile::Profile;
+pub use rules::HeadRules;
 pub use scope::Scope;
 pub use stats::Stats;
 

@@ -3,13 +3,76 @@
 //! A peer is not trusted to have parsed anything: a CR in a value, or a framing field in the list, would
 //! be a second message on the far side (H-26). The same rules hold for what this end is asked to send,
 //! so that a slip of the application costs one stream and not the session.
+//!
+//! Of sound heads each end of v1 takes most, and some only if it announced so: [`HeadRules`].
 
-use super::Opening;
+use serde::{Deserialize, Serialize};
+
 use super::head::FIELDS_MAX;
+use super::{Opening, Setting, Settings};
 use crate::error::HeadRefused;
-use crate::http1::{self, is_text, is_upgrade};
+use crate::http1::{self, UPGRADE_REQUIRED, is_offer, is_text, is_upgrade};
 use crate::limits::BODY_LENGTH_MAX;
 use crate::message::{Headers, RequestHead, ResponseHead};
+
+/// The largest status that each end of v1 takes.
+const STATUS_NARROW_MAX: u16 = 599;
+
+/// Which sound heads an end takes, besides those that each end of v1 takes. A receiver announces them by settings, and what it
+/// did not announce ends the session: a sender checks each head against the rules of its peer first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HeadRules {
+    /// Targets of any octet but controls, space, DEL and `#`; an upgrade beside a length; statuses 600 to 999; the `upgrade` of
+    /// a 426. [`Setting::Wide`].
+    pub is_wide: bool,
+}
+
+impl HeadRules {
+    /// All that this version knows.
+    pub const WIDE: Self = Self { is_wide: true };
+
+    /// What an end with these settings takes.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        Self { is_wide: settings.has(Setting::Wide) }
+    }
+
+    /// Whether the target crosses to such an end.
+    #[must_use]
+    pub fn takes_target(self, target: &[u8]) -> bool {
+        self.is_wide || target.iter().all(u8::is_ascii_graphic)
+    }
+
+    /// Whether such an end takes an offer of other protocols beside so long a body.
+    #[must_use]
+    pub const fn takes_upgrade_beside(self, length: Option<u64>) -> bool {
+        self.is_wide || matches!(length, None | Some(0))
+    }
+
+    /// Checks a sound opening against these rules.
+    pub(crate) fn check_opening(self, opening: &Opening) -> Result<(), HeadRefused> {
+        match opening {
+            Opening::Http { head, .. } => {
+                let takes_upgrade = head.upgrade.is_none() || self.takes_upgrade_beside(head.length);
+                check(takes_upgrade && self.takes_target(&head.target))
+            }
+            Opening::Tcp { .. } => Ok(()),
+        }
+    }
+
+    /// Checks a sound response's head against these rules.
+    pub(crate) fn check_response(self, head: &ResponseHead) -> Result<(), HeadRefused> {
+        let is_narrow = head.status <= STATUS_NARROW_MAX && head.upgrade.as_deref().is_none_or(is_upgrade);
+        check(self.is_wide || is_narrow)
+    }
+
+    /// Leaves out of a response's head what such an end does not take and can do without.
+    pub(crate) fn narrow_response(self, head: &mut ResponseHead) {
+        if !self.is_wide && head.status == UPGRADE_REQUIRED {
+            head.upgrade = None;
+        }
+    }
+}
 
 /// Checks what a stream is opened for.
 pub(crate) fn check_opening(opening: &Opening) -> Result<(), HeadRefused> {
@@ -28,7 +91,8 @@ fn check_request(head: &RequestHead) -> Result<(), HeadRefused> {
 
 /// Checks a response's head.
 pub(crate) fn check_response(head: &ResponseHead) -> Result<(), HeadRefused> {
-    check(http1::check_response(head).is_ok() && head.upgrade.as_deref().is_none_or(is_upgrade))?;
+    let is_sound_upgrade = if head.status == UPGRADE_REQUIRED { is_offer } else { is_upgrade };
+    check(http1::check_response(head).is_ok() && head.upgrade.as_deref().is_none_or(is_sound_upgrade))?;
     check_rest(&head.headers, head.length)
 }
 

@@ -118,7 +118,7 @@ fn a_head_that_would_split_the_response_is_not_sent() {
         with("X y", "a"),
         ResponseHead { reason: Bytes::from_static(b"O\r\nK"), ..response(200) },
         response(99),
-        response(600),
+        response(1000),
         response(0),
         response(100),
         response(103),

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod backend;
+mod demands;
 mod exchange;
 mod interims;
 mod laws;

@@ -53,6 +53,8 @@ pub(crate) struct Meaning {
     pub(crate) options: Vec<Vec<u8>>,
     /// The protocols of `Upgrade`, if `Connection` names it.
     pub(crate) upgrades: Vec<Vec<u8>>,
+    /// Those of `Upgrade` that may pass, whatever `Connection` names.
+    demanded: Vec<Vec<u8>>,
     pub(crate) wants_trailers: bool,
     /// `Connection` names a field that may be one of the protected ones: whether that is refused is not for
     /// the reference to say.
@@ -98,10 +100,12 @@ pub(crate) fn meaning(lines: &[Line<'_>], is_http10: bool) -> Option<Meaning> {
     let is_doubtful = |option: &&[u8]| (!is_own(option) || is_framing(option)) && !is_trailer(option);
     let is_asked = options.iter().any(|option| same(option, "upgrade"));
     let upgrades = list(lines, "upgrade").into_iter().filter(|_| is_asked);
+    let demanded = list(lines, "upgrade").into_iter().filter(|protocol| is_upgrade(protocol));
     Some(Meaning {
         kept: kept.map(|line| (line.0.to_vec(), trimmed(line.1).to_vec())).collect(),
         framing: framing(lines, is_http10)?,
         upgrades: upgrades.map(<[u8]>::to_vec).collect(),
+        demanded: demanded.map(<[u8]>::to_vec).collect(),
         wants_trailers: list(lines, "te").iter().any(|coding| same(coding, "trailers")),
         is_doubtful: options.iter().any(is_doubtful),
         options: options.into_iter().map(<[u8]>::to_vec).collect(),
@@ -111,6 +115,11 @@ pub(crate) fn meaning(lines: &[Line<'_>], is_http10: bool) -> Option<Meaning> {
 impl Meaning {
     pub(crate) fn has_option(&self, name: &str) -> bool {
         self.options.iter().any(|option| same(option, name))
+    }
+
+    /// The protocols that a 426 asks for.
+    pub(crate) fn demand(&self) -> Option<Vec<u8>> {
+        (!self.demanded.is_empty()).then(|| self.demanded.join(&b", "[..]))
     }
 
     /// Whether the connection stays open behind this message (RFC 9112 §9.3).

@@ -83,6 +83,8 @@ fn parsed(head: &[u8], question: &Question, limits: &HttpLimits) -> Option<Respo
     let is_asked = |new: &Vec<u8>| members(&offer).any(|old| old.eq_ignore_ascii_case(new));
     let upgrade = match &meaning.upgrades[..] {
         [new] if status == 101 && !is_http10 && is_asked(new) => Some(new.clone()),
+        // What it asks for, whether or not Connection names it.
+        _ if status == 426 => meaning.demand(),
         _ => None,
     };
     if status == 101 && upgrade.is_none() {

@@ -129,6 +129,24 @@ fn after_a_refused_upgrade_the_connection_serves_the_next_request() {
 }
 
 #[test]
+fn a_426_tells_the_client_which_protocol_would_do() {
+    both(|line| {
+        line.origin.on_raw(
+            "/m/refused",
+            "HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n",
+            After::KeepAlive,
+        );
+        let mut client = line.connect();
+        for _ in 0..2 {
+            let answer = client.ask(&Request::get("/m/refused"));
+            let field = |name| answer.head.value(name);
+            assert_eq!((answer.status(), field("upgrade")), (426, Some("websocket".into())));
+            assert_eq!(field("connection"), Some("upgrade".into()));
+        }
+    });
+}
+
+#[test]
 fn no_101_comes_before_the_origins_and_no_octet_passes_before_it() {
     everywhere(|line| {
         let (release, released) = mpsc::channel::<()>();

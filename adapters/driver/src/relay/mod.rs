@@ -38,7 +38,7 @@ use telephone_core::error::LeaveCode;
 use telephone_core::forward::{Trusted, TrustedField};
 use telephone_core::limits::{HelloLimits, HttpLimits, REDIAL_SPREAD, RouterLimits, SessionLimits};
 use telephone_core::router::RouterCounts;
-use telephone_core::wire::{Move, Stats};
+use telephone_core::wire::{HeadRules, Move, Stats};
 
 use crate::authority::Authority;
 use crate::connection::Connection;
@@ -185,10 +185,12 @@ impl<R: Runtime> Plugboard<R> {
     /// A relay that believes `authority` and tells `observer` what happens.
     pub fn new(
         runtime: R,
-        config: RelayConfig,
+        mut config: RelayConfig,
         authority: Arc<dyn Authority>,
         observer: Arc<dyn Observer>,
     ) -> Self {
+        // What its HTTP server writes, a relay takes, whatever limits it is given.
+        config.session.heads = HeadRules::WIDE;
         let registry = Registry::new(config.router.clone(), runtime.now());
         let verification = Verification::new(config.hellos.clone());
         let ports = Ports::default();

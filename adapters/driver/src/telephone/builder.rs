@@ -13,6 +13,7 @@ use telephone_core::limits::{BackendLimits, MOUNTS_MAX, SessionLimits};
 use telephone_core::mount::{Mount, MountError};
 use telephone_core::served::ServedMounts;
 use telephone_core::time::as_millis;
+use telephone_core::wire::HeadRules;
 
 use super::proxy::Proxies;
 use super::raw::{Acceptor, Arrivals, RawService};
@@ -358,6 +359,7 @@ impl<R: Runtime> TelephoneBuilder<R> {
             _ => {}
         }
         self.dialer.token_is_fixed = token.is_fixed();
+        self.limits.heads = HeadRules::WIDE;
         let instance = self.instance.take().unwrap_or_else(|| default_instance(&self.mounts));
         let config = Config {
             token,

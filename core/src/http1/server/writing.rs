@@ -7,8 +7,8 @@ use crate::http1::answer::OwnAnswer;
 use crate::http1::encode::{self, BodyEncoder};
 use crate::http1::error::Unsendable;
 use crate::http1::fields::{Version, is_offered};
-use crate::http1::request;
 use crate::http1::{Closing, body_goes_on};
+use crate::http1::{UPGRADE_REQUIRED, request};
 use crate::message::{Headers, ResponseHead};
 
 impl Server {
@@ -134,6 +134,10 @@ impl Server {
                 encode::content_length(output, length);
             }
             Some(_) | None => body.declare(output),
+        }
+        if let Some(protocols) = head.upgrade.as_deref().filter(|_| head.status == UPGRADE_REQUIRED) {
+            encode::field(output, b"Upgrade", protocols);
+            encode::field(output, b"Connection", b"upgrade");
         }
         if let Some(option) = connection {
             encode::field(output, b"Connection", option.as_bytes());
