@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use crate::mount::{Mount, is_at_or_below};
-use crate::target;
+use crate::target::{self, Target};
 use crate::wire::Opening;
 
 /// The mounts that one telephone registers.
@@ -29,8 +29,8 @@ pub enum NotServed {
     /// This telephone did not register the mount, or not for this kind of stream.
     #[error("this telephone did not register the mount")]
     Mount,
-    /// The target is not in the canonical form in which a plugboard routes: a backend could read another path in it.
-    #[error("the target is not canonical")]
+    /// The target has a dot segment, or no canonical form: a backend could read another path in it than a plugboard routes by.
+    #[error("the target has no canonical form, or a dot segment")]
     Form,
     /// The target is neither the mount's path nor below it.
     #[error("the target is outside the mount")]
@@ -69,14 +69,30 @@ impl ServedMounts {
     /// The plugboard may not ask for it.
     pub fn check_request(&self, mount: &[u8], target: &[u8]) -> Result<(), NotServed> {
         let mount = self.find(mount).ok_or(NotServed::Mount)?;
+        // `OPTIONS *` asks about the whole server, and is routed to the root alone.
+        if target == b"*" {
+            return if mount.path() == Some("") { Ok(()) } else { Err(NotServed::Target) };
+        }
+        let read;
+        let canonical = if target::is_canonical(target) {
+            target
+        } else {
+            read = Target::read(target).map_err(|_| NotServed::Form)?;
+            // A plugboard sends what has dot segments in canonical form.
+            if read.sent != target {
+                return Err(NotServed::Form);
+            }
+            &read.canonical
+        };
+        // As it stands, too: the mount is spelled as it was registered.
+        let is_below = |path: &str| {
+            [canonical, target].iter().all(|form| is_at_or_below(path.as_bytes(), target::path(form)))
+        };
         match mount.path() {
-            // `OPTIONS *` asks about the whole server, and is routed to the root alone.
-            Some("") if target == b"*" => Ok(()),
-            _ if target == b"*" => Err(NotServed::Target),
-            _ if !target::is_canonical(target) => Err(NotServed::Form),
-            Some(path) if is_at_or_below(path.as_bytes(), target::path(target)) => Ok(()),
+            Some(path) if is_below(path) => Ok(()),
             Some(_) => Err(NotServed::Target),
             // The target of a room's client holds no mount: all paths of its application are its own.
+            None if mount.room().is_some() && target.starts_with(b"//") => Err(NotServed::Form),
             None if mount.room().is_some() => Ok(()),
             None => Err(NotServed::Mount),
         }

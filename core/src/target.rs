@@ -5,12 +5,19 @@
 //! encoded slash or backslash and `;parameters` pass untouched, but never if a backend that decodes them,
 //! or cuts them off, would find a dot segment. Doubly encoded octets (`%252e`) are somebody's data.
 //!
+//! What is routed and logged is that form. What the backend gets is the target as it was sent: see [`Target`].
+//!
 //! Empty segments (`/a//b`) are forwarded as they are: some applications mean them. A backend that merges
 //! them must not end up in another mount, which the router checks with `readings`. A path that *begins*
-//! with two slashes is refused: as a reference it would name a host (RFC 3986 §4.2).
+//! with two slashes has no canonical form, since as a reference it would name a host (RFC 3986 §4.2); as a target that a
+//! client sent it passes.
+
+mod sent;
 
 use alloc::vec::Vec;
 use bytes::Bytes;
+
+pub use sent::{Target, behind};
 
 /// Escapes that a backend may decode into a segment boundary, in canonical form.
 const HIDDEN_SLASHES: [&[u8]; 2] = [b"%2F", b"%5C"];
@@ -75,6 +82,11 @@ pub enum TargetError {
 /// assert!(canonical(b"/api/..%2fadmin").is_err());
 /// ```
 pub fn canonical(raw: &[u8]) -> Result<Bytes, TargetError> {
+    form(raw, false)
+}
+
+/// The canonical form, of a path that `may_begin_with_two_slashes` or not.
+fn form(raw: &[u8], may_begin_with_two_slashes: bool) -> Result<Bytes, TargetError> {
     let path = path(raw);
     let query = raw.get(path.len()..).unwrap_or_default();
     let is_simple = is_simple(path);
@@ -82,6 +94,9 @@ pub fn canonical(raw: &[u8]) -> Result<Bytes, TargetError> {
     if !is_simple {
         out.reserve(raw.len().saturating_add(1));
         append_path(path, &mut out)?;
+        if out.starts_with(b"//") && !may_begin_with_two_slashes {
+            return Err(TargetError::NamesAHost);
+        }
     }
     if let Some(&octet) = query.iter().find(|&&octet| !is_query_octet(octet)) {
         return Err(TargetError::Octet(octet));
@@ -161,7 +176,7 @@ fn append_path(path: &[u8], out: &mut Vec<u8>) -> Result<(), TargetError> {
     if has_dots_last {
         out.push(b'/');
     }
-    if out.starts_with(b"//") { Err(TargetError::NamesAHost) } else { Ok(()) }
+    Ok(())
 }
 
 /// Appends one segment with its escapes in canonical form (RFC 3986 §6.2.2).
@@ -177,7 +192,7 @@ fn append_segment(segment: &[u8], out: &mut Vec<u8>) -> Result<(), TargetError> 
         match high * 16 + low {
             0 => return Err(TargetError::Nul),
             decoded if is_unreserved(decoded) => out.push(decoded),
-            _ => out.extend([b'%', upper_hex(high), upper_hex(low)]),
+            _ => push_escape(high, low, out),
         }
     }
     Ok(())
@@ -363,6 +378,16 @@ const fn is_path_octet(octet: u8) -> bool {
 /// RFC 3986 §3.4. A percent sign need not begin an escape here: the query is not ours to read.
 const fn is_query_octet(octet: u8) -> bool {
     is_path_octet(octet) || matches!(octet, b'/' | b'?' | b'%')
+}
+
+/// What stands in no URI and passes all the same, since browsers and curl send it bare: RFC 3986 leaves it out, and no two
+/// readers take it for different things, but for a backslash.
+const fn is_wide(octet: u8) -> bool {
+    matches!(octet, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x80..)
+}
+
+fn push_escape(high: u8, low: u8, out: &mut Vec<u8>) {
+    out.extend([b'%', upper_hex(high), upper_hex(low)]);
 }
 
 fn hex_digit(octet: Option<&u8>) -> Option<u8> {

@@ -3,7 +3,7 @@
 use telephone_core::limits::RouterLimits;
 use telephone_core::mount::Mount;
 use telephone_core::router::{Identity, Refusal, Registration, ResumeSecret, Route, Router, SessionKey};
-use telephone_core::target::{canonical, path};
+use telephone_core::target::{Target, canonical, path};
 use telephone_core::time::Timestamp;
 
 use crate::reference::target::{self as reference, Habit};
@@ -16,20 +16,28 @@ const MOUNTS_MAX: usize = 4;
 const READINGS_MAX: usize = 64;
 const HOST: &str = "a.test";
 
-/// F9: a line with a target, and lines with mounts. The slow normaliser agrees on the target, whose canonical
-/// form is its own and hides no dots; and the mount that the router finds is the one that every backend's way
+/// F9: a line with a target, and lines with mounts. The slow normaliser agrees on the target and on what of it a backend
+/// gets; its canonical form is its own and hides no dots; and the mount that the router finds is the one that every backend's way
 /// of reading the path leads to, or the path is refused (I25).
 pub fn target(data: &[u8]) {
     let mut lines = data.split(|octet| *octet == b'\n');
     let raw = lines.next().unwrap_or_default();
     let mounts: Vec<Mount> =
         MOUNTS.iter().filter_map(|text| text.parse().ok()).chain(mounts(lines)).collect();
-    let target = canonical(raw).ok();
-    assert_eq!(target.as_deref(), reference::canonical(raw).as_deref(), "{}", raw.escape_ascii());
-    let Some(target) = target else { return };
-    assert_eq!(canonical(&target).as_ref(), Ok(&target), "not its own canonical form");
+    let strict = canonical(raw).ok();
+    assert_eq!(strict.as_deref(), reference::canonical(raw).as_deref(), "{}", raw.escape_ascii());
+    assert!(strict.as_ref().is_none_or(|strict| strict.len() <= raw.len()));
+    let read = Target::read(raw).ok();
+    let pair = read.as_ref().map(|read| (read.canonical.to_vec(), read.sent.to_vec()));
+    assert_eq!(pair, reference::read(raw), "{}", raw.escape_ascii());
+    assert!(strict.is_none() || strict == read.as_ref().map(|read| read.canonical.clone()));
+    let Some(Target { canonical: target, sent }) = read else { return };
+    let again = Target { canonical: target.clone(), sent: target.clone() };
+    assert_eq!(Target::read(&target), Ok(again), "not its own canonical form");
+    // Whoever reads what is sent finds the same (I25).
+    assert_eq!(Target::read(&sent), Ok(Target { canonical: target.clone(), sent: sent.clone() }));
     let path = path(&target);
-    assert!(path.len() <= raw.len() && target.iter().all(u8::is_ascii_graphic));
+    assert!(target.iter().all(u8::is_ascii_graphic));
     for segment in path.split(|octet| *octet == b'/') {
         assert!(!matches!(segment, b"." | b".."), "dots in {}", target.escape_ascii());
     }

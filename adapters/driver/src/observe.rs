@@ -62,6 +62,13 @@ pub trait Observer: Send + Sync + 'static {
     /// A request ended. Each request that was let in comes here exactly once.
     fn request_ended(&self, record: &AccessRecord<'_>);
 
+    /// A request was refused whose head breaks a rule; `rule` is that in words. [`request_ended`](Self::request_ended) is not
+    /// called for it, unless this method does so, as it does by default.
+    fn request_refused(&self, record: &AccessRecord<'_>, rule: &str) {
+        let _ = rule;
+        self.request_ended(record);
+    }
+
     /// A request that a session had was given to another one, or was not because too many were of late.
     fn request_repeated(&self, is_allowed: bool) {
         let _ = is_allowed;

@@ -125,11 +125,20 @@ impl AccessLog {
 
     /// Writes one line, or drops it if the thread is too far behind. Never waits.
     pub fn record(&self, record: &AccessRecord<'_>) {
+        self.write(record, None);
+    }
+
+    /// Likewise, of a request that was refused by that rule.
+    pub fn record_refused(&self, record: &AccessRecord<'_>, rule: &str) {
+        self.write(record, Some(rule));
+    }
+
+    fn write(&self, record: &AccessRecord<'_>, rule: Option<&str>) {
         let Some(lines) = &self.lines else { return };
         let target =
             if self.keeps_queries { record.target } else { target::without_parameters(record.target) };
         let record = AccessRecord { target, ..record.clone() };
-        if lines.try_send(line(&record, SystemTime::now())).is_err() {
+        if lines.try_send(line(&record, rule, SystemTime::now())).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

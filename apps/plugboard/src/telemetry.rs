@@ -160,8 +160,9 @@ const fn class(status: Option<u16>) -> &'static str {
     }
 }
 
-impl Observer for Telemetry {
-    fn request_ended(&self, record: &AccessRecord<'_>) {
+impl Telemetry {
+    /// Counts a request that is over.
+    fn count(&self, record: &AccessRecord<'_>) {
         match class(record.status) {
             "2xx" if record.cause == Cause::Complete => self.completed.increment(1),
             class => self.with(|| {
@@ -175,8 +176,21 @@ impl Observer for Telemetry {
         if self.samples.fetch_add(1, Ordering::Relaxed) % SAMPLES_MAX == SAMPLES_MAX - 1 {
             self.recorder.handle().run_upkeep();
         }
+    }
+}
+
+impl Observer for Telemetry {
+    fn request_ended(&self, record: &AccessRecord<'_>) {
+        self.count(record);
         if let Some(log) = &self.log {
             log.record(record);
+        }
+    }
+
+    fn request_refused(&self, record: &AccessRecord<'_>, rule: &str) {
+        self.count(record);
+        if let Some(log) = &self.log {
+            log.record_refused(record, rule);
         }
     }
 

@@ -32,6 +32,7 @@ mod error;
 mod fields;
 mod host;
 mod lenient;
+mod line;
 mod request;
 mod response;
 mod scan;
@@ -48,6 +49,7 @@ pub use client::{Client, ClientEvent};
 pub use error::{Malformed, RequestError, ResponseError, Unsendable};
 pub use fields::{Version, end_to_end, is_trailer};
 pub use lenient::{Excerpt, Odd, Oddity};
+pub use line::RefusedLine;
 pub use request::RequestOrigin;
 pub use server::{AbortCause, Interims, Server, ServerEvent};
 

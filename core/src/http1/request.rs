@@ -10,7 +10,7 @@ use super::split;
 use crate::forward::FORWARDING_BYTES;
 use crate::limits::{BLANK_LINES_MAX, HttpLimits, METHOD_BYTES_MAX};
 use crate::message::{RequestHead, word};
-use crate::target;
+use crate::target::Target;
 
 /// Octets of a request line besides method and target: two spaces and the version.
 const REQUEST_LINE_REST: usize = 10;
@@ -28,6 +28,8 @@ pub struct RequestOrigin {
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) head: RequestHead,
+    /// The target as the backend gets it.
+    pub(super) sent: Bytes,
     pub(super) origin: RequestOrigin,
     pub(super) declared: Declared,
     pub(super) is_kept_alive: bool,
@@ -65,14 +67,14 @@ fn understood(section: &[u8], limits: &HttpLimits) -> Result<Request, RequestErr
     if target.len() > limits.target_bytes {
         return Err(RequestError::TargetTooLong);
     }
-    let target = Target::parse(method.as_bytes(), target.as_bytes())?;
+    let (target, authority) = parse_target(method.as_bytes(), target.as_bytes())?;
     let method = word(method.as_bytes());
     let mut fields = Fields::parse(section.len().saturating_add(FORWARDING_BYTES), fields, false)?;
     let declared = fields.declared(version)?;
     if matches!(declared, Declared::Length(length) if length > limits.request_body_bytes) {
         return Err(RequestError::BodyTooLong);
     }
-    let host = settle_host(&mut fields, target.authority, version)?;
+    let host = settle_host(&mut fields, authority, version)?;
     let is_expecting = settle_expectation(&mut fields, version)?;
     let upgrade = fields.offer().filter(|_| is_upgradable(&method, version, declared));
     let is_kept_alive = is_kept_alive(&fields, version);
@@ -90,7 +92,8 @@ fn understood(section: &[u8], limits: &HttpLimits) -> Result<Request, RequestErr
         upgrade,
         wants_trailers,
     };
-    Ok(Request { head, origin: RequestOrigin { host, version }, declared, is_kept_alive, is_expecting })
+    let origin = RequestOrigin { host, version };
+    Ok(Request { head, sent: target.sent, origin, declared, is_kept_alive, is_expecting })
 }
 
 /// Any method passes but those that are not for an origin behind a reverse tunnel. [H-18]
@@ -102,54 +105,45 @@ fn check_method(method: &str) -> Result<(), RequestError> {
     if is_refused { Err(RequestError::MethodNotAllowed) } else { Ok(()) }
 }
 
-/// A request target in its two parts. [H-17]
-struct Target<'a> {
-    canonical: Bytes,
-    /// The authority of an absolute-form target.
-    authority: Option<&'a [u8]>,
+/// A request target, and the authority of one in absolute form. [H-17]
+type Parsed<'a> = (Target, Option<&'a [u8]>);
+
+fn parse_target<'a>(method: &[u8], raw: &'a [u8]) -> Result<Parsed<'a>, RequestError> {
+    if raw.starts_with(b"/") {
+        return read_target(raw, None);
+    }
+    if raw == b"*" {
+        return asterisk(method, None);
+    }
+    parse_absolute(method, raw)
 }
 
-impl<'a> Target<'a> {
-    fn parse(method: &[u8], raw: &'a [u8]) -> Result<Self, RequestError> {
-        if raw.starts_with(b"/") {
-            return Self::with(raw, None);
-        }
-        if raw == b"*" {
-            return Self::asterisk(method, None);
-        }
-        Self::parse_absolute(method, raw)
+/// `http://authority/path?query`: the authority becomes `Host` (RFC 9112 §3.2.2).
+fn parse_absolute<'a>(method: &[u8], raw: &'a [u8]) -> Result<Parsed<'a>, RequestError> {
+    let has_scheme =
+        |scheme: &&str| raw.get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme.as_bytes()));
+    let scheme = ["http://", "https://"].into_iter().find(has_scheme).ok_or(RequestError::TargetForm)?;
+    let rest = raw.get(scheme.len()..).unwrap_or_default();
+    let end = rest.iter().position(|octet| matches!(octet, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at_checked(end).ok_or(RequestError::TargetForm)?;
+    let authority = Some(authority);
+    if rest.is_empty() && method == b"OPTIONS" {
+        return asterisk(method, authority);
     }
+    if rest.starts_with(b"/") {
+        return read_target(rest, authority);
+    }
+    let mut rooted = alloc::vec![b'/'];
+    rooted.extend_from_slice(rest);
+    read_target(&rooted, authority)
+}
 
-    /// `http://authority/path?query`: the authority becomes `Host` (RFC 9112 §3.2.2).
-    fn parse_absolute(method: &[u8], raw: &'a [u8]) -> Result<Self, RequestError> {
-        let has_scheme = |scheme: &&str| {
-            raw.get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme.as_bytes()))
-        };
-        let scheme = ["http://", "https://"].into_iter().find(has_scheme).ok_or(RequestError::TargetForm)?;
-        let rest = raw.get(scheme.len()..).unwrap_or_default();
-        let end = rest.iter().position(|octet| matches!(octet, b'/' | b'?' | b'#')).unwrap_or(rest.len());
-        let (authority, rest) = rest.split_at_checked(end).ok_or(RequestError::TargetForm)?;
-        let authority = Some(authority);
-        if rest.is_empty() && method == b"OPTIONS" {
-            return Self::asterisk(method, authority);
-        }
-        if rest.starts_with(b"/") {
-            return Self::with(rest, authority);
-        }
-        let mut rooted = alloc::vec![b'/'];
-        rooted.extend_from_slice(rest);
-        Self::with(&rooted, authority)
-    }
+fn asterisk<'a>(method: &[u8], authority: Option<&'a [u8]>) -> Result<Parsed<'a>, RequestError> {
+    if method == b"OPTIONS" { Ok((Target::asterisk(), authority)) } else { Err(RequestError::TargetForm) }
+}
 
-    fn asterisk(method: &[u8], authority: Option<&'a [u8]>) -> Result<Self, RequestError> {
-        let canonical = Bytes::from_static(b"*");
-        if method == b"OPTIONS" { Ok(Self { canonical, authority }) } else { Err(RequestError::TargetForm) }
-    }
-
-    fn with(origin_form: &[u8], authority: Option<&'a [u8]>) -> Result<Self, RequestError> {
-        let canonical = target::canonical(origin_form).map_err(|_| RequestError::Target)?;
-        Ok(Self { canonical, authority })
-    }
+fn read_target<'a>(raw: &[u8], authority: Option<&'a [u8]>) -> Result<Parsed<'a>, RequestError> {
+    Target::read(raw).map(|target| (target, authority)).map_err(|_| RequestError::Target)
 }
 
 /// Checks `Host`, lets the authority of an absolute-form target win over it, and answers the canonical

@@ -48,9 +48,25 @@ const BELOW: &[&str] = &[
     "/api/!$&'()*+,;=:@",
     "/api?a[]=1",
     "/api?q=%",
+    "/api/%7e",
+    "/api/%2a",
+    "/api/%c3%a9",
+    "/api/a%2fb",
+    "/api/a%5cb",
+    "/api/a%3bb",
+    "/api/{x}",
+    "/api/|",
+    "/api/^",
+    "/api/`",
+    "/api/\"",
+    "/api/<x>",
+    "/api?a\"b",
+    "/api/\u{e9}",
+    "/api/\u{202e}",
+    "/api?\u{e9}",
 ];
 
-/// Targets that are not canonical: a backend may read another path in them than a plugboard does.
+/// Targets with a dot segment, or without a canonical form: a backend may read another path in them than a plugboard does.
 const NOT_CANONICAL: &[&str] = &[
     "",
     " ",
@@ -59,10 +75,6 @@ const NOT_CANONICAL: &[&str] = &[
     "admin",
     "?a=b",
     "%2Fapi",
-    "//api",
-    "//api/users",
-    "//evil.example/api",
-    "///api",
     "http://evil.example/",
     "http://127.0.0.1/api",
     "http://127.0.0.1:22/api/users",
@@ -76,7 +88,6 @@ const NOT_CANONICAL: &[&str] = &[
     "user@evil.example/api",
     "\\api",
     "\\\\evil.example\\api",
-    "/\\evil.example/api",
     "/./api",
     "/../api",
     "/%2e/api",
@@ -119,15 +130,7 @@ const NOT_CANONICAL: &[&str] = &[
     "/api/%E0%80%AE%E0%80%AE/admin",
     "/api/..%F0%80%80%AFadmin",
     "/api/%c1%9c..",
-    "/%61pi",
-    "/ap%69/users",
     "/%7Eann/../api",
-    "/api/%7e",
-    "/api/%2a",
-    "/api/%c3%a9",
-    "/api/a%2fb",
-    "/api/a%5cb",
-    "/api/a%3bb",
     "/api/%00",
     "/api%00x",
     "/%2E%2Fapi",
@@ -144,17 +147,7 @@ const NOT_CANONICAL: &[&str] = &[
     "/api HTTP/1.1\r\nX: y",
     "/api\0",
     "/api/\u{7f}",
-    "/api/\u{e9}",
-    "/api/\u{202e}",
-    "/api/{x}",
-    "/api/|",
-    "/api/^",
-    "/api/`",
-    "/api/\"",
-    "/api/<x>",
     "/api?a b",
-    "/api?a\"b",
-    "/api?\u{e9}",
     "/..",
     "/.",
     "/../..",
@@ -169,7 +162,7 @@ const NOT_CANONICAL: &[&str] = &[
     "*?x",
 ];
 
-/// Canonical targets that are not the mount's.
+/// Targets that are not the mount's.
 const ELSEWHERE: &[&str] = &[
     "/",
     "/?x",
@@ -227,6 +220,13 @@ const ELSEWHERE: &[&str] = &[
     "/%2A",
     "/api%252e",
     "*",
+    "//api",
+    "//api/users",
+    "//evil.example/api",
+    "///api",
+    "/\\evil.example/api",
+    "/%61pi",
+    "/ap%69/users",
 ];
 
 #[test]
@@ -251,13 +251,12 @@ fn a_request_reaches_the_mounts_path_and_below_and_nothing_else() {
 }
 
 #[test]
-fn a_root_serves_all_canonical_targets_and_the_asterisk() {
+fn a_root_serves_all_targets_of_one_reading_and_the_asterisk() {
     for (mount, text) in [("/", "/"), ("example.com/", "example.com/")] {
         let served = served(&[mount]);
         for target in BELOW.iter().chain(ELSEWHERE) {
-            let is_canonical = target::is_canonical(target.as_bytes()) || *target == "*";
             let checked = served.check_request(text.as_bytes(), target.as_bytes());
-            assert_eq!(checked.is_ok(), is_canonical, "{target} for {mount}");
+            assert_eq!(checked, Ok(()), "{target} for {mount}");
         }
         for target in NOT_CANONICAL {
             let checked = served.check_request(text.as_bytes(), target.as_bytes());
@@ -267,10 +266,10 @@ fn a_root_serves_all_canonical_targets_and_the_asterisk() {
 }
 
 #[test]
-fn a_room_has_all_paths_of_its_application_in_canonical_form() {
+fn a_room_has_all_paths_of_its_application() {
     let served = served(&["room:r"]);
     for target in BELOW.iter().chain(ELSEWHERE) {
-        let is_served = target::is_canonical(target.as_bytes());
+        let is_served = *target != "*" && !target.starts_with("//");
         assert_eq!(served.check_request(b"room:r", target.as_bytes()).is_ok(), is_served, "{target}");
     }
     for target in NOT_CANONICAL {

@@ -6,6 +6,7 @@
 //!
 //! Of sound heads each end of v1 takes most, and some only if it announced so: [`HeadRules`].
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::head::FIELDS_MAX;
@@ -14,6 +15,8 @@ use crate::error::HeadRefused;
 use crate::http1::{self, UPGRADE_REQUIRED, is_offer, is_text, is_upgrade};
 use crate::limits::BODY_LENGTH_MAX;
 use crate::message::{Headers, RequestHead, ResponseHead};
+use crate::mount::Mount;
+use crate::target;
 
 /// The largest status that each end of v1 takes.
 const STATUS_NARROW_MAX: u16 = 599;
@@ -37,15 +40,33 @@ impl HeadRules {
         Self { is_wide: settings.has(Setting::Wide) }
     }
 
-    /// Whether the target crosses to such an end.
-    #[must_use]
-    pub fn takes_target(self, target: &[u8]) -> bool {
-        self.is_wide || target.iter().all(u8::is_ascii_graphic)
+    /// `head` as such a telephone takes it for `mount`, with the target that the client [`sent`](crate::target::Target::sent).
+    ///
+    /// The mount stands at the front of the target as it was registered, however the client spelled it: a telephone serves
+    /// what begins with its mount. An end that did not announce wide heads gets the canonical form of what each plugboard of
+    /// v1 takes, and no upgrade beside a body, which then is an ordinary request.
+    ///
+    /// # Errors
+    /// The target is one that each plugboard of v1 refuses.
+    pub fn fit_request(
+        self,
+        head: &RequestHead,
+        sent: &Bytes,
+        mount: &Mount,
+    ) -> Result<RequestHead, HeadRefused> {
+        let mut head = head.clone();
+        if self.is_wide {
+            head.target = mounted(sent, mount.path().unwrap_or_default().as_bytes());
+            return Ok(head);
+        }
+        if sent != "*" {
+            head.target = target::canonical(sent).map_err(|_| HeadRefused::Malformed)?;
+        }
+        head.upgrade = head.upgrade.filter(|_| self.takes_upgrade_beside(head.length));
+        Ok(head)
     }
 
-    /// Whether such an end takes an offer of other protocols beside so long a body.
-    #[must_use]
-    pub const fn takes_upgrade_beside(self, length: Option<u64>) -> bool {
+    const fn takes_upgrade_beside(self, length: Option<u64>) -> bool {
         self.is_wide || matches!(length, None | Some(0))
     }
 
@@ -53,8 +74,8 @@ impl HeadRules {
     pub(crate) fn check_opening(self, opening: &Opening) -> Result<(), HeadRefused> {
         match opening {
             Opening::Http { head, .. } => {
-                let takes_upgrade = head.upgrade.is_none() || self.takes_upgrade_beside(head.length);
-                check(takes_upgrade && self.takes_target(&head.target))
+                let takes_target = self.is_wide || head.target.iter().all(u8::is_ascii_graphic);
+                check(takes_target && (head.upgrade.is_none() || self.takes_upgrade_beside(head.length)))
             }
             Opening::Tcp { .. } => Ok(()),
         }
@@ -71,6 +92,14 @@ impl HeadRules {
         if !self.is_wide && head.status == UPGRADE_REQUIRED {
             head.upgrade = None;
         }
+    }
+}
+
+/// `sent` with a mount's path at its front as it is registered.
+fn mounted(sent: &Bytes, top: &[u8]) -> Bytes {
+    match target::behind(sent, top) {
+        Some(rest) if !sent.starts_with(top) => [top, rest].concat().into(),
+        Some(_) | None => sent.clone(),
     }
 }
 

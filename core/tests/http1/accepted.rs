@@ -1,8 +1,8 @@
 //! Requests at the edges of what is allowed, and what they become.
 
-use crate::support::{Served, fields, octets, serve};
-use bytes::Bytes;
-use telephone_core::http1::{Closing, RequestOrigin, ServerEvent, Version, end_to_end};
+use crate::support::{NOW, Served, fields, limits, octets, serve};
+use bytes::{Bytes, BytesMut};
+use telephone_core::http1::{Closing, RequestOrigin, Server, ServerEvent, Version, end_to_end};
 use telephone_core::message::{Headers, RequestHead};
 
 /// Serves `input` whole, octet by octet and with the start of another request behind it.
@@ -85,6 +85,25 @@ fn white_space_around_a_framing_value_is_not_part_of_it() {
             "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:{before}chunked{behind}\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
         );
         assert_eq!(body(coded.as_bytes()).0, "hello", "{coded:?}");
+    }
+}
+
+#[test]
+fn a_target_is_routed_in_canonical_form_and_sent_as_it_came() {
+    for (target, canonical, sent) in [
+        ("/a%7eb/%2f?%7e", "/a~b/%2F?%7e", "/a%7eb/%2f?%7e"),
+        ("/a|\u{e4}\\b?{\"\\}", "/a%7C%C3%A4%5Cb?%7B%22%5C%7D", "/a|\u{e4}\\b?{\"\\}"),
+        ("//a/x", "//a/x", "//a/x"),
+        ("/a/../b%7e", "/b~", "/b~"),
+        ("http://a//b%7e", "//b~", "//b%7e"),
+        ("http://a?\u{e4}", "/?%C3%A4", "/?\u{e4}"),
+    ] {
+        let mut server = Server::new(limits(), NOW);
+        let mut input = BytesMut::from(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+        let Some(ServerEvent::Request { head, .. }) = server.poll_event(&mut input, NOW) else {
+            panic!("{target} is refused")
+        };
+        assert_eq!((&head.target[..], &server.sent_target()[..]), (canonical.as_bytes(), sent.as_bytes()));
     }
 }
 

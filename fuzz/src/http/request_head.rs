@@ -17,6 +17,7 @@ pub fn request_head(data: &[u8]) {
     match (served.events.first(), &read) {
         (Some(ServerEvent::Request { head, end, origin }), Reading::Whole(read, _)) => {
             assert_same_request(head, *end, origin, read);
+            assert_eq!(served.targets.first(), Some(&read.sent));
         }
         (Some(ServerEvent::Refused(_)), Reading::Whole(read, _)) if read.is_doubtful => {}
         (Some(ServerEvent::Refused(_)), Reading::Refused | Reading::Partial) => {}

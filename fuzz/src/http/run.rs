@@ -54,6 +54,8 @@ pub(super) struct Served {
     pub(super) closing: Closing,
     /// What was not read.
     pub(super) left: Vec<u8>,
+    /// The targets of the requests, as backends get them.
+    pub(super) targets: Vec<Vec<u8>>,
 }
 
 /// A response head without anything special.
@@ -65,7 +67,7 @@ pub(super) fn plain_response(status: u16) -> ResponseHead {
 pub(super) fn serve<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Served {
     let mut server = Server::new(limits(), NOW);
     let mut input = BytesMut::new();
-    let mut events = Vec::new();
+    let (mut events, mut targets) = (Vec::new(), Vec::new());
     for piece in pieces {
         input.extend_from_slice(piece);
         while let Some(event) = server.poll_event(&mut input, NOW) {
@@ -78,13 +80,17 @@ pub(super) fn serve<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Served {
                 | ServerEvent::Opaque(_)
                 | ServerEvent::OpaqueEnd => false,
             };
+            if matches!(event, ServerEvent::Request { .. }) {
+                targets.push(server.sent_target().to_vec());
+            }
             join_served(&mut events, event);
             if is_whole {
                 answer(&mut server);
             }
         }
     }
-    Served { events, output: taken(server.output()), closing: server.closing(), left: input.to_vec() }
+    let (closing, left) = (server.closing(), input.to_vec());
+    Served { events, targets, output: taken(server.output()), closing, left }
 }
 
 fn answer(server: &mut Server) {

@@ -10,6 +10,8 @@ use super::{Reading, is_token, members, split_at_first, target};
 pub(crate) struct Request {
     pub(crate) method: Vec<u8>,
     pub(crate) target: Vec<u8>,
+    /// The target as the backend gets it.
+    pub(crate) sent: Vec<u8>,
     pub(crate) fields: Vec<(Vec<u8>, Vec<u8>)>,
     pub(crate) framing: Framing,
     pub(crate) upgrade: Option<Vec<u8>>,
@@ -49,7 +51,9 @@ fn parsed(head: &[u8], limits: &HttpLimits) -> Option<Request> {
     if !is_method || raw_target.len() > limits.target_bytes {
         return None;
     }
-    let (target, authority) = target_of(method, raw_target)?;
+    // The line is read as text before the target is looked at.
+    std::str::from_utf8(raw_target).ok()?;
+    let ((target, sent), authority) = target_of(method, raw_target)?;
     let bounds = Bounds { line: limits.header_line_bytes, lines: limits.request_headers };
     let mut meaning = fields::meaning(&fields::lines(section, bounds)?, is_http10)?;
     if matches!(meaning.framing, Framing::Length(length) if length > limits.request_body_bytes) {
@@ -64,6 +68,7 @@ fn parsed(head: &[u8], limits: &HttpLimits) -> Option<Request> {
     Some(Request {
         method: method.to_vec(),
         target,
+        sent,
         framing: meaning.framing,
         upgrade: (may_upgrade && !offer.is_empty()).then(|| offer.join(&b", "[..])),
         wants_trailers: meaning.wants_trailers,
@@ -75,14 +80,18 @@ fn parsed(head: &[u8], limits: &HttpLimits) -> Option<Request> {
     })
 }
 
-/// The canonical target, and the authority that it names.
-fn target_of<'a>(method: &[u8], raw: &'a [u8]) -> Option<(Vec<u8>, Option<&'a [u8]>)> {
+/// A target in canonical form, and as the backend gets it.
+type Forms = (Vec<u8>, Vec<u8>);
+
+/// The target, and the authority that it names.
+fn target_of<'a>(method: &[u8], raw: &'a [u8]) -> Option<(Forms, Option<&'a [u8]>)> {
     let is_options = method == b"OPTIONS";
+    let asterisk = || (b"*".to_vec(), b"*".to_vec());
     if raw == b"*" {
-        return is_options.then(|| (b"*".to_vec(), None));
+        return is_options.then(|| (asterisk(), None));
     }
     if raw.starts_with(b"/") {
-        return target::canonical(raw).map(|target| (target, None));
+        return target::read(raw).map(|target| (target, None));
     }
     let (scheme, rest) = split_at_first(raw, b"://")?;
     if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
@@ -91,9 +100,9 @@ fn target_of<'a>(method: &[u8], raw: &'a [u8]) -> Option<(Vec<u8>, Option<&'a [u
     let end = rest.iter().position(|octet| b"/?#".contains(octet)).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let target = match path {
-        [] if is_options => b"*".to_vec(),
-        [b'/', ..] => target::canonical(path)?,
-        path => target::canonical(&[b"/", path].concat())?,
+        [] if is_options => asterisk(),
+        [b'/', ..] => target::read(path)?,
+        path => target::read(&[b"/", path].concat())?,
     };
     Some((target, Some(authority)))
 }

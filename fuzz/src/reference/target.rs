@@ -7,28 +7,70 @@ use super::split_at_first;
 
 /// The canonical form of an origin-form target, if it has one.
 pub(crate) fn canonical(raw: &[u8]) -> Option<Vec<u8>> {
-    let (path, query) = match split_at_first(raw, b"?") {
-        Some((path, query)) => (path, Some(query)),
-        None => (raw, None),
-    };
-    let is_query = |octet: &u8| is_plain(*octet) || b"/?%".contains(octet);
-    if !query.unwrap_or_default().iter().all(is_query) {
+    let (path, query) = cut(raw);
+    if !query.unwrap_or_default().iter().all(|octet| is_query(*octet)) {
         return None;
     }
-    let segments = path.strip_prefix(b"/")?.split(|octet| *octet == b'/');
-    let segments: Vec<Vec<Octet>> = segments.map(octets).collect::<Option<_>>()?;
+    let out = canonical_path(&segments(path, false)?)?;
+    (!out.starts_with(b"//")).then(|| with_query(out, query.map(<[u8]>::to_vec)))
+}
+
+/// What a client sent, in canonical form, and as a backend gets it.
+pub(crate) fn read(raw: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (path, query) = cut(raw);
+    let written = |octet: &u8| match *octet {
+        octet if is_query(octet) => Some(vec![octet]),
+        octet if is_raw(octet) => Some(format!("%{octet:02X}").into_bytes()),
+        _ => None,
+    };
+    let query: Option<Option<Vec<Vec<u8>>>> = query.map(|query| query.iter().map(written).collect());
+    let query = match query {
+        Some(query) => Some(query?.concat()),
+        None => None,
+    };
+    let segments = segments(path, true)?;
+    let out = canonical_path(&segments)?;
+    if out.starts_with(b"//") && !path.starts_with(b"//") {
+        return None;
+    }
+    let canonical = with_query(out, query);
+    let has_dots = segments.iter().any(|segment| is_dots(segment));
+    Some((canonical.clone(), if has_dots { canonical } else { raw.to_vec() }))
+}
+
+fn cut(raw: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match split_at_first(raw, b"?") {
+        Some((path, query)) => (path, Some(query)),
+        None => (raw, None),
+    }
+}
+
+fn segments(path: &[u8], takes_raw: bool) -> Option<Vec<Vec<Octet>>> {
+    path.strip_prefix(b"/")?.split(|octet| *octet == b'/').map(|segment| octets(segment, takes_raw)).collect()
+}
+
+fn canonical_path(segments: &[Vec<Octet>]) -> Option<Vec<u8>> {
     if segments.iter().filter(|segment| !is_dots(segment)).any(|segment| is_disguised(segment)) {
         return None;
     }
-    let mut out = resolved(&segments.iter().map(|segment| spelled(segment)).collect::<Vec<_>>());
-    if out.starts_with(b"//") {
-        return None;
-    }
+    Some(resolved(&segments.iter().map(|segment| spelled(segment)).collect::<Vec<_>>()))
+}
+
+fn with_query(mut path: Vec<u8>, query: Option<Vec<u8>>) -> Vec<u8> {
     if let Some(query) = query {
-        out.push(b'?');
-        out.extend_from_slice(query);
+        path.push(b'?');
+        path.extend_from_slice(&query);
     }
-    Some(out)
+    path
+}
+
+fn is_query(octet: u8) -> bool {
+    is_plain(octet) || b"/?%".contains(&octet)
+}
+
+/// What is in no URI and clients send all the same.
+fn is_raw(octet: u8) -> bool {
+    octet >= 0x80 || (octet.is_ascii_graphic() && !is_query(octet) && octet != b'#')
 }
 
 /// An octet of a path: as it stands, or escaped.
@@ -47,13 +89,18 @@ fn is_plain(octet: u8) -> bool {
     is_unreserved(octet) || b"!$&'()*+,;=:@[]".contains(&octet)
 }
 
-/// A segment's octets, unreserved ones without their escapes.
-fn octets(segment: &[u8]) -> Option<Vec<Octet>> {
+/// A segment's octets, unreserved ones without their escapes; raw ones as if they were escaped, if those pass.
+fn octets(segment: &[u8], takes_raw: bool) -> Option<Vec<Octet>> {
     let mut rest = segment;
     let mut octets = Vec::new();
     while let [first, behind @ ..] = rest {
         if *first != b'%' {
-            octets.push(is_plain(*first).then_some(Octet::Bare(*first))?);
+            let octet = match *first {
+                octet if is_plain(octet) => Octet::Bare(octet),
+                octet if takes_raw && is_raw(octet) => Octet::Escaped(octet),
+                _ => return None,
+            };
+            octets.push(octet);
             rest = behind;
             continue;
         }

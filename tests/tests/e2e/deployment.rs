@@ -175,7 +175,7 @@ fn each_request_is_one_line_of_the_access_log() {
         let log = directory.path().join("access.log");
         let options = ["--limit", "start-grace=0s", "--access-log", log.to_str().expect("UTF-8")];
         let line = Line::with(program, &options, &[]);
-        line.get("/m/x?q=\"%0d%0a");
+        line.get("/m/x?q=\"%0d%0a#");
         line.ask(&Request::post("/m/mirror", "abc").close());
         line.get("/unknown");
         let lines = telephone_tests::wait::until("three lines", PATIENCE, || {

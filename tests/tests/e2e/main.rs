@@ -50,6 +50,7 @@ mod sidecar_descriptors;
 mod speed;
 mod statistics;
 mod storm;
+mod targets;
 mod tcp;
 mod timing;
 mod truncation;

@@ -20,6 +20,7 @@ use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::mount::Mount;
 use telephone_core::retry::may_move;
 use telephone_core::rewrite::{Names, Prefix};
+use telephone_core::target;
 use telephone_core::time::Timestamp;
 
 use crate::log::Log;
@@ -301,24 +302,20 @@ fn answer(status: u16, fields: &[(&str, &[u8])]) -> ResponseHead {
     ResponseHead { status, reason: Bytes::new(), headers, length: Some(0), upgrade: None }
 }
 
-/// `target` without the mount's path, beginning with one slash again: two would name a host to many a
-/// backend, as they do to the canonical form (RFC 3986 §4.2). `None` if nothing is to be cut.
+/// `target` without the mount's path, the rest as it was sent, beginning with one slash again: two would name a host to many
+/// a backend, as they do to the canonical form (RFC 3986 §4.2), and a backslash behind one as well. `None` if nothing is to be
+/// cut.
 fn stripped(target: &Bytes, path: &str) -> Option<Bytes> {
-    let rest = target.strip_prefix(path.as_bytes())?;
-    match rest.first() {
-        Some(b'/') => {
-            // A target that began with two slashes would read as another host's (RFC 3986 §4.2).
-            let extra = rest.iter().take_while(|octet| **octet == b'/').count() - 1;
-            rest.get(extra..).map(|path| target.slice_ref(path))
-        }
-        None | Some(b'?') => {
-            let mut whole = BytesMut::with_capacity(rest.len() + 1);
-            whole.extend_from_slice(b"/");
-            whole.extend_from_slice(rest);
-            Some(whole.freeze())
-        }
-        Some(_) => None,
+    let rest = target::behind(target, path.as_bytes())?;
+    let slashes = rest.iter().take_while(|octet| matches!(octet, b'/' | b'\\')).count();
+    let (slashes, behind) = rest.split_at(slashes);
+    if slashes.ends_with(b"/") {
+        return rest.get(slashes.len() - 1..).map(|path| target.slice_ref(path));
     }
+    let mut whole = BytesMut::with_capacity(behind.len() + 1);
+    whole.extend_from_slice(b"/");
+    whole.extend_from_slice(behind);
+    Some(whole.freeze())
 }
 
 #[cfg(test)]
@@ -345,7 +342,28 @@ mod tests {
     }
 
     #[test]
+    fn a_stripped_target_begins_with_no_backslash_either() {
+        assert_eq!(cut("/api/\\evil.example/x", "/api").as_deref(), Some("/evil.example/x"));
+        assert_eq!(cut("/api/\\/x\\y", "/api").as_deref(), Some("/x\\y"));
+    }
+
+    #[test]
+    fn what_is_behind_the_mount_stays_as_it_was_sent() {
+        for (target, path, expected) in [
+            ("/%61p%69/x%2fy%7e?%7e", "/api", "/x%2fy%7e?%7e"),
+            ("/api/|{\u{fc}}?\"", "/api", "/|{\u{fc}}?\""),
+            ("/caf\u{e9}/x", "/caf%C3%A9", "/x"),
+            ("/caf%c3%a9", "/caf%C3%A9", "/"),
+            ("/%7eann/%7e", "/~ann", "/%7e"),
+        ] {
+            assert_eq!(cut(target, path).as_deref(), Some(expected), "{target}");
+        }
+    }
+
+    #[test]
     fn a_longer_segment_is_not_cut() {
-        assert_eq!(cut("/apiary", "/api"), None);
+        for target in ["/apiary", "/api%2Fx", "/api;x", "/ap", "//api/x", "/api%", "/api\\x"] {
+            assert_eq!(cut(target, "/api"), None, "{target}");
+        }
     }
 }

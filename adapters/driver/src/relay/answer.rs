@@ -169,6 +169,11 @@ impl Refused {
         Self::new(431, Cause::RequestTooLarge, "The request's header fields are too large.")
     }
 
+    /// The target is one that the telephone did not announce to take: it is older than this plugboard.
+    pub(super) const fn target_not_taken() -> Self {
+        Self::new(400, Cause::BadRequest, "The application's telephone takes no such request target.")
+    }
+
     /// A telephone's answer cannot be written as one HTTP response.
     pub(super) const fn unsendable() -> Self {
         Self::new(502, Cause::UnusableAnswer, "The application's answer is not usable.")

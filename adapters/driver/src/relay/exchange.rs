@@ -1,7 +1,6 @@
 //! One request of a client: routed, carried to a telephone, answered, logged.
 
 use std::future::{Future, pending, poll_fn};
-use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,11 +10,8 @@ use bytes::Bytes;
 use futures_lite::future;
 use telephone_core::cause::Cause;
 use telephone_core::error::{Reset, ResetCode, Touched};
-use telephone_core::http1::{AbortCause, RequestError};
 use telephone_core::isolation;
 use telephone_core::limits::{DARK_TIME, REQUEST_ATTEMPTS_MAX};
-use telephone_core::message::RequestHead;
-use telephone_core::mount::Mount;
 use telephone_core::retry::{may_move, may_repeat};
 use telephone_core::session::OpenError;
 use telephone_core::target;
@@ -24,6 +20,7 @@ use telephone_core::timing;
 use telephone_core::wire::Opening;
 
 use super::Inner;
+use super::account::{Account, report};
 use super::answer::Refused;
 use super::codec::{ClientLoss, PublicCodec, TOKEN_REVOKED, TUNNEL_LOST, Timing};
 use super::connections::Permit;
@@ -36,49 +33,10 @@ use super::visitors::Admission;
 use crate::alarm::Alarm;
 use crate::authority::AuthError;
 use crate::flag::Raised;
-use crate::observe::AccessRecord;
-use crate::pump::{Ended, Moved, Pump};
+use crate::pump::{Ended, Pump};
 use crate::runtime::Runtime;
 use crate::socket::Socket as _;
 use crate::stream::StreamHandle;
-
-/// What the access log will say.
-pub(super) struct Account {
-    started: Timestamp,
-    /// Whose request it is, behind a trusted proxy too.
-    pub(super) client: IpAddr,
-    is_timed: bool,
-    pub(super) status: Option<u16>,
-    pub(super) cause: Cause,
-    pub(super) moved: Moved,
-    chosen: Option<(Arc<str>, Arc<Mount>)>,
-}
-
-impl Account {
-    /// Of a request of which nothing is known to have gone wrong.
-    fn new(request: &Request, client: IpAddr) -> Self {
-        Self {
-            started: request.at,
-            client,
-            is_timed: false,
-            status: None,
-            cause: Cause::Complete,
-            moved: Moved::default(),
-            chosen: None,
-        }
-    }
-
-    /// The client broke the exchange off.
-    pub(super) fn abort(&mut self, cause: AbortCause) {
-        self.cause = match cause {
-            AbortCause::ClientLeft => Cause::ClientLeft,
-            AbortCause::Body(error) => {
-                self.status = self.status.or(Some(error.status()));
-                error.cause()
-            }
-        };
-    }
-}
 
 /// How one attempt to serve a request ended.
 enum Attempt {
@@ -246,13 +204,17 @@ async fn open<R: Runtime>(
     (chosen, now): (&Chosen, Timestamp),
     account: &mut Account,
 ) -> Result<StreamHandle, Attempt> {
+    let peer = chosen.session.with_link(|session| session.peer_heads());
+    // That of a room's client is taken apart in the head alone, where a token may have stood in it.
+    let sent = if request.visit.is_some() { &request.head.target } else { &request.sent };
+    let fit = peer.fit_request(&request.head, sent, &chosen.mount);
+    let mut head = fit.map_err(|_| Attempt::Over(refuse(client, Refused::target_not_taken(), account)))?;
+    if request.is_timed && tells_timing(chosen) {
+        head.headers.push(timing::ASK, "1");
+    }
     let opening = || {
         let mount = Bytes::copy_from_slice(chosen.mount.as_str().as_bytes());
-        let mut head = request.head.clone();
-        if request.is_timed && tells_timing(chosen) {
-            head.headers.push(timing::ASK, "1");
-        }
-        Opening::Http { mount, head }
+        Opening::Http { mount, head: head.clone() }
     };
     let told = client.login.told(chosen.key, &request.head.headers);
     let left = client_left(relay, client);
@@ -410,33 +372,4 @@ async fn run<R: Runtime>(
         }
     })
     .await
-}
-
-fn report<R: Runtime>(
-    relay: &Inner<R>,
-    client: &Client<R>,
-    (head, target): (&RequestHead, &[u8]),
-    account: &Account,
-) {
-    let chosen = account.chosen.as_ref();
-    relay.observer.request_ended(&AccessRecord {
-        method: &head.method,
-        host: head.headers.first("host").map(AsRef::as_ref),
-        target,
-        status: account.status,
-        bytes_in: account.moved.inbound,
-        bytes_out: account.moved.outbound,
-        duration: relay.runtime.now().since(account.started),
-        peer: client.peer,
-        mount: chosen.map(|(_, mount)| mount.as_str()),
-        subject: chosen.map(|(subject, _)| subject.as_ref()),
-        cause: account.cause,
-    });
-}
-
-/// Reports what was no request: of its head nothing is told, since none of it is to be trusted.
-pub(super) fn report_refused<R: Runtime>(relay: &Inner<R>, peer: SocketAddr, error: RequestError) {
-    tracing::debug!(%peer, reason = error.reason(), "refused a request");
-    let record = AccessRecord::bare(b"-", b"-", peer, error.cause());
-    relay.observer.request_ended(&AccessRecord { status: Some(error.status()), ..record });
 }

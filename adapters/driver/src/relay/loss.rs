@@ -7,7 +7,7 @@ use std::task::Poll;
 use telephone_core::cause::Cause;
 use telephone_core::http1::{AbortCause, RequestError};
 
-use super::exchange::Account;
+use super::account::Account;
 use super::public::Client;
 use super::{Inner, report};
 use crate::pump::LOOK_INTERVAL;

@@ -5,6 +5,7 @@
 //!   telephone ─▶ public ─ upgrade ─▶ admission ─ register ─▶ registry, tunnel
 //! ```
 
+mod account;
 mod admission;
 mod answer;
 mod codec;

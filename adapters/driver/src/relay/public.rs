@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};
 
+use bytes::Bytes;
 use telephone_core::connections::Activity;
 use telephone_core::forward::{Observed, Scheme, Stamp, client_address};
 use telephone_core::http1::{Closing, Interims, RequestOrigin, Server, ServerEvent};
@@ -18,7 +19,7 @@ use telephone_core::wire::Profile;
 use super::connections::Permit;
 use super::login::Login;
 use super::rooms::Visit;
-use super::{Inner, exchange, tunnel};
+use super::{Inner, account, exchange, tunnel};
 use crate::alarm::Alarm;
 use crate::connection::Connection;
 use crate::flag::Raised;
@@ -27,7 +28,10 @@ use crate::socket::Socket as _;
 
 /// A request whose head is in.
 pub(super) struct Request {
+    /// With the target in canonical form, by which the relay decides.
     pub(super) head: RequestHead,
+    /// The target as the application gets it.
+    pub(super) sent: Bytes,
     pub(super) end: bool,
     pub(super) origin: RequestOrigin,
     /// When it came.
@@ -220,6 +224,7 @@ impl<R: Runtime> Client<R> {
                     self.begin(now);
                     return Poll::Ready(Some(Request {
                         head,
+                        sent: self.server.sent_target().clone(),
                         end,
                         origin,
                         at: now,
@@ -229,7 +234,7 @@ impl<R: Runtime> Client<R> {
                 }
                 // The answer is in the output, or there is nobody to give one to.
                 Some(ServerEvent::Refused(error)) => {
-                    exchange::report_refused(relay, self.peer, error);
+                    account::report_refused(relay, self, error);
                     continue;
                 }
                 Some(

@@ -54,8 +54,10 @@ pub(super) async fn enter<R: Runtime>(
     request: &mut Request,
 ) -> Result<(), Option<Refused>> {
     let Some(config) = &relay.config.rooms else { return Ok(()) };
+    // The application gets the rest as it was sent, unless the part that is cut is spelled in its own way.
+    let whole = if room::is_visit(&request.sent) { &request.sent } else { &request.head.target };
     let room::Visit { mount: room, target } =
-        room::visit(&request.head.target).map_err(|error| Some(Refused::from_visit(error)))?;
+        room::visit(whole).map_err(|error| Some(Refused::from_visit(error)))?;
     if !is_allowed_origin(&config.origins, &request.head.headers) {
         return Err(Some(Refused::foreign_origin()));
     }

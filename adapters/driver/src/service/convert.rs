@@ -8,6 +8,7 @@ use telephone_core::error::{HeadRefused, ResetCode};
 use telephone_core::http1::{end_to_end, is_trailer};
 use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
+use telephone_core::target::Target;
 
 use super::Incoming;
 
@@ -50,7 +51,7 @@ impl BadResponse {
 pub(super) fn request(head: RequestHead, body: Incoming) -> Result<Request<Incoming>, http::Error> {
     let mut request = Request::new(body);
     *request.method_mut() = Method::from_bytes(&head.method)?;
-    *request.uri_mut() = Uri::from_maybe_shared(head.target)?;
+    *request.uri_mut() = uri(&head.target)?;
     let headers = request.headers_mut();
     for (name, value) in head.headers.iter() {
         let value = HeaderValue::from_bytes(value)?;
@@ -63,6 +64,15 @@ pub(super) fn request(head: RequestHead, body: Incoming) -> Result<Request<Incom
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
     Ok(request)
+}
+
+/// A target as it was sent, or in canonical form where `http` does not take what was sent raw.
+fn uri(target: &Bytes) -> Result<Uri, http::Error> {
+    let sent = Uri::from_maybe_shared(target.clone());
+    sent.or_else(|error| match Target::read(target) {
+        Ok(read) => Ok(Uri::from_maybe_shared(read.canonical)?),
+        Err(_) => Err(error.into()),
+    })
 }
 
 /// The answer to a request that `http` cannot hold.
@@ -148,6 +158,22 @@ mod tests {
 
     fn answered(status: u16, fields: &[(&'static str, &'static str)], is_head: bool, body: u64) -> Answer {
         answer(&parts(status, fields), is_head, &SizeHint::with_exact(body)).unwrap()
+    }
+
+    #[test]
+    fn a_target_reaches_a_handler_as_it_was_sent_or_else_in_canonical_form() {
+        for (target, seen) in [
+            ("/a%7eb?%7e", "/a%7eb?%7e"),
+            ("//a/x", "//a/x"),
+            ("*", "*"),
+            ("/a^b<c>", "/a%5Eb%3Cc%3E"),
+            ("/a?b=^\\", "/a?b=^\\"),
+        ] {
+            assert_eq!(uri(&Bytes::from_static(target.as_bytes())).unwrap().to_string(), seen, "{target}");
+        }
+        assert!(uri(&Bytes::from_static(b"/a b")).is_err());
+        let raw = uri(&Bytes::from_static("/\u{fc}?\u{fc}".as_bytes())).unwrap();
+        assert!(["/\u{fc}?\u{fc}", "/%C3%BC?%C3%BC"].contains(&raw.to_string().as_str()), "{raw}");
     }
 
     #[test]

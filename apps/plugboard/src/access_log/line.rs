@@ -22,12 +22,14 @@ struct Line {
     mount: Option<String>,
     subject: Option<String>,
     cause: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
 }
 
-/// `record` as a line with its line end.
-pub(super) fn line(record: &AccessRecord<'_>, time: SystemTime) -> Vec<u8> {
+/// `record` as a line with its line end; `rule` is the one that refused the request, if one did.
+pub(super) fn line(record: &AccessRecord<'_>, rule: Option<&str>, time: SystemTime) -> Vec<u8> {
     let mut truncated = false;
     let mut field = |octets: &[u8]| {
         truncated |= octets.len() > LOG_FIELD_BYTES_MAX;
@@ -46,6 +48,7 @@ pub(super) fn line(record: &AccessRecord<'_>, time: SystemTime) -> Vec<u8> {
         mount: record.mount.map(|mount| field(mount.as_bytes())),
         subject: record.subject.map(|subject| field(subject.as_bytes())),
         cause: record.cause.word(),
+        rule: rule.map(str::to_owned),
         truncated,
     };
     let mut out = Vec::with_capacity(512);
@@ -91,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_line_tells_the_whole_request() {
-        let text = line(&record(b"/a?b=c"), UNIX_EPOCH);
+        let text = line(&record(b"/a?b=c"), None, UNIX_EPOCH);
         let text = std::str::from_utf8(&text).unwrap();
         assert_eq!(
             text,
@@ -107,7 +110,7 @@ mod tests {
         let mut hostile = record(&all);
         hostile.method = b"GET\r\n{\"forged\":1}";
         hostile.host = Some(b"\x1b[2J\xe2\x80\xae");
-        let text = line(&hostile, UNIX_EPOCH);
+        let text = line(&hostile, None, UNIX_EPOCH);
         let (end, body) = text.split_last().unwrap();
         assert_eq!(*end, b'\n');
         assert!(body.iter().all(|octet| (b' '..=b'~').contains(octet)));
@@ -119,12 +122,19 @@ mod tests {
     #[test]
     fn a_long_field_is_cut_and_the_line_says_so() {
         let long = vec![0xff; 10_000];
-        let value: Value = serde_json::from_slice(&line(&record(&long), UNIX_EPOCH)).unwrap();
+        let value: Value = serde_json::from_slice(&line(&record(&long), None, UNIX_EPOCH)).unwrap();
         assert_eq!(value["target"].as_str().unwrap().chars().count(), LOG_FIELD_BYTES_MAX);
         assert_eq!(value["truncated"], true);
         let exact = vec![b'a'; LOG_FIELD_BYTES_MAX];
-        let value: Value = serde_json::from_slice(&line(&record(&exact), UNIX_EPOCH)).unwrap();
+        let value: Value = serde_json::from_slice(&line(&record(&exact), None, UNIX_EPOCH)).unwrap();
         assert_eq!(value.get("truncated"), None);
+    }
+
+    #[test]
+    fn what_was_refused_names_the_rule() {
+        let text = line(&record(b"/a%zz"), Some("the path holds a broken percent escape"), UNIX_EPOCH);
+        let value: Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(value["rule"], "the path holds a broken percent escape");
     }
 
     #[test]
@@ -132,7 +142,7 @@ mod tests {
         let mut record = record(b"*");
         (record.host, record.status, record.mount, record.subject) = (None, None, None, None);
         record.duration = Duration::ZERO;
-        let value: Value = serde_json::from_slice(&line(&record, UNIX_EPOCH)).unwrap();
+        let value: Value = serde_json::from_slice(&line(&record, None, UNIX_EPOCH)).unwrap();
         for name in ["host", "status", "mount", "subject"] {
             assert!(value[name].is_null(), "{name}");
         }

@@ -12,6 +12,7 @@ use super::body::BodyDecoder;
 use super::encode::BodyEncoder;
 use super::error::RequestError;
 use super::fields::Version;
+use super::line::RefusedLine;
 use super::request::{self, RequestOrigin};
 use super::scan::Scanner;
 use super::{Closing, error};
@@ -26,7 +27,8 @@ use core::time::Duration;
 pub enum ServerEvent {
     /// A request; the next one comes only when this one's response is complete.
     Request {
-        /// The head. Forwarding headers are as the client sent them.
+        /// The head, with the target in canonical form: [`Server::sent_target`] tells the other one. Forwarding headers are as
+        /// the client sent them.
         head: RequestHead,
         /// Whether the request is complete with it. Never for one that asks for an upgrade: its direction
         /// stays open for what comes behind a 101, and is to be ended when another final head comes.
@@ -119,6 +121,7 @@ struct Exchange {
     /// The client waits for 100, and none was sent, and no octet of the body came.
     is_expecting: bool,
     upgrade: Option<Bytes>,
+    sent: Bytes,
     interims: usize,
     /// The body still has a reader: it may go on behind a whole response.
     is_body_wanted: bool,
@@ -145,6 +148,8 @@ pub struct Server {
     exchange: Exchange,
     /// An event that was found outside of `poll_event`.
     owed: Option<ServerEvent>,
+    /// What was refused, at the end of the connection.
+    refused: Option<RefusedLine>,
     clock: Clock,
     closing: Closing,
     is_eof: bool,
@@ -166,6 +171,7 @@ impl Server {
             writing: Writing::Idle,
             exchange: Exchange::none(),
             owed: None,
+            refused: None,
             clock: Clock::new(now, &limits),
             closing: Closing::Open,
             is_eof: false,
@@ -191,10 +197,30 @@ impl Server {
     pub fn poll_event(&mut self, input: &mut BytesMut, now: Timestamp) -> Option<ServerEvent> {
         self.polled_at = now;
         self.clock.handle_poll(now);
-        let event = self.owed.take().or_else(|| self.read(input));
+        let event = match self.owed.take() {
+            // Its head came too slowly to be whole.
+            Some(event @ ServerEvent::Refused(_)) => {
+                self.refused = RefusedLine::read(input);
+                Some(event)
+            }
+            Some(event) => Some(event),
+            None => self.read(input),
+        };
         self.held = input.len();
         self.settle_clock(event.as_ref(), now);
         event
+    }
+
+    /// The target of the latest request as its backend gets it: see [`Target`](crate::target::Target).
+    #[must_use]
+    pub const fn sent_target(&self) -> &Bytes {
+        &self.exchange.sent
+    }
+
+    /// The request line of what was [refused](ServerEvent::Refused), if there was one to read.
+    #[must_use]
+    pub const fn refused_line(&self) -> Option<&RefusedLine> {
+        self.refused.as_ref()
     }
 
     /// Whether more input is of use. Behind a whole request reading goes on only to notice that the client
@@ -421,6 +447,7 @@ impl Exchange {
             is_kept_alive: false,
             is_expecting: false,
             upgrade: None,
+            sent: Bytes::new(),
             interims: 0,
             is_body_wanted: false,
             octets: 0,

@@ -7,6 +7,7 @@ use crate::http1::Closing;
 use crate::http1::body::{BodyDecoder, Framing, Part};
 use crate::http1::error::{Malformed, RequestError};
 use crate::http1::fields::Declared;
+use crate::http1::line::RefusedLine;
 use crate::http1::request::{self, Request};
 
 impl Server {
@@ -34,12 +35,19 @@ impl Server {
         let request = match scanner.scan(input) {
             Ok(None) => return None,
             Ok(Some(end)) => {
-                let request = request::parse(input.get(..end).unwrap_or_default(), &self.limits);
+                let section = input.get(..end).unwrap_or_default();
+                let request = request::parse(section, &self.limits);
+                self.refused = if request.is_err() { RefusedLine::read(section) } else { None };
                 input.advance(end);
                 request
             }
-            Err(Malformed::StartLineTooLong) => Err(RequestError::TargetTooLong),
-            Err(malformed) => Err(malformed.into()),
+            Err(malformed) => {
+                self.refused = RefusedLine::read(input);
+                Err(match malformed {
+                    Malformed::StartLineTooLong => RequestError::TargetTooLong,
+                    malformed => malformed.into(),
+                })
+            }
         };
         match request {
             Ok(request) => Some(self.begin(request)),
@@ -48,7 +56,7 @@ impl Server {
     }
 
     fn begin(&mut self, request: Request) -> ServerEvent {
-        let Request { head, origin, declared, is_kept_alive, is_expecting } = request;
+        let Request { head, sent, origin, declared, is_kept_alive, is_expecting } = request;
         // A request is never delimited by the end of the connection. [H-12]
         let framing = match declared {
             Declared::Nothing | Declared::Length(0) => Framing::Nothing,
@@ -65,6 +73,7 @@ impl Server {
             is_kept_alive,
             is_expecting: is_expecting && has_body,
             upgrade: head.upgrade.clone(),
+            sent,
             interims: 0,
             is_body_wanted: false,
             octets: 0,
