@@ -146,6 +146,9 @@ pub enum HeadRefused {
     /// It has octets or field names that heads must not have, such as CR, LF, NUL or framing.
     #[error("a head has octets or fields that must not cross")]
     Malformed,
+    /// The peer did not [announce](crate::wire::HeadRules) that it takes such a head.
+    #[error("a head that the peer does not take: a status over 599, or a target or an upgrade of a newer version")]
+    Unannounced,
 }
 
 impl HeadRefused {
@@ -154,7 +157,7 @@ impl HeadRefused {
     pub const fn reset_code(self) -> ResetCode {
         match self {
             Self::TooLarge => ResetCode::HeadTooLarge,
-            Self::Malformed => ResetCode::Malformed,
+            Self::Malformed | Self::Unannounced => ResetCode::Malformed,
         }
     }
 }

@@ -92,6 +92,8 @@ pub struct Client {
     oddity: Option<Box<Oddity>>,
     /// What the answer was refused for.
     offence: Option<Box<Excerpt>>,
+    /// What came with the end of a body ahead of a 101, and is for the other protocol.
+    ahead: Bytes,
     output: Output,
 }
 
@@ -112,13 +114,14 @@ impl Client {
             has_login: false,
             oddity: None,
             offence: None,
+            ahead: Bytes::new(),
             output: Output::default(),
         }
     }
 
     /// Starts a request; `end` if it has no body. Its framing follows from `head.length`: so many octets,
-    /// or chunks. One that asks for an upgrade never has a body, whatever `end` says: what is written before
-    /// the 101 is dropped. `Host` is taken from the fields; without one an empty one is written (RFC 9112 §3.2).
+    /// or chunks. One that asks for an upgrade has a body of `head.length` octets, or none, whatever `end` says: what is
+    /// written behind that and before the 101 is dropped, but for what comes in one piece with the body's end. `Host` is taken from the fields; without one an empty one is written (RFC 9112 §3.2).
     ///
     /// # Errors
     /// [`Unsendable`] if the head would not be one request, or the connection is not free. Nothing is
@@ -135,7 +138,8 @@ impl Client {
         self.asked = Asked { is_head: head.method == "HEAD", upgrade: head.upgrade.clone() };
         self.interims = 0;
         self.reading = Reading::Head(response::scanner(&self.limits));
-        let has_body = !end && head.upgrade.is_none();
+        let has_body = !end && (head.upgrade.is_none() || head.length.is_some_and(|length| length > 0));
+        self.ahead = Bytes::new();
         self.writing = if has_body { Writing::Body(body) } else { Writing::Idle };
         Ok(())
     }
@@ -165,8 +169,17 @@ impl Client {
 
     /// Writes the next octets of the request's body, or of the opaque stream. More than the declared
     /// length aborts.
-    pub fn write(&mut self, body: Bytes) {
+    pub fn write(&mut self, mut body: Bytes) {
         match &mut self.writing {
+            Writing::Body(BodyEncoder::Length(owed)) if self.asked.upgrade.is_some() => {
+                let count = usize::try_from(*owed).unwrap_or(usize::MAX).min(body.len());
+                *owed = owed.saturating_sub(count as u64);
+                if *owed == 0 {
+                    self.writing = Writing::Idle;
+                    self.ahead = body.split_off(count);
+                }
+                self.output.payload(body);
+            }
             Writing::Body(encoder) => {
                 if encoder.write(body, &mut self.output).is_err() {
                     self.abort();
@@ -277,8 +290,10 @@ impl Client {
         self.is_body_wanted = body_goes_on(head.status);
         if head.status == 101 {
             self.reading = Reading::Opaque;
-            if self.writing == Writing::Idle {
+            // Of a body that is not whole the rest goes on as what it is.
+            if matches!(self.writing, Writing::Idle | Writing::Body(_)) {
                 self.writing = Writing::Opaque;
+                self.output.payload(core::mem::take(&mut self.ahead));
             }
             return ClientEvent::Head { head, end: false };
         }
@@ -372,6 +387,12 @@ impl Client {
         self.has_login
     }
 
+    /// Whether octets of the request's body are still to be written.
+    #[must_use]
+    pub const fn owes_body(&self) -> bool {
+        matches!(self.writing, Writing::Body(_))
+    }
+
     /// Whether a 101 came: octets pass as they are.
     #[must_use]
     pub const fn is_opaque(&self) -> bool {
@@ -411,7 +432,8 @@ fn is_no_http(input: &[u8]) -> bool {
 /// backends insist (RFC 9110 §8.6).
 fn request_body(head: &RequestHead, end: bool) -> Result<BodyEncoder, Unsendable> {
     let is_usual = ["POST", "PUT", "PATCH"].iter().any(|method| head.method == method);
-    match (end || head.upgrade.is_some(), head.length) {
+    let has_none = head.upgrade.is_some() && matches!(head.length, None | Some(0));
+    match (end || has_none, head.length) {
         (true, Some(1..)) => Err(Unsendable::Length),
         (true, Some(0)) => Ok(BodyEncoder::Length(0)),
         (true, None) if is_usual => Ok(BodyEncoder::Length(0)),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::error::RequestError;
-use super::fields::{Declared, Fields, Version, members};
+use super::fields::{Declared, Fields, Version, is_offered, members};
 use super::host;
 use super::scan::{Bounds, Scanner};
 use super::split;
@@ -76,11 +76,11 @@ fn understood(section: &[u8], limits: &HttpLimits) -> Result<Request, RequestErr
     }
     let host = settle_host(&mut fields, authority, version)?;
     let is_expecting = settle_expectation(&mut fields, version)?;
-    let upgrade = fields.offer().filter(|_| is_upgradable(&method, version, declared));
+    let upgrade = fields.offer().filter(|offer| is_upgradable(offer, &method, version, declared));
     let is_kept_alive = is_kept_alive(&fields, version);
     // What comes behind a 101 is no body, and has no length.
     let length = match declared {
-        Declared::Length(length) if upgrade.is_none() => Some(length),
+        Declared::Length(length) if upgrade.is_none() || length > 0 => Some(length),
         Declared::Length(_) | Declared::Chunked | Declared::Nothing => None,
     };
     let wants_trailers = fields.wants_trailers;
@@ -183,12 +183,15 @@ fn settle_expectation(fields: &mut Fields<'_>, version: Version) -> Result<bool,
     Ok(is_expecting)
 }
 
-/// Whether this request may ask for another protocol: one that leaves nothing to be read as a body, and whose answer
-/// does. [H-11]
-fn is_upgradable(method: &[u8], version: Version, declared: Declared) -> bool {
-    method != b"HEAD"
-        && version == Version::Http11
-        && matches!(declared, Declared::Nothing | Declared::Length(0))
+/// Whether this request may ask for other protocols: one whose body ends where its head says, so that what is behind it is
+/// for the 101, and whose answer has a body. A WebSocket's handshake has none (RFC 6455 §4.1). [H-11]
+fn is_upgradable(offer: &[u8], method: &[u8], version: Version, declared: Declared) -> bool {
+    let fits_body = match declared {
+        Declared::Nothing | Declared::Length(0) => true,
+        Declared::Length(_) => !is_offered(offer, b"websocket"),
+        Declared::Chunked => false,
+    };
+    method != b"HEAD" && version == Version::Http11 && fits_body
 }
 
 /// Whether the connection stays after this message (RFC 9112 §9.3).

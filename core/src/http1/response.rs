@@ -53,9 +53,6 @@ pub(super) const fn scanner(limits: &HttpLimits) -> Scanner {
     Scanner::lenient(bounds)
 }
 
-/// The last status that crosses: the peer ends the session for one above it.
-const STATUS_MAX: u16 = 599;
-
 /// Takes a scanned response head apart: the strict way, or if it is odd (`is_odd`, or the strict reader finds no
 /// answer in it) in its strict form.
 pub(super) fn parse(section: &[u8], is_odd: bool, asked: &Asked) -> Result<Response, ResponseError> {
@@ -75,7 +72,7 @@ fn understood<'a>(
     asked: &Asked,
 ) -> Result<Response, ResponseError> {
     let split::ResponseParts { version, status, reason, fields } = parts;
-    if !(100..=STATUS_MAX).contains(&status) {
+    if !(100..=999).contains(&status) {
         return Err(ResponseError::StatusLine);
     }
     let reason = word(reason);

@@ -4,6 +4,7 @@ mod accepted;
 mod backend;
 mod demands;
 mod exchange;
+mod exec;
 mod interims;
 mod laws;
 mod odd;

@@ -24,7 +24,7 @@ pub(super) fn assert_same_request(head: &RequestHead, end: bool, origin: &Reques
     assert_eq!(head.target, read.target);
     assert_eq!(pairs(&head.headers), read.fields);
     let length = match read.framing {
-        Framing::Length(length) if read.upgrade.is_none() => Some(length),
+        Framing::Length(length) if read.upgrade.is_none() || length > 0 => Some(length),
         Framing::Length(_) | Framing::Chunked | Framing::Nothing => None,
     };
     assert_eq!(head.length, length);

@@ -61,10 +61,15 @@ fn parsed(head: &[u8], limits: &HttpLimits) -> Option<Request> {
     }
     let host = settled_host(&mut meaning, authority, is_http10)?;
     settle_expectation(&mut meaning, is_http10)?;
-    let has_body = !matches!(meaning.framing, Framing::Nothing | Framing::Length(0));
-    let may_upgrade = method != b"HEAD" && !is_http10 && !has_body;
     let mut offer = meaning.upgrades.clone();
     offer.retain(|protocol| fields::is_upgrade(protocol));
+    let has_web_socket = offer.iter().any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));
+    let has_known_body = match meaning.framing {
+        Framing::Nothing | Framing::Length(0) => true,
+        Framing::Length(_) => !has_web_socket,
+        Framing::Chunked => false,
+    };
+    let may_upgrade = method != b"HEAD" && !is_http10 && has_known_body;
     Some(Request {
         method: method.to_vec(),
         target,

@@ -190,6 +190,21 @@ fn a_telephone_that_announced_nothing_is_sent_what_it_takes_and_keeps_its_sessio
 }
 
 #[test]
+fn a_telephone_that_announced_nothing_is_sent_no_upgrade_beside_a_body() {
+    let relay = Relay::start();
+    let mut puppet = Puppet::connect(&relay, &[]);
+    let mut client = Client::connect(relay.addr());
+    let request = Request::new("POST", "/m/exec").field("Connection", "Upgrade").field("Upgrade", "tcp");
+    client.send(request.body("{}").to_vec());
+    let asked = puppet.hear("http_request");
+    assert_eq!((&asked["length"], &asked["upgrade"]), (&json!(2), &Value::Null));
+    puppet.hear("data");
+    let head = json!({"stream": asked["stream"], "status": 200, "reason": "", "headers": [], "end": true});
+    puppet.say("http_response", &head);
+    assert_eq!(client.head().status(), 200);
+}
+
+#[test]
 fn a_telephone_that_announced_it_is_sent_the_target_as_it_came_and_answers_any_status() {
     let relay = Relay::start();
     let mut puppet = Puppet::connect(&relay, &[("wide", 1)]);

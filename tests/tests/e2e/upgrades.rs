@@ -277,3 +277,55 @@ fn what_cannot_be_closed_in_order_is_reset_at_once() {
         }
     });
 }
+
+/// What Docker's client sends for `docker exec -i`: an upgrade beside a body, and at once what is for the other protocol.
+fn exec(target: &str, behind: &str) -> Vec<u8> {
+    let request = Request::new("POST", target).field("Connection", "Upgrade").field("Upgrade", "tcp");
+    [&request.body(r#"{"Tty":false}"#).to_vec()[..], behind.as_bytes()].concat()
+}
+
+#[test]
+fn an_upgrade_beside_a_body_passes_the_body_first_and_the_rest_behind_the_101() {
+    everywhere(|line| {
+        line.origin.on("/m/exec", |exchange| {
+            let (body, _) = exchange.upload()?;
+            assert_eq!(body, br#"{"Tty":false}"#);
+            exchange.send("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nout:")?;
+            let mut all = Vec::new();
+            loop {
+                match exchange.receive(65536)? {
+                    piece if piece.is_empty() => break,
+                    piece => all.extend_from_slice(&piece),
+                }
+            }
+            exchange.send(&all)?;
+            exchange.finish_sending();
+            exchange.wait_closed()
+        });
+        let mut client = line.connect();
+        client.send(exec("/m/exec", "ls\n"));
+        let head = client.head();
+        assert_eq!((head.status(), head.value("upgrade").as_deref()), (101, Some("tcp")));
+        assert_eq!(client.take(4), b"out:");
+        client.send("exit\n");
+        client.finish_sending();
+        assert_eq!(client.rest(), (b"ls\nexit\n".to_vec(), true));
+    });
+}
+
+#[test]
+fn an_upgrade_beside_a_body_that_is_not_made_is_an_ordinary_exchange() {
+    both(|line| {
+        line.origin.on("/m/exec", |exchange| {
+            let (body, _) = exchange.upload()?;
+            exchange.answer(409, body)
+        });
+        let mut client = line.connect();
+        for _ in 0..2 {
+            client.send(exec("/m/exec", ""));
+            let answer = client.answer("POST");
+            assert_eq!((answer.status(), answer.text().as_str()), (409, r#"{"Tty":false}"#));
+        }
+        assert_eq!(client.ask(&Request::get("/m/bytes?n=3")).status(), 200);
+    });
+}

@@ -98,8 +98,9 @@ impl<'a> BackendCodec<'a> {
 
     pub(super) fn request(&mut self, head: &RequestHead, end: bool) -> Result<(), Unsendable> {
         self.is_upgrade_asked = head.upgrade.is_some();
-        self.has_body = !end && !self.is_upgrade_asked;
-        self.client.request(head, end)
+        self.client.request(head, end)?;
+        self.has_body = self.client.owes_body();
+        Ok(())
     }
 
     fn on_event(&mut self, mut event: ClientEvent) -> Part<BackendLoss> {
@@ -172,7 +173,8 @@ impl Codec for BackendCodec<'_> {
     }
 
     fn wants_octets(&self) -> bool {
-        !self.is_upgrade_asked || self.client.is_opaque()
+        // A body ahead of a 101 goes out, and what is behind it waits.
+        !self.is_upgrade_asked || self.client.is_opaque() || self.client.owes_body()
     }
 
     fn put_head(&mut self, _head: ResponseHead, _end: bool) -> bool {
@@ -203,7 +205,9 @@ impl Codec for BackendCodec<'_> {
     }
 
     fn is_complete(&self, inbound: bool, outbound: bool) -> bool {
-        inbound && (outbound || !(self.client.is_opaque() || self.is_body_wanted))
+        // Where an upgrade was asked for no end tells that the body is whole.
+        let is_body_going = self.is_body_wanted && (!self.is_upgrade_asked || self.client.owes_body());
+        inbound && (outbound || !(self.client.is_opaque() || is_body_going))
     }
 
     fn handle_stopped(&mut self) -> bool {

@@ -226,8 +226,9 @@ impl<R: Runtime> Leg for Backend<R> {
         };
         let request = Request { head, prefix };
         let head = &request.head;
-        // An upgrade's direction stays open for what comes behind the 101; its request has no body.
-        let end = stream.is_at_end() || head.upgrade.is_some();
+        // An upgrade's direction stays open for what comes behind the 101; its request may have a body of declared length.
+        let has_body = head.length.is_some_and(|length| length > 0);
+        let end = stream.is_at_end() || (head.upgrade.is_some() && !has_body);
         let may_repeat = head.upgrade.is_none() && may_move(head, end);
         let outcome = match self.attempt(&request, end, &stream).await {
             Outcome::Stale if may_repeat => self.attempt_fresh(&request, end, &stream).await,

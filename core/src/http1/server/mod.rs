@@ -31,7 +31,8 @@ pub enum ServerEvent {
         /// the client sent them.
         head: RequestHead,
         /// Whether the request is complete with it. Never for one that asks for an upgrade: its direction
-        /// stays open for what comes behind a 101, and is to be ended when another final head comes.
+        /// stays open for what comes behind a 101, and is to be ended when another final head comes. The `End` of a body
+        /// that it has comes behind that head.
         end: bool,
         /// For routing.
         origin: RequestOrigin,
@@ -122,6 +123,8 @@ struct Exchange {
     is_expecting: bool,
     upgrade: Option<Bytes>,
     sent: Bytes,
+    /// The body is whole, and whether something follows it is for the final head to say.
+    is_end_held: bool,
     interims: usize,
     /// The body still has a reader: it may go on behind a whole response.
     is_body_wanted: bool,
@@ -448,6 +451,7 @@ impl Exchange {
             is_expecting: false,
             upgrade: None,
             sent: Bytes::new(),
+            is_end_held: false,
             interims: 0,
             is_body_wanted: false,
             octets: 0,

@@ -74,6 +74,7 @@ impl Server {
             is_expecting: is_expecting && has_body,
             upgrade: head.upgrade.clone(),
             sent,
+            is_end_held: false,
             interims: 0,
             is_body_wanted: false,
             octets: 0,
@@ -91,6 +92,10 @@ impl Server {
                 self.reading = Reading::Whole;
                 if self.writing == Writing::Done {
                     self.on_exchange_complete();
+                }
+                if self.exchange.upgrade.is_some() && self.writing == Writing::Owed {
+                    self.exchange.is_end_held = true;
+                    return None;
                 }
                 Some(ServerEvent::End(trailers))
             }

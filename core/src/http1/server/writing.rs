@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Interims, Reading, Server, Writing};
+use super::{Interims, Reading, Server, ServerEvent, Writing};
 use crate::http1::answer::OwnAnswer;
 use crate::http1::encode::{self, BodyEncoder};
 use crate::http1::error::Unsendable;
@@ -65,6 +65,11 @@ impl Server {
             return Err(Unsendable::Status);
         } else {
             let body = self.response_body(head, end)?;
+            // There is no switch: what it was offered is over, and its body ends as others do.
+            self.exchange.upgrade = None;
+            if core::mem::take(&mut self.exchange.is_end_held) {
+                self.owed = Some(ServerEvent::End(Headers::new()));
+            }
             self.settle_connection(body);
             self.exchange.is_body_wanted &= body_goes_on(head.status);
             self.write_head(head, body);
