@@ -147,7 +147,9 @@ pub enum HeadRefused {
     #[error("a head has octets or fields that must not cross")]
     Malformed,
     /// The peer did not [announce](crate::wire::HeadRules) that it takes such a head.
-    #[error("a head that the peer does not take: a status over 599, or a target or an upgrade of a newer version")]
+    #[error(
+        "a head that the peer does not take: a status over 599, or a target or an upgrade of a newer version"
+    )]
     Unannounced,
 }
 

@@ -95,7 +95,7 @@ const fn is_target(octet: u8) -> bool {
 }
 
 /// Statuses have three digits (RFC 9110 §15).
-const STATUSES: core::ops::RangeInclusive<u16> = 100..=999;
+pub(super) const STATUSES: core::ops::RangeInclusive<u16> = 100..=999;
 
 /// Whether `head` can be written as a response. [H-26]
 pub(crate) fn check_response(head: &ResponseHead) -> Result<(), Unsendable> {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use core::time::Duration;
 
 use super::body::Framing;
+use super::encode::STATUSES;
 use super::error::ResponseError;
 use super::fields::{Declared, Fields, Version, is_offered};
 use super::lenient::{self, Oddity};
@@ -72,7 +73,7 @@ fn understood<'a>(
     asked: &Asked,
 ) -> Result<Response, ResponseError> {
     let split::ResponseParts { version, status, reason, fields } = parts;
-    if !(100..=999).contains(&status) {
+    if !STATUSES.contains(&status) {
         return Err(ResponseError::StatusLine);
     }
     let reason = word(reason);

@@ -75,7 +75,8 @@ impl HeadRules {
         match opening {
             Opening::Http { head, .. } => {
                 let takes_target = self.is_wide || head.target.iter().all(u8::is_ascii_graphic);
-                check(takes_target && (head.upgrade.is_none() || self.takes_upgrade_beside(head.length)))
+                let takes_upgrade = head.upgrade.is_none() || self.takes_upgrade_beside(head.length);
+                announced(takes_target && takes_upgrade)
             }
             Opening::Tcp { .. } => Ok(()),
         }
@@ -84,7 +85,7 @@ impl HeadRules {
     /// Checks a sound response's head against these rules.
     pub(crate) fn check_response(self, head: &ResponseHead) -> Result<(), HeadRefused> {
         let is_narrow = head.status <= STATUS_NARROW_MAX && head.upgrade.as_deref().is_none_or(is_upgrade);
-        check(self.is_wide || is_narrow)
+        announced(self.is_wide || is_narrow)
     }
 
     /// Leaves out of a response's head what such an end does not take and can do without.
@@ -142,6 +143,10 @@ fn check_names(fields: &Headers) -> Result<(), HeadRefused> {
         return Err(HeadRefused::TooLarge);
     }
     check(!fields.has_framing())
+}
+
+const fn announced(is_taken: bool) -> Result<(), HeadRefused> {
+    if is_taken { Ok(()) } else { Err(HeadRefused::Unannounced) }
 }
 
 const fn check(is_sound: bool) -> Result<(), HeadRefused> {

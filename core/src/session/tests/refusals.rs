@@ -197,7 +197,9 @@ fn unsound_heads_neither_leave_nor_enter() {
     for head in unsound_requests() {
         let mut pair = Pair::new();
         let opened = pair.plugboard.open(http(head.clone()), true, pair.now);
-        assert_eq!(opened, Err(OpenError::Head(HeadRefused::Malformed)), "{head:?}");
+        let is_unannounced = !head.target.is_ascii();
+        let refused = if is_unannounced { HeadRefused::Unannounced } else { HeadRefused::Malformed };
+        assert_eq!(opened, Err(OpenError::Head(refused)), "{head:?}");
         pair.opened(tcp(), false);
 
         let id = StreamId::new(4);

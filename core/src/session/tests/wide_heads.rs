@@ -41,7 +41,7 @@ fn a_wide_request_crosses_to_a_peer_that_announced_it_and_leaves_for_no_other() 
         assert_eq!((accepted.id, accepted.opening), (id, http(head.clone())));
 
         let mut pair = Pair::new();
-        let refused = Err(OpenError::Head(HeadRefused::Malformed));
+        let refused = Err(OpenError::Head(HeadRefused::Unannounced));
         assert_eq!(pair.plugboard.open(http(head.clone()), false, pair.now), refused, "{head:?}");
         pair.opened(tcp(), false);
     }
@@ -75,7 +75,7 @@ fn to_another_peer_a_status_over_599_does_not_leave_and_a_426_leaves_without_its
         let mut pair = Pair::new();
         let id = pair.exchange();
         let refused = pair.telephone.send(id).respond(head, true);
-        assert_eq!(refused, Err(HeadRefused::Malformed));
+        assert_eq!(refused, Err(HeadRefused::Unannounced));
         assert_eq!(said(&mut pair.telephone, pair.now), []);
     }
     let mut pair = Pair::new();
