@@ -24,7 +24,7 @@ use super::account::{Account, report};
 use super::answer::Refused;
 use super::codec::{ClientLoss, PublicCodec, TOKEN_REVOKED, TUNNEL_LOST, Timing};
 use super::connections::Permit;
-use super::loss::{client_left, client_lost, has_stalled, shed};
+use super::loss::{broken, client_left, client_lost, shed};
 use super::public::{Client, Request};
 use super::registry::{Chosen, Decision};
 use super::rooms;
@@ -297,12 +297,7 @@ async fn carry<R: Runtime>(
             account.abort(cause);
             Attempt::Over(ControlFlow::Continue(()))
         }
-        Ended::Lost(ClientLoss::Broken) => {
-            account.cause = if has_stalled(relay, client) { Cause::ClientStalled } else { Cause::ClientLeft };
-            // What the kernel still holds must not look like all of an answer.
-            client.connection.socket.reset_on_drop();
-            Attempt::Over(ControlFlow::Break(()))
-        }
+        Ended::Lost(ClientLoss::Broken) => Attempt::Over(broken(relay, client, account)),
         Ended::Lost(ClientLoss::Revoked) => {
             let is_closed = codec.close_web_socket(TOKEN_REVOKED);
             Attempt::Over(turn_away(client, is_closed, account))

@@ -17,8 +17,20 @@ use crate::socket::Socket as _;
 /// Octets that are read ahead from a client whose request waits for a session.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
 
+/// The client's socket broke, or took nothing for too long.
+pub(super) fn broken<R: Runtime>(
+    relay: &Inner<R>,
+    client: &Client<R>,
+    account: &mut Account,
+) -> ControlFlow<()> {
+    account.cause = if has_stalled(relay, client) { Cause::ClientStalled } else { Cause::ClientLeft };
+    // What the kernel still holds must not look like all of an answer.
+    client.connection.socket.reset_on_drop();
+    ControlFlow::Break(())
+}
+
 /// Whether a client has taken nothing of its answer for as long as it may.
-pub(super) fn has_stalled<R: Runtime>(relay: &Inner<R>, client: &Client<R>) -> bool {
+fn has_stalled<R: Runtime>(relay: &Inner<R>, client: &Client<R>) -> bool {
     let since = client.connection.blocked_since;
     since.is_some_and(|since| since + relay.config.http.send_timeout <= relay.runtime.now())
 }
