@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use telephone_driver::core::limits::HttpLimits;
 use telephone_driver::core::router::RouterCounts;
 use telephone_driver::{
     AccessRecord, AuthError, Authority, DrainConfig, Endpoint, Grant, Handle, Observer, Plugboard,
@@ -200,7 +201,7 @@ impl Stage {
         let runtime = self.runtime("plugboard".into(), address);
         let doors = self.runtime("plugboard's doors".into(), address);
         let plugboard =
-            Plugboard::new(runtime.clone(), RelayConfig::default(), Arc::new(Tokens), self.watcher.clone());
+            Plugboard::new(runtime.clone(), relay_config(), Arc::new(Tokens), self.watcher.clone());
         for port in [PUBLIC_PORT, LINK_PORT] {
             let Ok(listener) = doors.bind(SocketAddr::new(address, port)) else {
                 self.ledger.violate(format!("the port {port} is still in use"));
@@ -398,4 +399,10 @@ impl Stage {
     pub fn kill_backends(&self) {
         (0..self.seats()).for_each(|seat| self.kill_backend(seat));
     }
+}
+
+/// Clients that leave shut down their sending half, and are known to have left well before a request is parked no longer.
+fn relay_config() -> RelayConfig {
+    let http = HttpLimits { half_close: Duration::from_millis(500), ..HttpLimits::default() };
+    RelayConfig { http, ..RelayConfig::default() }
 }

@@ -199,7 +199,7 @@ fn a_telephone_that_does_not_take_the_101_is_closed_when_a_client_would_be() {
     let scene = Scene::new(100, SECOND);
     narrow(&scene);
     let _link = scene.opened(2, UPGRADE);
-    scene.executor.run_for(50 * SECOND);
+    scene.executor.run_for(590 * SECOND);
     assert_eq!(scene.plugboard.connections(), 1);
     scene.executor.run_for(15 * SECOND);
     assert_eq!(scene.plugboard.connections(), 0);

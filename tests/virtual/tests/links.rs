@@ -49,7 +49,7 @@ fn a_parked_client_that_leaves_gives_its_place_up() {
     (1..=50).for_each(|id| stage.start_client(vec![id]));
     stage.executor.run_for(Duration::from_millis(500));
     assert_eq!(stage.counts().map(|counts| counts.parked), Some(50));
-    stage.executor.run_for(Duration::from_secs(1));
+    stage.executor.run_for(Duration::from_secs(2));
     assert_eq!(stage.counts().map(|counts| counts.parked), Some(0));
     assert_eq!(stage.ledger.left(), 50);
     stage.end();
