@@ -31,6 +31,11 @@ impl<R: Runtime> Inner<R> {
             Refused::from_reset(reset, session.closed())
         }
     }
+
+    /// Why a stream was reset behind its answer's head, as this relay stands.
+    pub(super) fn broken_behind_head(&self, reset: Reset) -> Cause {
+        if self.stopping.is_raised() { Cause::CutOff } else { Refused::behind_head(reset.code) }
+    }
 }
 
 /// An answer of the relay's own.

@@ -260,10 +260,9 @@ async fn carry<R: Runtime>(
     });
     let socket = (&mut client.connection, &mut client.alarm);
     let mut pump = Pump::new(&relay.runtime, socket, &mut codec, &stream, request.end);
-    let permit = &client.permit;
     let revoked = request.visit.as_ref().and_then(|visit| visit.admission.as_ref()).map(Admission::revoked);
-    let ended = run(relay, &mut pump, (chosen, may_move), permit, revoked).await;
-    permit.set_wait(None, || None);
+    let ended = run(relay, &mut pump, (chosen, may_move), &client.permit, revoked).await;
+    client.permit.set_wait(None, || None);
     let Some(ended) = ended else { return Attempt::Elsewhere };
     account.moved.inbound += pump.moved.inbound;
     account.moved.outbound += pump.moved.outbound;
@@ -279,19 +278,16 @@ async fn carry<R: Runtime>(
         Ended::Reset(reset) | Ended::Stopped(reset) if account.status.is_none() => {
             let refused = relay.given_up(reset, &chosen.session);
             if !relay.stopping.is_raised() && may_repeat(&request.head, request.end, reset) {
-                // What never started costs nobody anything.
-                let is_free = reset.touched == Touched::No;
-                return if is_free { Attempt::Again(refused) } else { Attempt::Repeat(refused) };
+                // What never started is free.
+                let attempt = if reset.touched == Touched::No { Attempt::Again } else { Attempt::Repeat };
+                return attempt(refused);
             }
             Attempt::Over(refuse(client, refused, account))
         }
         Ended::Reset(reset) | Ended::Stopped(reset) => {
-            let is_cut_off = relay.stopping.is_raised();
-            account.cause = if is_cut_off { Cause::CutOff } else { Refused::behind_head(reset.code) };
-            if reset.code != ResetCode::SessionLost || !codec.close_web_socket(TUNNEL_LOST) {
-                client.server.abort();
-            }
-            Attempt::Over(ControlFlow::Continue(()))
+            account.cause = relay.broken_behind_head(reset);
+            let is_closed = reset.code == ResetCode::SessionLost && codec.close_web_socket(TUNNEL_LOST);
+            Attempt::Over(end_begun(client, is_closed))
         }
         Ended::Lost(ClientLoss::Aborted(cause)) => {
             account.abort(cause);
@@ -312,6 +308,11 @@ fn turn_away<R: Runtime>(client: &mut Client<R>, is_closed: bool, account: &mut 
         return refuse(client, Refused::from_client_token(AuthError::Revoked), account);
     }
     account.cause = Cause::ClientRevoked;
+    end_begun(client, is_closed)
+}
+
+/// Ends an answer that has begun and cannot be completed; `is_closed` if its WebSocket has been.
+fn end_begun<R: Runtime>(client: &mut Client<R>, is_closed: bool) -> ControlFlow<()> {
     if !is_closed {
         client.server.abort();
     }
