@@ -118,6 +118,7 @@ fn requests() -> Vec<(&'static str, Frame)> {
         upgrade: Some(Bytes::from_static(b"tcp")),
         ..get.clone()
     };
+    let h2c = RequestHead { upgrade: Some(Bytes::from_static(b"h2c")), ..get.clone() };
     let http = |head: RequestHead| Opening::Http { mount: Bytes::from_static(b"/api"), head };
     let tcp = |from| Opening::Tcp { mount: Bytes::from_static(b"tcp:22"), from };
     let client = "192.0.2.7:40000".parse().ok();
@@ -133,6 +134,7 @@ fn requests() -> Vec<(&'static str, Frame)> {
             "open, upgrade with a body",
             Frame::Open { id: id(14), grant: 262_144, end: false, opening: http(exec) },
         ),
+        ("open, h2c", Frame::Open { id: id(16), grant: 262_144, end: false, opening: http(h2c) }),
         ("open, tcp", Frame::Open { id: id(8), grant: 16_384, end: false, opening: tcp(None) }),
         ("open, tcp, from", Frame::Open { id: id(10), grant: 16_384, end: false, opening: tcp(client) }),
     ]

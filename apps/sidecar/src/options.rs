@@ -18,7 +18,7 @@ use crate::replay::{REPLAY_EXAMPLES, ReplayOptions, ReplaySettings};
 use crate::settings::Settings;
 use crate::status::StatusOptions;
 use crate::usage::Stop;
-use crate::values::{self, TcpService};
+use crate::values::{self, AllowedUpgrade, TcpService};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -129,6 +129,11 @@ pub(crate) struct Options {
     /// (1h); by default what the plugboard allows (60s)
     #[arg(long, value_name = "D", env = "BODY_CLOCK", value_parser = values::positive_duration)]
     pub(crate) body_clock: Option<Duration>,
+
+    /// Let clients switch to this protocol where the application does; the one that can be allowed is h2c, HTTP/2 without TLS
+    /// (BuildKit's sessions). Such a client reaches the whole application, past mounts and access logs
+    #[arg(long, value_name = "PROTOCOL", env = "TELEPHONE_ALLOW_UPGRADE", value_enum)]
+    pub(crate) allow_upgrade: Option<AllowedUpgrade>,
 
     /// How long the application may take to accept a connection; then the client gets 504
     #[arg(long, value_name = "D", env = "BACKEND_CONNECT_TIMEOUT", default_value = "5s",

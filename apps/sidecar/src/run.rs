@@ -110,6 +110,7 @@ fn telephone<R: Runtime>(runtime: R, settings: Settings) -> Result<Telephone<R>,
         .backend_trust(settings.backend_trust.clone())
         .proxy_protocol(settings.proxy_protocol)
         .streams(settings.streams)
+        .allow_h2c(settings.allows_h2c)
         .backend_timeouts(settings.connect_timeout, settings.answer_timeout, settings.idle_timeout);
     if let Some(clock) = settings.body_clock {
         builder = builder.body_clock(clock);

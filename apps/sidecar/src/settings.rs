@@ -13,7 +13,7 @@ use crate::exclusive::{BACKEND, Either, PORT, either};
 use crate::line::{LineSettings, listed};
 use crate::options::Options;
 use crate::usage::Usage;
-use crate::values::{INSTANCE_BYTES_MAX, TcpService};
+use crate::values::{AllowedUpgrade, INSTANCE_BYTES_MAX, TcpService};
 
 /// What a sidecar was asked to do. Every value has been checked; nothing was opened yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct Settings {
     pub streams: u32,
     /// How long clients may pause within a request's body, where the plugboard's own limit is not to do.
     pub body_clock: Option<Duration>,
+    /// Whether clients may switch to h2c.
+    pub allows_h2c: bool,
     /// How long the backend may take to accept a connection.
     pub connect_timeout: Duration,
     /// How long it may take to begin its answer.
@@ -82,6 +84,7 @@ impl Settings {
             strips_prefix: options.strip_prefix,
             streams: options.streams,
             body_clock: options.body_clock,
+            allows_h2c: options.allow_upgrade == Some(AllowedUpgrade::H2c),
             connect_timeout: options.backend_connect_timeout,
             answer_timeout: options.backend_answer_timeout,
             idle_timeout: options.backend_idle_timeout,

@@ -7,6 +7,13 @@ use telephone_core::follow::{BadFollowRule, FollowRule};
 use telephone_core::mount::{Mount, MountError};
 use telephone_driver::{BackendUrl, BadBackendUrl};
 
+/// A protocol that clients may switch to only if that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum AllowedUpgrade {
+    /// HTTP/2 without TLS.
+    H2c,
+}
+
 /// Octets of an instance's name.
 pub const INSTANCE_BYTES_MAX: usize = 128;
 

@@ -92,6 +92,7 @@ pub struct Client {
     oddity: Option<Box<Oddity>>,
     /// What the answer was refused for.
     offence: Option<Box<Excerpt>>,
+    may_offer_h2c: bool,
     /// What came with the end of a body ahead of a 101, and is for the other protocol.
     ahead: Bytes,
     output: Output,
@@ -114,9 +115,17 @@ impl Client {
             has_login: false,
             oddity: None,
             offence: None,
+            may_offer_h2c: false,
             ahead: Bytes::new(),
             output: Output::default(),
         }
+    }
+
+    /// Offers h2c where a request does: see [`HeadRules::is_h2c`](crate::wire::HeadRules::is_h2c).
+    #[must_use]
+    pub const fn with_h2c(mut self) -> Self {
+        self.may_offer_h2c = true;
+        self
     }
 
     /// Starts a request; `end` if it has no body. Its framing follows from `head.length`: so many octets,
@@ -131,7 +140,7 @@ impl Client {
         if !is_free || !self.is_kept_alive {
             return Err(Unsendable::Busy);
         }
-        encode::check_request(head)?;
+        encode::check_request(head, self.may_offer_h2c)?;
         let body = request_body(head, end)?;
         self.write_head(head, body);
         self.has_login |= login::is_carried(&head.headers);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use core::fmt::Write;
 
 use super::error::Unsendable;
-use super::fields::{is_connection_field, is_offer, is_trailer};
+use super::fields::{is_connection_field, is_offer, is_offer_with_h2c, is_trailer};
 use super::scan::{is_text, is_token};
 use crate::limits::METHOD_BYTES_MAX;
 use crate::message::{Headers, RequestHead, ResponseHead};
@@ -74,8 +74,8 @@ impl BodyEncoder {
     }
 }
 
-/// Whether `head` can be written as a request.
-pub(crate) fn check_request(head: &RequestHead) -> Result<(), Unsendable> {
+/// Whether `head` can be written as a request, to a backend that h2c may be offered to or not.
+pub(crate) fn check_request(head: &RequestHead, may_offer_h2c: bool) -> Result<(), Unsendable> {
     if !is_token(&head.method) || head.method.len() > METHOD_BYTES_MAX {
         return Err(Unsendable::Method);
     }
@@ -83,6 +83,7 @@ pub(crate) fn check_request(head: &RequestHead) -> Result<(), Unsendable> {
     if !has_form || !head.target.iter().all(|octet| is_target(*octet)) {
         return Err(Unsendable::Target);
     }
+    let is_offer = if may_offer_h2c { is_offer_with_h2c } else { is_offer };
     if head.upgrade.as_deref().is_some_and(|offer| !is_offer(offer)) {
         return Err(Unsendable::Switch);
     }

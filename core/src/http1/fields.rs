@@ -341,6 +341,11 @@ impl<'a> Fields<'a> {
         if self.has_upgrade { self.demand() } else { None }
     }
 
+    /// Whether a request offers h2c, which is left out of its offer.
+    pub(super) fn offers_h2c(&self) -> bool {
+        self.has_upgrade && self.upgrades.iter().any(|protocol| is_h2c(protocol))
+    }
+
     /// The protocols that a 426 asks for (RFC 9110 §15.5.22), likewise. Not all servers name `Upgrade` in `Connection`
     /// there, and nothing is switched.
     pub(super) fn demand(&self) -> Option<Bytes> {
@@ -429,6 +434,20 @@ fn chunked(value: &[u8]) -> Result<(), Malformed> {
 pub(crate) fn is_offer(offer: &[u8]) -> bool {
     members(offer).next().is_some() && members(offer).all(is_upgrade)
 }
+
+/// Likewise, of protocols that pass between ends which announced that they take h2c.
+pub(crate) fn is_offer_with_h2c(offer: &[u8]) -> bool {
+    members(offer).next().is_some() && members(offer).all(|member| is_upgrade(member) || is_h2c(member))
+}
+
+/// HTTP/2 within the connection, without TLS. It hands the whole backend over, past mounts and logs, so that it passes only
+/// where the telephone's operator wants it.
+pub(crate) const fn is_h2c(protocol: &[u8]) -> bool {
+    protocol.eq_ignore_ascii_case(H2C)
+}
+
+/// Its name.
+pub(crate) const H2C: &[u8] = b"h2c";
 
 /// Whether `protocol` is one of those that `offer` lists.
 pub(crate) fn is_offered(offer: &[u8], protocol: &[u8]) -> bool {

@@ -40,7 +40,7 @@ mod server;
 mod split;
 
 pub(crate) use encode::{check_request, check_response};
-pub(crate) use fields::{is_connection_field, is_offer, is_offered, is_upgrade, members};
+pub(crate) use fields::{H2C, is_connection_field, is_h2c, is_offer, is_offered, is_upgrade, members};
 pub(crate) use response::UPGRADE_REQUIRED;
 pub(crate) use scan::{is_text, is_token};
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::error::RequestError;
-use super::fields::{Declared, Fields, Version, is_offered, members};
+use super::fields::{Declared, Fields, H2C, Version, is_offered, members};
 use super::host;
 use super::scan::{Bounds, Scanner};
 use super::split;
@@ -30,6 +30,8 @@ pub(super) struct Request {
     pub(super) head: RequestHead,
     /// The target as the backend gets it.
     pub(super) sent: Bytes,
+    /// It offers h2c, which its head leaves out.
+    pub(super) offers_h2c: bool,
     pub(super) origin: RequestOrigin,
     pub(super) declared: Declared,
     pub(super) is_kept_alive: bool,
@@ -77,6 +79,7 @@ fn understood(section: &[u8], limits: &HttpLimits) -> Result<Request, RequestErr
     let host = settle_host(&mut fields, authority, version)?;
     let is_expecting = settle_expectation(&mut fields, version)?;
     let upgrade = fields.offer().filter(|offer| is_upgradable(offer, &method, version, declared));
+    let offers_h2c = fields.offers_h2c() && is_upgradable(H2C, &method, version, declared);
     let is_kept_alive = is_kept_alive(&fields, version);
     // What comes behind a 101 is no body, and has no length.
     let length = match declared {
@@ -93,7 +96,7 @@ fn understood(section: &[u8], limits: &HttpLimits) -> Result<Request, RequestErr
         wants_trailers,
     };
     let origin = RequestOrigin { host, version };
-    Ok(Request { head, sent: target.sent, origin, declared, is_kept_alive, is_expecting })
+    Ok(Request { head, sent: target.sent, offers_h2c, origin, declared, is_kept_alive, is_expecting })
 }
 
 /// Any method passes but those that are not for an origin behind a reverse tunnel. [H-18]

@@ -330,8 +330,8 @@ impl Session {
         head: ResponseHead,
         now: Timestamp,
     ) -> Result<(), Misbehaviour> {
-        let heads = self.config.limits.heads;
-        heads.check_response(&head).map_err(|_| Misbehaviour::FrameMalformed)?;
+        let (heads, telephone) = (self.config.limits.heads, self.peer_heads());
+        heads.check_response(&head, telephone).map_err(|_| Misbehaviour::FrameMalformed)?;
         let Some(stream) = self.streams.get_mut(id) else { return self.on_late(id, now) };
         let is_due = stream.is_ours && stream.is_http && !stream.recv.has_head && !stream.recv.is_closed();
         let is_upgrade_asked = head.status != 101 || stream.may_upgrade;

@@ -105,7 +105,7 @@ impl SendStream<'_> {
         wire::check_response(&head)?;
         let peer = self.session.peer_heads();
         peer.narrow_response(&mut head);
-        peer.check_response(&head)?;
+        peer.check_response(&head, self.session.config.limits.heads)?;
         let Some(stream) = self.session.streams.get_mut(self.id) else { return Ok(()) };
         if head.status == 101 && !stream.may_upgrade {
             return Err(HeadRefused::Malformed);

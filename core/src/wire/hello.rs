@@ -199,10 +199,12 @@ pub enum Setting {
     /// How many seconds nothing of a request's body may come, as the sender, a telephone, wants it for its requests. The
     /// plugboard's own limit is the least, and it caps what is asked for.
     BodyClock,
+    /// Not 0 if the sender, a telephone, takes [h2c](super::HeadRules::is_h2c) among the protocols that a request offers.
+    H2c,
 }
 
 impl Setting {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Streams,
         Self::StreamFloor,
         Self::Resume,
@@ -212,6 +214,7 @@ impl Setting {
         Self::Wide,
         Self::Clients,
         Self::BodyClock,
+        Self::H2c,
     ];
 
     const fn id(self) -> u64 {
@@ -225,6 +228,7 @@ impl Setting {
             Self::Wide => 7,
             Self::Clients => 8,
             Self::BodyClock => 9,
+            Self::H2c => 10,
         }
     }
 
@@ -239,6 +243,7 @@ impl Setting {
             Self::Wide => "wide",
             Self::Clients => "clients",
             Self::BodyClock => "body_clock",
+            Self::H2c => "h2c",
         }
     }
 }
@@ -280,7 +285,8 @@ impl Settings {
             (Setting::StreamFloor.id(), limits.stream_floor),
             (Setting::Resume.id(), u64::from(!limits.resume_window.is_zero())),
         ]);
-        if limits.heads.is_wide { settings.with(Setting::Wide, 1) } else { settings }
+        let settings = if limits.heads.is_wide { settings.with(Setting::Wide, 1) } else { settings };
+        if limits.heads.is_h2c { settings.with(Setting::H2c, 1) } else { settings }
     }
 
     /// The same, and `setting` with that value.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::head::FIELDS_MAX;
 use super::{Opening, Setting, Settings};
 use crate::error::HeadRefused;
-use crate::http1::{self, UPGRADE_REQUIRED, is_offer, is_text, is_upgrade};
+use crate::http1::{self, H2C, UPGRADE_REQUIRED, is_h2c, is_offer, is_offered, is_text, is_upgrade};
 use crate::limits::BODY_LENGTH_MAX;
 use crate::message::{Headers, RequestHead, ResponseHead};
 use crate::mount::Mount;
@@ -28,23 +28,26 @@ pub struct HeadRules {
     /// Targets of any octet but controls, space, DEL and `#`; an upgrade beside a length; statuses 600 to 999; the `upgrade` of
     /// a 426. [`Setting::Wide`].
     pub is_wide: bool,
+    /// h2c among the protocols that a request offers, to a telephone whose operator wants it. [`Setting::H2c`].
+    pub is_h2c: bool,
 }
 
 impl HeadRules {
-    /// All that this version knows.
-    pub const WIDE: Self = Self { is_wide: true };
+    /// What this version takes.
+    pub const WIDE: Self = Self { is_wide: true, is_h2c: false };
 
     /// What an end with these settings takes.
     #[must_use]
     pub fn of(settings: &Settings) -> Self {
-        Self { is_wide: settings.has(Setting::Wide) }
+        Self { is_wide: settings.has(Setting::Wide), is_h2c: settings.has(Setting::H2c) }
     }
 
     /// `head` as such a telephone takes it for `mount`, with the target that the client [`sent`](crate::target::Target::sent).
     ///
     /// The mount stands at the front of the target as it was registered, however the client spelled it: a telephone serves
     /// what begins with its mount. An end that did not announce wide heads gets the canonical form of what each plugboard of
-    /// v1 takes, and no upgrade beside a body, which then is an ordinary request.
+    /// v1 takes, and no upgrade beside a body, which then is an ordinary request. h2c is offered where the client does and the
+    /// telephone announced that it takes it.
     ///
     /// # Errors
     /// The target is one that each plugboard of v1 refuses.
@@ -53,8 +56,13 @@ impl HeadRules {
         head: &RequestHead,
         sent: &Bytes,
         mount: &Mount,
+        offers_h2c: bool,
     ) -> Result<RequestHead, HeadRefused> {
         let mut head = head.clone();
+        if self.is_h2c && offers_h2c {
+            let others = head.upgrade.map(|others| [&others[..], b", ", H2C].concat().into());
+            head.upgrade = Some(others.unwrap_or(Bytes::from_static(H2C)));
+        }
         if self.is_wide {
             head.target = mounted(sent, mount.path().unwrap_or_default().as_bytes());
             return Ok(head);
@@ -75,17 +83,24 @@ impl HeadRules {
         match opening {
             Opening::Http { head, .. } => {
                 let takes_target = self.is_wide || head.target.iter().all(u8::is_ascii_graphic);
-                let takes_upgrade = head.upgrade.is_none() || self.takes_upgrade_beside(head.length);
-                announced(takes_target && takes_upgrade)
+                let upgrade = head.upgrade.as_deref();
+                announced(takes_target && upgrade.is_none_or(|offer| self.takes_offer(offer, head)))
             }
             Opening::Tcp { .. } => Ok(()),
         }
     }
 
-    /// Checks a sound response's head against these rules.
-    pub(crate) fn check_response(self, head: &ResponseHead) -> Result<(), HeadRefused> {
-        let is_narrow = head.status <= STATUS_NARROW_MAX && head.upgrade.as_deref().is_none_or(is_upgrade);
-        announced(self.is_wide || is_narrow)
+    fn takes_offer(self, offer: &[u8], head: &RequestHead) -> bool {
+        self.takes_upgrade_beside(head.length) && (self.is_h2c || !is_offered(offer, H2C))
+    }
+
+    /// Checks a sound response's head against these rules; `telephone` are those of the end that sends it.
+    pub(crate) fn check_response(self, head: &ResponseHead, telephone: Self) -> Result<(), HeadRefused> {
+        let is_switch = |new: &[u8]| is_upgrade(new) || (telephone.is_h2c && is_h2c(new));
+        let upgrade = head.upgrade.as_deref();
+        let is_demand = self.is_wide && head.status == UPGRADE_REQUIRED;
+        let takes_status = self.is_wide || head.status <= STATUS_NARROW_MAX;
+        announced(takes_status && (is_demand || upgrade.is_none_or(is_switch)))
     }
 
     /// Leaves out of a response's head what such an end does not take and can do without.
@@ -114,14 +129,18 @@ pub(crate) fn check_opening(opening: &Opening) -> Result<(), HeadRefused> {
 
 fn check_request(head: &RequestHead) -> Result<(), HeadRefused> {
     // A fragment never travels (RFC 9112 §3.2).
-    check(http1::check_request(head).is_ok() && !head.target.contains(&b'#'))?;
+    check(http1::check_request(head, true).is_ok() && !head.target.contains(&b'#'))?;
     // Of the protocols that it offers `http1` has checked each.
     check_rest(&head.headers, head.length)
 }
 
 /// Checks a response's head.
 pub(crate) fn check_response(head: &ResponseHead) -> Result<(), HeadRefused> {
-    let is_sound_upgrade = if head.status == UPGRADE_REQUIRED { is_offer } else { is_upgrade };
+    let is_sound_upgrade = |upgrade: &[u8]| match head.status {
+        UPGRADE_REQUIRED => is_offer(upgrade),
+        101 => is_upgrade(upgrade) || is_h2c(upgrade),
+        _ => is_upgrade(upgrade),
+    };
     check(http1::check_response(head).is_ok() && head.upgrade.as_deref().is_none_or(is_sound_upgrade))?;
     check_rest(&head.headers, head.length)
 }

@@ -329,3 +329,36 @@ fn an_upgrade_beside_a_body_that_is_not_made_is_an_ordinary_exchange() {
         assert_eq!(client.ask(&Request::get("/m/bytes?n=3")).status(), 200);
     });
 }
+
+#[test]
+fn h2c_passes_if_the_sidecar_is_told_to_allow_it() {
+    let switch = |exchange: &mut telephone_tests::origin::Exchange| {
+        assert_eq!(exchange.head().value("upgrade").as_deref(), Some("h2c"));
+        exchange.send("HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")?;
+        let preface = exchange.receive(65536)?;
+        exchange.send(&preface)?;
+        exchange.finish_sending();
+        exchange.wait_closed()
+    };
+    let request =
+        || Request::new("POST", "/m/session").field("Connection", "Upgrade").field("Upgrade", "h2c");
+    both_programs(|program| {
+        let line = Line::with(program, &[], &["--allow-upgrade", "h2c"]);
+        line.origin.on("/m/session", switch);
+        let mut client = line.connect();
+        client.send(request().to_vec());
+        let head = client.head();
+        assert_eq!((head.status(), head.value("upgrade").as_deref()), (101, Some("h2c")));
+        client.send("PRI * HTTP/2.0\r\n\r\n");
+        assert_eq!(client.take(18), b"PRI * HTTP/2.0\r\n\r\n");
+        let plain = line.ask(&Request::get("/m/bytes?n=3"));
+        assert_eq!(plain.status(), 200);
+
+        let line = Line::with(program, &[], &[]);
+        line.origin.on("/m/session", |exchange| {
+            assert!(!exchange.head().has("upgrade"), "{:?}", exchange.head());
+            exchange.answer(200, "")
+        });
+        assert_eq!(line.ask(&request().close()).status(), 200);
+    });
+}

@@ -85,7 +85,8 @@ impl<R: Runtime> Pool<R> {
         };
         Ok(Box::new(Kept {
             connection: Connection::new(socket?),
-            client: Client::new(self.http.clone()),
+            // What may be offered the session has checked.
+            client: Client::new(self.http.clone()).with_h2c(),
             alarm: Alarm::new(self.runtime.clone()),
         }))
     }

@@ -196,19 +196,25 @@ fn tells_timing(chosen: &Chosen) -> bool {
     chosen.session.with_link(|session| session.peer_tells_timing())
 }
 
-/// Opens a request's stream in one session, or tells how the attempt ended instead.
+/// Opens a request's stream in one session, or tells how the attempt ended instead. The flag is whether the request is
+/// complete with its head.
 async fn open<R: Runtime>(
     relay: &Arc<Inner<R>>,
     client: &mut Client<R>,
     request: &Request,
     (chosen, now): (&Chosen, Timestamp),
     account: &mut Account,
-) -> Result<StreamHandle, Attempt> {
+) -> Result<(StreamHandle, bool), Attempt> {
     let peer = chosen.session.with_link(|session| session.peer_heads());
     // That of a room's client is taken apart in the head alone, where a token may have stood in it.
     let sent = if request.visit.is_some() { &request.head.target } else { &request.sent };
-    let fit = peer.fit_request(&request.head, sent, &chosen.mount);
+    let fit = peer.fit_request(&request.head, sent, &chosen.mount, client.server.offers_h2c());
     let mut head = fit.map_err(|_| Attempt::Over(refuse(client, Refused::target_not_taken(), account)))?;
+    if let Some(offer) = &head.upgrade {
+        client.server.set_offer(offer);
+    }
+    // Behind an offer of h2c the direction stays open, as behind others.
+    let end = request.end && head.upgrade.is_none();
     if request.is_timed && tells_timing(chosen) {
         head.headers.push(timing::ASK, "1");
     }
@@ -218,10 +224,9 @@ async fn open<R: Runtime>(
     };
     let told = client.login.told(chosen.key, &request.head.headers);
     let left = client_left(relay, client);
-    let opened =
-        unless_revoked(request, turn::open(relay, (chosen, told, now), opening, request.end, left)).await;
+    let opened = unless_revoked(request, turn::open(relay, (chosen, told, now), opening, end, left)).await;
     let opened = opened.map_err(|refused| Attempt::Over(refuse(client, refused, account)))?;
-    opened.map_err(|error| match error {
+    opened.map(|stream| (stream, end)).map_err(|error| match error {
         None => Attempt::Over(client_lost(client, account)),
         Some(OpenError::Leaving) => {
             relay.registry.settle_line(chosen.key, relay.runtime.now());
@@ -243,8 +248,8 @@ async fn carry<R: Runtime>(
     may_move: bool,
     account: &mut Account,
 ) -> Attempt {
-    let stream = match open(relay, client, request, (chosen, now), account).await {
-        Ok(stream) => stream,
+    let (stream, end) = match open(relay, client, request, (chosen, now), account).await {
+        Ok(opened) => opened,
         Err(attempt) => return attempt,
     };
     let asked = chosen.session.with_link(|session| session.peer_body_clock());
@@ -259,7 +264,7 @@ async fn carry<R: Runtime>(
         clock: &clock,
     });
     let socket = (&mut client.connection, &mut client.alarm);
-    let mut pump = Pump::new(&relay.runtime, socket, &mut codec, &stream, request.end);
+    let mut pump = Pump::new(&relay.runtime, socket, &mut codec, &stream, end);
     let revoked = request.visit.as_ref().and_then(|visit| visit.admission.as_ref()).map(Admission::revoked);
     let ended = run(relay, &mut pump, (chosen, may_move), &client.permit, revoked).await;
     client.permit.set_wait(None, || None);

@@ -13,7 +13,6 @@ use telephone_core::limits::{BackendLimits, MOUNTS_MAX, SessionLimits};
 use telephone_core::mount::{Mount, MountError};
 use telephone_core::served::ServedMounts;
 use telephone_core::time::as_millis;
-use telephone_core::wire::HeadRules;
 
 use super::proxy::Proxies;
 use super::raw::{Acceptor, Arrivals, RawService};
@@ -280,6 +279,13 @@ impl<R> TelephoneBuilder<R> {
         self
     }
 
+    /// Lets clients switch to h2c, HTTP/2 without TLS, where the backend does. Such a client reaches the whole backend, past
+    /// mounts and access logs. By default it is left out of what a client offers.
+    pub const fn allow_h2c(mut self, is_allowed: bool) -> Self {
+        self.limits.heads.is_h2c = is_allowed;
+        self
+    }
+
     /// How long the backend of requests may take: to accept a connection, to begin its answer, and between two octets of
     /// a body of declared length. By default 5 s, 60 s and 300 s.
     pub const fn backend_timeouts(mut self, connect: Duration, answer: Duration, idle: Duration) -> Self {
@@ -359,7 +365,7 @@ impl<R: Runtime> TelephoneBuilder<R> {
             _ => {}
         }
         self.dialer.token_is_fixed = token.is_fixed();
-        self.limits.heads = HeadRules::WIDE;
+        self.limits.heads.is_wide = true;
         let instance = self.instance.take().unwrap_or_else(|| default_instance(&self.mounts));
         let config = Config {
             token,

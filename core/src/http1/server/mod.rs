@@ -123,6 +123,7 @@ struct Exchange {
     is_expecting: bool,
     upgrade: Option<Bytes>,
     sent: Bytes,
+    offers_h2c: bool,
     /// The body is whole, and whether something follows it is for the final head to say.
     is_end_held: bool,
     interims: usize,
@@ -218,6 +219,18 @@ impl Server {
     #[must_use]
     pub const fn sent_target(&self) -> &Bytes {
         &self.exchange.sent
+    }
+
+    /// Whether the latest request offers h2c, which its head leaves out.
+    #[must_use]
+    pub const fn offers_h2c(&self) -> bool {
+        self.exchange.offers_h2c
+    }
+
+    /// The telephone of the latest request takes this offer, with the h2c that the client made: a 101 may switch to one of it.
+    /// To be called before more of the request is read.
+    pub fn set_offer(&mut self, offer: &Bytes) {
+        self.exchange.upgrade = Some(offer.clone());
     }
 
     /// The request line of what was [refused](ServerEvent::Refused), if there was one to read.
@@ -451,6 +464,7 @@ impl Exchange {
             is_expecting: false,
             upgrade: None,
             sent: Bytes::new(),
+            offers_h2c: false,
             is_end_held: false,
             interims: 0,
             is_body_wanted: false,

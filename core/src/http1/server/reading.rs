@@ -56,7 +56,7 @@ impl Server {
     }
 
     fn begin(&mut self, request: Request) -> ServerEvent {
-        let Request { head, sent, origin, declared, is_kept_alive, is_expecting } = request;
+        let Request { head, sent, offers_h2c, origin, declared, is_kept_alive, is_expecting } = request;
         // A request is never delimited by the end of the connection. [H-12]
         let framing = match declared {
             Declared::Nothing | Declared::Length(0) => Framing::Nothing,
@@ -74,6 +74,7 @@ impl Server {
             is_expecting: is_expecting && has_body,
             upgrade: head.upgrade.clone(),
             sent,
+            offers_h2c,
             is_end_held: false,
             interims: 0,
             is_body_wanted: false,

@@ -15,6 +15,15 @@ fn wide() -> SessionLimits {
     SessionLimits { heads: HeadRules::WIDE, ..SessionLimits::default() }
 }
 
+/// A telephone that takes h2c.
+fn with_h2c() -> SessionLimits {
+    SessionLimits { heads: HeadRules { is_h2c: true, ..HeadRules::WIDE }, ..SessionLimits::default() }
+}
+
+fn h2c() -> RequestHead {
+    RequestHead { upgrade: Some(Bytes::from_static(b"foo/2, h2c")), ..request("POST") }
+}
+
 fn requests() -> Vec<RequestHead> {
     let targets: [&[u8]; 2] = ["/ü?ö".as_bytes(), b"/\xff\x80|\\?\"<>"];
     let targets = targets.map(|target| RequestHead { target: Bytes::from_static(target), ..request("GET") });
@@ -113,4 +122,35 @@ fn the_length_beside_an_upgrade_is_not_that_of_the_direction() {
     pair.plugboard.send(id).end(Headers::new());
     let sent = said(&mut pair.plugboard, pair.now);
     assert!(matches!(sent[..], [Frame::End { .. }]), "{sent:?}");
+}
+
+#[test]
+fn h2c_crosses_to_a_telephone_that_announced_it_and_back_in_its_101() {
+    let mut pair = Pair::with(&with_h2c(), &wide());
+    let id = pair.plugboard.open(http(h2c()), false, pair.now).expect("the telephone takes it");
+    pair.settle();
+    assert_eq!(pair.telephone.accept().map(|accepted| accepted.opening), Some(http(h2c())));
+    let switch = ResponseHead { upgrade: Some(Bytes::from_static(b"h2c")), ..response(101) };
+    pair.telephone.send(id).respond(switch.clone(), false).expect("it was offered");
+    pair.settle();
+    assert_eq!(pair.plugboard.recv(id).take_head(), Some(switch));
+}
+
+#[test]
+fn h2c_crosses_to_no_telephone_that_did_not_announce_it() {
+    let mut pair = Pair::with(&wide(), &wide());
+    let refused = Err(OpenError::Head(HeadRefused::Malformed));
+    assert_eq!(pair.plugboard.open(http(h2c()), false, pair.now), refused);
+    let open = Frame::Open { id: StreamId::new(2), grant: 0, end: false, opening: http(h2c()) };
+    pair.telephone.hear(message(&[open]), pair.now);
+    assert_eq!(misbehaviour(&mut pair.telephone, pair.now), Some(Misbehaviour::FrameMalformed));
+
+    let mut pair = Pair::with(&wide(), &wide());
+    let upgrade = RequestHead { upgrade: Some(Bytes::from_static(b"foo/2")), ..request("GET") };
+    let id = pair.plugboard.open(http(upgrade), false, pair.now).expect("a free slot");
+    pair.settle();
+    let switch = ResponseHead { upgrade: Some(Bytes::from_static(b"h2c")), ..response(101) };
+    assert_eq!(pair.telephone.send(id).respond(switch.clone(), false), Err(HeadRefused::Malformed));
+    pair.plugboard.hear(message(&[Frame::Head { id, end: false, head: switch }]), pair.now);
+    assert_eq!(misbehaviour(&mut pair.plugboard, pair.now), Some(Misbehaviour::FrameMalformed));
 }
