@@ -99,7 +99,7 @@ fn each_octet_passes_but_controls_space_and_the_number_sign() {
         for raw in [[b'/', b'x', octet, b'4', b'1'], [b'/', b'?', octet, b'4', b'1']] {
             let read = Target::read(&raw);
             assert_eq!(read.is_err(), is_refused, "{}: {read:?}", raw.escape_ascii());
-            assert!(read.is_err() || read.is_ok_and(|target| target.sent == &raw[..]));
+            assert!(read.is_err() || read.is_ok_and(|target| target.sent == raw[..]));
         }
     }
 }

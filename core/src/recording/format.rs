@@ -52,7 +52,7 @@ pub(super) struct Header {
 /// What the first record of a segment is given to.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Start {
-    New { config: SessionConfig, now: Timestamp },
+    New { config: Box<SessionConfig>, now: Timestamp },
     Snapshot(Box<Session>),
 }
 

@@ -105,7 +105,7 @@ impl<'a> Replay<'a> {
         let Opened { about, header, rest } = format::open(segment)?;
         let tape = Tape::replaying(TraceHash::from_number(header.trace));
         let (session, began_at) = match header.start {
-            Start::New { config, now } => (Session::new(config, now), Some(now)),
+            Start::New { config, now } => (Session::new(*config, now), Some(now)),
             Start::Snapshot(session) => (*session, None),
         };
         Ok(Self {

@@ -110,7 +110,7 @@ impl Tape {
     pub(super) fn start(&mut self, config: &SessionConfig, now: Timestamp) -> bool {
         let trace = self.trace.number();
         self.write(|writing| {
-            let start = writing.start(trace, Start::New { config: config.clone(), now });
+            let start = writing.start(trace, Start::New { config: Box::new(config.clone()), now });
             start.is_some_and(|start| writing.begin(&start))
         })
     }

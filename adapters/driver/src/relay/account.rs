@@ -44,6 +44,12 @@ impl Account {
         }
     }
 
+    /// An attempt moved so much.
+    pub(super) const fn add(&mut self, moved: Moved) {
+        self.moved.inbound += moved.inbound;
+        self.moved.outbound += moved.outbound;
+    }
+
     /// The client broke the exchange off.
     pub(super) fn abort(&mut self, cause: AbortCause) {
         self.cause = match cause {

@@ -205,7 +205,8 @@ async fn open<R: Runtime>(
     (chosen, now): (&Chosen, Timestamp),
     account: &mut Account,
 ) -> Result<(StreamHandle, bool), Attempt> {
-    let peer = chosen.session.with_link(|session| session.peer_heads());
+    let (peer, clock) = chosen.session.with_link(|session| (session.peer_heads(), session.peer_body_clock()));
+    client.server.set_body_window(relay.config.http.body_window_of(clock));
     // That of a room's client is taken apart in the head alone, where a token may have stood in it.
     let sent = if request.visit.is_some() { &request.head.target } else { &request.sent };
     let fit = peer.fit_request(&request.head, sent, &chosen.mount, client.server.offers_h2c());
@@ -252,8 +253,6 @@ async fn carry<R: Runtime>(
         Ok(opened) => opened,
         Err(attempt) => return attempt,
     };
-    let asked = chosen.session.with_link(|session| session.peer_body_clock());
-    client.server.set_body_window(relay.config.http.body_window_of(asked));
     let mut codec = PublicCodec::new(&mut client.server, &relay.config, &relay.draining);
     codec.is_isolated = relay.config.isolate_paths && isolation::is_shared(&chosen.mount);
     let clock = || relay.runtime.now();
@@ -269,8 +268,7 @@ async fn carry<R: Runtime>(
     let ended = run(relay, &mut pump, (chosen, may_move), &client.permit, revoked).await;
     client.permit.set_wait(None, || None);
     let Some(ended) = ended else { return Attempt::Elsewhere };
-    account.moved.inbound += pump.moved.inbound;
-    account.moved.outbound += pump.moved.outbound;
+    account.add(pump.moved);
     account.status = codec.status;
     if codec.is_body_cut {
         account.cause = Cause::RequestUnread;
