@@ -1,16 +1,20 @@
 //! Parts from package registries, as `tests/parts/install` puts them below `target/parts`: Yjs and its server, Vite,
-//! WsgiDAV, gunicorn, tus, an application with NTLM, WebSocket programs for Node and Python.
+//! WsgiDAV, gunicorn, Jupyter, tus, an application with NTLM, WebSocket programs for Node and Python.
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
+use tempfile::TempDir;
 
 use crate::bins;
 use crate::net::{free_addr, is_listening};
 use crate::process::{Plan, Process};
 use crate::wait;
+
+/// What Jupyter's server asks of its pages.
+pub const JUPYTER_TOKEN: &str = "t0k3n";
 
 /// Where they are.
 ///
@@ -53,6 +57,8 @@ pub fn run(plan: Plan, within: Duration) -> String {
 pub struct Server {
     addr: SocketAddr,
     process: Process,
+    /// Its files, which go with it.
+    directory: Option<TempDir>,
 }
 
 impl Server {
@@ -113,6 +119,25 @@ impl Server {
         Self::start(addr, node("keep.cjs").arg(addr.port().to_string()))
     }
 
+    /// Jupyter's server below `/m/`, with its defaults else: it takes no host but its own. It is there with `E2E_FULL=1` alone.
+    pub fn jupyter() -> Self {
+        let (addr, parts) = (free_addr(), self::directory().join("python-full"));
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let plan = Plan::new("python3").env("PYTHONPATH", &parts).env("HOME", home.path());
+        let plan = plan.env("JUPYTER_PATH", parts.join("share/jupyter")).args(["-m", "jupyter_server"]);
+        let plan = plan.args(["--allow-root", "--no-browser", "--ServerApp.base_url=/m/"]);
+        let plan = plan.arg(format!("--ServerApp.port={}", addr.port())).arg("--ServerApp.port_retries=0");
+        let plan = plan.arg(format!("--IdentityProvider.token={JUPYTER_TOKEN}"));
+        let plan = plan.arg(format!("--ServerApp.root_dir={}", home.path().display()));
+        Self { directory: Some(home), ..Self::start(addr, plan) }
+    }
+
+    /// A stand-in for the Docker daemon that runs the programs of `docker exec`.
+    pub fn docker() -> Self {
+        let addr = free_addr();
+        Self::start(addr, python("exec.py").arg(addr.port().to_string()))
+    }
+
     /// Asks it to end, with all processes that it started.
     ///
     /// # Panics
@@ -125,7 +150,7 @@ impl Server {
     fn start(addr: SocketAddr, plan: Plan) -> Self {
         let process = plan.start();
         wait::until_true("the server listens", wait::PATIENCE, || is_listening(addr));
-        Self { addr, process }
+        Self { addr, process, directory: None }
     }
 
     /// Its address.

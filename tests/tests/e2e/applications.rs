@@ -6,7 +6,7 @@ use std::time::Duration;
 use telephone_tests::certs::Certs;
 use telephone_tests::net::{free_addr, is_listening};
 use telephone_tests::nginx::Nginx;
-use telephone_tests::parts;
+use telephone_tests::parts::{self, Server};
 use telephone_tests::process::{Plan, Process};
 use telephone_tests::registry::{self, Registry};
 use telephone_tests::relay::Relay;
@@ -86,5 +86,40 @@ fn a_resumable_upload_goes_on_at_the_url_that_it_was_given() {
         let upload = parts::node("tus.cjs").args(["upload", &base, "2000000"]);
         let said = parts::run(upload.env("NODE_EXTRA_CA_CERTS", &public.certs.ca), LONG);
         assert!(said.trim().starts_with(&format!("{base}/")), "{program:?}: {said}");
+    }
+}
+
+#[test]
+fn a_notebook_runs_a_kernel_for_a_page_of_the_public_host() {
+    if !sizes::is_full() {
+        return;
+    }
+    for program in Program::BOTH {
+        let (relay, server) = (Relay::start(), Server::jupyter());
+        let told = server.addr().to_string();
+        let answered = |more: &[&str]| {
+            let backend = server.url();
+            let sidecar = program.dial(&relay).token(&relay.token(&["/m"])).mount("/m").backend(&backend);
+            let _sidecar = sidecar.args(more).ready();
+            let page = ["http://app.example/m", &relay.addr().to_string(), parts::JUPYTER_TOKEN];
+            parts::run(parts::python("kernel.py").args(page), LONG)
+        };
+        assert_eq!(answered(&[]).trim(), "refused 403", "{program:?}: it takes no host but its own");
+        assert_eq!(answered(&["--host-header", &told]).trim(), "42", "{program:?}");
+    }
+}
+
+#[test]
+fn docker_runs_a_program_that_reads_its_standard_input() {
+    if !sizes::is_full() {
+        return;
+    }
+    for program in Program::BOTH {
+        let (relay, daemon) = (Relay::start(), Server::docker());
+        let _sidecar =
+            program.dial(&relay).token(&relay.token(&["/"])).mount("/").backend(&daemon.url()).ready();
+        let sum = "head -c 300000 /dev/zero | docker -H \"$0\" exec -i box sh -c 'wc -c; exit 3'; echo \"ended $?\"";
+        let said = parts::run(Plan::new("sh").args(["-c", sum, &format!("tcp://{}", relay.addr())]), LONG);
+        assert_eq!(said, "300000\nended 3\n", "{program:?}");
     }
 }
