@@ -58,7 +58,7 @@ pub struct Server {
     addr: SocketAddr,
     process: Process,
     /// Its files, which go with it.
-    directory: Option<TempDir>,
+    _directory: Option<TempDir>,
 }
 
 impl Server {
@@ -129,7 +129,7 @@ impl Server {
         let plan = plan.arg(format!("--ServerApp.port={}", addr.port())).arg("--ServerApp.port_retries=0");
         let plan = plan.arg(format!("--IdentityProvider.token={JUPYTER_TOKEN}"));
         let plan = plan.arg(format!("--ServerApp.root_dir={}", home.path().display()));
-        Self { directory: Some(home), ..Self::start(addr, plan) }
+        Self { _directory: Some(home), ..Self::start(addr, plan) }
     }
 
     /// A stand-in for the Docker daemon that runs the programs of `docker exec`.
@@ -150,7 +150,7 @@ impl Server {
     fn start(addr: SocketAddr, plan: Plan) -> Self {
         let process = plan.start();
         wait::until_true("the server listens", wait::PATIENCE, || is_listening(addr));
-        Self { addr, process, directory: None }
+        Self { addr, process, _directory: None }
     }
 
     /// Its address.
