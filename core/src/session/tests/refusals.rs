@@ -197,7 +197,8 @@ fn unsound_heads_neither_leave_nor_enter() {
     for head in unsound_requests() {
         let mut pair = Pair::new();
         let opened = pair.plugboard.open(http(head.clone()), true, pair.now);
-        let is_unannounced = !head.target.is_ascii();
+        let offers_h2c = head.upgrade.as_deref().is_some_and(|offer| offer.ends_with(b"h2c"));
+        let is_unannounced = offers_h2c || !head.target.is_ascii();
         let refused = if is_unannounced { HeadRefused::Unannounced } else { HeadRefused::Malformed };
         assert_eq!(opened, Err(OpenError::Head(refused)), "{head:?}");
         pair.opened(tcp(), false);

@@ -139,7 +139,7 @@ fn h2c_crosses_to_a_telephone_that_announced_it_and_back_in_its_101() {
 #[test]
 fn h2c_crosses_to_no_telephone_that_did_not_announce_it() {
     let mut pair = Pair::with(&wide(), &wide());
-    let refused = Err(OpenError::Head(HeadRefused::Malformed));
+    let refused = Err(OpenError::Head(HeadRefused::Unannounced));
     assert_eq!(pair.plugboard.open(http(h2c()), false, pair.now), refused);
     let open = Frame::Open { id: StreamId::new(2), grant: 0, end: false, opening: http(h2c()) };
     pair.telephone.hear(message(&[open]), pair.now);
@@ -150,7 +150,7 @@ fn h2c_crosses_to_no_telephone_that_did_not_announce_it() {
     let id = pair.plugboard.open(http(upgrade), false, pair.now).expect("a free slot");
     pair.settle();
     let switch = ResponseHead { upgrade: Some(Bytes::from_static(b"h2c")), ..response(101) };
-    assert_eq!(pair.telephone.send(id).respond(switch.clone(), false), Err(HeadRefused::Malformed));
+    assert_eq!(pair.telephone.send(id).respond(switch.clone(), false), Err(HeadRefused::Unannounced));
     pair.plugboard.hear(message(&[Frame::Head { id, end: false, head: switch }]), pair.now);
     assert_eq!(misbehaviour(&mut pair.plugboard, pair.now), Some(Misbehaviour::FrameMalformed));
 }
