@@ -71,7 +71,7 @@ fn parsed(head: &[u8], question: &Question, limits: &HttpLimits) -> Option<Respo
         [b' ', reason @ ..] => reason,
         _ => return None,
     };
-    if !(100..=599).contains(&status) || !is_text(reason) || line.len() > limits.response_head_bytes {
+    if !(100..=999).contains(&status) || !is_text(reason) || line.len() > limits.response_head_bytes {
         return None;
     }
     let bounds = Bounds { line: limits.response_head_bytes, lines: limits.response_headers };
