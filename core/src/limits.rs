@@ -39,7 +39,7 @@ pub struct HttpLimits {
     /// How long a client may take none of an answer that waits for it: a paused player or download, for which 60 s as in
     /// nginx are too few. (M-08, H-25)
     pub send_timeout: Duration,
-    /// Octets of chunk extensions in one body (hyper: 16 KiB). (L4)
+    /// Octets of chunk extensions in one request's body (hyper: 16 KiB), and in one line of an answer. (L4)
     pub chunk_extension_bytes: usize,
     /// Octets of a trailer section. (L4)
     pub trailer_bytes: usize,

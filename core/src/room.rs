@@ -78,8 +78,8 @@ pub fn visit(target: &[u8]) -> Result<Visit, VisitError> {
     let name = core::str::from_utf8(room).map_err(|_| VisitError::Name)?;
     let mount: Mount = (String::from("room:") + name).parse().map_err(|_| VisitError::Name)?;
     let path = rest_of_path(target).unwrap_or_default();
-    // A target that begins with two slashes would name a host. (RFC 3986 §4.2)
-    let slashes = path.iter().take_while(|octet| **octet == b'/').count();
+    // A target that begins with two slashes would name a host (RFC 3986 §4.2), and browsers read a backslash as one.
+    let slashes = path.iter().take_while(|octet| matches!(octet, b'/' | b'\\')).count();
     let path = [b"/", path.get(slashes..).unwrap_or_default()].concat();
     Ok(Visit { mount, target: with_query(&path, &others) })
 }

@@ -92,7 +92,10 @@ impl ServedMounts {
             Some(path) if is_below(path) => Ok(()),
             Some(_) => Err(NotServed::Target),
             // The target of a room's client holds no mount: all paths of its application are its own.
-            None if mount.room().is_some() && target.starts_with(b"//") => Err(NotServed::Form),
+            // Browsers read a backslash as a slash.
+            None if mount.room().is_some() && (target.starts_with(b"//") || target.starts_with(b"/\\")) => {
+                Err(NotServed::Form)
+            }
             None if mount.room().is_some() => Ok(()),
             None => Err(NotServed::Mount),
         }

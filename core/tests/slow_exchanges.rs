@@ -137,6 +137,21 @@ fn an_exchange_that_waited_for_another_is_watched_anew() {
 }
 
 #[test]
+fn what_was_seen_in_an_earlier_shortage_says_nothing_of_the_next() {
+    let mut stage = Stage::new(5, &[(Some(1), 0); 5]);
+    stage.look();
+    stage.now = stage.now + 3_600 * SECOND;
+    // They paused in between, and are fast since the second look.
+    for second in 1..=3 * PACE_TIME.as_secs() {
+        stage.now = stage.now + SECOND;
+        let pace = |one: &Upload| (one.id, Pace { since: stage.since, moved: 1_000 * second });
+        let paces: Vec<_> = stage.uploads.iter().map(pace).collect();
+        stage.table.handle_paces(paces, (RATE_MIN, false), stage.now);
+        assert_eq!(stage.table.poll_close(), None, "{second}");
+    }
+}
+
+#[test]
 fn an_upload_that_pauses_is_slow_though_it_was_fast_before() {
     let mut stage = Stage::new(5, &[(Some(1), 100_000); 5]);
     assert_eq!(whose(&stage.look_for(60 * SECOND)), []);

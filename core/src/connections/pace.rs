@@ -77,7 +77,11 @@ impl Paces {
         let least = Rate::try_from(u128::from(rate_min).saturating_mul(FRACTION)).unwrap_or(Rate::MAX);
         let mut slow = Vec::new();
         for (id, pace) in paces {
-            let same = before.get(&id).copied().filter(|seen| seen.wait == pace.since);
+            // What was seen in an earlier shortage says nothing of now.
+            let is_same = |seen: &Seen| {
+                seen.wait == pace.since && now.since(seen.newer.0) <= PACE_TIME.saturating_mul(2)
+            };
+            let same = before.get(&id).copied().filter(is_same);
             let mut seen = same.unwrap_or(Seen::first(pace, now));
             slow.extend(seen.look(pace.moved, now).filter(|rate| *rate < least).map(|rate| (id, rate)));
             self.0.insert(id, seen);

@@ -51,6 +51,7 @@ pub(super) struct ChunkFrames {
     digits: u8,
     /// Octets of extensions that this body may still have.
     extensions_left: usize,
+    extensions_max: usize,
     is_lenient: bool,
     is_odd: bool,
 }
@@ -58,7 +59,15 @@ pub(super) struct ChunkFrames {
 impl ChunkFrames {
     pub(super) const fn new(extension_bytes: usize) -> Self {
         let (is_lenient, is_odd) = (false, false);
-        Self { place: Place::Size, size: 0, digits: 0, extensions_left: extension_bytes, is_lenient, is_odd }
+        Self {
+            place: Place::Size,
+            size: 0,
+            digits: 0,
+            extensions_left: extension_bytes,
+            extensions_max: extension_bytes,
+            is_lenient,
+            is_odd,
+        }
     }
 
     /// The same for an answer: bare LF, white space and any extension pass (RFC 9112 §7.1.1), and are noted.
@@ -92,7 +101,13 @@ impl ChunkFrames {
             Place::Size => self.on_size(octet)?,
             Place::SizeLf if octet == b'\n' => return Ok(Frame::Size(self.size)),
             Place::DataCr if octet == b'\r' => Place::DataLf,
-            Place::DataLf if octet == b'\n' => Place::Size,
+            Place::DataLf if octet == b'\n' => {
+                // The lines of an answer are bounded one by one: curl takes any number of padded ones.
+                if self.is_lenient {
+                    self.extensions_left = self.extensions_max;
+                }
+                Place::Size
+            }
             Place::SizeLf | Place::DataCr | Place::DataLf => return Err(Malformed::ChunkEnd),
             place @ (Place::ExtensionName { .. }
             | Place::ExtensionValue { .. }

@@ -402,6 +402,12 @@ impl Client {
         matches!(self.writing, Writing::Body(_))
     }
 
+    /// Whether all of the request's body has been written.
+    #[must_use]
+    pub fn has_sent_body(&self) -> bool {
+        !self.owes_body() && self.output.is_empty()
+    }
+
     /// Whether a 101 came: octets pass as they are.
     #[must_use]
     pub const fn is_opaque(&self) -> bool {

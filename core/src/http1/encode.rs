@@ -80,7 +80,9 @@ pub(crate) fn check_request(head: &RequestHead, may_offer_h2c: bool) -> Result<(
         return Err(Unsendable::Method);
     }
     let has_form = head.target.starts_with(b"/") || head.target == "*";
-    if !has_form || !head.target.iter().all(|octet| is_target(*octet)) {
+    // What is no UTF-8 is cut by readers that take each octet for a character: some of those are spaces and line ends.
+    let is_text = core::str::from_utf8(&head.target).is_ok();
+    if !has_form || !is_text || !head.target.iter().all(|octet| is_target(*octet)) {
         return Err(Unsendable::Target);
     }
     let is_offer = if may_offer_h2c { is_offer_with_h2c } else { is_offer };

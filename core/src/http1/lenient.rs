@@ -294,8 +294,9 @@ impl Strict {
     /// Joins a folded line with one space (RFC 9112 §5.2).
     fn fold(&mut self, name: &[u8], line: &[u8], is_bare: bool) {
         self.note(if is_bare { Odd::BareLf } else { Odd::Fold }, name, line.trim_ascii());
-        let kept = self.text.trim_ascii_end().len();
-        self.text.truncate(kept);
+        while matches!(self.text.last(), Some(b' ' | b'\t')) {
+            self.text.pop();
+        }
         self.text.push(b' ');
         self.value(name, line.trim_ascii());
     }

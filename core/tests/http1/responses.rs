@@ -107,6 +107,19 @@ fn a_chunked_response_ends_with_its_trailers() {
 }
 
 #[test]
+fn each_chunk_of_an_answer_may_be_padded() {
+    let chunks = "1 \r\nx\r\n".repeat(5_000);
+    let answer =
+        |chunks: &str| format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n");
+    let fetched = fetch(&get("/"), [answer(&chunks).as_bytes()], false);
+    assert_eq!(fetched.events.last(), Some(&ClientEvent::End(Headers::new())));
+    // The bound is that of one line.
+    let padded = format!("1{}\r\nx\r\n", " ".repeat(5_000));
+    let fetched = fetch(&get("/"), [answer(&padded).as_bytes()], false);
+    assert!(!matches!(fetched.events.last(), Some(ClientEvent::End(_))));
+}
+
+#[test]
 fn octets_behind_a_whole_response_make_the_connection_useless() {
     // B-06, B-13: surplus, or a response that nobody asked for.
     for surplus in [&b"!"[..], b"\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"] {

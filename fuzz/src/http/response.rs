@@ -9,7 +9,7 @@ use telephone_core::wire::{Frame, Frames, StreamId, varint};
 use super::compare::{assert_clean_head, assert_same_response, pairs};
 use super::run::{Fetched, NOW, chunk_bounds, cut, fetch, limits, taken, wide_chunk_bounds};
 use crate::reference::Reading;
-use crate::reference::chunks;
+use crate::reference::chunks::{self, ChunkBounds};
 use crate::reference::response::{self, BodyEnd, Question, Response};
 
 /// What an input asks: its first octet says which, and whether the backend closes.
@@ -162,13 +162,14 @@ fn content(read: &Response, rest: &[u8], has_eof: bool) -> Content {
 
 fn chunked_content(rest: &[u8]) -> Content {
     let mut data = Vec::new();
-    let (trailers, surplus) = match chunks::read(rest, chunk_bounds(), &mut data) {
-        Reading::Whole(body, behind) => {
-            data = body.data;
-            (Some(body.trailers), behind)
-        }
-        Reading::Partial | Reading::Refused => (None, Vec::new()),
-    };
+    let (trailers, surplus) =
+        match chunks::read(rest, ChunkBounds { is_answer: true, ..chunk_bounds() }, &mut data) {
+            Reading::Whole(body, behind) => {
+                data = body.data;
+                (Some(body.trailers), behind)
+            }
+            Reading::Partial | Reading::Refused => (None, Vec::new()),
+        };
     Content { data, trailers, surplus, may_fail: true }
 }
 

@@ -36,7 +36,8 @@ pub(super) fn limits() -> HttpLimits {
 pub(super) fn chunk_bounds() -> ChunkBounds {
     let limits = limits();
     let trailers = Bounds { line: limits.header_line_bytes, lines: limits.trailers };
-    ChunkBounds { extensions: limits.chunk_extension_bytes, trailer_bytes: limits.trailer_bytes, trailers }
+    let (extensions, trailer_bytes) = (limits.chunk_extension_bytes, limits.trailer_bytes);
+    ChunkBounds { extensions, is_answer: false, trailer_bytes, trailers }
 }
 
 /// What was read is written again with a space behind each colon: it is read back with room to spare.

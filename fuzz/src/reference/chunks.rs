@@ -17,6 +17,8 @@ pub(crate) struct Body {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChunkBounds {
     pub(crate) extensions: usize,
+    /// Each line of an answer may have as many extensions.
+    pub(crate) is_answer: bool,
     pub(crate) trailer_bytes: usize,
     pub(crate) trailers: Bounds,
 }
@@ -26,6 +28,9 @@ pub(crate) fn read(input: &[u8], bounds: ChunkBounds, data: &mut Vec<u8>) -> Rea
     let mut rest = input;
     let mut extensions = 0;
     loop {
+        if bounds.is_answer {
+            extensions = 0;
+        }
         let (size, behind) = match size_line(rest, bounds.extensions, &mut extensions) {
             Reading::Whole(size, behind) => (size, rest.len() - behind.len()),
             Reading::Partial => return Reading::Partial,

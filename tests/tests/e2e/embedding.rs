@@ -221,6 +221,22 @@ fn a_handler_gets_and_gives_trailers() {
 }
 
 #[test]
+fn a_handler_reads_the_body_that_stands_beside_an_upgrade() {
+    both(
+        || Router::new().route("/echo", post(async |body: Bytes| body)),
+        |relay| {
+            let request =
+                Request::new("POST", "/m/echo").field("Connection", "upgrade").field("Upgrade", "tcp");
+            let head = request.field("Content-Length", "5").head();
+            let mut client = Client::connect(relay.addr());
+            client.send([&head[..], b"hello, and what is for the protocol"].concat());
+            let answer = client.answer("POST");
+            assert_eq!((answer.status(), answer.body.as_slice()), (200, &b"hello"[..]));
+        },
+    );
+}
+
+#[test]
 fn answers_without_a_body_have_the_lengths_that_belong_to_them() {
     let routes = || {
         Router::new()

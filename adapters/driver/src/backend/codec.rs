@@ -206,7 +206,8 @@ impl Codec for BackendCodec<'_> {
 
     fn is_complete(&self, inbound: bool, outbound: bool) -> bool {
         // Where an upgrade was asked for no end tells that the body is whole.
-        let is_body_going = self.is_body_wanted && (!self.is_upgrade_asked || self.client.owes_body());
+        let is_body_out = self.is_upgrade_asked && self.client.has_sent_body();
+        let is_body_going = self.is_body_wanted && !is_body_out;
         inbound && (outbound || !(self.client.is_opaque() || is_body_going))
     }
 

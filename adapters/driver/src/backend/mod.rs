@@ -194,9 +194,10 @@ impl<R: Runtime> Backend<R> {
         }
         let socket = (&mut kept.connection, &mut kept.alarm);
         let mut pump = Pump::new(&self.runtime, socket, &mut codec, stream, false);
-        match pump.run().await {
+        let ended = pump.run().await;
+        self.report_oddity(kept.client.oddity(), &request.head);
+        match ended {
             Ended::Complete => {
-                self.report_oddity(kept.client.oddity(), &request.head);
                 self.keep(kept, stream.owner);
                 Outcome::Done
             }

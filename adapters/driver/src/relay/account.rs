@@ -7,6 +7,8 @@ use telephone_core::cause::Cause;
 use telephone_core::http1::{AbortCause, RequestError};
 use telephone_core::message::RequestHead;
 use telephone_core::mount::Mount;
+use telephone_core::room;
+use telephone_core::target::path;
 use telephone_core::time::Timestamp;
 
 use super::Inner;
@@ -97,6 +99,8 @@ pub(super) fn report_refused<R: Runtime>(relay: &Inner<R>, client: &Client<R>, e
     let rule = error.rule_for(line);
     tracing::debug!(%peer, rule, "refused a request");
     let (method, target) = line.map_or((&b"-"[..], &b"-"[..]), |line| (&line.method, &line.target));
+    // A token may stand in the query of a room's client.
+    let target = if relay.config.rooms.is_some() && room::is_visit(target) { path(target) } else { target };
     let record = AccessRecord::bare(method, target, peer, error.cause());
     relay.observer.request_refused(&AccessRecord { status: Some(error.status()), ..record }, &rule);
 }

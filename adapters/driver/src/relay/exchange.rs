@@ -211,9 +211,7 @@ async fn open<R: Runtime>(
     let sent = if request.visit.is_some() { &request.head.target } else { &request.sent };
     let fit = peer.fit_request(&request.head, sent, &chosen.mount, client.server.offers_h2c());
     let mut head = fit.map_err(|_| Attempt::Over(refuse(client, Refused::target_not_taken(), account)))?;
-    if let Some(offer) = &head.upgrade {
-        client.server.set_offer(offer);
-    }
+    client.server.set_offer(head.upgrade.as_ref());
     // Behind an offer of h2c the direction stays open, as behind others.
     let end = request.end && head.upgrade.is_none();
     if request.is_timed && tells_timing(chosen) {

@@ -34,23 +34,33 @@ pub struct Incoming {
     /// Octets still to come, if their number was declared.
     remaining: Option<u64>,
     is_continue_due: bool,
+    /// What comes behind the declared octets belongs to the protocol that the client would switch to.
+    is_upgrade: bool,
 }
 
 impl Incoming {
-    /// The body that belongs to `head`. A request for an upgrade has none: what its client sends after the
-    /// head belongs to the protocol that no handler here switches to.
+    /// The body that belongs to `head`. A request for an upgrade has one only if it declares its length: what its client
+    /// sends after that belongs to the protocol that no handler here switches to.
     pub(super) fn new(stream: Arc<StreamHandle>, head: &RequestHead) -> Self {
-        let is_empty = head.upgrade.is_some() || stream.is_at_end();
+        let is_upgrade = head.upgrade.is_some();
+        let is_empty = (is_upgrade && head.length.is_none_or(|length| length == 0)) || stream.is_at_end();
         let is_continue_due =
             head.headers.all("expect").any(|value| value.eq_ignore_ascii_case(b"100-continue"));
-        Self { stream: (!is_empty).then_some(stream), remaining: head.length, is_continue_due }
+        Self { stream: (!is_empty).then_some(stream), remaining: head.length, is_continue_due, is_upgrade }
     }
 
-    fn on_octets(&mut self, octets: Bytes) -> Frame<Bytes> {
-        self.remaining = self.remaining.map(|left| left.saturating_sub(octets.len() as u64));
+    fn on_octets(&mut self, mut octets: Bytes) -> Frame<Bytes> {
         // The piece is the handler's now: another may come in its place.
         if let Some(stream) = &self.stream {
             stream.credit(octets.len());
+        }
+        let left = self.remaining.map_or(u64::MAX, |left| left.saturating_sub(octets.len() as u64));
+        if let Some(remaining) = self.remaining.filter(|_| self.is_upgrade) {
+            octets.truncate(usize::try_from(remaining).unwrap_or(usize::MAX));
+        }
+        self.remaining = self.remaining.map(|_| left);
+        if self.is_upgrade && left == 0 {
+            self.stream = None;
         }
         Frame::data(octets)
     }

@@ -227,10 +227,10 @@ impl Server {
         self.exchange.offers_h2c
     }
 
-    /// The telephone of the latest request takes this offer, with the h2c that the client made: a 101 may switch to one of it.
-    /// To be called before more of the request is read.
-    pub fn set_offer(&mut self, offer: &Bytes) {
-        self.exchange.upgrade = Some(offer.clone());
+    /// The telephone of the latest request takes this offer, with the h2c that the client made, or none: a 101 may switch to
+    /// one of it. To be called before more of the request is read.
+    pub fn set_offer(&mut self, offer: Option<&Bytes>) {
+        self.exchange.upgrade = offer.cloned();
     }
 
     /// The request line of what was [refused](ServerEvent::Refused), if there was one to read.

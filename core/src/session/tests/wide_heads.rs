@@ -25,7 +25,7 @@ fn h2c() -> RequestHead {
 }
 
 fn requests() -> Vec<RequestHead> {
-    let targets: [&[u8]; 2] = ["/ü?ö".as_bytes(), b"/\xff\x80|\\?\"<>"];
+    let targets: [&[u8]; 2] = ["/ü?ö".as_bytes(), b"/\xe2\x82\xac|\\?\"<>"];
     let targets = targets.map(|target| RequestHead { target: Bytes::from_static(target), ..request("GET") });
     let upgrade =
         RequestHead { length: Some(3), upgrade: Some(Bytes::from_static(b"tcp")), ..request("POST") };
