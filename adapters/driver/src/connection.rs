@@ -97,6 +97,11 @@ impl<S: Socket> Connection<S> {
         !self.needs_flush
     }
 
+    /// Nothing more is written: what the socket still holds is lost.
+    pub(crate) const fn give_up_writing(&mut self) {
+        (self.needs_flush, self.blocked_since) = (false, None);
+    }
+
     /// Writes and flushes all of `output`, and remembers since when the socket takes nothing. To be called again after
     /// `Pending`, also with an empty `output`.
     pub(crate) fn poll_drain(

@@ -365,7 +365,7 @@ where
             return Err(Ended::Lost(self.codec.handle_broken()));
         }
         self.codec.output().clear();
-        self.connection.blocked_since = None;
+        self.connection.give_up_writing();
         self.is_outbound_done = true;
         Ok(())
     }

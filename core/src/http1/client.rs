@@ -402,6 +402,12 @@ impl Client {
         matches!(self.writing, Writing::Body(_))
     }
 
+    /// Whether all that came of the request's body has been written, and more is to come.
+    #[must_use]
+    pub fn awaits_body(&self) -> bool {
+        self.owes_body() && self.output.is_empty()
+    }
+
     /// Whether all of the request's body has been written.
     #[must_use]
     pub fn has_sent_body(&self) -> bool {

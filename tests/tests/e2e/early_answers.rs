@@ -3,9 +3,10 @@
 use std::io;
 use std::sync::Mutex;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use telephone_tests::curl::Curl;
-use telephone_tests::line::{both, everywhere};
+use telephone_tests::line::{Line, both, both_programs, everywhere};
 use telephone_tests::origin::{After, Origin};
 use telephone_tests::request::{Request, chunk};
 use telephone_tests::wait::{self, PATIENCE};
@@ -110,5 +111,43 @@ fn the_rest_of_an_upload_that_was_refused_is_not_carried() {
         }
         assert!(sent < UPLOAD, "nobody reads what was refused");
         release.send(()).expect("the origin waits");
+    });
+}
+
+#[test]
+fn an_upload_that_is_cut_behind_its_answer_is_no_complete_request() {
+    both(|line| {
+        line.origin.on("/m/cut", |exchange| {
+            exchange.send("HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok")?;
+            Ok(After::Close)
+        });
+        for count in 1..=10 {
+            let mut client = line.connect();
+            client.send(Request::new("POST", "/m/cut").field("Content-Length", UPLOAD.to_string()).head());
+            let mut sent = 0;
+            while sent < UPLOAD && client.try_send(vec![b'x'; 256 * 1024]).is_ok() {
+                sent += 256 * 1024;
+            }
+            assert!(sent < UPLOAD, "nobody reads it");
+            // Behind so much of an upload the answer may be lost with the connection.
+            let _answer = client.try_answer("POST");
+            let ended = format!("outcome=\"request_unread\",class=\"2xx\"}} {count}");
+            wait::until_true("it is told of", PATIENCE, || line.relay().metrics().contains(&ended));
+        }
+    });
+}
+
+#[test]
+fn a_backend_is_not_late_while_its_client_pauses_within_the_body() {
+    both_programs(|program| {
+        let line = Line::with(program, &[], &["--backend-answer-timeout", "1s"]);
+        let mut client = line.connect();
+        client.send(Request::new("POST", "/m/mirror").field("Content-Length", "10").head());
+        client.send("half ");
+        client.wait_at_most(Duration::from_secs(3));
+        assert!(client.try_head().is_err(), "it is answered before its body is there");
+        client.wait_at_most(PATIENCE);
+        client.send("body.");
+        assert_eq!(client.answer("POST").status(), 200);
     });
 }

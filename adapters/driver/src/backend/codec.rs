@@ -70,6 +70,8 @@ pub(super) struct BackendCodec<'a> {
     answer: Answer,
     is_upgrade_asked: bool,
     has_body: bool,
+    /// The client waits for 100 (Continue), which the backend owes.
+    is_continue_owed: bool,
     /// The answer lets the rest of the request's body go on behind it.
     is_body_wanted: bool,
     is_eof: bool,
@@ -88,6 +90,7 @@ impl<'a> BackendCodec<'a> {
             answer: Answer::Awaited,
             is_upgrade_asked: false,
             has_body: false,
+            is_continue_owed: false,
             is_body_wanted: false,
             is_eof: false,
             has_heard: false,
@@ -100,6 +103,7 @@ impl<'a> BackendCodec<'a> {
         self.is_upgrade_asked = head.upgrade.is_some();
         self.client.request(head, end)?;
         self.has_body = self.client.owes_body();
+        self.is_continue_owed = head.headers.first("expect").is_some();
         Ok(())
     }
 
@@ -111,7 +115,10 @@ impl<'a> BackendCodec<'a> {
             prefix.rewrite_response(&mut head.headers);
         }
         match event {
-            ClientEvent::Interim(head) => Part::Head(head, false),
+            ClientEvent::Interim(head) => {
+                self.is_continue_owed = false;
+                Part::Head(head, false)
+            }
             ClientEvent::Head { head, end } => {
                 self.is_body_wanted = self.has_body && body_goes_on(head.status);
                 self.answer = match (end, head.length) {
@@ -184,6 +191,7 @@ impl Codec for BackendCodec<'_> {
 
     fn put_octets(&mut self, octets: Bytes) {
         self.moved_at = self.now;
+        self.is_continue_owed = false;
         self.client.write(octets);
     }
 
@@ -231,6 +239,8 @@ impl Codec for BackendCodec<'_> {
 
     fn poll_timeout(&self) -> Option<Timestamp> {
         match self.answer {
+            // The client is waited for, and the plugboard's clock runs.
+            Answer::Awaited if self.client.awaits_body() && !self.is_continue_owed => None,
             Answer::Awaited => Some(self.moved_at + self.limits.first_byte_timeout),
             Answer::Owed => Some(self.moved_at + self.limits.idle_timeout),
             Answer::Open | Answer::Whole => None,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use telephone_core::http1::{AbortCause, Closing, Server, ServerEvent};
+use telephone_core::http1::{AbortCause, Closing, Server, ServerEvent, body_goes_on};
 use telephone_core::isolation;
 use telephone_core::message::{Headers, ResponseHead};
 use telephone_core::output::Output;
@@ -75,7 +75,9 @@ pub(super) struct PublicCodec<'a> {
     unwanted: Option<u64>,
     /// The answer is complete, and the rest of the request's body is still carried.
     is_body_pending: bool,
-    /// The telephone stopped reading the body behind a complete answer.
+    /// The telephone stopped reading before the body was whole.
+    is_stopped_short: bool,
+    /// The answer says that the request was taken, and not all of its body was read.
     pub(super) is_body_cut: bool,
 }
 
@@ -95,6 +97,7 @@ impl<'a> PublicCodec<'a> {
             is_unsendable: false,
             unwanted: None,
             is_body_pending: false,
+            is_stopped_short: false,
             is_body_cut: false,
         }
     }
@@ -122,6 +125,8 @@ impl<'a> PublicCodec<'a> {
     fn on_answered(&mut self) {
         self.is_answered = true;
         self.is_body_pending = self.server.is_body_pending();
+        // A backend that closes at once stops before its answer arrives.
+        self.is_body_cut |= self.is_stopped_short && self.status.is_some_and(body_goes_on);
     }
 
     /// Whether enough of a body that nobody wants was thrown away.
@@ -245,6 +250,7 @@ impl Codec for PublicCodec<'_> {
 
     fn handle_stopped(&mut self) -> bool {
         self.unwanted.get_or_insert(0);
+        self.is_stopped_short |= self.server.awaits_body();
         self.is_body_cut |= std::mem::take(&mut self.is_body_pending);
         self.server.set_body_wanted(false);
         !self.is_opaque
