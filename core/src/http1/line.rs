@@ -40,9 +40,18 @@ impl RequestError {
     pub fn rule_for(self, line: Option<&RefusedLine>) -> String {
         // One that is cut may be broken at the cut.
         let is_whole = |line: &&RefusedLine| self == Self::Target && line.target.len() < TARGET_BYTES_MAX;
-        let broken = line.filter(is_whole).and_then(|line| Target::read(&line.target).err());
+        let origin_form = line.filter(is_whole).and_then(|line| origin_form(&line.target));
+        let broken = origin_form.and_then(|target| Target::read(target).err());
         broken.map_or_else(|| self.reason().into(), |error| error.to_string())
     }
+}
+
+/// The path of a target and what is behind it, also of one in absolute form.
+fn origin_form(target: &[u8]) -> Option<&[u8]> {
+    let scheme = target.windows(3).position(|three| three == b"://").map_or(0, |at| at.saturating_add(3));
+    let authority = if target.starts_with(b"/") { 0 } else { scheme };
+    let behind = target.get(authority..)?;
+    behind.get(behind.iter().position(|octet| *octet == b'/')?..)
 }
 
 /// A target without what stands before an at sign in its authority: a password is no matter of a log.
@@ -89,7 +98,10 @@ mod tests {
         };
         assert_eq!(rule(RequestError::Target, "/a/..%2fb"), "the path hides a dot segment");
         assert_eq!(rule(RequestError::Target, "/%0"), "the path holds a broken percent escape");
-        assert_eq!(rule(RequestError::Target, "a/#"), "the target does not begin with a slash");
+        assert_eq!(rule(RequestError::Target, "http://a/x/..%2fb"), "the path hides a dot segment");
+        assert_eq!(rule(RequestError::Target, "a/%00"), "the path holds an encoded NUL");
+        assert_eq!(rule(RequestError::Target, "/a?://%/#"), "the target holds the octet 0x23");
+        assert_eq!(rule(RequestError::Target, "http://a?#"), "request target without canonical form");
         assert_eq!(rule(RequestError::HostMissing, "/%0"), "missing Host");
         assert_eq!(RequestError::Target.rule_for(None), "request target without canonical form");
     }
