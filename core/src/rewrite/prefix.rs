@@ -1,5 +1,6 @@
 //! The mount's path that a backend does not see: taken from its requests, put back in its answers.
 
+use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use super::reference::{Reference, is_at_or_below};
 use super::{Names, change, cookie};
 use crate::message::{Headers, RequestHead};
-use crate::target;
+use crate::target::{self, Target};
 
 /// A `Destination` of this host that no URL of the mount names.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -98,13 +99,16 @@ impl Prefix {
     /// already comes from an application that knows its prefix.
     pub(super) fn outward(&self, value: &[u8]) -> Option<Vec<u8>> {
         match Reference::of(value) {
-            Reference::Path(path) if is_at_or_below(path, &self.mount) => None,
-            Reference::Path(path) => Some([&self.mount, path].concat()),
+            Reference::Path(path) => {
+                let path = resolved(path);
+                (!is_at_or_below(&path, &self.mount)).then(|| [&self.mount, &*path].concat())
+            }
             Reference::Url { scheme, authority, origin, rest } => {
                 let is_public = self.names.is_public(scheme, authority);
                 if !is_public && !self.names.is_backend(scheme, authority) {
                     return None;
                 }
+                let rest = &*resolved(rest);
                 let (mount, slash): (&[u8], &[u8]) = match rest.first() {
                     _ if is_at_or_below(rest, &self.mount) => (b"", b""),
                     Some(b'/') => (&self.mount, b""),
@@ -133,13 +137,12 @@ impl Prefix {
         }
     }
 
-    /// A path without the mount, beginning with one slash.
+    /// A path without the mount, however that is spelled, beginning with one slash. Dot segments are resolved before, as in a
+    /// request's target.
     fn cut(&self, path: &[u8]) -> Option<Vec<u8>> {
-        if !is_at_or_below(path, &self.mount) {
-            return None;
-        }
-        let mut rest = path.strip_prefix(&*self.mount)?;
-        while let Some(behind) = rest.strip_prefix(b"/") {
+        let read = Target::read(path).ok()?;
+        let mut rest = target::behind(&read.sent, &self.mount)?;
+        while let Some((b'/' | b'\\', behind)) = rest.split_first() {
             rest = behind;
         }
         Some([b"/", rest].concat())
@@ -167,6 +170,16 @@ impl Prefix {
         let end = quote.and_then(|quote| url.iter().position(|byte| *byte == quote)).unwrap_or(url.len());
         let (url, tail) = url.split_at_checked(end)?;
         Some([start, &self.outward(url)?, tail].concat())
+    }
+}
+
+/// A path without dot segments, which behind a mount would name what lies above it.
+fn resolved(path: &[u8]) -> Cow<'_, [u8]> {
+    let end = path.iter().position(|byte| *byte == b'#').unwrap_or(path.len());
+    let (front, fragment) = path.split_at_checked(end).unwrap_or((path, b""));
+    match Target::read(front) {
+        Ok(read) if read.sent != front => Cow::Owned([&read.sent, fragment].concat()),
+        Ok(_) | Err(_) => Cow::Borrowed(path),
     }
 }
 
