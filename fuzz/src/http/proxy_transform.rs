@@ -40,11 +40,16 @@ fn messages(events: Vec<ServerEvent>) -> Vec<Message> {
     for event in events {
         match (event, messages.last_mut()) {
             (ServerEvent::Request { head, end, .. }, _) => {
-                let is_whole = end || head.upgrade.is_some();
+                let is_whole = end || (head.upgrade.is_some() && matches!(head.length, None | Some(0)));
                 let trailers = is_whole.then(Headers::new);
                 messages.push(Message { head, body: Bytes::new(), trailers, has_body: !is_whole });
             }
-            (ServerEvent::Body(body), Some(message)) => message.body = body,
+            (ServerEvent::Body(body), Some(message)) => {
+                // Beside an upgrade the end is told only with the answer.
+                let is_whole = message.head.length == Some(body.len() as u64);
+                message.trailers = (message.head.upgrade.is_some() && is_whole).then(Headers::new);
+                message.body = body;
+            }
             (ServerEvent::End(trailers), Some(message)) => message.trailers = Some(trailers),
             (_, _) => {}
         }
