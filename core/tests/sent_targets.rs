@@ -121,7 +121,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(4_000) })]
 
     #[test]
-    fn whoever_reads_either_form_finds_the_same(raw in targets()) {
+    fn both_forms_are_read_alike(raw in targets()) {
         if let Ok(Target { canonical, sent }) = Target::read(&raw) {
             let of_canonical = Target { canonical: canonical.clone(), sent: canonical.clone() };
             prop_assert_eq!(Target::read(&canonical), Ok(of_canonical));

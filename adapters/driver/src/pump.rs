@@ -87,7 +87,7 @@ pub(crate) struct Pump<'a, R: Runtime, S, C> {
     is_eof: bool,
     /// The socket was asked for more, and had none.
     is_starved: bool,
-    /// When a socket whose peer shut down its half is looked at for an error: no event tells of one.
+    /// When a half-closed socket is next checked for an error: no event reports one.
     look_at: Option<Timestamp>,
     is_inbound_done: bool,
     is_outbound_done: bool,

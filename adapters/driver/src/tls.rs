@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_rustls::client;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::{
     CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
     WantsVerifier,
@@ -89,7 +89,7 @@ impl TlsConnector {
 
     /// A connector that takes every certificate, also an expired one of another host.
     pub(crate) fn insecure() -> Result<Self, RootsError> {
-        let builder = builder()?.dangerous().with_custom_certificate_verifier(Arc::new(Insecure));
+        let builder = builder()?.dangerous().with_custom_certificate_verifier(Arc::new(Insecure::new()));
         Ok(Self::with(builder.with_no_client_auth()))
     }
 
@@ -119,7 +119,13 @@ fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, RootsError> {
 
 /// Believes every certificate. That its owner made the handshake is checked all the same.
 #[derive(Debug)]
-struct Insecure;
+struct Insecure(WebPkiSupportedAlgorithms);
+
+impl Insecure {
+    fn new() -> Self {
+        Self(ring::default_provider().signature_verification_algorithms)
+    }
+}
 
 impl ServerCertVerifier for Insecure {
     fn verify_server_cert(
@@ -139,8 +145,7 @@ impl ServerCertVerifier for Insecure {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = ring::default_provider().signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, &algorithms)
+        verify_tls12_signature(message, certificate, signed, &self.0)
     }
 
     fn verify_tls13_signature(
@@ -149,12 +154,11 @@ impl ServerCertVerifier for Insecure {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = ring::default_provider().signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, &algorithms)
+        verify_tls13_signature(message, certificate, signed, &self.0)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        ring::default_provider().signature_verification_algorithms.supported_schemes()
+        self.0.supported_schemes()
     }
 }
 

@@ -131,7 +131,7 @@ mod tests {
 
     /// The runtime has one thread, which learns of the sockets between tasks: not in one poll of this one.
     #[tokio::test]
-    async fn whoever_looks_again_finds_what_came_since_without_the_runtimes_word() {
+    async fn a_second_look_finds_what_came_since_without_the_runtimes_word() {
         for is_direct in [false, true] {
             let (mut socket, mut peer) = pair();
             let mut room = [0; 64];
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_looks_again_in_vain_is_woken_by_what_comes_later() {
+    async fn a_second_look_in_vain_is_woken_by_what_comes_later() {
         let (mut socket, mut peer) = pair();
         let mut room = [0; 64];
         for octets in [b"first" as &[u8], b"second"] {

@@ -92,7 +92,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE", env = "TELEPHONE_BACKEND_CA")]
     pub(crate) backend_ca: Option<PathBuf>,
 
-    /// Take every certificate from an https:// backend: whoever is on the way there can read and change what passes
+    /// Take every certificate from an https:// backend: anybody on the network between can read and change what passes
     #[arg(long, env = "TELEPHONE_BACKEND_INSECURE", value_parser = BoolishValueParser::new())]
     pub(crate) backend_insecure: bool,
 

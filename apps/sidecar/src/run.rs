@@ -101,7 +101,7 @@ fn affordable_streams(settings: &Settings, descriptors: u64) -> u32 {
 fn telephone<R: Runtime>(runtime: R, settings: Settings) -> Result<Telephone<R>, Stop> {
     if let (BackendTrust::Insecure, Some(backend)) = (&settings.backend_trust, &settings.backend) {
         tracing::warn!(
-            "--backend-insecure: no certificate of {backend} is checked; whoever is on the way there can read and change all requests"
+            "--backend-insecure: no certificate of {backend} is checked; anybody on the network between can read and change all requests"
         );
     }
     let mut builder = Telephone::builder()

@@ -29,7 +29,7 @@ pub(super) fn broken<R: Runtime>(
     ControlFlow::Break(())
 }
 
-/// Whether a client has taken nothing of its answer for as long as it may.
+/// Whether no byte of the answer was read for `send-timeout`.
 fn has_stalled<R: Runtime>(relay: &Inner<R>, client: &Client<R>) -> bool {
     let since = client.connection.blocked_since;
     since.is_some_and(|since| since + relay.config.http.send_timeout <= relay.runtime.now())
