@@ -80,6 +80,7 @@ pub mod room;
 pub mod router;
 pub mod served;
 pub mod session;
+pub mod site;
 pub mod target;
 pub mod text;
 pub mod time;

@@ -114,6 +114,8 @@ kinds! {
     TokenUnreadable = 4;
     /// The token covers fewer mounts.
     ScopeNarrowed = 4;
+    /// The plugboard told where mounts are public.
+    SiteTold = 4;
     /// A local connection could not be carried.
     ConnectFailed = 4;
     /// Sessions cannot be recorded.

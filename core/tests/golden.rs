@@ -7,8 +7,8 @@ use telephone_core::error::{LeaveCode, Reset, ResetCode, Touched};
 use telephone_core::limits::{self, SessionLimits};
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::wire::{
-    Frame, Frames, Hello, Move, Opening, Profile, Refused, RefusedCode, Resume, Scope, Setting, Settings,
-    Stats, StreamId, Welcome, skippable, varint,
+    Frame, Frames, Hello, MountUrl, Move, Opening, Profile, Refused, RefusedCode, Resume, Scope, Setting,
+    Settings, Site, Stats, StreamId, Welcome, skippable, varint,
 };
 
 const PROTOCOL: &str = include_str!("../../PROTOCOL.md");
@@ -204,6 +204,10 @@ fn session() -> Vec<(&'static str, Frame)> {
         ("move, done", Frame::Move(None)),
         ("scope", Frame::Scope(Scope { mounts: vec!["/api".into()] })),
         ("client", Frame::Client { id: id(6), client: 300 }),
+        (
+            "site",
+            Frame::Site(Site { mounts: vec![MountUrl { mount: "/api".into(), url: "http://a/api".into() }] }),
+        ),
     ]
 }
 

@@ -46,7 +46,7 @@ pub use relay::{DrainConfig, Plugboard, RelayConfig, RoomsConfig, TcpPorts, Trus
 pub use runtime::{Endpoint, Listener, Runtime};
 pub use service::{BodyLost, BoxError, Incoming};
 pub use socket::{ReadSocket, Socket, TcpOrUnix};
-pub use status::{LineStatus, State, Stats, Status};
+pub use status::{LineStatus, MountUrl, State, Stats, Status};
 pub use telephone::{
     Acceptor, BadProxy, BuildError, Certificate, ConnectError, EmbedError, Handle, NotUpgraded, Probe,
     ProbeError, Proxies, Proxy, ProxyError, ServeError, Telephone, TelephoneBuilder, TlsFault, Tried,

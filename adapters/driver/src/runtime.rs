@@ -1,5 +1,6 @@
 //! What a runtime must give: a clock, timers, tasks and sockets.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -25,6 +26,15 @@ pub enum Endpoint {
     Localhost(u16),
     /// A Unix socket's path.
     Unix(PathBuf),
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { .. } | Self::Localhost(_) => formatter.write_str(&self.authority()),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+        }
+    }
 }
 
 impl Endpoint {

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-pub use telephone_core::wire::Stats;
+pub use telephone_core::wire::{MountUrl, Stats};
 
 /// What one line to one plugboard is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,6 +39,8 @@ pub struct LineStatus {
     pub state: State,
     /// The mounts that it serves: fewer than were asked for if a fresh token covered fewer.
     pub mounts: Vec<String>,
+    /// Where those mounts are public that have a URL, as the plugboard told it last; empty if it does not tell.
+    pub urls: Vec<MountUrl>,
     /// The session's public name, while there is a session. Never its resume secret.
     pub session: Option<String>,
     /// When `state` was entered.

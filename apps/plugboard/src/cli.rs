@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use telephone_core::forward::TrustedField;
 use telephone_core::limits::MOUNTS_MAX;
 use telephone_core::mount::{Mount, MountError};
+use telephone_core::site::{BadSiteUrl, SiteUrl};
 use telephone_driver::PlugboardUrl;
 use telephone_sidecar::values::{duration, endpoint, listen_address};
 use telephone_sidecar::{Exit, LogFormat, Stop, Usage, exposure};
@@ -142,6 +143,11 @@ pub(crate) struct ServeOptions {
     /// wss://relay-1.example.com behind a balancer
     #[arg(long, value_name = "URL", env = "PLUGBOARD_PUBLIC_URL", value_parser = plugboard_url)]
     pub(crate) public_url: Option<PlugboardUrl>,
+
+    /// What clients type to reach the plugboard, such as https://apps.example.com: telephones show the URLs of their mounts
+    /// with it [default: scheme and host as each telephone dials]
+    #[arg(long, value_name = "URL", env = "PLUGBOARD_SITE_URL", value_parser = site_url)]
+    pub(crate) site_url: Option<SiteUrl>,
 
     /// Share the port of --listen with the relay that is to take over, which is started before this one is stopped;
     /// each needs an --admin of its own
@@ -401,6 +407,11 @@ fn plugboard_url(text: &str) -> Result<PlugboardUrl, String> {
         Some(_) | None => text.to_owned(),
     };
     ws.parse().map_err(|why| format!("{why}, such as wss://example.com"))
+}
+
+/// What clients type.
+fn site_url(text: &str) -> Result<SiteUrl, String> {
+    text.parse().map_err(|why: BadSiteUrl| format!("{why}, such as https://apps.example.com"))
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
         early_hints: settings.early_hints,
         isolate_paths: settings.isolate_paths,
         limit_loopback: settings.limit_loopback,
+        site_url: settings.site_url,
         tcp,
         rooms: settings.rooms,
         recorder,

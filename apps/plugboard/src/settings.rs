@@ -9,6 +9,7 @@ use std::thread::available_parallelism;
 
 use ipnet::IpNet;
 use telephone_core::forward::TrustedField;
+use telephone_core::site::SiteUrl;
 use telephone_driver::{DrainConfig, PlugboardUrl, RoomsConfig};
 use telephone_sidecar::{LogFormat, Recording, Usage};
 
@@ -43,6 +44,8 @@ pub struct ServeSettings {
     pub early_hints: bool,
     /// Where telephones reach this very relay again, if not at the URL that they dialled.
     pub public_url: Option<PlugboardUrl>,
+    /// What clients type to reach the plugboard, if not what each telephone dials.
+    pub site_url: Option<SiteUrl>,
     /// The ports that telephones may ask for.
     pub tcp_ports: Option<RangeInclusive<u16>>,
     /// Whether mounts without a host may not speak for their whole web origin.
@@ -112,6 +115,7 @@ impl ServeSettings {
             trusted_fields: options.trust_header,
             early_hints: options.early_hints,
             public_url: options.public_url,
+            site_url: options.site_url,
             tcp_ports: options.tcp_ports,
             isolate_paths: options.isolate_paths,
             rooms,

@@ -78,6 +78,7 @@ fn line(line: &LineStatus) -> Value {
         "url": line.plugboard,
         "state": line.state.label(),
         "mounts": line.mounts,
+        "urls": line.urls,
         "session": line.session,
         "since": moment(line.since),
         "failed_attempts": line.attempts,
@@ -96,7 +97,7 @@ fn moment(time: SystemTime) -> String {
 mod tests {
     use std::time::Duration;
 
-    use telephone_driver::Stats;
+    use telephone_driver::{MountUrl, Stats};
 
     use super::*;
 
@@ -105,6 +106,7 @@ mod tests {
             plugboard: format!("ws://relay{number}/"),
             state: *state,
             mounts: vec!["/m".into()],
+            urls: vec![MountUrl { mount: "/m".into(), url: "http://a/m".into() }],
             session: Some(format!("s{number}")),
             since: SystemTime::UNIX_EPOCH + Duration::from_millis(1500),
             attempts: 7,
@@ -161,6 +163,7 @@ mod tests {
         assert_eq!(story["plugboards"][0]["state"], "connecting");
         assert_eq!(story["plugboards"][0]["stats"]["bytes_sent"], 9);
         assert_eq!(story["plugboards"][0]["reconnects"], 3);
+        assert_eq!(story["plugboards"][0]["urls"], json!([{"mount": "/m", "url": "http://a/m"}]));
         assert_eq!(story["plugboards"][0]["last_error"], "refused \"now\"");
     }
 }

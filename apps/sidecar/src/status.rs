@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::Value;
+use telephone_core::limits::MOUNTS_MAX;
 use telephone_core::text::readable;
 
 use crate::exit::Exit;
@@ -96,6 +97,9 @@ fn told(page: &Value) -> String {
             ("  reconnects", "reconnects"),
         ] {
             line(name, &plugboard[key]);
+        }
+        for url in plugboard["urls"].as_array().into_iter().flatten().take(MOUNTS_MAX) {
+            line("  URL", &url["url"]);
         }
         for (name, key) in [
             ("  octets sent", "bytes_sent"),

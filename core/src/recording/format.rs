@@ -26,7 +26,7 @@ use crate::wire::varint;
 
 const MAGIC: &[u8] = b"telephone recording";
 /// Grows with each change of what stands in a segment, a session's state among it.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 /// Characters of program and version in the first line.
 const ABOUT_CHARS_MAX: usize = 60;
 /// Octets of the first line, at most.

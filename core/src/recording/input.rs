@@ -12,7 +12,7 @@ use crate::error::{LeaveCode, Misbehaviour, Reset, ResetCode};
 use crate::message::{Headers, ResponseHead};
 use crate::session::{LinkId, StreamId};
 use crate::time::Timestamp;
-use crate::wire::{Move, Opening};
+use crate::wire::{MountUrl, Move, Opening};
 
 /// One call of a method of [`Session`](crate::session::Session) that may change it, with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +84,8 @@ pub enum Input {
     Abandon,
     /// `tell_client`.
     TellClient { id: StreamId, client: u64 },
+    /// `tell_site`.
+    TellSite { mounts: Vec<MountUrl> },
 }
 
 /// What comes of an input is on the tape.
@@ -124,6 +126,7 @@ impl Input {
             Self::AskToMove { order } => to.ask_to_move(order),
             Self::ConfirmMove => to.confirm_move(),
             Self::TellScope { mounts } => to.tell_scope(mounts),
+            Self::TellSite { mounts } => to.tell_site(mounts),
             Self::AskStats { now } => to.ask_stats(now),
             Self::Resume { peer_position, now } => ignore(to.resume(peer_position, now)),
             Self::Abandon => to.abandon(),
@@ -166,6 +169,7 @@ impl Input {
             | Self::AskToMove { .. }
             | Self::ConfirmMove
             | Self::TellScope { .. }
+            | Self::TellSite { .. }
             | Self::Abandon
             | Self::TellClient { .. } => None,
         }

@@ -15,7 +15,7 @@ use crate::session::{
     StreamId,
 };
 use crate::time::Timestamp;
-use crate::wire::{Move, Opening};
+use crate::wire::{MountUrl, Move, Opening};
 
 /// A [`Session`] that is recorded if it has a tape.
 ///
@@ -251,6 +251,13 @@ impl Recorded {
     pub fn tell_scope(&mut self, mounts: Vec<String>) {
         self.note(|| Input::TellScope { mounts: mounts.clone() });
         self.session.tell_scope(mounts);
+        self.told(|| Output::Nothing);
+    }
+
+    /// As [`Session::tell_site`].
+    pub fn tell_site(&mut self, mounts: Vec<MountUrl>) {
+        self.note(|| Input::TellSite { mounts: mounts.clone() });
+        self.session.tell_site(mounts);
         self.told(|| Output::Nothing);
     }
 

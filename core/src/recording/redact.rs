@@ -179,6 +179,7 @@ fn frame(of: &mut Frame) {
         | Frame::Stats(_)
         | Frame::Move(None)
         | Frame::Scope(_)
+        | Frame::Site(_)
         | Frame::Client { .. }
         | Frame::Skipped { .. } => {}
     }
@@ -303,6 +304,7 @@ pub(crate) fn event(of: &mut Event) {
         | Event::RenewalDue
         | Event::Renewed(_)
         | Event::ScopeLeft(_)
+        | Event::Site(_)
         | Event::Moved
         | Event::Expired
         | Event::PeerLeaves(_)
@@ -341,6 +343,7 @@ pub(super) fn input(profile: Profile, of: &mut Input) {
         | Input::ConfirmRenewal { .. }
         | Input::ConfirmMove
         | Input::TellScope { .. }
+        | Input::TellSite { .. }
         | Input::AskStats { .. }
         | Input::Resume { .. }
         | Input::Abandon

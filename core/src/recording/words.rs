@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{Input, Output};
 use crate::session::{Event, Incoming, StreamId};
-use crate::wire::{Frame, Opening, Profile};
+use crate::wire::{Frame, MountUrl, Opening, Profile};
 
 /// A message in words: its acknowledgement in brackets, then its frames, one data frame for those of a stream in a row.
 /// A frame that cannot be read is told by the rule that it breaks.
@@ -89,10 +89,16 @@ pub fn frame(frame: &Frame) -> String {
         Frame::Move(Some(order)) => format!("move, within {} ms", order.within_ms),
         Frame::Move(None) => "move, done".into(),
         Frame::Scope(scope) => format!("scope {}", listed(&scope.mounts)),
+        Frame::Site(site) => format!("site {}", urls(&site.mounts)),
         Frame::Client { id, client } => format!("stream {id} is for client {client}"),
         Frame::Renewed { expires_in_s } => format!("renewed, {expires_in_s:?} s"),
         Frame::Skipped { kind } => format!("type {kind}"),
     }
+}
+
+fn urls(mounts: &[MountUrl]) -> String {
+    let urls: Vec<String> = mounts.iter().map(|one| one.url.clone()).collect();
+    listed(&urls)
 }
 
 /// What a peer names; whoever prints it has a terminal that obeys to some octets.
@@ -149,6 +155,7 @@ pub fn input(profile: Profile, input: &Input) -> String {
         Input::AskToMove { order } => format!("ask to move within {} ms", order.within_ms),
         Input::ConfirmMove => "the telephone has moved".into(),
         Input::TellScope { mounts } => format!("tell the scope {}", listed(mounts)),
+        Input::TellSite { mounts } => format!("tell the site {}", urls(mounts)),
         Input::AskStats { .. } => "ask for numbers".into(),
         Input::Resume { peer_position, .. } => format!("a new link goes on behind {peer_position}"),
         Input::Abandon => "abandon".into(),
@@ -206,6 +213,10 @@ mod tests {
             frame(&Frame::Scope(Scope { mounts: vec![evil()] })),
             frame(&Frame::Refused(refused)),
             input(Profile::Binary, &Input::TellScope { mounts: vec![evil()] }),
+            input(
+                Profile::Binary,
+                &Input::TellSite { mounts: vec![MountUrl { mount: evil(), url: evil() }] },
+            ),
         ];
         for said in said {
             assert!(said.contains(r"\u{1b}]0;owned\u{7}\n") && !said.contains(char::is_control), "{said}");

@@ -9,7 +9,7 @@ use super::transmit::Message;
 use super::{Event, HEAD_BYTES_MAX, Role, Session};
 use crate::error::{LeaveCode, Misbehaviour};
 use crate::time::Timestamp;
-use crate::wire::{Frame, Move, Scope};
+use crate::wire::{Frame, MountUrl, Move, Scope, Setting, Site};
 
 /// What of that is to be said: of each the latest, and nothing that would not fit a message.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -17,11 +17,12 @@ pub(super) struct DueOrders {
     /// What the next move frame says: an order, or from a telephone that it was followed.
     moving: Option<Option<Move>>,
     scope: Option<Scope>,
+    site: Option<Site>,
 }
 
 impl DueOrders {
     pub(super) const fn is_any(&self) -> bool {
-        self.moving.is_some() || self.scope.is_some()
+        self.moving.is_some() || self.scope.is_some() || self.site.is_some()
     }
 
     /// The order that is to be said.
@@ -60,6 +61,14 @@ impl Session {
         }
     }
 
+    /// Tells under which URLs the mounts are public: behind the welcome, and behind each [scope](Session::tell_scope). Only a
+    /// plugboard does, and only to a telephone that [announced](Setting::Site) that it shows them: no effect otherwise.
+    pub fn tell_site(&mut self, mounts: Vec<MountUrl>) {
+        if self.config.role == Role::Plugboard && self.config.peer.has(Setting::Site) {
+            self.due.orders.site = Some(Site { mounts }).filter(|site| fits(&Frame::Site(site.clone())));
+        }
+    }
+
     pub(super) fn on_move(&mut self, order: Option<Move>, now: Timestamp) -> Result<(), Misbehaviour> {
         self.charge(now)?;
         if cfg!(planted = "move-taken-for-leave") && order.is_some() {
@@ -85,10 +94,20 @@ impl Session {
         Ok(())
     }
 
+    pub(super) fn on_site(&mut self, site: Site, now: Timestamp) -> Result<(), Misbehaviour> {
+        self.charge(now)?;
+        match self.config.role {
+            Role::Telephone => self.put_news(Event::Site(site.mounts)),
+            Role::Plugboard => return Err(Misbehaviour::FrameOutOfPlace),
+        }
+        Ok(())
+    }
+
     pub(super) fn put_orders(&mut self, message: &mut Message) {
-        let DueOrders { moving, scope } = &mut self.due.orders;
+        let DueOrders { moving, scope, site } = &mut self.due.orders;
         let is_put = |message: &mut Message, frame: Frame| message.takes_control() && message.try_put(&frame);
         scope.take_if(|scope| is_put(message, Frame::Scope(scope.clone())));
+        site.take_if(|site| is_put(message, Frame::Site(site.clone())));
         moving.take_if(|order| is_put(message, Frame::Move(order.clone())));
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{CloseReason, HeadRefused, LeaveCode};
 use crate::limits::SessionLimits;
-use crate::wire::{Move, Opening, Profile, Settings, StreamId};
+use crate::wire::{MountUrl, Move, Opening, Profile, Settings, StreamId};
 
 /// Which end a session is. Nothing but the parity of stream ids, and who holds the token, follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,8 @@ pub enum Event {
     Renewed(Option<Duration>),
     /// What a fresh token left of the mounts, in the notation of the hello (telephone); comes before [`Event::Renewed`].
     ScopeLeft(Vec<String>),
+    /// Under which URLs the session's mounts are public (telephone). What an earlier one said is no longer true.
+    Site(Vec<MountUrl>),
     /// The plugboard is about to leave: have the next session elsewhere, then call
     /// [`Session::confirm_move`](super::Session::confirm_move). This one goes on until the plugboard leaves it (telephone).
     MoveAsked(Move),

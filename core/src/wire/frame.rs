@@ -8,6 +8,7 @@ use super::hello::{Hello, Refused, Welcome};
 use super::moving::Move;
 use super::opening::{self, Opening};
 use super::scope::Scope;
+use super::site::Site;
 use super::stats::Stats;
 use super::varint::{Run, VARINT_BYTES_MAX};
 use super::{head, varint};
@@ -139,6 +140,8 @@ pub enum Frame {
     Move(Option<Move>),
     /// The mounts that a fresh token left the session.
     Scope(Scope),
+    /// Under which URLs the mounts are public.
+    Site(Site),
     /// Which of the plugboard's client connections the stream is for that the next open frame opens: a login runs on it.
     Client {
         /// The stream that is opened next.
@@ -184,6 +187,7 @@ pub(super) mod kind {
     pub(in crate::wire) const MOVE: u64 = 65;
     pub(in crate::wire) const SCOPE: u64 = 66;
     pub(in crate::wire) const CLIENT: u64 = 67;
+    pub(in crate::wire) const SITE: u64 = 68;
 }
 
 impl Frame {
@@ -211,6 +215,7 @@ impl Frame {
             Self::Stats(_) => kind::STATS,
             Self::Move(_) => kind::MOVE,
             Self::Scope(_) => kind::SCOPE,
+            Self::Site(_) => kind::SITE,
             Self::Client { .. } => kind::CLIENT,
             Self::Skipped { kind } => *kind,
         }
@@ -246,6 +251,7 @@ impl Frame {
             | Self::Stats(_)
             | Self::Move(_)
             | Self::Scope(_)
+            | Self::Site(_)
             | Self::Client { .. }
             | Self::Skipped { .. } => None,
         }
@@ -276,6 +282,7 @@ impl Frame {
             Self::Stats(stats) => postcard_size(stats),
             Self::Move(order) => postcard_size(order),
             Self::Scope(scope) => postcard_size(scope),
+            Self::Site(site) => postcard_size(site),
             Self::Client { id, client } => id_size(id) + varint::size(*client),
         }
     }
@@ -307,6 +314,7 @@ impl Frame {
             Self::Stats(stats) => put_postcard(out, stats),
             Self::Move(order) => put_postcard(out, order),
             Self::Scope(scope) => put_postcard(out, scope),
+            Self::Site(site) => put_postcard(out, site),
             Self::Reset { .. }
             | Self::Stop { .. }
             | Self::Credit { .. }
@@ -353,6 +361,7 @@ impl Frame {
             | Self::Stats(_)
             | Self::Move(_)
             | Self::Scope(_)
+            | Self::Site(_)
             | Self::Skipped { .. } => {}
         }
     }
@@ -368,6 +377,7 @@ impl Frame {
             kind::STATS => return take_postcard(body).map(Self::Stats),
             kind::MOVE => return take_postcard(body).map(Self::Move),
             kind::SCOPE => return take_postcard(body).map(Self::Scope),
+            kind::SITE => return take_postcard(body).map(Self::Site),
             kind::OPEN => return take_open(body),
             kind::CLIENT => Self::Client { id: take_id(&mut body)?, client: varint::take(&mut body)? },
             kind::RENEW => return Ok(Self::Renew { token: Bytes::copy_from_slice(body) }),

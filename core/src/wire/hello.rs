@@ -201,10 +201,12 @@ pub enum Setting {
     BodyClock,
     /// Not 0 if the sender, a telephone, takes [h2c](super::HeadRules::is_h2c) among the protocols that a request offers.
     H2c,
+    /// Not 0 if the sender, a telephone, shows [where its mounts are public](super::Site): only then is that sent to it.
+    Site,
 }
 
 impl Setting {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Streams,
         Self::StreamFloor,
         Self::Resume,
@@ -215,6 +217,7 @@ impl Setting {
         Self::Clients,
         Self::BodyClock,
         Self::H2c,
+        Self::Site,
     ];
 
     const fn id(self) -> u64 {
@@ -229,6 +232,7 @@ impl Setting {
             Self::Clients => 8,
             Self::BodyClock => 9,
             Self::H2c => 10,
+            Self::Site => 12,
         }
     }
 
@@ -244,6 +248,7 @@ impl Setting {
             Self::Clients => "clients",
             Self::BodyClock => "body_clock",
             Self::H2c => "h2c",
+            Self::Site => "site",
         }
     }
 }
@@ -252,7 +257,7 @@ impl Setting {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings(Vec<(u64, u64)>);
 
-/// Settings in one hello or welcome: v1 has ten, the rest is room for later versions.
+/// Settings in one hello or welcome: v1 has a dozen, the rest is room for later versions.
 const SETTINGS_MAX: usize = 64;
 
 impl Serialize for Settings {

@@ -23,6 +23,7 @@ mod opening;
 mod profile;
 mod rules;
 mod scope;
+mod site;
 mod stats;
 pub mod varint;
 
@@ -36,6 +37,7 @@ pub use opening::Opening;
 pub use profile::Profile;
 pub use rules::HeadRules;
 pub use scope::Scope;
+pub use site::{MountUrl, Site};
 pub use stats::Stats;
 
 /// The type of a data frame.

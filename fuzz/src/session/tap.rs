@@ -51,7 +51,8 @@ const fn rank(frame: &Frame) -> u8 {
         | Frame::Renewed { .. }
         | Frame::Stats(_)
         | Frame::Move(_)
-        | Frame::Scope(_) => 1,
+        | Frame::Scope(_)
+        | Frame::Site(_) => 1,
         Frame::Credit { .. } | Frame::Stop { .. } => 2,
         Frame::Client { .. }
         | Frame::Open { .. }
@@ -169,7 +170,7 @@ impl Tap {
             Frame::Renew { .. } => assert_eq!(self.role, Role::Telephone),
             Frame::Renewed { .. } => assert_eq!(self.role, Role::Plugboard),
             Frame::Move(order) => assert_eq!(self.role == Role::Plugboard, order.is_some()),
-            Frame::Scope(_) | Frame::Client { .. } => assert_eq!(self.role, Role::Plugboard),
+            Frame::Scope(_) | Frame::Site(_) | Frame::Client { .. } => assert_eq!(self.role, Role::Plugboard),
             Frame::Stats(None) => {}
             Frame::Stats(Some(_)) => assert!(std::mem::take(&mut self.is_asked), "nobody asked"),
             other => panic!("a session says {other:?}"),

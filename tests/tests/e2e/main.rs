@@ -37,6 +37,7 @@ mod mounts;
 mod odd_messages;
 mod pressure;
 mod proxies;
+mod public_urls;
 mod recordings;
 mod refusals;
 mod renewals;

@@ -24,6 +24,7 @@ use super::connections::Permit;
 use super::ports::PortError;
 use super::public::Upgraded;
 use super::registry::{Renewed, texts};
+use super::site::Site;
 use super::verification::{Unverified, verify};
 use super::{Inner, ports, renewal, report, spread};
 use crate::authority::{AuthError, Grant};
@@ -45,7 +46,8 @@ pub(super) async fn greet<R: Runtime>(
     upgraded: Upgraded<R>,
     peer: SocketAddr,
 ) -> Option<(Link<R::Socket>, Admitted, Permit<R>)> {
-    let Upgraded { connection, profile, client, permit } = upgraded;
+    let Upgraded { connection, profile, client, site, permit } = upgraded;
+    let site = Site::of(&relay.config, site);
     connection.socket.tune_for_link();
     let mut link = Link::accepted(connection, profile);
     let reception = Reception::start(profile, relay.runtime.now());
@@ -54,7 +56,7 @@ pub(super) async fn greet<R: Runtime>(
         let mut over = pin!(future::or(deadline, permit.closing()));
         match receive(&mut link, reception, over.as_mut()).await {
             // In boxes, which a link that has not said hello does without.
-            Ok(hello) => Box::pin(judge(relay, &mut link, client, hello, over)).await?,
+            Ok(hello) => Box::pin(judge(relay, &mut link, (client, site), hello, over)).await?,
             Err(Unheard::Left) => return None,
             Err(Unheard::Broken(what)) => {
                 relay.count_failure(client);
@@ -140,7 +142,7 @@ impl From<Refused> for Verdict {
 async fn judge<R: Runtime>(
     relay: &Arc<Inner<R>>,
     link: &mut Link<R::Socket>,
-    client: IpAddr,
+    (client, site): (IpAddr, Option<Site>),
     mut hello: Hello,
     deadline: impl Future<Output = ()>,
 ) -> Option<Result<Admitted, Verdict>> {
@@ -163,7 +165,7 @@ async fn judge<R: Runtime>(
         Ok(grant) => grant,
         Err(verdict) => return Some(Err(verdict)),
     };
-    Some(admit(relay, profile, &hello, grant).map_err(Verdict::from))
+    Some(admit(relay, profile, &hello, grant, site).map_err(Verdict::from))
 }
 
 fn unverified_verdict<R: Runtime>(relay: &Inner<R>, unverified: Unverified) -> Verdict {
@@ -212,6 +214,7 @@ fn admit<R: Runtime>(
     profile: Profile,
     hello: &Hello,
     grant: Grant,
+    site: Option<Site>,
 ) -> Result<Admitted, Refused> {
     let claims = grant.claims().map_err(|error| {
         relay.observer.token_refused(AuthError::BAD_CLAIM);
@@ -232,7 +235,7 @@ fn admit<R: Runtime>(
     let with_ports: Vec<Mount> = mounts.iter().filter(|mount| mount.port().is_some()).cloned().collect();
     open_ports(relay, &with_ports)
         .and_then(|()| {
-            let admitted = register(relay, profile, hello, identity, (grant, claims), mounts)?;
+            let admitted = register(relay, profile, hello, identity, (grant, claims), (mounts, site))?;
             // An earlier holder that left meanwhile took them for its own.
             match open_ports(relay, &with_ports) {
                 Ok(()) => Ok(admitted),
@@ -303,7 +306,7 @@ fn register<R: Runtime>(
     hello: &Hello,
     identity: Identity,
     (grant, claims): (Grant, Claims),
-    mounts: Vec<Mount>,
+    (mounts, site): (Vec<Mount>, Option<Site>),
 ) -> Result<Admitted, Refused> {
     let mut secret = [0; 16];
     getrandom::fill(&mut secret).map_err(|error| {
@@ -341,7 +344,8 @@ fn register<R: Runtime>(
         is_partial_enough: hello.settings.has(Setting::Partial),
         secret,
     };
-    let registered = relay.registry.register(key, registration, &grant, claims.connect, session.clone(), now);
+    let registered =
+        relay.registry.register(key, registration, &grant, claims.connect, (session.clone(), site), now);
     registered.map_err(|error| {
         // A telephone that is refused comes again, and again.
         session.act(Recorded::discard_tape);

@@ -22,6 +22,7 @@ mod registry;
 mod renewal;
 mod report;
 mod rooms;
+mod site;
 mod tunnel;
 mod turn;
 mod verification;
@@ -39,6 +40,7 @@ use telephone_core::error::LeaveCode;
 use telephone_core::forward::{Trusted, TrustedField};
 use telephone_core::limits::{HelloLimits, HttpLimits, REDIAL_SPREAD, RouterLimits, SessionLimits};
 use telephone_core::router::RouterCounts;
+use telephone_core::site::SiteUrl;
 use telephone_core::wire::{HeadRules, Move, Stats};
 
 use crate::authority::Authority;
@@ -94,6 +96,9 @@ pub struct RelayConfig {
     pub connections: usize,
     /// Where telephones reach this very relay, if not at the URL that they dial.
     pub public_url: Option<String>,
+    /// Where clients reach it, as its telephones show the URLs of their mounts: by default the scheme and host that each
+    /// telephone dials.
+    pub site_url: Option<SiteUrl>,
     /// The ports that it opens for telephones: none by default.
     pub tcp: Option<TcpPorts>,
     /// How `/client` and `/agent` serve rooms; those paths are like all others if they do not.
@@ -117,6 +122,7 @@ impl Default for RelayConfig {
             limit_loopback: false,
             connections: usize::MAX,
             public_url: None,
+            site_url: None,
             tcp: None,
             rooms: None,
             recorder: None,

@@ -10,9 +10,10 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use telephone_core::connections::Activity;
-use telephone_core::forward::{Observed, Scheme, Stamp, client_address};
+use telephone_core::forward::{Observed, Scheme, Stamp};
 use telephone_core::http1::{Closing, Interims, RequestOrigin, Server, ServerEvent};
 use telephone_core::message::RequestHead;
+use telephone_core::site::SiteUrl;
 use telephone_core::time::Timestamp;
 use telephone_core::wire::Profile;
 
@@ -49,6 +50,8 @@ pub(super) struct Upgraded<R: Runtime> {
     pub(super) profile: Profile,
     /// The address that its upgrade came from, behind a trusted proxy too.
     pub(super) client: IpAddr,
+    /// Where it found the plugboard.
+    pub(super) site: Option<SiteUrl>,
     pub(super) permit: Permit<R>,
 }
 
@@ -105,8 +108,9 @@ pub(super) async fn serve<R: Runtime>(
         if tunnel::is_for_telephones(&relay.config, &request.head) {
             match tunnel::upgrade(&mut client, &request.head) {
                 Ok(profile) => {
-                    let address = client_address(&request.head.headers, peer.ip(), &*relay.config.trust);
-                    return client.flush(relay, profile, address).await;
+                    let stamped = client.stamp.put(&mut request.head.headers, relay.config.trusted());
+                    let site = SiteUrl::dialled(&request.head.headers);
+                    return client.flush(relay, profile, (stamped.client, site)).await;
                 }
                 Err(refused) => exchange::refuse_upgrade(relay, &mut client, &request, refused),
             }
@@ -119,7 +123,12 @@ pub(super) async fn serve<R: Runtime>(
 
 impl<R: Runtime> Client<R> {
     /// Writes what waits and gives the connection to a telephone's link, or `None` if it is over.
-    async fn flush(mut self, relay: &Inner<R>, profile: Profile, client: IpAddr) -> Option<Upgraded<R>> {
+    async fn flush(
+        mut self,
+        relay: &Inner<R>,
+        profile: Profile,
+        (client, site): (IpAddr, Option<SiteUrl>),
+    ) -> Option<Upgraded<R>> {
         let now = relay.runtime.now();
         // Until its hello is good it is one that waits.
         self.set_client(relay, client, now);
@@ -134,7 +143,13 @@ impl<R: Runtime> Client<R> {
             }
         });
         let is_open = flushed.await;
-        is_open.then_some(Upgraded { connection: self.connection, profile, client, permit: self.permit })
+        is_open.then_some(Upgraded {
+            connection: self.connection,
+            profile,
+            client,
+            site,
+            permit: self.permit,
+        })
     }
 
     /// What has come is a request.

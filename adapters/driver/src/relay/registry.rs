@@ -18,6 +18,7 @@ use telephone_core::router::{
 use telephone_core::time::{Timestamp, as_millis};
 use telephone_core::wire::{Move, Resume};
 
+use super::site::Site;
 use crate::authority::Grant;
 use crate::log;
 use crate::shared::SharedSession;
@@ -33,6 +34,8 @@ struct Registered {
     mounts: Vec<Mount>,
     /// Where it may open raw streams to.
     connect: Vec<Mount>,
+    /// Where its mounts are public, if that is known.
+    site: Option<Site>,
     /// Its telephone has another session elsewhere, as it was asked to.
     has_moved: bool,
 }
@@ -41,6 +44,14 @@ impl Registered {
     /// Tells the telephone which mounts it has. To be called with the registry locked, so that what is told last is true.
     fn tell_scope(&self) {
         self.session.act(|session| session.tell_scope(texts(&self.mounts)));
+        self.tell_site();
+    }
+
+    /// Tells the telephone where its mounts are public, likewise.
+    fn tell_site(&self) {
+        if let Some(site) = &self.site {
+            self.session.act(|session| session.tell_site(site.urls(&self.mounts)));
+        }
     }
 }
 
@@ -198,7 +209,7 @@ impl Registry {
         registration: Registration,
         grant: &Grant,
         connect: Vec<Mount>,
-        session: SharedSession,
+        (session, site): (SharedSession, Option<Site>),
         now: Timestamp,
     ) -> Result<(), RegisterError> {
         let subject: Arc<str> = registration.identity.subject().into();
@@ -209,9 +220,12 @@ impl Registry {
             let outcome = state.router.register(key, registration, unix_millis, now)?;
             let mounts = outcome.mounts;
             let is_whole = asked.iter().all(|mount| mounts.contains(mount));
+            let has_moved = false;
             let one =
-                Registered { session, subject, token_id, client_tokens, mounts, connect, has_moved: false };
-            if !is_whole {
+                Registered { session, subject, token_id, client_tokens, mounts, connect, site, has_moved };
+            if is_whole {
+                one.tell_site();
+            } else {
                 one.tell_scope();
             }
             state.sessions.insert(key, one);

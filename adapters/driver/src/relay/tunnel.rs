@@ -164,6 +164,7 @@ fn on_event<R: Runtime>(
         | Event::RenewalDue
         | Event::Renewed(_)
         | Event::ScopeLeft(_)
+        | Event::Site(_)
         | Event::Moved
         | Event::MoveAsked(_) => {}
     }

@@ -15,7 +15,7 @@ use telephone_core::served::ServedMounts;
 use telephone_core::time::as_millis;
 
 use super::proxy::Proxies;
-use super::raw::{Acceptor, Arrivals, RawService};
+use super::raw::{Acceptor, Arrivals, RawService, THIS_PROGRAM};
 use super::{Config, Telephone};
 use crate::backend::{
     Backend, BackendConnector, BackendTrust, BackendUrl, BadBackendUrl, Leg, NoLeg, Rewrite,
@@ -100,6 +100,7 @@ pub struct TelephoneBuilder<R> {
     recorder: Option<Recorder>,
     log: Arc<Log>,
     proxies: Proxies,
+    target: String,
     mistake: Option<BuildError>,
     runtime: PhantomData<fn() -> R>,
 }
@@ -126,6 +127,7 @@ impl<R> Default for TelephoneBuilder<R> {
             recorder: None,
             log: Arc::default(),
             proxies: Proxies::default(),
+            target: THIS_PROGRAM.into(),
             mistake: None,
             runtime: PhantomData,
         }
@@ -331,6 +333,7 @@ impl<R: Runtime> TelephoneBuilder<R> {
         let backend = backend.into();
         let mut rewrite = std::mem::take(&mut self.rewrite);
         rewrite.scheme = backend.scheme();
+        self.target = backend.to_string();
         let (log, limits) = (self.log(), self.backend_limits.clone());
         let connector = BackendConnector::new(runtime.clone(), backend, &self.backend_trust)?;
         let connector = connector.with_log(Arc::clone(&log));
@@ -372,6 +375,7 @@ impl<R: Runtime> TelephoneBuilder<R> {
             served: ServedMounts::new(self.mounts),
             follow: FollowPolicy::new(self.urls.iter().map(PlugboardUrl::location).collect(), self.follow),
             raw: self.raw,
+            target: self.target,
             tells_peer: self.tells_peer,
             instance,
             epoch: self.epoch.unwrap_or_else(now_in_millis),

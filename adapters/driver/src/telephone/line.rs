@@ -2,6 +2,7 @@
 
 mod follow;
 mod opened;
+mod site;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -469,6 +470,8 @@ impl<R: Runtime> Line<R> {
             Event::ScopeLeft(mounts) if !asked.is_set() => self.narrow(mounts),
             // The successor goes by its own token.
             Event::ScopeLeft(_) => {}
+            Event::Site(urls) if !asked.is_set() => self.on_site(urls),
+            Event::Site(_) => {}
             Event::MoveAsked(order) => asked.set(order),
             Event::PeerLeaves(_) => {
                 if let Some(Due { suppressed, .. }) = self.log(LineKind::PeerLeaves) {

@@ -54,6 +54,8 @@ struct Config {
     follow: FollowPolicy,
     /// Who serves the raw streams, by mount.
     raw: BTreeMap<Bytes, RawService>,
+    /// Who serves requests, as people read it.
+    target: String,
     /// Whether their backends are told where a connection comes from.
     tells_peer: bool,
     instance: String,
@@ -69,6 +71,13 @@ struct Config {
     proxies: Proxies,
     #[cfg(feature = "tls")]
     tls: Option<crate::tls::TlsConnector>,
+}
+
+impl Config {
+    /// Who serves a mount, as people read it.
+    fn target(&self, mount: &str) -> String {
+        self.raw.get(mount.as_bytes()).map_or_else(|| self.target.clone(), ToString::to_string)
+    }
 }
 
 /// Why a telephone stopped without being told to, or before it had finished.

@@ -1,6 +1,7 @@
 //! Raw streams that the plugboard opens: to a backend, or to this program.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,9 @@ use crate::raw::{GivenUp, RawStream, carry};
 use crate::runtime::{Endpoint, Runtime};
 use crate::stream::StreamHandle;
 
+/// What serves a mount without a backend, as people read it.
+pub(super) const THIS_PROGRAM: &str = "this program";
+
 /// Nobody accepts any more.
 const NOBODY: Reset = Reset { code: ResetCode::Unreachable, touched: Touched::No };
 
@@ -27,6 +31,15 @@ pub(super) enum RawService {
     Backend(Endpoint),
     /// This program.
     Acceptor(Arc<Arrivals>),
+}
+
+impl fmt::Display for RawService {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backend(endpoint) => endpoint.fmt(formatter),
+            Self::Acceptor(_) => formatter.write_str(THIS_PROGRAM),
+        }
+    }
 }
 
 /// Streams that were opened and not accepted yet.

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use event_listener::Event;
 use telephone_core::error::LeaveCode;
-use telephone_core::wire::Welcome;
+use telephone_core::wire::{MountUrl, Welcome};
 
 use crate::plugboard_url::PlugboardUrl;
 use crate::shared::SharedSession;
@@ -45,6 +45,7 @@ impl SharedStatus {
                 plugboard: url.to_string(),
                 state: State::Connecting,
                 mounts: Vec::new(),
+                urls: Vec::new(),
                 session: None,
                 since: SystemTime::now(),
                 attempts: 0,
@@ -163,6 +164,13 @@ impl SharedStatus {
     /// A fresh token left the line's session these mounts.
     pub(super) fn narrow(&self, index: usize, mounts: Vec<String>) {
         self.change(index, |line| line.status.mounts = mounts);
+    }
+
+    /// Where the line's mounts are public. Tells what was known of that before.
+    pub(super) fn set_urls(&self, index: usize, urls: &[MountUrl]) -> Vec<MountUrl> {
+        let mut before = Vec::new();
+        self.change(index, |line| before = std::mem::replace(&mut line.status.urls, urls.to_vec()));
+        before
     }
 
     pub(super) fn expire(&self, at: Option<SystemTime>) {

@@ -41,14 +41,19 @@ fn serve_has_the_documented_defaults() {
     assert_eq!(settings.limits, crate::limits::Limits::default());
     assert_eq!(settings.access_log, Destination::Stdout);
     assert!(!settings.early_hints && !settings.isolate_paths && settings.trusted_fields.is_empty());
-    assert!(settings.trust.is_empty() && settings.public_url.is_none() && settings.recording.is_none());
+    assert!(
+        settings.trust.is_empty()
+            && settings.public_url.is_none()
+            && settings.site_url.is_none()
+            && settings.recording.is_none()
+    );
 }
 
 #[test]
 fn every_option_of_serve_arrives() {
     let settings = served(
         "serve --listen [::]:80 --admin localhost:9 --audience relay --issuer ops --trust 10.0.0.0/8 \
-         --trust ::1 --early-hints --trust-header X-Forwarded-User,remote-user --trust-header X-Staff --isolate-paths --public-url https://example.com --drain-delay 250ms --drain-grace 1m --drain-to wss://b.example \
+         --trust ::1 --early-hints --trust-header X-Forwarded-User,remote-user --trust-header X-Staff --isolate-paths --public-url https://example.com --site-url https://apps.example/ --drain-delay 250ms --drain-grace 1m --drain-to wss://b.example \
          --reuse-port --threads 3 --limit streams=5 \
          --limit park-time=2s --access-log off --log-format json --record /records",
     );
@@ -61,6 +66,7 @@ fn every_option_of_serve_arrives() {
     assert_eq!(settings.trusted_fields, fields);
     let public = settings.public_url.unwrap().to_string();
     assert_eq!(public, "wss://example.com/.well-known/telephone");
+    assert_eq!(settings.site_url.unwrap().to_string(), "https://apps.example");
     let to = Some("wss://b.example/.well-known/telephone".to_owned());
     let (delay, grace) = (Duration::from_millis(250), Duration::from_secs(60));
     assert_eq!(settings.drain, DrainConfig { delay, grace, to });

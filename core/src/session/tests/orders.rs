@@ -3,12 +3,14 @@
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::pair::{OnLink as _, Pair, events, http, lone, message, misbehaviour, request, said};
 use crate::error::Misbehaviour;
-use crate::session::{Event, Role};
+use crate::limits::SessionLimits;
+use crate::session::{Event, Role, Session, SessionConfig};
 use crate::time::Timestamp;
-use crate::wire::{Frame, Move, Scope};
+use crate::wire::{Frame, MountUrl, Move, Profile, Scope, Setting, Settings, Site};
 
 const NOW: Timestamp = Timestamp::ZERO;
 
@@ -63,6 +65,7 @@ fn an_end_that_may_not_give_orders_is_sent_away() {
     for (role, frame) in [
         (Role::Plugboard, Frame::Move(Some(order()))),
         (Role::Plugboard, Frame::Scope(Scope { mounts: vec![] })),
+        (Role::Plugboard, Frame::Site(Site { mounts: vec![] })),
         (Role::Telephone, Frame::Move(None)),
     ] {
         let mut session = lone(role);
@@ -87,4 +90,40 @@ fn an_order_that_fits_no_message_is_not_given() {
     session.ask_to_move(Move { within_ms: 1, url: Some("x".repeat(70_000)) });
     session.tell_scope(vec!["/long".repeat(2_000); 64]);
     assert_eq!(said(&mut session, NOW), []);
+}
+
+#[test]
+fn public_urls_are_told_only_to_a_telephone_that_shows_them_behind_the_scope() {
+    let urls = || vec![MountUrl { mount: "/a".into(), url: "https://apps.example/a".into() }];
+    for (shows, frames) in [(0, vec![]), (1, vec![Frame::Site(Site { mounts: urls() })])] {
+        let limits = SessionLimits::default();
+        let peer = Settings::of(&limits).with(Setting::Site, shows);
+        let config = SessionConfig {
+            role: Role::Plugboard,
+            profile: Profile::Binary,
+            limits,
+            peer,
+            seed: 1,
+            resume_window: Duration::ZERO,
+        };
+        let mut session = Session::new(config, NOW);
+        said(&mut session, NOW);
+        session.tell_site(vec![]);
+        session.tell_site(urls());
+        session.tell_scope(scope(&["/a"]));
+        let mut expected = vec![Frame::Scope(Scope { mounts: scope(&["/a"]) })];
+        expected.extend(frames);
+        assert_eq!(said(&mut session, NOW), expected, "{shows}");
+    }
+}
+
+#[test]
+fn a_telephone_has_the_public_urls_that_were_told_last() {
+    let site =
+        |url: &str| Frame::Site(Site { mounts: vec![MountUrl { mount: "/a".into(), url: url.into() }] });
+    let mut session = lone(Role::Telephone);
+    session.hear(message(&[site("http://old/a"), site("http://new/a")]), NOW);
+    let told = events(&mut session);
+    let urls = vec![MountUrl { mount: "/a".into(), url: "http://new/a".into() }];
+    assert_eq!(told, [Event::Site(urls)]);
 }

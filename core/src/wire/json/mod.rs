@@ -47,6 +47,7 @@ mod name {
     pub(super) const STATS: &str = "stats";
     pub(super) const MOVE: &str = "move";
     pub(super) const SCOPE: &str = "scope";
+    pub(super) const SITE: &str = "site";
     pub(super) const CLIENT: &str = "client";
     pub(super) const SKIPPED: &str = "unknown";
 }
@@ -118,6 +119,7 @@ pub(super) fn write(ack: u64, frame: &Frame) -> Vec<u8> {
         // These came later: who does not know them goes by the number.
         Frame::Move(order) => text.envelope(name::MOVE, Some(frame.kind()), order.as_ref()),
         Frame::Scope(scope) => text.envelope(name::SCOPE, Some(frame.kind()), Some(scope)),
+        Frame::Site(site) => text.envelope(name::SITE, Some(frame.kind()), Some(site)),
         Frame::Client { id, client } => {
             let client = Client { stream: id.number(), client: *client };
             text.envelope(name::CLIENT, Some(frame.kind()), Some(&client))
@@ -169,6 +171,7 @@ pub(super) fn read(message: &[u8]) -> Result<(u64, Frame), Misbehaviour> {
         name::STATS => Frame::Stats(read.data.map(|data| parse(data.get())).transpose()?),
         name::MOVE => Frame::Move(read.data.map(|data| parse(data.get())).transpose()?),
         name::SCOPE => Frame::Scope(parse(data)?),
+        name::SITE => Frame::Site(parse(data)?),
         name::CLIENT => parse::<Client>(data)?.into_frame(),
         _ => match read.number {
             Some(kind) if skippable(kind) => Frame::Skipped { kind },
@@ -206,6 +209,7 @@ fn check(frame: &Frame) -> Result<(), crate::error::HeadRefused> {
         | Frame::Stats(_)
         | Frame::Move(_)
         | Frame::Scope(_)
+        | Frame::Site(_)
         | Frame::Client { .. }
         | Frame::Skipped { .. } => Ok(()),
     }

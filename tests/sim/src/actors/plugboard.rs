@@ -261,6 +261,7 @@ impl Plugboard {
             | News::RenewalDue
             | News::Renewed(_)
             | News::ScopeLeft(_)
+            | News::Site(_)
             | News::MoveAsked(_) => {}
         }
     }

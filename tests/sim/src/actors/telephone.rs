@@ -76,6 +76,7 @@ impl Served {
                 | News::Writable(_)
                 | News::Renewal(_)
                 | News::ScopeLeft(_)
+                | News::Site(_)
                 | News::Moved
                 | News::Expired => {}
             }

@@ -39,7 +39,7 @@ fn registered(mounts: &[&str]) -> (Registry, SharedSession) {
     let grant = grant("shop", mounts);
     let mounts = mounts.iter().map(|mount| mount.parse().unwrap()).collect();
     let registration = registration(identity, mounts);
-    registry.register(KEY, registration, &grant, Vec::new(), session.clone(), NOW).unwrap();
+    registry.register(KEY, registration, &grant, Vec::new(), (session.clone(), None), NOW).unwrap();
     (registry, session)
 }
 
@@ -102,7 +102,7 @@ fn telephones_are_waited_for_once_one_of_them_has_moved() {
     let second = SessionKey::new(8);
     let identity = Identity::new("shop".to_owned(), "two".to_owned());
     let registration = registration(identity, vec!["/m".parse().unwrap()]);
-    registry.register(second, registration, &grant("shop", &["/m"]), Vec::new(), first, NOW).unwrap();
+    registry.register(second, registration, &grant("shop", &["/m"]), Vec::new(), (first, None), NOW).unwrap();
     assert!(registry.is_nobody_moving(), "nobody has anywhere to go");
     registry.set_moved(second);
     assert!(!registry.is_nobody_moving());
@@ -120,7 +120,14 @@ fn a_session_that_loses_some_mounts_to_a_newer_one_is_told_and_one_that_loses_al
         let newer =
             Registration { epoch: number, ..registration(identity.clone(), vec![mount.parse().unwrap()]) };
         let session = crate::shared::tests::session();
-        registry.register(SessionKey::new(number), newer, &grant("shop", &[mount]), Vec::new(), session, NOW)
+        registry.register(
+            SessionKey::new(number),
+            newer,
+            &grant("shop", &[mount]),
+            Vec::new(),
+            (session, None),
+            NOW,
+        )
     };
     let is_due = || older.with_link(|session| session.has_transmit());
     let link = older.link().expect("a link");
@@ -152,7 +159,7 @@ fn mounts_that_change_hands_over_and_over_have_four_lines_and_short_ones() {
         let newer = Registration { epoch: number, ..registration(identity.clone(), vec![mount]) };
         let session = crate::shared::tests::session();
         let (key, grant) = (SessionKey::new(number), grant("shop", &mounts));
-        registry.register(key, newer, &grant, Vec::new(), session, NOW).unwrap();
+        registry.register(key, newer, &grant, Vec::new(), (session, None), NOW).unwrap();
     }
     let lines = log.lines("took mounts over");
     assert_eq!(lines.len(), 4, "{lines:?}");

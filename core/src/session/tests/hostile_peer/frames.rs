@@ -166,7 +166,7 @@ fn unknown() -> Vec<Script> {
     vec![
         broken("a critical type of the middle", frame(40, b""), M::UnknownFrame),
         script("a skippable type of the largest number", telephone).raw(frame(u64::MAX, b"\xff\xff")),
-        script("a skippable type of any bytes", telephone).raw(frame(68, b"\0\xff\x80\r\n")),
+        script("a skippable type of any bytes", telephone).raw(frame(99, b"\0\xff\x80\r\n")),
         broken("a skippable type that is cut", b"\0\x64\x05ab".to_vec(), M::FrameTruncated),
         broken("numbers that are cut", frame(64, b"\x01\x01\x01"), M::FrameMalformed),
         broken("numbers behind their end", frame(64, b"\0\0"), M::FrameMalformed),

@@ -13,7 +13,7 @@ use super::{Script, script};
 use crate::error::{CloseReason, LeaveCode, Misbehaviour as M, Reset, ResetCode, Touched};
 use crate::limits::{MOUNTS_MAX, TOKEN_BYTES_MAX};
 use crate::session::{Event, Incoming};
-use crate::wire::{Frame, Move, Refused, RefusedCode, Scope, Settings, Stats, Welcome};
+use crate::wire::{Frame, MountUrl, Move, Refused, RefusedCode, Scope, Settings, Site, Stats, Welcome};
 
 pub(super) fn scripts() -> Vec<Script> {
     [pings(), numbers(), tokens(), orders(), handshakes(), leaves(), crossed()]
@@ -165,6 +165,10 @@ fn tokens() -> Vec<Script> {
 fn orders() -> Vec<Script> {
     let moving = |within_ms, url: Option<String>| Frame::Move(Some(Move { within_ms, url }));
     let scope = |count: usize| Frame::Scope(Scope { mounts: vec!["/m".to_string(); count] });
+    let site = |count: usize| {
+        let one = MountUrl { mount: "/m".to_string(), url: "http://a/m".to_string() };
+        Frame::Site(Site { mounts: vec![one; count] })
+    };
     vec![
         script("a telephone orders a plugboard to move", plugboard)
             .sends([moving(1, None)])
@@ -193,6 +197,12 @@ fn orders() -> Vec<Script> {
         script("no mounts at all", telephone)
             .sends([scope(0)])
             .acts(|victim| assert_eq!(victim.told, [Event::ScopeLeft(Vec::new())])),
+        script("a telephone tells a plugboard where its mounts are public", plugboard)
+            .sends([site(1)])
+            .misbehaves(M::FrameOutOfPlace),
+        script("URLs of the largest number", telephone).sends([site(MOUNTS_MAX)]),
+        script("a URL more", telephone).sends([site(MOUNTS_MAX + 1)]).misbehaves(M::FrameMalformed),
+        script("URLs without end", telephone).sends(vec![site(1); 201]).misbehaves(M::FreeFrames),
         script("mounts without end", telephone).sends(vec![scope(1); 201]).misbehaves(M::FreeFrames),
     ]
 }
