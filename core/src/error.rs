@@ -1,5 +1,7 @@
 //! What ends a stream or a session, and whose fault it was.
 
+use core::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Why one direction of a stream was reset. Travels as a varint; unknown codes read as [`ResetCode::Other`].
@@ -187,6 +189,22 @@ pub enum LeaveCode {
     Other(u64),
 }
 
+impl fmt::Display for LeaveCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Draining => "it drains",
+            Self::Replaced => "a newer process of the same identity took over",
+            Self::Expired => "the token expired",
+            Self::Revoked => "the token was revoked",
+            Self::Misbehaved => "a rule of the protocol was broken",
+            Self::CalmDown => "too many frames moved nothing",
+            Self::Forbidden => "the token is another subject's, or covers none of the mounts",
+            Self::Stopped => "it stops",
+            Self::Other(code) => return write!(formatter, "for the unknown reason {code}"),
+        })
+    }
+}
+
 impl LeaveCode {
     /// The code on the wire.
     #[must_use]
@@ -228,10 +246,10 @@ pub enum CloseReason {
     #[error("the session ended on purpose")]
     Left,
     /// We sent the peer away.
-    #[error("this end left: {0:?}")]
+    #[error("this end ended the session: {0}")]
     Sent(LeaveCode),
     /// The peer sent us away.
-    #[error("the peer left: {0:?}")]
+    #[error("the peer ended the session: {0}")]
     Received(LeaveCode),
     /// The link broke.
     #[error("the link was lost")]

@@ -62,6 +62,7 @@ pub mod error;
 pub mod follow;
 pub mod forward;
 pub mod handshake;
+pub mod hint;
 pub mod http1;
 pub mod isolation;
 pub mod limits;

@@ -57,7 +57,12 @@ pub(crate) async fn addresses<R: Runtime>(
         .resolve(host, port)
         .await
         .map(interleave)
-        .map_err(|error| file_table::error_if_full().unwrap_or(error))
+        .map_err(|error| file_table::error_if_full().unwrap_or_else(|| unresolved(error)))
+}
+
+/// A resolver's error, which the standard library gives no kind.
+fn unresolved(error: io::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, error)
 }
 
 /// Alternates the two families, beginning with the one that the resolver prefers (RFC 8305 §4), so that

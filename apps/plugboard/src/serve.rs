@@ -11,7 +11,7 @@ use futures_lite::{Stream, StreamExt, future};
 use ipnet::IpNet;
 use telephone_core::limits::{ConnectionLimits, connections_of};
 use telephone_driver::{Listener, Plugboard, RelayConfig, Runtime, Stats, TcpPorts, WhenFull, accept_loop};
-use telephone_sidecar::{Exit, Stop, raise_descriptor_limit, warn_if_exposed};
+use telephone_sidecar::{Exit, Stop, cannot_listen, raise_descriptor_limit, warn_if_exposed};
 use telephone_tokio::{TokioRuntime, stop_signals};
 use tokio::sync::oneshot;
 
@@ -141,10 +141,6 @@ fn bind_shared(
         );
     }
     runtime.bind_shared(address).map_err(|error| cannot_listen(option, address, &error))
-}
-
-fn cannot_listen(option: &str, address: SocketAddr, error: &io::Error) -> Stop {
-    Stop::new(Exit::Failed, format!("{option} {address}: cannot listen there: {error}"))
 }
 
 /// The list that lasts, if there is a file for it.

@@ -20,6 +20,7 @@ use telephone_driver::{
 
 use crate::exit::Exit;
 use crate::line::{LineOptions, LineSettings};
+use crate::listen::cannot_listen;
 use crate::run::{exit_of, until_stopped};
 use crate::usage::{Stop, Usage};
 use crate::values;
@@ -126,10 +127,9 @@ fn instance() -> String {
 
 /// Joins each connection to `address`, until the telephone is told to stop.
 async fn listen<R: Runtime>(runtime: &R, handle: &Handle, address: SocketAddr, to: &str) -> Result<(), Stop> {
-    let cannot_listen =
-        |error| Stop::new(Exit::Failed, format!("--listen {address}: cannot listen there: {error}"));
-    let listener = runtime.bind(address).map_err(cannot_listen)?;
-    let address = listener.local_addr().map_err(cannot_listen)?;
+    let refused = |error| cannot_listen("--listen", address, &error);
+    let listener = runtime.bind(address).map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
     tracing::info!("listening on {address} for {to}");
     let log = Arc::<Log>::default();
     let on_socket = |socket: R::Socket, peer: SocketAddr| {

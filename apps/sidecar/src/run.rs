@@ -12,6 +12,7 @@ use crate::descriptors::raise_descriptor_limit;
 use crate::doctor;
 use crate::exit::Exit;
 use crate::host_guard::HostGuard;
+use crate::listen::cannot_listen;
 use crate::logging;
 use crate::memory;
 use crate::options::{self, Command};
@@ -70,10 +71,9 @@ async fn serve<R: Runtime>(
     let telephone = telephone(runtime.clone(), settings)?;
     let handle = telephone.handle();
     if let Some(address) = health {
-        let cannot_listen =
-            |error| Stop::new(Exit::Failed, format!("--health {address}: cannot listen there: {error}"));
-        let listener = runtime.bind(address).map_err(cannot_listen)?;
-        let address = listener.local_addr().map_err(cannot_listen)?;
+        let refused = |error| cannot_listen("--health", address, &error);
+        let listener = runtime.bind(address).map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
         tracing::info!("health page on http://{address}/healthz");
         let status = handle.clone();
         let guard = HostGuard::new(address, names);

@@ -12,10 +12,12 @@ use futures_lite::future;
 use telephone_core::dialer::DialFailure;
 use telephone_core::error::Misbehaviour;
 use telephone_core::handshake::{Answer, Greeting};
+use telephone_core::hint::Hint;
 use telephone_core::limits::HANDSHAKE_TIMEOUT;
 use telephone_core::wire::{Hello, Profile, Refused, RefusedCode, Resume, Setting, Settings, Welcome};
 
 use super::Config;
+use super::probe::is_plugboard;
 use super::proxy::{BadProxy, Proxy, ProxyError};
 use super::upgrade::Upgrading;
 use crate::connection::Connection;
@@ -35,7 +37,7 @@ pub(super) enum DialError {
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),
     #[error("there is no plugboard at this URL: it answered {status} to the upgrade")]
-    NotAPlugboard { status: u16, retry_after: Option<Duration> },
+    NotAPlugboard { status: u16, is_plugboard: bool, retry_after: Option<Duration> },
     #[error("the WebSocket upgrade failed: {0}")]
     Upgrade(WsError),
     #[error(transparent)]
@@ -80,6 +82,29 @@ impl DialError {
                 DialFailure::Refused { retry_after: None }
             }
             Self::Refused(refused) => refused.into(),
+        }
+    }
+}
+
+impl DialError {
+    /// What to do about it, by way of a proxy or not.
+    pub(super) fn hint(&self, is_proxied: bool) -> Hint {
+        match self {
+            Self::Unreachable(error) => match (error.kind(), is_proxied) {
+                (io::ErrorKind::NotFound, false) => Hint::Name,
+                (io::ErrorKind::NotFound, true) => Hint::ProxyName,
+                (_, false) => Hint::Unreachable,
+                (_, true) => Hint::ProxyUnreachable,
+            },
+            Self::TimedOut | Self::Link(_) => Hint::NoAnswer,
+            #[cfg(feature = "tls")]
+            Self::Tls(error) => error.fault().hint(),
+            Self::NotAPlugboard { status, is_plugboard, .. } => Hint::of_answer(*status, *is_plugboard),
+            Self::Upgrade(_) | Self::Misbehaved(_) => Hint::NoHttp,
+            Self::BadProxy(_) => Hint::BadProxy,
+            Self::Proxy(error) => error.hint(),
+            Self::Token(_) => Hint::TokenFile,
+            Self::Refused(refused) => Hint::of_refusal(refused.code),
         }
     }
 }
@@ -201,6 +226,7 @@ fn upgrade_error(error: WsError) -> DialError {
             let seconds = seconds.and_then(|value| value.to_str().ok()?.parse().ok());
             DialError::NotAPlugboard {
                 status: response.status().as_u16(),
+                is_plugboard: is_plugboard(response.headers()),
                 retry_after: seconds.map(Duration::from_secs),
             }
         }

@@ -2,6 +2,7 @@
 
 mod follow;
 mod opened;
+mod report;
 mod site;
 
 use std::future::Future;
@@ -10,13 +11,12 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_lite::future;
-use telephone_core::dialer::{DialEvent, DialFailure, Dialer, GiveUp};
+use telephone_core::dialer::{DialEvent, Dialer, GiveUp};
 use telephone_core::error::{CloseReason, LeaveCode};
 use telephone_core::limits::{DRAIN_TIME, FAREWELL_TIME, RESUME_ALONE_TIME};
 use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_core::recording::Recorded;
 use telephone_core::session::{Event, LinkId, Role, SessionConfig};
-use telephone_core::text::readable;
 use telephone_core::time::Timestamp;
 use telephone_core::wire::{Profile, Resume, Welcome};
 
@@ -33,6 +33,7 @@ use crate::shared::{Clock, Ending, SharedSession};
 use crate::socket::Socket;
 use crate::status::State;
 use follow::ReportedUrls;
+use report::Failure;
 
 /// Everything that one line needs.
 pub(super) struct Line<R: Runtime> {
@@ -143,7 +144,7 @@ impl<R: Runtime> Line<R> {
 
     async fn serve_on<'a>(&'a self, parting: &Parting<'a>) -> Result<(), ServeError> {
         let mut dialer = Dialer::new(self.config.dialer.clone(), fastrand::u64(..), self.runtime.now());
-        let mut last_error = String::new();
+        let (mut last_error, mut shown) = (String::new(), None);
         let mut standing = Standing::default();
         while standing.live.is_some() || !self.shutdown.is_raised() {
             match dialer.poll_event() {
@@ -151,9 +152,12 @@ impl<R: Runtime> Line<R> {
                     if !parting.is_up() {
                         self.status.enter(self.index, State::Connecting);
                     }
-                    if let Err(error) = self.dial_once(&mut dialer, &mut standing, parting).await {
-                        last_error = error;
-                        self.report(&dialer, &last_error);
+                    match self.dial_once(&mut dialer, &mut standing, parting).await {
+                        Ok(()) => shown = None,
+                        Err(failure) => {
+                            self.report(&dialer, &failure, &mut shown);
+                            last_error = failure.text;
+                        }
                     }
                 }
                 Some(DialEvent::GiveUp(reason)) => return Err(self.given_up(reason, last_error)),
@@ -208,24 +212,13 @@ impl<R: Runtime> Line<R> {
         future::or(over, what).await
     }
 
-    fn report(&self, dialer: &Dialer, error: &str) {
-        let attempts = dialer.attempts();
-        self.status.fail(self.index, attempts, error);
-        match dialer.delay() {
-            Some(delay) => {
-                tracing::warn!(plugboard = %self.url, attempts, "{error}; dialling again in {delay:.1?}");
-            }
-            None => tracing::error!(plugboard = %self.url, attempts, "{error}; giving up"),
-        }
-    }
-
     /// Dials once and serves the link that comes of it.
     async fn dial_once<'a>(
         &'a self,
         dialer: &mut Dialer,
         standing: &mut Standing,
         parting: &Parting<'a>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Failure> {
         let url = self.next_url(standing, dialer.attempts()).clone();
         let wanted = self.wanted(standing);
         let mounts = wanted.mounts.clone();
@@ -300,19 +293,6 @@ impl<R: Runtime> Line<R> {
     /// A line of the log that the plugboard causes, if it is to be written.
     pub(super) fn log(&self, kind: LineKind) -> Option<Due> {
         self.config.log.line(kind, LineSource::Process, self.runtime.now())
-    }
-
-    /// A dial came to nothing. Tells what is said of it.
-    fn fail(&self, dialer: &mut Dialer, url: &PlugboardUrl, error: &DialError) -> String {
-        let failure = match error.failure() {
-            // Whoever answers where a plugboard said that it is has no last word.
-            DialFailure::Forbidden if *url != self.url => DialFailure::Unreachable,
-            failure => failure,
-        };
-        dialer.handle_failed(failure, self.runtime.now());
-        // It holds what the peer wrote, and is for the log, a terminal and the health page.
-        let error = readable(&error.to_string());
-        if *url == self.url { error } else { format!("{url}: {error}") }
     }
 
     /// Where to dial next: the plugboard that has the session, and when that one stays away, by turns, whoever the
@@ -415,7 +395,7 @@ impl<R: Runtime> Line<R> {
         dialer: &mut Dialer,
         live: &mut Option<Live>,
         reason: Option<CloseReason>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Failure> {
         let now = self.runtime.now();
         let Some(reason) = reason else {
             if let Some(one) = live {
@@ -430,7 +410,7 @@ impl<R: Runtime> Line<R> {
             return Ok(());
         }
         dialer.handle_session_over(reason, now);
-        Err(reason.to_string())
+        Err(reason.into())
     }
 
     /// The plugboard serves no more than these mounts; those that were never asked for do not count.

@@ -10,6 +10,7 @@ use async_tungstenite::tungstenite::http::{HeaderMap, HeaderName, header};
 use futures_lite::future;
 use futures_util::future::join_all;
 use telephone_core::handshake::{Answer, Greeting};
+use telephone_core::hint::Hint;
 use telephone_core::limits::MOUNTS_MAX;
 use telephone_core::wire::{Hello, Profile, Refused, RefusedCode, Settings};
 
@@ -90,6 +91,24 @@ pub enum TlsFault {
     WrongName,
     /// Something else.
     Other,
+}
+
+impl TlsFault {
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(self) -> Hint {
+        match self {
+            Self::Absent => Hint::TlsAbsent,
+            Self::NoRoots => Hint::NoRoots,
+            Self::NotSpoken => Hint::NoTls,
+            Self::Expired => Hint::CertificateExpired,
+            Self::NotYetValid => Hint::CertificateNotYetValid,
+            Self::UnknownIssuer => Hint::UnknownIssuer,
+            Self::Authority => Hint::SelfSigned,
+            Self::WrongName => Hint::WrongName,
+            Self::Other => Hint::Tls,
+        }
+    }
 }
 
 /// What came instead of an upgrade.
@@ -225,8 +244,7 @@ impl<R: Runtime> Probe<R> {
             Err(WsError::Http(response)) => Err(NotUpgraded::Answered {
                 status: response.status().as_u16(),
                 server: text(response.headers(), &header::SERVER),
-                is_plugboard: text(response.headers(), &HeaderName::from_static("proxy-status"))
-                    .is_some_and(|status| status.split([';', ',']).next() == Some("plugboard")),
+                is_plugboard: is_plugboard(response.headers()),
                 date: date(response.headers()),
             }),
             Err(error) => Err(NotUpgraded::Broken(error.to_string())),
@@ -264,6 +282,12 @@ impl<R: Runtime> Probe<R> {
             Answer::Refused(_) | Answer::Welcome(_) => Ok(()),
         })
     }
+}
+
+/// Whether a plugboard gave the answer itself.
+pub(super) fn is_plugboard(headers: &HeaderMap) -> bool {
+    let status = text(headers, &HeaderName::from_static("proxy-status"));
+    status.is_some_and(|status| status.split([';', ',']).next() == Some("plugboard"))
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_lite::{AsyncReadExt as _, AsyncWriteExt as _};
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
+use telephone_core::hint::Hint;
 use url::Url;
 
 use crate::plugboard_url::PlugboardUrl;
@@ -75,6 +76,19 @@ pub enum ProxyError {
         /// Which proxy.
         proxy: Proxy,
     },
+}
+
+impl ProxyError {
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(&self) -> Hint {
+        match self {
+            Self::Refused { status: 407, .. } => Hint::ProxyLogin,
+            Self::Refused { status: 500.., .. } => Hint::ProxyRoute,
+            Self::Refused { .. } => Hint::ProxyRefusal,
+            Self::Broken { .. } | Self::NotAProxy { .. } => Hint::NoProxy,
+        }
+    }
 }
 
 /// Which proxies there are, and for whom none is used.

@@ -10,6 +10,7 @@ use std::io;
 use std::time::Duration;
 
 use futures_lite::future;
+use telephone_core::hint::Hint;
 use telephone_core::limits::HANDSHAKE_TIMEOUT;
 use telephone_core::time::Timestamp;
 use telephone_driver::{PlugboardUrl, Probe, ProbeError, Runtime};
@@ -42,8 +43,7 @@ pub(super) async fn plugboard<R: Runtime>(
     let probe = match Probe::new(runtime.clone(), url.clone(), &settings.proxies, settings.ca.as_deref()) {
         Ok(probe) => probe,
         Err(ProbeError::Proxy(error)) => {
-            let hint = "Name an HTTP proxy there, or exempt the plugboard's host in NO_PROXY.";
-            findings.fail("proxy", error.to_string(), hint);
+            findings.fail("proxy", error.to_string(), Hint::BadProxy);
             for stage in ["dns", "tcp", "tls", "upgrade", "token", "clock"] {
                 findings.skip(stage, "no proxy to dial");
             }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use telephone_core::hint::Hint;
 use telephone_core::text::readable;
 
 /// What is thought of one stage.
@@ -53,6 +54,21 @@ impl Finding {
     }
 }
 
+/// What to do: one of the programs' hints, or a text of the doctor's own.
+pub(super) struct Advice(&'static str);
+
+impl From<&'static str> for Advice {
+    fn from(text: &'static str) -> Self {
+        Self(text)
+    }
+}
+
+impl From<Hint> for Advice {
+    fn from(hint: Hint) -> Self {
+        Self(hint.text())
+    }
+}
+
 /// The stages of one way.
 #[derive(Debug, Default)]
 pub(super) struct Findings(pub(super) Vec<Finding>);
@@ -62,12 +78,12 @@ impl Findings {
         self.0.push(Finding::new(stage, Verdict::Ok, &facts, None));
     }
 
-    pub(super) fn warn(&mut self, stage: &'static str, facts: String, hint: &'static str) {
-        self.0.push(Finding::new(stage, Verdict::Warn, &facts, Some(hint)));
+    pub(super) fn warn(&mut self, stage: &'static str, facts: String, hint: impl Into<Advice>) {
+        self.0.push(Finding::new(stage, Verdict::Warn, &facts, Some(hint.into().0)));
     }
 
-    pub(super) fn fail(&mut self, stage: &'static str, facts: String, hint: &'static str) {
-        self.0.push(Finding::new(stage, Verdict::Fail, &facts, Some(hint)));
+    pub(super) fn fail(&mut self, stage: &'static str, facts: String, hint: impl Into<Advice>) {
+        self.0.push(Finding::new(stage, Verdict::Fail, &facts, Some(hint.into().0)));
     }
 
     pub(super) fn skip(&mut self, stage: &'static str, why: impl Into<String>) {

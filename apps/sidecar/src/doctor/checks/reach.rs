@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use rustix::io::Errno;
-use telephone_driver::{ProxyError, Runtime, Tried};
+use telephone_core::hint::Hint;
+use telephone_driver::{Runtime, Tried};
 
 use super::{STEP_TIMEOUT, Way, in_time, in_time_or_failed, millis, too_late};
 
@@ -13,14 +14,8 @@ impl<R: Runtime> Way<'_, R> {
         let start = self.runtime.now();
         let found = in_time_or_failed(self.runtime, self.probe.addresses()).await;
         let (whose, hint) = match self.probe.proxy() {
-            Some(_) => (
-                " (the proxy)",
-                "Is the proxy's name correct in HTTPS_PROXY or ALL_PROXY? Does this machine resolve it?",
-            ),
-            None => (
-                "",
-                "Is the name spelt right? Does this machine resolve it: /etc/resolv.conf, the cluster's DNS?",
-            ),
+            Some(_) => (" (the proxy)", Hint::ProxyName),
+            None => ("", Hint::Name),
         };
         let facts = match found {
             Ok(addresses) if !addresses.is_empty() => {
@@ -62,14 +57,8 @@ impl<R: Runtime> Way<'_, R> {
             }
         }
         let hint = match self.probe.proxy() {
-            Some(_) => {
-                "Does the proxy run, at this port? If none is needed, take it out of HTTPS_PROXY and ALL_PROXY, or exempt \
-                 the plugboard's host in NO_PROXY."
-            }
-            None => {
-                "Does the plugboard listen at this port (`serve --listen`)? Is a firewall between, or a proxy needed \
-                 (HTTPS_PROXY)?"
-            }
+            Some(_) => Hint::ProxyUnreachable,
+            None => Hint::Unreachable,
         };
         self.findings.fail("tcp", facts, hint);
         None
@@ -91,10 +80,8 @@ impl<R: Runtime> Way<'_, R> {
                 self.passed("proxy", format!("{proxy} gave a tunnel"), start);
                 return Some(socket);
             }
-            None => {
-                (format!("{proxy}: {}", too_late()), "Is this an HTTP proxy? Can it reach the plugboard?")
-            }
-            Some(Err(error)) => (error.to_string(), proxy_hint(&error)),
+            None => (format!("{proxy}: {}", too_late()), Hint::NoProxy),
+            Some(Err(error)) => (error.to_string(), error.hint()),
         };
         self.findings.fail("proxy", facts, hint);
         None
@@ -120,23 +107,6 @@ fn is_worth_a_word(tried: &[Tried]) -> bool {
         family.all(has_no_way)
     };
     tried.iter().any(|one| one.result.is_err() && !is_family_absent(one))
-}
-
-const fn proxy_hint(error: &ProxyError) -> &'static str {
-    match error {
-        ProxyError::Refused { status: 407, .. } => {
-            "It wants credentials: http://USER:PASSWORD@HOST:PORT in the variable."
-        }
-        ProxyError::Refused { status: 500.., .. } => {
-            "The proxy cannot reach the plugboard: is its name known there, its port open?"
-        }
-        ProxyError::Refused { .. } => {
-            "The proxy does not allow this: have host and port allowed, use port 443, or exempt it in NO_PROXY."
-        }
-        ProxyError::Broken { .. } | ProxyError::NotAProxy { .. } => {
-            "Is this an HTTP proxy, and this its port?"
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use telephone_core::hint::Hint;
 use telephone_core::wire::RefusedCode;
 use telephone_driver::{Runtime, TokenSource as _, Upgraded};
 
@@ -21,7 +22,7 @@ impl<R: Runtime> Way<'_, R> {
         let token = match read(origin) {
             Ok(token) => token,
             Err(facts) => {
-                return self.findings.fail(STAGE, facts, "Let the file hold what `plugboard token` prints.");
+                return self.findings.fail(STAGE, facts, Hint::TokenFile);
             }
         };
         let Some(claims) = Claims::read(&token) else {
@@ -86,7 +87,7 @@ fn read(origin: &TokenOrigin) -> Result<String, String> {
 }
 
 const MAKE_WIDER: &str = "Make one with `plugboard token --mount` for each mount, or change --mount.";
-const MAKE_NEW: &str = "Make a new one with `plugboard token`, with a longer --ttl or in a --token-file.";
+const MAKE_NEW: &str = Hint::TokenExpired.text();
 
 /// What to do about a token for what it says itself.
 const fn own_hint(standing: Standing, is_narrow: bool) -> Option<&'static str> {
@@ -108,17 +109,8 @@ const fn refusal_hint(code: RefusedCode, standing: Standing, is_narrow: bool) ->
                 "By this machine's clock it has not expired: set the clocks right, or make one with a longer --ttl."
             }
         },
-        RefusedCode::Busy => {
-            "If it is not valid yet, see whether the clocks are right; if the plugboard lacks something, wait: a telephone \
-             asks again by itself."
-        }
-        RefusedCode::Leaving => "The plugboard is about to leave: ask again when its successor is there.",
-        RefusedCode::Held => "End the telephone that holds the mount, or choose another one.",
         RefusedCode::Forbidden if is_narrow => MAKE_WIDER,
-        RefusedCode::Forbidden | RefusedCode::Stale | RefusedCode::Malformed | RefusedCode::Other(_) => {
-            "Make one as this plugboard wants it: with its key (--secret-file, --public-key-file), for its --audience, by its \
-             --issuer, and for a subject that was not revoked."
-        }
+        code => Hint::of_refusal(code).text(),
     }
 }
 

@@ -1,0 +1,80 @@
+//! What a line writes about dials and links that failed, with the next step.
+
+use telephone_core::dialer::{DialFailure, Dialer};
+use telephone_core::error::CloseReason;
+use telephone_core::hint::Hint;
+use telephone_core::text::readable;
+
+use super::super::dial::DialError;
+use super::Line;
+use crate::plugboard_url::PlugboardUrl;
+use crate::runtime::Runtime;
+
+/// Failures in a row behind which the log names `telephone doctor`.
+const DOCTOR_ATTEMPTS: u32 = 3;
+
+/// Why there is no session, or no link, at the moment.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) text: String,
+    pub(super) hint: Option<Hint>,
+}
+
+impl From<&str> for Failure {
+    fn from(text: &str) -> Self {
+        Self { text: text.into(), hint: None }
+    }
+}
+
+impl From<CloseReason> for Failure {
+    fn from(reason: CloseReason) -> Self {
+        let hint = match reason {
+            CloseReason::Received(code) => Hint::of_leave(code),
+            CloseReason::Left
+            | CloseReason::Sent(_)
+            | CloseReason::LinkLost
+            | CloseReason::Silent
+            | CloseReason::Misbehaved(_) => None,
+        };
+        Self { text: reason.to_string(), hint }
+    }
+}
+
+impl<R: Runtime> Line<R> {
+    /// Writes one line about a failure. It has the hint if the line before had another one, and names the doctor once.
+    pub(super) fn report(&self, dialer: &Dialer, failure: &Failure, shown: &mut Option<Hint>) {
+        let Failure { text, hint } = failure;
+        let attempts = dialer.attempts();
+        self.status.fail(self.index, attempts, text);
+        let is_new = std::mem::replace(shown, *hint) != *hint;
+        let hint = hint.filter(|_| is_new || attempts == DOCTOR_ATTEMPTS).map_or("", Hint::text);
+        let doctor = if attempts == DOCTOR_ATTEMPTS {
+            "`telephone doctor` with the same options examines each step."
+        } else {
+            ""
+        };
+        let next = [hint, doctor].into_iter().filter(|text| !text.is_empty());
+        let next: String = next.flat_map(|text| [" ", text]).collect();
+        match dialer.delay() {
+            Some(delay) => {
+                tracing::warn!(plugboard = %self.url, attempts, "{text}; dialling again in {delay:.1?}.{next}");
+            }
+            None => tracing::error!(plugboard = %self.url, attempts, "{text}; giving up.{next}"),
+        }
+    }
+
+    /// A dial came to nothing. Tells what is written about it.
+    pub(super) fn fail(&self, dialer: &mut Dialer, url: &PlugboardUrl, error: &DialError) -> Failure {
+        let failure = match error.failure() {
+            // Whoever answers where a plugboard said that it is has no last word.
+            DialFailure::Forbidden if *url != self.url => DialFailure::Unreachable,
+            failure => failure,
+        };
+        dialer.handle_failed(failure, self.runtime.now());
+        // It holds what the peer wrote, and is for the log, a terminal and the health page.
+        let text = readable(&error.to_string());
+        let text = if *url == self.url { text } else { format!("{url}: {text}") };
+        let is_proxied = self.config.proxies.on_way_to(url).is_ok_and(|proxy| proxy.is_some());
+        Failure { text, hint: Some(error.hint(is_proxied)) }
+    }
+}
