@@ -77,6 +77,8 @@ hints! {
     UnnamedProxy = "A proxy wants credentials: name it in HTTPS_PROXY.";
     /// A front without a plugboard.
     NoPlugboard = "A server in front has no plugboard behind it: is `plugboard serve` running?";
+    /// A web server that did not understand.
+    PerhapsTls = "A web server, but no plugboard: if this port speaks TLS, use wss://; if not, are host, port and path right?";
     /// Another web server.
     OtherServer = "A web server, but no plugboard at this path: are host, port and path right, and does a server in front pass them on?";
     /// No web server.
@@ -114,6 +116,7 @@ impl Hint {
         match status {
             400 | 426 if is_plugboard => Self::UpgradeRemoved,
             _ if is_plugboard => Self::WrongPath,
+            400 => Self::PerhapsTls,
             301..=399 | 511 => Self::Redirect,
             401 | 403 => Self::Filtered,
             407 => Self::UnnamedProxy,
@@ -175,6 +178,8 @@ mod tests {
             (404, false, Hint::OtherServer),
             (302, false, Hint::Redirect),
             (403, false, Hint::Filtered),
+            (400, false, Hint::PerhapsTls),
+            (400, true, Hint::UpgradeRemoved),
             (407, false, Hint::UnnamedProxy),
             (502, false, Hint::NoPlugboard),
         ] {

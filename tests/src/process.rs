@@ -205,6 +205,14 @@ impl Process {
         wait::until_true("standard output ends", within, || self.stdout.lock().is_closed);
     }
 
+    /// Waits until standard error has ended.
+    ///
+    /// # Panics
+    /// After `within`.
+    pub fn wait_stderr_closed(&self, within: Duration) {
+        wait::until_true("standard error ends", within, || self.stderr.lock().is_closed);
+    }
+
     /// Waits until a line of standard error holds `needle`, and returns that line.
     ///
     /// # Panics

@@ -135,11 +135,10 @@ fn telephone<R: Runtime>(runtime: R, settings: Settings) -> Result<Telephone<R>,
 pub(crate) fn exit_of(result: Result<(), ServeError>) -> Exit {
     match result {
         Ok(()) => Exit::Clean,
-        Err(error @ ServeError::Refused { .. }) => {
-            tracing::error!("{error}");
-            Exit::Refused
-        }
-        Err(error @ (ServeError::AttemptsExhausted { .. } | ServeError::Stopped)) => {
+        // The line that gave up has written why.
+        Err(ServeError::Refused { .. }) => Exit::Refused,
+        Err(ServeError::AttemptsExhausted { .. }) => Exit::Failed,
+        Err(error @ ServeError::Stopped) => {
             tracing::error!("{error}");
             Exit::Failed
         }

@@ -74,7 +74,7 @@ fn a_telephone_that_gives_up_ends_with_plain_words() {
             let mut sidecar =
                 dial.args(&["--port", "1", "--max-attempts", "1"]).env("LOG_FORMAT", "json").start();
             plugboard.next().refuse(reason);
-            let log = sidecar.process().wait_stderr("no session with", PATIENCE);
+            let log = sidecar.process().wait_stderr("giving up", PATIENCE);
             assert_eq!(sidecar.wait_exit(PATIENCE), Some(1));
             assert_plain("the log", &log);
             for line in log.lines() {

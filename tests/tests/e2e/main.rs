@@ -33,6 +33,7 @@ mod interim;
 mod isolation;
 mod logins;
 mod logs;
+mod mistakes;
 mod mounts;
 mod odd_messages;
 mod pressure;

@@ -47,14 +47,16 @@ impl<R: Runtime> Line<R> {
         let attempts = dialer.attempts();
         self.status.fail(self.index, attempts, text);
         let is_new = std::mem::replace(shown, *hint) != *hint;
-        let hint = hint.filter(|_| is_new || attempts == DOCTOR_ATTEMPTS).map_or("", Hint::text);
-        let doctor = if attempts == DOCTOR_ATTEMPTS {
-            "`telephone doctor` with the same options examines each step."
-        } else {
-            ""
-        };
-        let next = [hint, doctor].into_iter().filter(|text| !text.is_empty());
-        let next: String = next.flat_map(|text| [" ", text]).collect();
+        let mut next = String::new();
+        if let Some(hint) = hint.filter(|_| is_new || attempts == DOCTOR_ATTEMPTS) {
+            next = format!(" {}", hint.text());
+            if hint == Hint::SameInstance {
+                next.push_str(&format!(" It is {:?} here.", self.config.instance));
+            }
+        }
+        if attempts == DOCTOR_ATTEMPTS {
+            next.push_str(" `telephone doctor` with the same options examines each step.");
+        }
         match dialer.delay() {
             Some(delay) => {
                 tracing::warn!(plugboard = %self.url, attempts, "{text}; dialling again in {delay:.1?}.{next}");

@@ -1,0 +1,97 @@
+//! What people get wrong, and what the programs print on their terminal then: each line word for word.
+//!
+//! The table is a file of its own. `MISTAKES=write` writes it anew.
+
+mod cases;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use telephone_tests::bins;
+use telephone_tests::line::both_programs;
+use telephone_tests::process::Plan;
+use telephone_tests::sidecar::Program;
+use telephone_tests::wait::{self, PATIENCE};
+
+use cases::{Case, Until, World};
+
+/// What one mistake leads to.
+type Said = (&'static str, String);
+
+fn table() -> PathBuf {
+    bins::workspace().join("tests/tests/e2e/mistakes/table.txt")
+}
+
+/// Starts a program with a mistake and reads what it prints.
+fn said(plan: Plan, until: Until) -> (Vec<String>, Option<i32>) {
+    let mut process = plan.start();
+    match until {
+        Until::Lines(lines) => {
+            let is_enough = || process.stderr().matches('\n').count() >= lines;
+            wait::until_true("the program explains the mistake", PATIENCE, is_enough);
+            (process.stderr().lines().take(lines).map(str::to_owned).collect(), None)
+        }
+        Until::Exit => {
+            let code = process.wait_exit(PATIENCE).code();
+            process.wait_stderr_closed(PATIENCE);
+            (process.stderr().lines().filter(|line| !line.is_empty()).map(str::to_owned).collect(), code)
+        }
+    }
+}
+
+/// A line without its time, and with names in the place of what differs from run to run.
+fn plain(line: &str, names: &BTreeMap<String, &'static str>) -> String {
+    let is_time = |word: &str| word.len() > 20 && word.starts_with("20") && word.ends_with('Z');
+    let line = match line.split_once(' ') {
+        Some((time, rest)) if is_time(time) => rest.trim_start(),
+        _ => line,
+    };
+    let mut line = line.to_owned();
+    for (text, name) in names {
+        line = line.replace(text.as_str(), name);
+    }
+    for (before, name) in [("again in ", "DELAY"), ("session=", "SESSION")] {
+        if let Some((start, rest)) = line.split_once(before) {
+            let end = rest.find([' ', ';']).unwrap_or(rest.len());
+            let end = if rest[..end].ends_with('.') { end - 1 } else { end };
+            line = format!("{start}{before}{name}{}", &rest[end..]);
+        }
+    }
+    line
+}
+
+fn tell(program: Program) -> Vec<Said> {
+    let world = World::start(program);
+    let tell = |case: &Case| {
+        let (plan, names) = (case.plan)(&world);
+        let (lines, code) = said(plan, case.until);
+        let mut text = String::new();
+        for line in lines {
+            let _ = writeln!(text, "    {}", plain(&line, &names));
+        }
+        if let Some(code) = code {
+            let _ = writeln!(text, "    exit {code}");
+        }
+        (case.name, text)
+    };
+    cases::ALL.iter().map(tell).collect()
+}
+
+#[test]
+fn the_terminal_says_what_is_wrong_and_what_to_do_next() {
+    both_programs(|program| {
+        let told = tell(program);
+        assert!(told.len() >= 25, "{} mistakes", told.len());
+        let whole: String = told.iter().map(|(name, text)| format!("{name}\n{text}\n")).collect();
+        if std::env::var_os("MISTAKES").is_some() {
+            std::fs::write(table(), &whole).expect("a file of the tree");
+        }
+        let expected = std::fs::read_to_string(table()).expect("a file of the tree");
+        for (name, text) in &told {
+            let entry = expected.split("\n\n").find(|entry| entry.lines().next() == Some(name));
+            let entry = entry.map_or_else(String::new, |entry| format!("{}\n", entry.trim_end()));
+            assert_eq!(format!("{name}\n{text}"), entry, "{}", program.name());
+        }
+    });
+}
