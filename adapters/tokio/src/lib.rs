@@ -42,3 +42,24 @@ pub use telephone_driver::embedding::*;
 pub type Telephone = telephone_driver::Telephone<TokioRuntime>;
 /// Describes a telephone on tokio.
 pub type TelephoneBuilder = telephone_driver::TelephoneBuilder<TokioRuntime>;
+
+/// As [`TelephoneBuilder::backend`], compiled in this crate: a program that is built for size calls this, and what each byte of a
+/// request passes is built for speed all the same.
+///
+/// # Errors
+/// [`BuildError`], the first mistake that was made.
+pub fn build_backend(
+    builder: TelephoneBuilder,
+    runtime: TokioRuntime,
+    backend: BackendUrl,
+) -> Result<Telephone, BuildError> {
+    builder.backend(runtime, backend)
+}
+
+/// Likewise, as [`TelephoneBuilder::raw`].
+///
+/// # Errors
+/// [`BuildError`], the first mistake that was made.
+pub fn build_raw(builder: TelephoneBuilder, runtime: TokioRuntime) -> Result<Telephone, BuildError> {
+    builder.raw(runtime)
+}

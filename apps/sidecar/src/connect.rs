@@ -15,7 +15,8 @@ use futures_lite::io::{AsyncRead, AsyncWrite};
 use futures_lite::{Stream, future};
 use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_driver::{
-    Handle, Listener as _, Log, ReadSocket, Runtime, Socket, Telephone, WhenFull, accept_loop,
+    BuildError, Handle, Listener as _, Log, ReadSocket, Runtime, Socket, Telephone, TelephoneBuilder,
+    WhenFull, accept_loop,
 };
 
 use crate::exit::Exit;
@@ -97,12 +98,13 @@ impl ConnectSettings {
 /// Joins as `settings` say until a signal, the end of standard input and output, or until there is no use in going on.
 pub(crate) async fn run<R: Runtime>(
     runtime: R,
+    build: fn(TelephoneBuilder<R>, R) -> Result<Telephone<R>, BuildError>,
     settings: ConnectSettings,
     signals: impl Stream<Item = ()>,
 ) -> Result<Exit, Stop> {
     let ConnectSettings { line, to, side } = settings;
     let telephone = line.describe(Telephone::builder().connects().instance(instance()))?;
-    let telephone = telephone.raw(runtime.clone()).map_err(|why| Stop::new(Exit::Usage, why))?;
+    let telephone = build(telephone, runtime.clone()).map_err(|why| Stop::new(Exit::Usage, why))?;
     let handle = telephone.handle();
     let mut joined = Ok(());
     let joining = async {

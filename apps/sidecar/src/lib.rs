@@ -36,7 +36,7 @@ pub use logging::{LogFormat, init as init_logging};
 pub use options::{Command, parse};
 pub use recording::Recording;
 pub use replay::ReplaySettings;
-pub use run::{main, run};
+pub use run::{Builders, main, run};
 pub use secret_file::{exposure, warn_if_exposed};
 pub use settings::Settings;
 pub use token_file::TokenFile;

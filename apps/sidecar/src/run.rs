@@ -5,7 +5,10 @@ use std::process::ExitCode;
 
 use futures_lite::{Stream, StreamExt, future};
 use telephone_core::limits::streams_within;
-use telephone_driver::{BackendTrust, Handle, Listener, Runtime, ServeError, Telephone, WhenFull};
+use telephone_driver::{
+    BackendTrust, BackendUrl, BuildError, Handle, Listener, Runtime, ServeError, Telephone, TelephoneBuilder,
+    WhenFull,
+};
 
 use crate::connect;
 use crate::descriptors::raise_descriptor_limit;
@@ -35,6 +38,15 @@ pub fn main(program: &'static str, start: impl FnOnce(Command) -> Result<Exit, S
     run().unwrap_or_else(|stop| stop.say()).into()
 }
 
+/// How telephones are made on a runtime. Its binding compiles these for speed; all else of a sidecar is compiled for size.
+#[derive(Debug, Clone, Copy)]
+pub struct Builders<R> {
+    /// [`TelephoneBuilder::backend`].
+    pub backend: fn(TelephoneBuilder<R>, R, BackendUrl) -> Result<Telephone<R>, BuildError>,
+    /// [`TelephoneBuilder::raw`].
+    pub raw: fn(TelephoneBuilder<R>, R) -> Result<Telephone<R>, BuildError>,
+}
+
 /// Does what the command line asked for, until a signal, or until there is no use in going on. The first signal lets
 /// what is in flight finish; the second does not wait for it.
 ///
@@ -42,13 +54,14 @@ pub fn main(program: &'static str, start: impl FnOnce(Command) -> Result<Exit, S
 /// Nothing could be started.
 pub async fn run<R: Runtime>(
     runtime: R,
+    builders: Builders<R>,
     command: Command,
     signals: impl Stream<Item = ()>,
 ) -> Result<Exit, Stop> {
     let descriptors = raise_descriptor_limit();
     match command {
-        Command::Serve(settings) => serve(runtime, *settings, descriptors, signals).await,
-        Command::Connect(settings) => connect::run(runtime, *settings, signals).await,
+        Command::Serve(settings) => serve(runtime, builders, *settings, descriptors, signals).await,
+        Command::Connect(settings) => connect::run(runtime, builders.raw, *settings, signals).await,
         Command::Doctor(settings) => doctor::run(runtime, *settings, signals).await,
         Command::Status(health) => status::show(health),
         Command::Replay(settings) => replay::show(&settings),
@@ -62,13 +75,14 @@ pub async fn run<R: Runtime>(
 /// Nothing could be started.
 async fn serve<R: Runtime>(
     runtime: R,
+    builders: Builders<R>,
     mut settings: Settings,
     descriptors: u64,
     signals: impl Stream<Item = ()>,
 ) -> Result<Exit, Stop> {
     let (health, names) = (settings.health, std::mem::take(&mut settings.health_hosts));
     settings.streams = affordable_streams(&settings, descriptors);
-    let telephone = telephone(runtime.clone(), settings)?;
+    let telephone = telephone(runtime.clone(), builders, settings)?;
     let handle = telephone.handle();
     if let Some(address) = health {
         let refused = |error| cannot_listen("--health", address, &error);
@@ -98,7 +112,11 @@ fn affordable_streams(settings: &Settings, descriptors: u64) -> u32 {
     streams
 }
 
-fn telephone<R: Runtime>(runtime: R, settings: Settings) -> Result<Telephone<R>, Stop> {
+fn telephone<R: Runtime>(
+    runtime: R,
+    builders: Builders<R>,
+    settings: Settings,
+) -> Result<Telephone<R>, Stop> {
     if let (BackendTrust::Insecure, Some(backend)) = (&settings.backend_trust, &settings.backend) {
         tracing::warn!(
             "--backend-insecure: no certificate of {backend} is checked; anybody on the network between can read and change all requests"
@@ -126,8 +144,8 @@ fn telephone<R: Runtime>(runtime: R, settings: Settings) -> Result<Telephone<R>,
     }
     builder = settings.line.describe(builder)?;
     let telephone = match settings.backend {
-        Some(backend) => builder.backend(runtime, backend),
-        None => builder.raw(runtime),
+        Some(backend) => (builders.backend)(builder, runtime, backend),
+        None => (builders.raw)(builder, runtime),
     };
     telephone.map_err(|why| Stop::new(Exit::Usage, why))
 }

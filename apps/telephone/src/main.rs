@@ -1,32 +1,5 @@
 //! The sidecar on tokio.
 
-use std::io;
-use std::process::ExitCode;
-
-use telephone_sidecar::{Exit, Stop};
-use telephone_tokio::{TokioRuntime, stop_signals};
-
-/// Sockets that are looked after before what came of them is said: with all that are ready at once, relay and sidecar
-/// would work by turns and never at the same time.
-const EVENTS_A_TURN: usize = 32;
-
-fn main() -> ExitCode {
-    telephone_sidecar::main("telephone", |command| {
-        let cannot_start = |error: io::Error| Stop::new(Exit::Failed, error);
-        // One thread: a sidecar waits for sockets, it does not compute.
-        let tokio = tokio::runtime::Builder::new_current_thread()
-            .max_io_events_per_tick(EVENTS_A_TURN)
-            .enable_all()
-            .build()
-            .map_err(cannot_start)?;
-        let result = tokio.block_on(async {
-            let signals = stop_signals().map_err(cannot_start)?;
-            // A task of its own: what runs under `block_on` itself is woken by way of the kernel.
-            let running = tokio::spawn(telephone_sidecar::run(TokioRuntime::new(), command, signals));
-            running.await.unwrap_or_else(|lost| Err(Stop::new(Exit::Failed, lost)))
-        });
-        // A name that the system still looks up is nobody's concern any more: to drop the runtime would wait for it.
-        tokio.shutdown_background();
-        result
-    })
+fn main() -> std::process::ExitCode {
+    telephone_sidecar_tokio::main()
 }
