@@ -1,10 +1,12 @@
 //! Text that a stranger chose, made fit for a log line or a terminal.
 
+mod encoding;
 mod readable;
 
 use alloc::string::String;
 use core::fmt::Write as _;
 
+pub use encoding::{ForeignEncoding, foreign_encoding};
 pub use readable::{READABLE_CHARS_MAX, readable, readable_bytes};
 
 /// The first `bytes_max` bytes as printable ASCII. Everything else (control characters, escape sequences, line ends, the

@@ -18,6 +18,7 @@ use rustls::{
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls_platform_verifier::BuilderVerifierExt;
+use telephone_core::text::{ForeignEncoding, foreign_encoding};
 
 use crate::socket::{ReadSocket, Socket};
 use crate::telephone::{Certificate, TlsFault};
@@ -32,6 +33,14 @@ pub enum RootsError {
         path: PathBuf,
         /// What was wrong with it.
         reason: rustls_pki_types::pem::Error,
+    },
+    /// The file is text in an encoding that is not read.
+    #[error("cannot read certificates from {path}: {encoding}")]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// Which.
+        encoding: ForeignEncoding,
     },
     /// The file holds no certificate.
     #[error("no certificate in {0}")]
@@ -189,7 +198,11 @@ impl TlsError {
 fn roots_in(path: &Path) -> Result<RootCertStore, RootsError> {
     let unreadable = |reason| RootsError::Unreadable { path: path.to_owned(), reason };
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
+    let bytes = std::fs::read(path).map_err(|error| unreadable(rustls_pki_types::pem::Error::Io(error)))?;
+    if let Some(encoding) = foreign_encoding(&bytes) {
+        return Err(RootsError::Encoding { path: path.to_owned(), encoding });
+    }
+    for certificate in CertificateDer::pem_slice_iter(&bytes) {
         roots.add(certificate.map_err(unreadable)?).map_err(RootsError::Unusable)?;
     }
     if roots.is_empty() { Err(RootsError::Empty(path.to_owned())) } else { Ok(roots) }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use clap::builder::BoolishValueParser;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use ipnet::IpNet;
 use telephone_core::forward::TrustedField;
 use telephone_core::limits::MOUNTS_MAX;
@@ -17,6 +17,7 @@ use telephone_core::mount::{Mount, MountError};
 use telephone_core::site::{BadSiteUrl, SiteUrl};
 use telephone_driver::PlugboardUrl;
 use telephone_sidecar::values::{duration, endpoint, listen_address};
+use telephone_sidecar::variables::{self, Environment, Naming};
 use telephone_sidecar::{Exit, LogFormat, Stop, Usage, exposure};
 
 use crate::access_log::Destination;
@@ -294,18 +295,26 @@ pub enum Command {
     Bench(Box<bench::Order>),
 }
 
+/// The names of a relay's variables.
+const NAMING: Naming = Naming { prefix: "PLUGBOARD_", stand_ins: &[], rivals: &[] };
+
 /// Reads the command line (`args` begins with the program's name), the variables and the key files.
-/// `secret` is the value of `PLUGBOARD_SECRET`, which no option shows.
 ///
 /// # Errors
 /// Help or the version was asked for, or something is wrong; [`Stop::say`] tells the user.
-pub fn parse<I>(args: I, secret: Option<OsString>) -> Result<Command, Stop>
+pub fn parse<I>(args: I, environment: Environment<'_>) -> Result<Command, Stop>
 where
     I: IntoIterator<Item = OsString>,
 {
-    let matches: ArgMatches = Line::command().try_get_matches_from(args)?;
-    match Line::from_arg_matches(&matches)?.verb {
-        Verb::Serve(options) => Ok(Command::Serve(Box::new(ServeSettings::new(*options, secret)?))),
+    let parsed = variables::parse(Line::command(), args.into_iter().collect(), &NAMING, environment)?;
+    // No option shows it.
+    let secret = environment("PLUGBOARD_SECRET").filter(|secret| !secret.is_empty());
+    match Line::from_arg_matches(&parsed.matches)?.verb {
+        Verb::Serve(options) => {
+            let settings = ServeSettings::new(*options, secret);
+            let settings = settings.map_err(|usage| parsed.name_variables(&usage))?;
+            Ok(Command::Serve(Box::new(settings)))
+        }
         Verb::Token(options) => token(options, secret),
         Verb::Secret => {
             let secret = Secret::generate().map_err(|error| Stop::new(Exit::Failed, error))?;

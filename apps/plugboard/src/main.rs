@@ -23,7 +23,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<Exit, Stop> {
-    match cli::parse(std::env::args_os(), std::env::var_os("PLUGBOARD_SECRET"))? {
+    match cli::parse(std::env::args_os(), &|name| std::env::var_os(name))? {
         Command::Print(line) => Ok(Stop::print(&line).say()),
         Command::Serve(settings) => {
             init_logging(settings.log_format)?;

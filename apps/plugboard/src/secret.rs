@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::{fmt, fs, io};
 
+use telephone_core::text::{ForeignEncoding, foreign_encoding};
+
 /// Octets of the shortest secret: an HMAC key must be as long as the hash (RFC 7518 §3.2).
 pub const SECRET_BYTES_MIN: usize = 32;
 /// Octets of the longest secret file: more is some other file.
@@ -27,6 +29,9 @@ pub enum BadSecret {
     /// A key of another kind: as an HMAC secret, a public key would let everybody sign.
     #[error("the file holds a PEM key, not a secret; public keys go to --public-key-file")]
     Pem,
+    /// An editor's or a shell's encoding: the secret would not be the one that other tools read from the file.
+    #[error("{0}")]
+    Encoding(ForeignEncoding),
     /// The file cannot be read.
     #[error("{0}")]
     Unreadable(#[from] io::Error),
@@ -44,16 +49,23 @@ impl Secret {
         if octets.len() as u64 > SECRET_BYTES_MAX {
             return Err(BadSecret::TooLong);
         }
-        let line = octets.strip_suffix(b"\n").unwrap_or(&octets);
-        Self::new(line.strip_suffix(b"\r").unwrap_or(line))
+        Self::from_line(&octets)
     }
 
-    /// Takes the value of a variable as it is.
+    /// Takes the value of a variable; its last line end is not part of it.
     ///
     /// # Errors
     /// It is no sound secret.
     pub fn from_variable(value: OsString) -> Result<Self, BadSecret> {
-        Self::new(value.into_encoded_bytes().as_slice())
+        Self::from_line(value.into_encoded_bytes().as_slice())
+    }
+
+    fn from_line(octets: &[u8]) -> Result<Self, BadSecret> {
+        if let Some(encoding) = foreign_encoding(octets) {
+            return Err(BadSecret::Encoding(encoding));
+        }
+        let line = octets.strip_suffix(b"\n").unwrap_or(octets);
+        Self::new(line.strip_suffix(b"\r").unwrap_or(line))
     }
 
     fn new(octets: &[u8]) -> Result<Self, BadSecret> {
@@ -102,7 +114,7 @@ mod tests {
     const TEXT: &str = "0123456789abcdef0123456789abcdef";
 
     #[test]
-    fn a_files_last_line_end_is_not_part_of_the_secret() {
+    fn the_last_line_end_of_a_file_or_a_variable_is_not_part_of_the_secret() {
         for (text, secret) in [
             (TEXT.to_owned(), TEXT.to_owned()),
             (format!("{TEXT}\n"), TEXT.to_owned()),
@@ -112,6 +124,7 @@ mod tests {
         ] {
             let file = Scratch::file(text.as_bytes());
             assert_eq!(Secret::read(file.path()).unwrap().expose(), secret.as_bytes(), "{text:?}");
+            assert_eq!(Secret::from_variable(text.into()).unwrap().expose(), secret.as_bytes());
         }
     }
 
@@ -129,6 +142,14 @@ mod tests {
             (TEXT.as_bytes()[..31].to_vec(), "31 bytes"),
             (b"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA".to_vec(), "--public-key-file"),
             (vec![b'a'; 65 * 1024], "right one"),
+            (format!("\u{feff}{TEXT}\n").into_bytes(), "without BOM"),
+            (
+                TEXT.encode_utf16().fold(vec![0xff, 0xfe], |mut bytes, unit| {
+                    bytes.extend(unit.to_le_bytes());
+                    bytes
+                }),
+                "UTF-16",
+            ),
         ] {
             let error = Secret::read(Scratch::file(&octets).path()).unwrap_err().to_string();
             assert!(error.contains(part) && !error.contains("canary"), "{error}");

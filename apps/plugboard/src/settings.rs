@@ -153,13 +153,12 @@ pub fn default_threads() -> NonZeroUsize {
     NonZeroUsize::new(processors - 1).unwrap_or(NonZeroUsize::MIN)
 }
 
-/// The secret in the file, or else the one in the variable; an empty variable is none.
+/// The secret in the file, or else the one in the variable.
 pub(crate) fn secret(file: Option<&Path>, variable: Option<OsString>) -> Result<Option<Secret>, Usage> {
     if let Some(path) = file {
         let named = || format!("--secret-file {}", path.display());
         return Secret::read(path).map(Some).map_err(|why| Usage::new(&named(), why));
     }
-    let variable = variable.filter(|value| !value.is_empty());
     variable.map(Secret::from_variable).transpose().map_err(|why| Usage::new("PLUGBOARD_SECRET", why))
 }
 

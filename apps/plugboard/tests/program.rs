@@ -134,7 +134,8 @@ fn the_help_makes_no_file_of_a_secret_that_others_can_read() {
 #[test]
 fn a_bad_variable_ends_with_2_and_is_named() {
     for (name, value, part) in [
-        ("PLUGBOARD_LISTEN", "4000", "--listen"),
+        ("PLUGBOARD_LISTEN", "4000", "PLUGBOARD_LISTEN"),
+        ("PLUGBOARD_LOG_FORMAT", "xml", "PLUGBOARD_LOG_FORMAT"),
         ("PLUGBOARD_ADMIN", "x", "--admin"),
         ("PLUGBOARD_SECRET", "canary", "PLUGBOARD_SECRET"),
         ("PLUGBOARD_SECRET", "", "PLUGBOARD_SECRET_FILE"),
@@ -149,6 +150,29 @@ fn a_bad_variable_ends_with_2_and_is_named() {
         assert_eq!(code, 2, "{name}={value}: {text}");
         assert!(text.contains(part) && !text.contains("canary"), "{name}={value}: {text}");
     }
+}
+
+#[test]
+fn with_every_variable_set_and_empty_a_relay_starts_and_drains_as_without() {
+    let (_, help, _) = ended(&[], &["serve", "--help"]);
+    let names: Vec<_> = help.split("[env: ").skip(1).filter_map(|rest| rest.split('=').next()).collect();
+    assert!(names.len() > 25, "{names:?}");
+    let prefixed: Vec<_> = names.iter().map(|name| format!("PLUGBOARD_{name}")).collect();
+    let all =
+        names.iter().copied().chain(prefixed.iter().map(String::as_str)).chain(["RUST_LOG", "NO_COLOR"]);
+    let mut variables: Vec<_> = all.map(|name| (name, "")).collect();
+    variables.retain(|(name, _)| !FREE.iter().any(|(other, _)| name == other));
+    variables.extend(FREE);
+    let line = format!("{SECRET}\n");
+    variables
+        .iter_mut()
+        .filter(|(name, _)| *name == "PLUGBOARD_SECRET")
+        .for_each(|(_, value)| *value = &line);
+    let mut relay = Running::start(&variables, &["serve", "--drain-delay", "0s"]);
+    relay.word_behind("listening on http://");
+    relay.word_behind("admin on http://");
+    relay.signal("TERM");
+    assert_eq!(relay.wait().0, Some(0));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use blocking::Unblock;
-use clap::{ArgMatches, Args};
+use clap::Args;
 use futures_lite::io::{AsyncRead, AsyncWrite};
 use futures_lite::{Stream, future};
 use telephone_core::log_limit::{Due, LineKind, LineSource};
@@ -82,7 +82,7 @@ pub struct ConnectSettings {
 }
 
 impl ConnectSettings {
-    pub(crate) fn new(options: ConnectOptions, matches: &ArgMatches) -> Result<Self, Usage> {
+    pub(crate) fn new(options: ConnectOptions) -> Result<Self, Usage> {
         let side = match (options.listen, options.stdio) {
             (Some(address), false) => Side::Listen(address),
             (None, true) => Side::Stdio,
@@ -91,7 +91,7 @@ impl ConnectSettings {
             }
             (None, false) => return Err(Usage::new("--listen ADDR", "it is missing; give it or --stdio")),
         };
-        Ok(Self { line: LineSettings::new(options.line, matches)?, to: options.to, side })
+        Ok(Self { line: LineSettings::new(options.line)?, to: options.to, side })
     }
 }
 

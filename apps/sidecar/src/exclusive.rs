@@ -2,9 +2,6 @@
 
 use std::fmt;
 
-use clap::ArgMatches;
-use clap::parser::ValueSource;
-
 use crate::usage::Usage;
 
 /// The one of two that was given.
@@ -16,16 +13,14 @@ pub(crate) enum Either<A, B> {
 /// An option of which exactly one out of two is to be given.
 #[derive(Clone, Copy)]
 pub(crate) struct Named {
-    id: &'static str,
     flag: &'static str,
     variable: &'static str,
 }
 
-pub(crate) const PORT: Named = Named { id: "port", flag: "--port N", variable: "BACKEND_PORT" };
-pub(crate) const BACKEND: Named = Named { id: "backend", flag: "--backend URL", variable: "BACKEND_URL" };
-pub(crate) const TOKEN: Named = Named { id: "token", flag: "--token JWT", variable: "TELEPHONE_TOKEN" };
-pub(crate) const TOKEN_FILE: Named =
-    Named { id: "token_file", flag: "--token-file PATH", variable: "TELEPHONE_TOKEN_FILE" };
+pub(crate) const PORT: Named = Named { flag: "--port N", variable: "BACKEND_PORT" };
+pub(crate) const BACKEND: Named = Named { flag: "--backend URL", variable: "BACKEND_URL" };
+pub(crate) const TOKEN: Named = Named { flag: "--token JWT", variable: "TELEPHONE_TOKEN" };
+pub(crate) const TOKEN_FILE: Named = Named { flag: "--token-file PATH", variable: "TELEPHONE_TOKEN_FILE" };
 
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,21 +28,19 @@ impl fmt::Display for Named {
     }
 }
 
-/// The one that was given. A flag beats the other one's variable, so that an image's variables can be
-/// overruled; two flags, or two variables, contradict each other.
+/// The one that was given. A flag overrules the other one's variable ([`Naming::rivals`]), so that an image's variables can
+/// be overruled; two flags, or two variables, contradict each other.
+///
+/// [`Naming::rivals`]: crate::variables::Naming
 pub(crate) fn either<A, B>(
-    matches: &ArgMatches,
     left: Named,
     right: Named,
     a: Option<A>,
     b: Option<B>,
 ) -> Result<Either<A, B>, Usage> {
-    let is_flag = |named: Named| matches.value_source(named.id) == Some(ValueSource::CommandLine);
     match (a, b) {
         (Some(a), None) => Ok(Either::Left(a)),
         (None, Some(b)) => Ok(Either::Right(b)),
-        (Some(a), Some(_)) if is_flag(left) && !is_flag(right) => Ok(Either::Left(a)),
-        (Some(_), Some(b)) if is_flag(right) && !is_flag(left) => Ok(Either::Right(b)),
         (Some(_), Some(_)) => {
             Err(Usage::new(left.flag, format!("it contradicts {right}; give one of the two")))
         }

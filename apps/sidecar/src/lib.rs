@@ -23,6 +23,7 @@ mod status;
 mod token_file;
 mod usage;
 pub mod values;
+pub mod variables;
 
 pub use connect::{ConnectSettings, Side};
 pub use descriptors::raise_descriptor_limit;

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Args;
 use clap::builder::BoolishValueParser;
-use clap::parser::ValueSource;
-use clap::{ArgMatches, Args};
 use telephone_core::follow::FollowRule;
 use telephone_driver::{PlugboardUrl, Proxies, Runtime, TelephoneBuilder, Token};
 
@@ -110,9 +109,9 @@ pub struct LineSettings {
 }
 
 impl LineSettings {
-    pub(crate) fn new(options: LineOptions, matches: &ArgMatches) -> Result<Self, Usage> {
-        let plugboards = plugboards(listed(options.plugboard, matches, "plugboard"))?;
-        let token = match either(matches, TOKEN, TOKEN_FILE, options.token, options.token_file)? {
+    pub(crate) fn new(options: LineOptions) -> Result<Self, Usage> {
+        let plugboards = plugboards(options.plugboard)?;
+        let token = match either(TOKEN, TOKEN_FILE, options.token, options.token_file)? {
             Either::Left(token) => TokenOrigin::Fixed(checked(token)?),
             Either::Right(path) => TokenOrigin::File(path),
         };
@@ -172,15 +171,6 @@ impl LineSettings {
             }
         }
     }
-}
-
-/// The values of a repeatable option; in its variable, commas part them.
-pub(crate) fn listed(values: Vec<String>, matches: &ArgMatches, id: &str) -> Vec<String> {
-    if matches.value_source(id) != Some(ValueSource::EnvVariable) {
-        return values;
-    }
-    let parts = values.iter().flat_map(|value| value.split(','));
-    parts.map(|part| part.trim().to_owned()).collect()
 }
 
 /// The HTTP proxies that the environment names.

@@ -29,7 +29,7 @@ pub fn init(format: LogFormat) -> Result<(), Usage> {
 /// Likewise, with another level where `RUST_LOG` names none.
 pub(crate) fn init_at(format: LogFormat, level: LevelFilter) -> Result<(), Usage> {
     let levels = match std::env::var("RUST_LOG") {
-        Ok(text) if !text.is_empty() => levels(&text)?,
+        Ok(text) if !text.trim().is_empty() => levels(text.trim())?,
         _ => Targets::new().with_default(level),
     };
     // A subscriber that is already there belongs to whoever embeds this; it stays.
@@ -38,7 +38,8 @@ pub(crate) fn init_at(format: LogFormat, level: LevelFilter) -> Result<(), Usage
 }
 
 fn layer(format: LogFormat, levels: Targets) -> impl Layer<Registry> {
-    let has_colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let has_colours =
+        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let lines = fmt::layer().with_writer(io::stderr).with_target(false);
     match format {
         LogFormat::Text => lines.with_ansi(has_colours).with_filter(levels).boxed(),

@@ -17,8 +17,9 @@ use crate::logging::LogFormat;
 use crate::replay::{REPLAY_EXAMPLES, ReplayOptions, ReplaySettings};
 use crate::settings::Settings;
 use crate::status::StatusOptions;
-use crate::usage::Stop;
+use crate::usage::{Stop, Usage};
 use crate::values::{self, AllowedUpgrade, TcpService};
+use crate::variables::{self, Environment, Naming, StandIn};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,6 +45,7 @@ Examples:
 
 HTTPS_PROXY or ALL_PROXY names an HTTP proxy, http://[USER:PASSWORD@]HOST:PORT, on the way to
 plugboards, and NO_PROXY lists who is dialled directly.
+Each variable may have TELEPHONE_ before its name, as in TELEPHONE_MOUNT_PATH, and one that is empty is not set.
 RELAY_URL stands in for PLUGBOARD_URL, and LOCAL_PORT for BACKEND_PORT, where no variable says otherwise.
 A token comes from `plugboard token`. Exit codes: 0 after a clean stop, 1 after a failure, 2 for bad usage,
 3 if the plugboard refused the token for good. SIGTERM lets what is in flight finish; a second one does not.";
@@ -195,44 +197,50 @@ impl Command {
     }
 }
 
+/// The names of a sidecar's variables.
+pub(crate) const NAMING: Naming = Naming {
+    prefix: "TELEPHONE_",
+    stand_ins: &[
+        StandIn { option: "plugboard", name: "RELAY_URL", unless: &["PLUGBOARD_URL"] },
+        StandIn { option: "port", name: "LOCAL_PORT", unless: &["BACKEND_PORT", "BACKEND_URL"] },
+    ],
+    rivals: &[("port", "backend"), ("token", "token_file")],
+};
+
+/// Those of its variables that Kubernetes sets, too, for services of certain names.
+pub(crate) const SERVICE_LINKS: [&str; 2] = ["BACKEND_PORT", "LOCAL_PORT"];
+
 /// Reads the command line (`args` begins with the program's own name) and the variables.
 ///
 /// # Errors
 /// Help or the version was asked for, or something is wrong; [`Stop::say`] tells the user.
-pub fn parse<I>(program: &'static str, args: I) -> Result<Command, Stop>
+pub fn parse<I>(program: &'static str, args: I, environment: Environment<'_>) -> Result<Command, Stop>
 where
     I: IntoIterator<Item = OsString>,
 {
-    let command = with_stand_ins(Options::command());
-    let doctor = doctor::command(&command);
-    let command = command.subcommand(doctor).name(program).bin_name(program);
-    let matches = command.try_get_matches_from(args)?;
+    let parsed = variables::parse(command(program), args.into_iter().collect(), &NAMING, environment)?;
+    let settled = |result: Result<Command, Usage>| result.map_err(|usage| parsed.name_variables(&usage));
+    let matches = &parsed.matches;
     if let Some((doctor::NAME, matches)) = matches.subcommand() {
-        let options = Options::from_arg_matches(matches)?;
-        return Ok(Command::Doctor(Box::new(DoctorSettings::new(options, matches)?)));
+        let settings = DoctorSettings::new(Options::from_arg_matches(matches)?, matches);
+        return settled(settings.map(|settings| Command::Doctor(Box::new(settings))));
     }
-    let mut options = Options::from_arg_matches(&matches)?;
-    match (options.verb.take(), matches.subcommand()) {
-        (Some(Verb::Connect(options)), Some((_, matches))) => {
-            Ok(Command::Connect(Box::new(ConnectSettings::new(*options, matches)?)))
+    let mut options = Options::from_arg_matches(matches)?;
+    settled(match options.verb.take() {
+        Some(Verb::Connect(options)) => {
+            ConnectSettings::new(*options).map(|settings| Command::Connect(Box::new(settings)))
         }
-        (Some(Verb::Status(options)), _) => Ok(Command::Status(options.health)),
-        (Some(Verb::Replay(options)), _) => Ok(Command::Replay(options.into())),
-        _ => Ok(Command::Serve(Box::new(Settings::new(options, &matches)?))),
-    }
+        Some(Verb::Status(options)) => Ok(Command::Status(options.health)),
+        Some(Verb::Replay(options)) => Ok(Command::Replay(options.into())),
+        None => Settings::new(options).map(|settings| Command::Serve(Box::new(settings))),
+    })
 }
 
-/// Other names of variables, each used only while none of those that it stands in for is set.
-fn with_stand_ins(command: clap::Command) -> clap::Command {
-    const STAND_INS: [(&str, &str, &[&str]); 2] = [
-        ("plugboard", "RELAY_URL", &["PLUGBOARD_URL"]),
-        ("port", "LOCAL_PORT", &["BACKEND_PORT", "BACKEND_URL"]),
-    ];
-    let is_set = |name: &str| std::env::var_os(name).is_some();
-    let used = STAND_INS
-        .into_iter()
-        .filter(|(_, name, for_whom)| is_set(name) && !for_whom.iter().any(|one| is_set(one)));
-    used.fold(command, |command, (id, name, _)| command.mut_arg(id, |arg| arg.env(name)))
+/// The whole command line of `program`.
+fn command(program: &'static str) -> clap::Command {
+    let command = Options::command();
+    let doctor = doctor::command(&command);
+    command.subcommand(doctor).name(program).bin_name(program)
 }
 
 #[cfg(test)]

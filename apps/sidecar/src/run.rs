@@ -18,21 +18,24 @@ use crate::host_guard::HostGuard;
 use crate::listen::cannot_listen;
 use crate::logging;
 use crate::memory;
-use crate::options::{self, Command};
+use crate::options::{self, Command, NAMING, SERVICE_LINKS};
 use crate::probes;
 use crate::replay;
 use crate::settings::Settings;
 use crate::status;
 use crate::usage::Stop;
+use crate::variables;
 
 /// Reads the command line of `program`, starts the log, and leaves the rest to `start`, which brings the
 /// runtime.
 pub fn main(program: &'static str, start: impl FnOnce(Command) -> Result<Exit, Stop>) -> ExitCode {
     memory::keep_freed_memory();
     let run = || {
-        let command = options::parse(program, std::env::args_os())?;
+        let environment = |name: &str| std::env::var_os(name);
+        let command = options::parse(program, std::env::args_os(), &environment)?;
         let (format, level) = command.log();
         logging::init_at(format, level)?;
+        variables::report_service_links(&NAMING, &SERVICE_LINKS, &environment);
         start(command)
     };
     run().unwrap_or_else(|stop| stop.say()).into()

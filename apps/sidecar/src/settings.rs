@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::ArgMatches;
 use telephone_core::limits::MOUNTS_MAX;
 use telephone_core::mount::{Mount, MountError};
 use telephone_driver::{BackendTrust, BackendUrl, Endpoint};
 
 use crate::exclusive::{BACKEND, Either, PORT, either};
-use crate::line::{LineSettings, listed};
+use crate::line::LineSettings;
 use crate::options::Options;
 use crate::usage::Usage;
 use crate::values::{AllowedUpgrade, INSTANCE_BYTES_MAX, TcpService};
@@ -56,8 +55,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn new(options: Options, matches: &ArgMatches) -> Result<Self, Usage> {
-        let mounts = mounts(listed(options.mount, matches, "mount"), listed(options.room, matches, "room"))?;
+    pub(crate) fn new(options: Options) -> Result<Self, Usage> {
+        let mounts = mounts(options.mount, options.room)?;
         let serves_raw_alone = mounts.is_empty();
         if mounts.len() + options.tcp.len() > MOUNTS_MAX {
             return Err(Usage::new("--mount, --tcp", format!("at most {MOUNTS_MAX} mounts can be given")));
@@ -65,13 +64,13 @@ impl Settings {
         let backend = if serves_raw_alone && options.port.is_none() && options.backend.is_none() {
             None
         } else {
-            Some(backend(matches, options.port, options.backend)?)
+            Some(backend(options.port, options.backend)?)
         };
         let backend_trust = backend_trust(options.backend_ca, options.backend_insecure, backend.as_ref())?;
         let first = backend.as_ref().or_else(|| options.tcp.first().map(|service| &service.backend));
         let instance = options.instance.unwrap_or_else(|| default_instance(first));
         Ok(Self {
-            line: LineSettings::new(options.line, matches)?,
+            line: LineSettings::new(options.line)?,
             mounts,
             tcp: options.tcp,
             proxy_protocol: options.proxy_protocol,
@@ -112,12 +111,8 @@ pub(crate) fn mounts(texts: Vec<String>, rooms: Vec<String>) -> Result<Vec<Mount
 }
 
 /// The one of `--port` and `--backend` that was given.
-pub(crate) fn backend(
-    matches: &ArgMatches,
-    port: Option<u16>,
-    url: Option<BackendUrl>,
-) -> Result<BackendUrl, Usage> {
-    Ok(match either(matches, PORT, BACKEND, port, url)? {
+pub(crate) fn backend(port: Option<u16>, url: Option<BackendUrl>) -> Result<BackendUrl, Usage> {
+    Ok(match either(PORT, BACKEND, port, url)? {
         Either::Left(port) => BackendUrl::local(port),
         Either::Right(url) => url,
     })

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use telephone_core::limits::TOKEN_BYTES_MAX;
+use telephone_core::text::foreign_encoding;
 use telephone_driver::{Token, TokenSource};
 
 use crate::secret_file::warn_if_exposed;
@@ -55,10 +56,13 @@ impl TokenSource for TokenFile {
 
 fn read(path: &Path) -> io::Result<Token> {
     use io::Read;
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let most = TOKEN_BYTES_MAX as u64 + 2;
-    std::fs::File::open(path)?.take(most).read_to_string(&mut text)?;
-    let token = text.trim_ascii();
+    std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    if let Some(encoding) = foreign_encoding(&bytes) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, encoding.as_str()));
+    }
+    let token = str::from_utf8(&bytes).unwrap_or_default().trim_ascii();
     if !is_jwt_shaped(token) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the file holds no JWT (three parts, a.b.c)"));
     }

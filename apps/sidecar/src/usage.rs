@@ -15,6 +15,11 @@ impl Usage {
     pub fn new(option: &str, why: impl fmt::Display) -> Self {
         Self(redact(&format!("{option}: {why}")))
     }
+
+    /// A whole text that names the option.
+    pub(crate) const fn from_text(text: String) -> Self {
+        Self(text)
+    }
 }
 
 impl fmt::Display for Usage {

@@ -103,14 +103,16 @@ fn a_bad_variable_ends_with_2_and_is_named() {
     for (name, value, parts) in [
         ("MOUNT_PATH", "/a,b", &["MOUNT_PATH", "\"b\""][..]),
         ("PLUGBOARD_URL", "ws://a,http://b", &["PLUGBOARD_URL", "http://b", "ws://"]),
-        ("PLUGBOARD_URL", "", &["PLUGBOARD_URL"]),
-        ("BACKEND_PORT", "http", &["--port", "http"]),
+        ("PLUGBOARD_URL", "", &["--plugboard"]),
+        ("BACKEND_PORT", "http", &["--port", "BACKEND_PORT", "http"]),
+        ("BACKEND_PORT", "tcp://10.96.0.12:80", &["--port", "BACKEND_PORT", "missing"]),
         ("BACKEND_URL", "http://b", &["BACKEND_URL", "one of the two"]),
         ("TELEPHONE_TOKEN_FILE", "/t", &["TELEPHONE_TOKEN_FILE", "one of the two"]),
         ("TELEPHONE_TOKEN", "canary canary", &["TELEPHONE_TOKEN", "white space"]),
-        ("MAX_ATTEMPTS", "-1", &["--max-attempts", "-1"]),
-        ("STREAMS", "0", &["--streams", "65536"]),
-        ("STRIP_PREFIX", "maybe", &["--strip-prefix", "maybe"]),
+        ("MAX_ATTEMPTS", "-1", &["--max-attempts", "MAX_ATTEMPTS", "-1"]),
+        ("TELEPHONE_MAX_ATTEMPTS", "-1", &["--max-attempts", "TELEPHONE_MAX_ATTEMPTS", "-1"]),
+        ("STREAMS", "0", &["--streams", "STREAMS", "65536"]),
+        ("STRIP_PREFIX", "maybe", &["--strip-prefix", "STRIP_PREFIX", "maybe"]),
         ("RUST_LOG", "telephone=loud", &["RUST_LOG", "telephone=loud"]),
     ] {
         let mut variables = VARIABLES.to_vec();
@@ -134,9 +136,62 @@ fn a_flag_overrules_the_variable_of_its_rival() {
         let (code, text) = ended(&VARIABLES, &[&args, rival].concat());
         assert_eq!(code, 1, "{text}");
     }
+    let garbage = [&VARIABLES[..2], &[("BACKEND_PORT", "garbage"), ("TELEPHONE_TOKEN", "can ary")]].concat();
+    let (code, text) =
+        ended(&garbage, &[&args[..], &["--backend", "http://127.0.0.1:9", "--token", "a.b.c"]].concat());
+    assert_eq!(code, 1, "{text}");
     let (code, text) = ended(&VARIABLES, &[&args[..], &["--token-file", "/nonexistent/t"]].concat());
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("--token-file /nonexistent/t: No such file"), "{text}");
+}
+
+/// The names of all variables of a verb, as its help shows them.
+fn variables_of(verb: &[&str]) -> Vec<String> {
+    let output = program(&[], &[verb, &["--help"]].concat()).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let names = help.split("[env: ").skip(1).filter_map(|rest| rest.split('=').next());
+    names.map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn with_every_variable_set_and_empty_a_line_starts_what_it_starts_without() {
+    let names = variables_of(&[]);
+    assert!(names.len() > 25, "{names:?}");
+    let prefixed: Vec<_> = names.iter().map(|name| format!("TELEPHONE_{name}")).collect();
+    let others = ["RUST_LOG", "NO_COLOR", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "RELAY_URL", "LOCAL_PORT"];
+    let all = names.iter().chain(&prefixed).map(String::as_str).chain(others);
+    for blank in ["", " \n"] {
+        let mut variables: Vec<_> = all.clone().map(|name| (name, blank)).collect();
+        let url = format!("ws://{}", deserted());
+        let line =
+            ["--plugboard", &url, "--mount", "/a", "--port", "9", "--token", "a.b.c", "--max-attempts", "1"];
+        let (code, log) = ended(&variables, &line);
+        assert_eq!(code, 1, "{log}");
+        assert!(log.contains(url.trim_start_matches("ws://")), "{log}");
+        // What is needed may stand in variables whose other names are empty.
+        let given = [
+            ("TELEPHONE_PLUGBOARD_URL", &*url),
+            ("MOUNT_PATH", "/a,"),
+            ("LOCAL_PORT", "9"),
+            ("TELEPHONE_TOKEN", "a.b.c\n"),
+            ("MAX_ATTEMPTS", "1"),
+        ];
+        variables.retain(|(name, _)| !given.iter().any(|(other, _)| name == other));
+        variables.extend(given);
+        let (code, log) = ended(&variables, &[]);
+        assert_eq!(code, 1, "{log}");
+        assert!(log.contains(url.trim_start_matches("ws://")), "{log}");
+    }
+}
+
+#[test]
+fn the_variable_of_a_kubernetes_service_is_ignored_and_named() {
+    let url = format!("ws://{}", deserted());
+    let variables = [&VARIABLES[..1], &VARIABLES[2..], &[("BACKEND_PORT", "tcp://10.96.0.12:80")]].concat();
+    let (code, log) = ended(&variables, &["--plugboard", &url, "--port", "9", "--max-attempts", "1"]);
+    assert_eq!(code, 1, "{log}");
+    assert!(log.contains("BACKEND_PORT=tcp://10.96.0.12:80 is ignored"), "{log}");
+    assert!(log.contains("enableServiceLinks: false"), "{log}");
 }
 
 #[test]

@@ -57,3 +57,4 @@ mod tcp;
 mod timing;
 mod truncation;
 mod upgrades;
+mod variables;

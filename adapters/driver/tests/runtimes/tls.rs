@@ -204,6 +204,9 @@ fn a_file_without_certificates_is_no_authority() {
     assert!(matches!(TlsConnector::new(Some(&path)), Err(RootsError::Unreadable { .. })));
     fs::write(&path, "nothing in here is PEM\n").unwrap();
     assert!(matches!(TlsConnector::new(Some(&path)), Err(RootsError::Empty(_))));
+    fs::write(&path, "\u{feff}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    let marked = TlsConnector::new(Some(&path)).err().unwrap().to_string();
+    assert!(marked.contains("byte order mark") && marked.contains("without BOM"), "{marked}");
     fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     assert!(matches!(TlsConnector::new(Some(&path)), Err(RootsError::Unusable(_))));
 }

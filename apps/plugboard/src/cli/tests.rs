@@ -15,7 +15,7 @@ fn parsed(line: &str) -> Result<Command, Stop> {
 
 fn parsed_with(line: &str, variable: Option<&str>) -> Result<Command, Stop> {
     let args = std::iter::once("plugboard").chain(line.split_whitespace()).map(OsString::from);
-    parse(args, variable.map(OsString::from))
+    parse(args, &|name| variable.filter(|_| name == "PLUGBOARD_SECRET").map(OsString::from))
 }
 
 fn served(line: &str) -> ServeSettings {
@@ -313,4 +313,17 @@ fn tokens_may_have_a_longest_life_and_the_admin_port_a_token_and_revocations_a_f
     assert!(
         settings.admin_token.is_none() && settings.revocations.is_none() && settings.secret_files.is_empty()
     );
+}
+
+use telephone_sidecar::variables::{Parsed, parse as parse_line};
+
+#[path = "../../../sidecar/testing/variables.rs"]
+mod suite;
+
+#[test]
+fn every_variable_may_be_empty_prefixed_padded_and_overruled() {
+    let suite =
+        suite::Suite { command: Line::command(), naming: &NAMING, lines: &[&["token", "--mount=/a"]] };
+    let count = suite.every_variable_may_be_empty_prefixed_padded_and_overruled();
+    assert!(count >= 30, "{count} variables");
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::{fmt, fs, io};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use telephone_core::text::{ForeignEncoding, foreign_encoding};
 
 use super::provider;
 use crate::secret::Secret;
@@ -28,6 +29,9 @@ pub enum BadKey {
     /// The file cannot be read.
     #[error("{0}")]
     Unreadable(#[from] io::Error),
+    /// Text in an encoding that is not read.
+    #[error("{0}")]
+    Encoding(ForeignEncoding),
     /// A private key lies where everybody who verifies can read it.
     #[error("the file holds a private key; give the public one (openssl pkey -in FILE -pubout)")]
     Private,
@@ -106,6 +110,9 @@ impl Key {
     }
 
     fn from_pem(pem: &[u8]) -> Result<Self, BadKey> {
+        if let Some(encoding) = foreign_encoding(pem) {
+            return Err(BadKey::Encoding(encoding));
+        }
         let text = std::str::from_utf8(pem).map_err(|_| BadKey::Unknown)?;
         if text.contains("PRIVATE KEY-----") {
             return Err(BadKey::Private);

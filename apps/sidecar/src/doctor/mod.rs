@@ -17,7 +17,7 @@ use telephone_driver::{BackendTrust, BackendUrl, PlugboardUrl, Proxies, Runtime}
 
 use crate::exclusive::{Either, TOKEN, TOKEN_FILE, either};
 use crate::exit::Exit;
-use crate::line::{TokenOrigin, checked, listed, plugboards, proxies};
+use crate::line::{TokenOrigin, checked, plugboards, proxies};
 use crate::options::Options;
 use crate::settings;
 use crate::usage::{Stop, Usage};
@@ -87,24 +87,23 @@ pub struct DoctorSettings {
 
 impl DoctorSettings {
     pub(crate) fn new(options: Options, matches: &ArgMatches) -> Result<Self, Usage> {
-        let texts = listed(options.mount, matches, "mount");
-        let mut mounts = settings::mounts(texts, listed(options.room, matches, "room"))?;
+        let mut mounts = settings::mounts(options.mount, options.room)?;
         mounts.extend(options.tcp.iter().filter_map(|service| service.mount.parse::<Mount>().ok()));
         let token = match (options.line.token, options.line.token_file) {
             (None, None) => None,
-            (token, file) => Some(match either(matches, TOKEN, TOKEN_FILE, token, file)? {
+            (token, file) => Some(match either(TOKEN, TOKEN_FILE, token, file)? {
                 Either::Left(token) => TokenOrigin::Fixed(checked(token)?),
                 Either::Right(path) => TokenOrigin::File(path),
             }),
         };
         let backend = match (options.port, options.backend) {
             (None, None) => None,
-            (port, url) => Some(settings::backend(matches, port, url)?),
+            (port, url) => Some(settings::backend(port, url)?),
         };
         let backend_trust =
             settings::backend_trust(options.backend_ca, options.backend_insecure, backend.as_ref())?;
         Ok(Self {
-            plugboards: plugboards(listed(options.line.plugboard, matches, "plugboard"))?,
+            plugboards: plugboards(options.line.plugboard)?,
             token,
             mounts,
             backend,

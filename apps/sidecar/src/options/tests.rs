@@ -9,7 +9,8 @@ use telephone_driver::BackendTrust;
 const GOOD: &str = "--plugboard ws://127.0.0.1:4000 --mount /api --port 3000 --token a.b.c";
 
 fn commanded(line: &str) -> Result<Command, Stop> {
-    parse("telephone", std::iter::once("telephone").chain(line.split_whitespace()).map(OsString::from))
+    let args = std::iter::once("telephone").chain(line.split_whitespace()).map(OsString::from);
+    parse("telephone", args, &|_| None)
 }
 
 fn parsed(line: &str) -> Result<Settings, Stop> {
@@ -251,8 +252,62 @@ fn a_token_shows_neither_in_errors_nor_in_debug_output() {
         assert!(!stop.text().contains("canary"), "{}", stop.text());
     }
     let with_space = ["telephone", "--plugboard=ws://a", "--mount=/a", "--port=1", "--token=can ary"];
-    let stop = parse("telephone", with_space.map(OsString::from)).unwrap_err();
+    let stop = parse("telephone", with_space.map(OsString::from), &|_| None).unwrap_err();
     assert!(!stop.text().contains("can ary"), "{}", stop.text());
     let settings = parsed(&format!("--plugboard ws://a --mount /a --port 1 --token {token}")).unwrap();
     assert!(!format!("{settings:?}").contains("canary"));
+}
+
+use crate::variables::{Parsed, parse as parse_line};
+
+#[path = "../../testing/variables.rs"]
+mod suite;
+
+#[test]
+fn every_variable_may_be_empty_prefixed_padded_and_overruled() {
+    let lines: [&[&str]; 5] = [
+        &["--plugboard=ws://a", "--room=r", "--port=1", "--token=a.b.c"],
+        &["connect", "--plugboard=ws://a", "--token=a.b.c", "--to=db:1", "--stdio"],
+        &["status", "--health=127.0.0.1:1"],
+        &["replay", "FILE"],
+        &["doctor", "--plugboard=ws://a"],
+    ];
+    let suite = suite::Suite { command: command("telephone"), naming: &NAMING, lines: &lines };
+    let count = suite.every_variable_may_be_empty_prefixed_padded_and_overruled();
+    assert!(count > 60, "{count} variables");
+}
+
+#[test]
+fn variables_alone_are_as_good_as_flags_and_errors_name_those_that_were_read() {
+    let with = |variables: &[(&str, &str)]| {
+        let environment = |name: &str| {
+            variables.iter().find(|variable| variable.0 == name).map(|variable| OsString::from(variable.1))
+        };
+        parse("telephone", [OsString::from("telephone")], &environment)
+    };
+    let good = [
+        ("RELAY_URL", "ws://a, wss://b,"),
+        ("TELEPHONE_MOUNT_PATH", "/a, h.example/b,"),
+        ("BACKEND_PORT", "tcp://10.96.0.12:80"),
+        ("LOCAL_PORT", "3000"),
+        ("TELEPHONE_TOKEN", "a.b.c\n"),
+        ("TCP", ""),
+        ("STREAMS", " "),
+    ];
+    let Command::Serve(settings) = with(&good).unwrap() else { panic!("no serve") };
+    assert_eq!((settings.line.plugboards.len(), settings.mounts.len()), (2, 2));
+    assert_eq!(settings.line.token, TokenOrigin::Fixed("a.b.c".into()));
+    assert_eq!(settings.backend, Some(BackendUrl::local(3000)));
+    for (name, value, part) in [
+        ("TELEPHONE_MOUNT_PATH", "/a,b", "--mount \"b\" (TELEPHONE_MOUNT_PATH)"),
+        ("RELAY_URL", "gopher://a", "(RELAY_URL)"),
+        ("LOCAL_PORT", "x", "'--port <N> (LOCAL_PORT)'"),
+        ("TELEPHONE_TOKEN", "can ary", "--token (TELEPHONE_TOKEN)"),
+    ] {
+        let mut variables = good.to_vec();
+        variables.retain(|variable| variable.0 != name);
+        variables.push((name, value));
+        let stop = with(&variables).unwrap_err();
+        assert!(stop.text().contains(part) && !stop.text().contains("can ary"), "{}", stop.text());
+    }
 }

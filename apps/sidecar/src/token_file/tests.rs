@@ -108,6 +108,10 @@ fn a_missing_or_empty_file_is_an_error_at_the_start() {
     assert!(TokenFile::open(Path::new("/nonexistent/token")).is_err());
     let file = Scratch::new("start", "\n");
     assert!(TokenFile::open(&file.0).unwrap_err().to_string().contains("no JWT"));
+    std::fs::write(&file.0, format!("\u{feff}{OLD}")).unwrap();
+    assert!(TokenFile::open(&file.0).unwrap_err().to_string().contains("without BOM"));
+    std::fs::write(&file.0, b"\xff\xfee\0y\0J\0").unwrap();
+    assert!(TokenFile::open(&file.0).unwrap_err().to_string().contains("UTF-16"));
 }
 
 #[cfg(unix)]

@@ -21,6 +21,7 @@ fn what_cannot_verify_is_refused_with_its_reason() {
         ("", "no PEM public key"),
         ("hello", "no PEM public key"),
         ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "no PEM public key"),
+        (&format!("\u{feff}{}", vectors::ED_PUBLIC), "without BOM"),
         (vectors::ED_PRIVATE, "private key"),
         (vectors::EC_PRIVATE, "private key"),
         (vectors::RSA_1024_PUBLIC, "2048 bits"),
