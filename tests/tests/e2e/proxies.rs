@@ -23,7 +23,7 @@ fn a_link_goes_through_the_proxy_that_the_environment_names() {
         let plain = dial(program, &relay.url(), &relay, &origin);
         let _sidecar = plain.env("ALL_PROXY", &proxy.url_as("us-er:p%2Ess")).ready();
         assert_eq!(get(relay.addr(), "/m/x").status(), 200);
-        proxy.wait_seen(relay.addr());
+        assert!(proxy.has_seen(relay.addr()));
     });
 }
 
@@ -37,7 +37,7 @@ fn tls_is_spoken_with_the_plugboard_and_not_with_the_proxy() {
         let dial = dial(program, &url, &relay, &origin).args(&["--ca", certs.ca.to_str().expect("UTF-8")]);
         let _sidecar = dial.env("https_proxy", &proxy.url()).ready();
         assert_eq!(get(relay.addr(), "/m/x").status(), 200);
-        proxy.wait_seen(nginx.addr());
+        assert!(proxy.has_seen(nginx.addr()));
     });
 }
 
