@@ -205,6 +205,15 @@ pub const LOG_KIND_LINES_INTERVAL: Duration = Duration::from_millis(20);
 pub const LOG_KIND_LINES_BURST: u32 = 500;
 /// Bytes that a log line shows of what a stranger chose, before escapes.
 pub const LOG_FIELD_BYTES_MAX: usize = 512;
+/// Bytes of the program's log that may wait while nobody reads standard error: some thousand lines, the last minutes of a
+/// busy program. As many again may be in the hands of the thread that writes them.
+pub const LOG_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of access lines that may wait: half a second of 30,000 requests a second, while a disk is slow.
+pub const ACCESS_LOG_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of access lines that are written at once (nginx: `access_log … buffer=64k`).
+pub const ACCESS_LOG_BATCH_BYTES: usize = 64 * 1024;
+/// How long fewer access lines wait for more: what somebody who watches the file does not notice.
+pub const ACCESS_LOG_DELAY: Duration = Duration::from_millis(100);
 /// How long a last word may take to go out before the session ends without it.
 pub const FAREWELL_TIME: Duration = Duration::from_secs(2);
 /// How long a session outlives its token, so that what is in flight can finish.

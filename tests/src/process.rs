@@ -86,8 +86,21 @@ impl Plan {
         self.spawn()
     }
 
+    /// Starts it with `stderr` for its standard error, of which nothing is kept.
+    ///
+    /// # Panics
+    /// If it cannot be started at all.
+    pub fn start_with_stderr(mut self, stderr: impl Into<Stdio>) -> Process {
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+        self.spawn_as_is()
+    }
+
     fn spawn(mut self) -> Process {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.spawn_as_is()
+    }
+
+    fn spawn_as_is(mut self) -> Process {
         let spawned = self.command.spawn();
         let mut child = spawned.unwrap_or_else(|error| panic!("cannot start {}: {error}", self.name));
         let stdout = Capture::of(child.stdout.take());
@@ -288,7 +301,10 @@ impl Capture {
     fn of(pipe: Option<impl Read + Send + 'static>) -> Self {
         let capture = Self(Arc::default());
         let writer = capture.clone();
-        let mut pipe = pipe.expect("a piped stream");
+        let Some(mut pipe) = pipe else {
+            writer.change(|text| text.is_closed = true);
+            return capture;
+        };
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = pipe.read(&mut buffer) {

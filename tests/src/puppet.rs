@@ -47,7 +47,7 @@ impl Puppet {
     ///
     /// # Panics
     /// If the relay does not want it.
-    pub fn upgrade_for(relay: &Relay, client: Option<&'static str>) -> Self {
+    pub fn upgrade_for(relay: &Relay, client: Option<&str>) -> Self {
         let stream = TcpStream::connect(relay.addr()).expect("the relay listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
         let url = format!("{}/.well-known/telephone", relay.url());
@@ -55,7 +55,9 @@ impl Puppet {
         let profile = HeaderValue::from_static("telephone.v1.json");
         request.headers_mut().insert("Sec-WebSocket-Protocol", profile);
         if let Some(client) = client {
-            request.headers_mut().insert("X-Forwarded-For", HeaderValue::from_static(client));
+            request
+                .headers_mut()
+                .insert("X-Forwarded-For", HeaderValue::from_str(client).expect("an address"));
         }
         let (link, _) = tungstenite::client(request, Steady(stream)).expect("an upgrade");
         Self { link }

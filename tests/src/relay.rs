@@ -4,6 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Instant;
 
 use rustix::process::Signal;
@@ -51,7 +52,16 @@ impl Relay {
     /// # Panics
     /// If it does not get ready.
     pub fn with_secret(secret: &str, options: &[&str]) -> Self {
-        Self::at(free_addr(), secret, options, None)
+        Self::at(free_addr(), secret, options, None, Plan::start)
+    }
+
+    /// Serves with these options, with `stderr` for its standard error.
+    ///
+    /// # Panics
+    /// If it does not get ready.
+    pub fn with_stderr(stderr: impl Into<Stdio>, options: &[&str]) -> Self {
+        let start = |plan: Plan| plan.start_with_stderr(stderr);
+        Self::at(free_addr(), &fresh_secret(), options, None, start)
     }
 
     /// Serves with these options and may open so many descriptors, and no more.
@@ -59,16 +69,22 @@ impl Relay {
     /// # Panics
     /// If it does not get ready.
     pub fn with_descriptors(descriptors: u64, options: &[&str]) -> Self {
-        Self::at(free_addr(), &fresh_secret(), options, Some(descriptors))
+        Self::at(free_addr(), &fresh_secret(), options, Some(descriptors), Plan::start)
     }
 
-    fn at(public: SocketAddr, secret: &str, options: &[&str], descriptors: Option<u64>) -> Self {
+    fn at(
+        public: SocketAddr,
+        secret: &str,
+        options: &[&str],
+        descriptors: Option<u64>,
+        start: impl FnOnce(Plan) -> Process,
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let secret = secret.to_owned();
         write_private(&directory.path().join("secret"), &format!("{secret}\n"));
         let admin = free_addr();
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-        let process = plan((public, admin), directory.path(), &options, descriptors).start();
+        let process = start(plan((public, admin), directory.path(), &options, descriptors));
         let mut relay = Self { public, admin, secret, options, descriptors, directory, process };
         relay.wait_ready();
         relay
@@ -81,7 +97,7 @@ impl Relay {
     /// If it does not get ready.
     pub fn successor(&self) -> Self {
         let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
-        Self::at(self.public, &self.secret, &options, self.descriptors)
+        Self::at(self.public, &self.secret, &options, self.descriptors, Plan::start)
     }
 
     /// Where clients and telephones connect.

@@ -31,7 +31,7 @@ fn check_regular(metadata: &fs::Metadata) -> io::Result<()> {
 /// is written to one that is full waits for its reader.
 ///
 /// # Errors
-/// It cannot be opened or made, or is a FIFO that nobody reads.
+/// It cannot be opened or made. [`ErrorKind::NotConnected`]: it is a FIFO that nobody reads.
 pub fn open_to_append(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).append(true);
@@ -39,9 +39,9 @@ pub fn open_to_append(path: &Path) -> io::Result<File> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     never_wait(&mut options);
     let file = options.open(path).map_err(|error| {
-        let is_fifo = fs::metadata(path).is_ok_and(|metadata| kind(&metadata) == "a FIFO");
-        if is_fifo {
-            io::Error::new(error.kind(), "it is a FIFO that nobody reads: start its reader first")
+        let is_fifo = || fs::metadata(path).is_ok_and(|metadata| kind(&metadata) == "a FIFO");
+        if has_no_peer(&error) && is_fifo() {
+            io::Error::new(ErrorKind::NotConnected, "it is a FIFO that nobody reads: start its reader")
         } else {
             error
         }
@@ -58,6 +58,16 @@ fn never_wait(options: &mut OpenOptions) {
 
 #[cfg(not(unix))]
 fn never_wait(_: &mut OpenOptions) {}
+
+#[cfg(unix)]
+fn has_no_peer(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error())
+}
+
+#[cfg(not(unix))]
+fn has_no_peer(_: &io::Error) -> bool {
+    false
+}
 
 #[cfg(unix)]
 fn wait_again(file: &File) -> io::Result<()> {
@@ -133,8 +143,9 @@ mod tests {
     fn a_fifo_is_appended_to_once_somebody_reads_it() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = fifo(directory.path());
-        let refused = open_to_append(&path).expect_err("nobody reads").to_string();
-        assert!(refused.contains("FIFO that nobody reads"), "{refused}");
+        let refused = open_to_append(&path).expect_err("nobody reads");
+        assert_eq!(refused.kind(), ErrorKind::NotConnected);
+        assert!(refused.to_string().contains("FIFO that nobody reads"), "{refused}");
         let mut options = OpenOptions::new();
         options.read(true);
         never_wait(&mut options);

@@ -19,7 +19,7 @@ const EVENTS_A_TURN: usize = 32;
 
 fn main() -> ExitCode {
     raise_descriptor_limit();
-    run().unwrap_or_else(|stop| stop.say()).into()
+    telephone_sidecar::end(run())
 }
 
 fn run() -> Result<Exit, Stop> {

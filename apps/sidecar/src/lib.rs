@@ -1,6 +1,7 @@
 //! What both sidecar programs share, and the relay in part: options, logging, the health page, exit
 //! codes, and the run itself, generic over the runtime.
 
+pub mod background;
 mod connect;
 mod descriptors;
 mod doctor;
@@ -37,7 +38,7 @@ pub use logging::{LogFormat, init as init_logging};
 pub use options::{Command, parse};
 pub use recording::Recording;
 pub use replay::ReplaySettings;
-pub use run::{Builders, main, run};
+pub use run::{Builders, end, main, run};
 pub use secret_file::{exposure, warn_if_exposed};
 pub use settings::Settings;
 pub use token_file::TokenFile;

@@ -38,7 +38,14 @@ pub fn main(program: &'static str, start: impl FnOnce(Command) -> Result<Exit, S
         variables::report_service_links(&NAMING, &SERVICE_LINKS, &environment);
         start(command)
     };
-    run().unwrap_or_else(|stop| stop.say()).into()
+    end(run())
+}
+
+/// The exit code of a program that ends with `result`, once its last words are written. That takes at most a second.
+pub fn end(result: Result<Exit, Stop>) -> ExitCode {
+    let exit = result.unwrap_or_else(|stop| stop.say());
+    logging::flush();
+    exit.into()
 }
 
 /// How telephones are made on a runtime. Its binding compiles these for speed; all else of a sidecar is compiled for size.

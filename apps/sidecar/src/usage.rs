@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use crate::exit::Exit;
+use crate::logging;
 
 /// A value that cannot be used: where it came from, what it was, what would be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,10 +66,12 @@ impl Stop {
     /// Says the last words, help to standard output and errors to standard error, and gives the exit
     /// code. That nobody listens is no error.
     pub fn say(&self) -> Exit {
-        let _ = match self.exit {
-            Exit::Clean => io::stdout().write_all(self.text.as_bytes()),
-            Exit::Failed | Exit::Usage | Exit::Refused => io::stderr().write_all(self.text.as_bytes()),
-        };
+        match self.exit {
+            Exit::Clean => {
+                let _ = io::stdout().write_all(self.text.as_bytes());
+            }
+            Exit::Failed | Exit::Usage | Exit::Refused => logging::write(&self.text),
+        }
         self.exit
     }
 }

@@ -1,11 +1,12 @@
 //! What strangers can make the logs say, and how much of it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::Read as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use serde_json::{Value, json};
 use telephone_tests::bins;
 use telephone_tests::client::get;
@@ -176,16 +177,23 @@ fn an_access_log_is_its_owners_alone_and_one_that_all_can_read_is_warned_of() {
 /// Each would wait for ever.
 #[test]
 fn a_fifo_that_nobody_serves_holds_no_program_up() {
-    let running = Relay::start();
     let directory = tempfile::tempdir().expect("a directory");
     let log = fifo(directory.path(), "log");
-    let log = log.to_str().expect("UTF-8");
-    let ended = refused_serve(&running, &["--access-log", log]);
-    assert_eq!(ended.code, Some(2), "{ended:?}");
-    assert!(
-        ended.stderr.contains(&format!("--access-log {log}: "))
-            && ended.stderr.contains("FIFO that nobody reads")
-    );
+    let running = Relay::with(&[NO_GRACE, &["--access-log", log.to_str().expect("UTF-8")]].concat());
+    running.process().wait_stderr("FIFO that nobody reads", PATIENCE);
+    assert_eq!(get(running.addr(), "/unread").status(), 503);
+    running.process().wait_stderr("access lines are dropped, requests are served", PATIENCE);
+    // Its reader may come later. What it reads then is of that time.
+    let mut options = fs::File::options();
+    options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    let mut reader = options.open(&log).expect("a reader");
+    let mut text = String::new();
+    wait::until_true("the reader has a line", PATIENCE, || {
+        get(running.addr(), "/read");
+        let _nothing_yet = reader.read_to_string(&mut text);
+        text.contains("/read")
+    });
+    running.process().wait_stderr("are written again", PATIENCE);
     for program in Program::BOTH {
         let recording = fifo(directory.path(), &format!("{}-1.recording", program.name()));
         // What it cannot be, it is not taken for at the start either.

@@ -56,5 +56,6 @@ mod targets;
 mod tcp;
 mod timing;
 mod truncation;
+mod unread_logs;
 mod upgrades;
 mod variables;

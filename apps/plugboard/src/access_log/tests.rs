@@ -1,7 +1,9 @@
-use std::sync::MutexGuard;
+use std::time::Duration;
 
 use telephone_driver::core::cause::Cause;
+use telephone_driver::file::open_to_append;
 
+use super::sink::is_at;
 use super::*;
 use crate::scratch::Scratch;
 
@@ -21,98 +23,40 @@ pub(crate) fn record(target: &[u8]) -> AccessRecord<'_> {
     }
 }
 
-/// A disk that waits until it may write, and fails for as long as it is full.
-#[derive(Clone, Default)]
-struct Disk {
-    gate: Arc<Mutex<()>>,
-    state: Arc<Mutex<(Vec<u8>, bool)>>,
+fn text(file: &Scratch) -> String {
+    std::fs::read_to_string(file.path()).unwrap()
 }
 
-impl Disk {
-    fn state(&self) -> MutexGuard<'_, (Vec<u8>, bool)> {
-        self.state.lock().unwrap()
-    }
-
-    fn lines(&self) -> usize {
-        self.state().0.iter().filter(|octet| **octet == b'\n').count()
-    }
-}
-
-impl Write for Disk {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        let _open = self.gate.lock().unwrap();
-        let mut state = self.state();
-        if state.1 {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        state.0.extend_from_slice(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+fn log_to(file: &Scratch) -> AccessLog {
+    AccessLog::start(&Destination::File(file.path().into())).unwrap().unwrap()
 }
 
 #[test]
 fn dropping_the_log_writes_every_line_that_waits() {
-    let disk = Disk::default();
-    let log = AccessLog::spawn(disk.clone(), Duration::MAX, |_| Ok(None)).unwrap();
+    let file = Scratch::path_only();
+    let log = log_to(&file);
     for _ in 0..1000 {
         log.record(&record(b"/"));
     }
     let dropped = log.dropped();
     drop(log);
-    assert_eq!((disk.lines(), dropped), (1000, 0));
+    assert_eq!((text(&file).lines().count(), dropped), (1000, 0));
 }
 
 #[test]
-fn a_disk_that_hangs_costs_lines_and_never_the_event_loop() {
-    let disk = Disk::default();
-    let hang = disk.gate.lock().unwrap();
-    let log = AccessLog::spawn(disk.clone(), Duration::MAX, |_| Ok(None)).unwrap();
-    // The thread can take some lines into its buffer, but the disk takes none.
-    let sent = 3 * LINES_MAX as u64;
-    for _ in 0..sent {
-        log.record(&record(b"/"));
+fn a_file_that_is_moved_away_is_made_anew_when_that_is_asked_for() {
+    let (file, moved) = (Scratch::path_only(), Scratch::path_only());
+    let log = log_to(&file);
+    log.record(&record(b"/before"));
+    while text(&file).is_empty() {
+        std::thread::yield_now();
     }
-    let dropped = log.dropped();
-    assert!(dropped > 0);
-    assert_eq!(disk.lines(), 0);
-    drop(hang);
+    std::fs::rename(file.path(), moved.path()).unwrap();
+    log.reopen();
+    log.record(&record(b"/after"));
     drop(log);
-    assert_eq!(disk.lines() as u64 + dropped, sent);
-}
-
-#[test]
-fn a_full_disk_is_counted_and_the_log_goes_on_when_there_is_room() {
-    let disk = Disk::default();
-    disk.state().1 = true;
-    let log = AccessLog::spawn(disk.clone(), Duration::MAX, |_| Ok(None)).unwrap();
-    log.record(&record(b"/lost"));
-    while log.dropped() == 0 {
-        thread::yield_now();
-    }
-    disk.state().1 = false;
-    log.record(&record(b"/kept"));
-    drop(log);
-    let text = String::from_utf8(disk.state().0.clone()).unwrap();
-    assert!(text.contains("/kept") && !text.contains("/lost"), "{text}");
-}
-
-#[test]
-fn each_line_goes_to_the_newest_destination_and_none_is_lost() {
-    let (old, new) = (Disk::default(), Disk::default());
-    let (lines, waiting) = sync_channel(3);
-    for text in ["one\n", "two\n", "three\n"] {
-        lines.send(text.as_bytes().to_vec()).unwrap();
-    }
-    drop(lines);
-    let looks = AtomicU64::new(0);
-    let rotate = |_: &Disk| Ok((looks.fetch_add(1, Ordering::Relaxed) == 1).then(|| new.clone()));
-    write_lines(Sink::new(old.clone(), Arc::default()), &waiting, Duration::ZERO, rotate);
-    assert_eq!(old.state().0, b"one\n");
-    assert_eq!(new.state().0, b"two\nthree\n");
+    assert!(text(&moved).contains("/before") && !text(&moved).contains("/after"));
+    assert!(text(&file).contains("/after"));
 }
 
 #[test]
@@ -128,12 +72,11 @@ fn what_follows_a_path_is_not_logged_unless_that_is_asked_for() {
     ];
     for (target, cut) in rows {
         for (keeps_queries, logged) in [(false, cut), (true, target)] {
-            let disk = Disk::default();
-            let log = AccessLog::spawn(disk.clone(), Duration::MAX, |_| Ok(None)).unwrap();
-            let log = log.keep_queries(keeps_queries);
+            let file = Scratch::path_only();
+            let log = log_to(&file).keep_queries(keeps_queries);
             log.record(&record(target.as_bytes()));
             drop(log);
-            let line: serde_json::Value = serde_json::from_slice(&disk.state().0).unwrap();
+            let line: serde_json::Value = serde_json::from_str(&text(&file)).unwrap();
             assert_eq!(line["target"], logged, "{target}");
             assert_eq!(line["method"], "GET", "all else stays");
         }
@@ -145,8 +88,7 @@ fn what_follows_a_path_is_not_logged_unless_that_is_asked_for() {
 fn the_file_that_is_made_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let scratch = Scratch::path_only();
-    let log = AccessLog::start(&Destination::File(scratch.path().into())).unwrap();
-    drop(log);
+    drop(log_to(&scratch));
     let mode = std::fs::metadata(scratch.path()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
@@ -154,7 +96,7 @@ fn the_file_that_is_made_is_its_owners_alone() {
 #[test]
 fn a_file_is_appended_to_and_known_again_until_it_is_moved_away() {
     let scratch = Scratch::file(b"before\n");
-    let log = AccessLog::start(&Destination::File(scratch.path().into())).unwrap().unwrap();
+    let log = log_to(&scratch);
     log.record(&record(b"/after"));
     drop(log);
     let text = std::fs::read_to_string(scratch.path()).unwrap();
