@@ -49,12 +49,13 @@ pub fn all() -> Vec<Box<dyn System>> {
         Box::new(bore::Bore),
         Box::new(telephone::Telephone::TOKIO),
         Box::new(telephone::Telephone::SMOL),
+        Box::new(telephone::Telephone::UNLOGGED),
     ]
 }
 
-/// The relay with the sidecar on tokio.
+/// The relay without an access log, with the sidecar on tokio.
 pub fn telephone() -> Box<dyn System> {
-    Box::new(telephone::Telephone::TOKIO)
+    Box::new(telephone::Telephone::UNLOGGED)
 }
 
 /// The path of a program that `benches/peers/run` has installed beside the build.
