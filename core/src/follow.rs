@@ -145,7 +145,7 @@ impl FollowRule {
         let host = name(&location.host);
         // A name can begin like an address, as `10.0.0.evil.example` does: what describes addresses admits no names.
         let is_kind = !self.is_of_addresses() || host.parse::<IpAddr>().is_ok();
-        is_port && is_kind && matches(self.host.as_bytes(), host.as_bytes())
+        is_port && is_kind && matches_pattern(&self.host, host)
     }
 
     /// Whether the host describes IPv4 addresses: digits, dots and `*`, with one digit at least.
@@ -211,10 +211,11 @@ const fn is_host_octet(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.' | b'*')
 }
 
-/// Whether `text` is what `pattern` describes, in which `*` stands for any bytes. Both are a host's name at the most, and
-/// the work is their product at the most.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut pattern, mut text) = (pattern, text);
+/// Whether `text` is what `pattern` describes, in which `*` stands for any bytes. The work is the product of their lengths
+/// at the most.
+#[must_use]
+pub fn matches_pattern(pattern: &str, text: &str) -> bool {
+    let (mut pattern, mut text) = (pattern.as_bytes(), text.as_bytes());
     // Where to go on if the latest star has to stand for one byte more.
     let mut star: Option<(&[u8], &[u8])> = None;
     loop {

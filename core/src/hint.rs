@@ -38,15 +38,13 @@ hints! {
     /// No connection to the proxy.
     ProxyUnreachable = "Does the proxy run, at this port? If none is needed, take it out of HTTPS_PROXY and ALL_PROXY, or exempt the plugboard's host in NO_PROXY.";
     /// The proxy asks who dials.
-    ProxyLogin = "It wants credentials: http://USER:PASSWORD@HOST:PORT in the variable.";
+    ProxyLogin = "It wants credentials: USER:PASSWORD@ before the host in the variable.";
     /// The proxy has no connection to the plugboard.
     ProxyRoute = "The proxy cannot reach the plugboard: is its name known there, its port open?";
     /// The proxy refuses.
     ProxyRefusal = "The proxy does not allow this: have host and port allowed, use port 443, or exempt it in NO_PROXY.";
     /// What the variable names is no proxy.
-    NoProxy = "Is this an HTTP proxy, and this its port?";
-    /// What the variable holds is no proxy's URL.
-    BadProxy = "Name an HTTP proxy there, or exempt the plugboard's host in NO_PROXY.";
+    NoProxy = "Is this such a proxy, HTTP or SOCKS5, and this its port?";
     /// A program without TLS.
     TlsAbsent = "Use a build with the feature `tls`, or ws:// to a TLS client beside it.";
     /// No roots.

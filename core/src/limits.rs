@@ -227,6 +227,26 @@ pub const HANDSHAKE_FRAMES_MAX: u32 = 64;
 pub const HANDSHAKE_AHEAD_BYTES_MAX: usize = 4 * 1024;
 /// From the link's upgrade to the end of its handshake. (L10)
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The head start of an address before the next is tried beside it. [RFC 8305 §5]
+pub const DIAL_HEAD_START: Duration = Duration::from_millis(250);
+/// How long a dial waits for addresses that do not answer, once another one refused: longer than a round trip around the
+/// world, and as long as the longest delay of a quick redial ([`REDIAL_QUICK_MAX`]), so that an address that never answers
+/// at most doubles the time between two looks at a server that restarts.
+pub const DIAL_PATIENCE: Duration = Duration::from_secs(1);
+/// Of so many failed attempts in a row one waits for the whole [`HANDSHAKE_TIMEOUT`]: on a path that loses packets a
+/// connection takes a second longer for each (the first retransmission, RFC 6298 §2). Eight come within some 12 s.
+pub const DIAL_PATIENT_EACH: u32 = 8;
+/// Addresses tried for one name. A resolver that says more is broken or hostile.
+pub const DIAL_ADDRESSES_MAX: usize = 16;
+
+/// The ping intervals that a telephone may be given: often enough for every front whose limit is in seconds, and seldom
+/// enough that a ping and its answer come well within [`SessionLimits::idle_timeout`].
+pub const PING_INTERVAL: core::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(20);
+/// Silence after which a closed link may have been closed for its silence. Less is no limit that a front has.
+pub const IDLE_CUT_MIN: Duration = Duration::from_secs(2);
+/// Links in a row that end after the same silence before a telephone reports it: two may be chance.
+pub const IDLE_CUT_LINKS: u32 = 3;
 
 /// Limits of what an address block may try in vain: hellos, renewals and tokens of room clients that fail. Those that
 /// succeed cost nothing, however many come from one block, such as the whole fleet behind one NAT.

@@ -40,6 +40,7 @@ pub mod relay;
 pub mod request;
 pub mod sidecar;
 pub mod sizes;
+pub mod socks5;
 pub mod steady;
 pub mod tinyproxy;
 pub mod wait;

@@ -16,16 +16,24 @@ const INSIDE: &str = "E2E_NAMESPACE";
 ///
 /// # Panics
 /// If it fails there.
-pub fn is_inside(name: &str, setting: (&str, &str)) -> bool {
+pub fn is_inside(name: &str, (file, value): (&str, &str)) -> bool {
+    is_inside_prepared(name, &format!("echo {value} > /proc/sys/net/{file}"))
+}
+
+/// Likewise for a namespace, of the network and of mounts, that these commands of the shell prepare. They have root's rights
+/// in it, and so has the test.
+///
+/// # Panics
+/// If the test fails there.
+pub fn is_inside_prepared(name: &str, commands: &str) -> bool {
     if std::env::var_os(INSIDE).is_some_and(|inside| inside == name) {
         return true;
     }
     let _turn = gate::alone();
-    let (file, value) = setting;
-    let prepare = format!("ip link set lo up && echo {value} > /proc/sys/net/{file} && exec \"$@\"");
+    let prepare = format!("ip link set lo up && {commands} && exec \"$@\"");
     let program = std::env::current_exe().expect("the test's own program");
     let output = Command::new("unshare")
-        .args(["--map-root-user", "--net", "sh", "-c", &prepare, "sh"])
+        .args(["--map-root-user", "--net", "--mount", "sh", "-c", &prepare, "sh"])
         .arg(program)
         .args([name, "--exact", "--nocapture", "--test-threads", "1"])
         .env(INSIDE, name)

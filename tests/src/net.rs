@@ -42,3 +42,9 @@ fn is_free(addr: SocketAddr) -> bool {
 pub fn is_listening(addr: SocketAddr) -> bool {
     TcpStream::connect_timeout(&addr, Duration::from_secs(1)).is_ok()
 }
+
+/// The same port under an address that no program takes for its own machine's: dials to it use the proxies of the
+/// environment. Linux connects it to loopback.
+pub fn unspecified(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::UNSPECIFIED, addr.port()))
+}

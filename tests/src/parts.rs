@@ -22,7 +22,11 @@ pub const JUPYTER_TOKEN: &str = "t0k3n";
 /// If they were not installed.
 pub(crate) fn directory() -> PathBuf {
     let parts = bins::directory().parent().expect("target").join("parts");
-    assert!(parts.join("installed").is_file(), "tests/parts/install puts the real parts into {}", parts.display());
+    assert!(
+        parts.join("installed").is_file(),
+        "tests/parts/install puts the real parts into {}",
+        parts.display()
+    );
     parts
 }
 

@@ -9,7 +9,8 @@ use url::Url;
 /// The path that an empty one stands for.
 const DEFAULT_PATH: &str = "/.well-known/telephone";
 
-/// A plugboard's URL: `ws://` or `wss://`, a host, no credentials. An empty path is `/.well-known/telephone`.
+/// A plugboard's URL: `ws://` or `wss://`, a host, no credentials. `http://` and `https://` are other spellings of the two.
+/// An empty path is `/.well-known/telephone`.
 ///
 /// ```
 /// use telephone_driver::PlugboardUrl;
@@ -25,7 +26,7 @@ pub struct PlugboardUrl(Url);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadUrl {
     /// Another scheme, or none.
-    #[error("it must begin with ws:// or wss://")]
+    #[error("it must begin with ws://, wss://, http:// or https://")]
     Scheme,
     /// Not a URL at all.
     #[error("it is not a URL of the form ws://HOST[:PORT][/PATH]")]
@@ -77,9 +78,13 @@ impl FromStr for PlugboardUrl {
             url::ParseError::RelativeUrlWithoutBase => BadUrl::Scheme,
             _ => BadUrl::Syntax,
         })?;
-        if !matches!(url.scheme(), "ws" | "wss") {
-            return Err(BadUrl::Scheme);
-        }
+        let scheme = match url.scheme() {
+            "ws" | "http" => "ws",
+            "wss" | "https" => "wss",
+            _ => return Err(BadUrl::Scheme),
+        };
+        // Both are special schemes (WHATWG URL §4.2), so that one may stand in for the other.
+        url.set_scheme(scheme).map_err(|()| BadUrl::Scheme)?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(BadUrl::Credentials);
         }
@@ -113,6 +118,8 @@ mod tests {
             ("ws://127.0.0.1:4000/", "ws://127.0.0.1:4000/.well-known/telephone"),
             ("wss://Example.com/x", "wss://example.com/x"),
             ("ws://[::1]:4000", "ws://[::1]:4000/.well-known/telephone"),
+            ("https://example.com:443", "wss://example.com/.well-known/telephone"),
+            ("http://example.com:443/x", "ws://example.com:443/x"),
         ] {
             assert_eq!(text.parse::<PlugboardUrl>().unwrap().to_string(), whole, "{text}");
         }
@@ -127,6 +134,10 @@ mod tests {
             ("ws://127.1:4000", "ws://127.0.0.1:4000/"),
             ("ws://0x7f000001:4000", "ws://127.0.0.1:4000/"),
             ("ws://exämple.com", "ws://xn--exmple-cua.com"),
+            ("https://example.com", "wss://example.com:443"),
+            ("HTTPS://example.com:8443/x", "wss://example.com:8443/x"),
+            ("http://127.0.0.1:4000/", "ws://127.0.0.1:4000"),
+            ("http://example.com:80", "ws://example.com"),
         ] {
             assert_eq!(location(text), location(same), "{text}");
         }
@@ -138,7 +149,8 @@ mod tests {
         for (text, error) in [
             ("", BadUrl::Scheme),
             ("example.com", BadUrl::Scheme),
-            ("http://example.com", BadUrl::Scheme),
+            ("ftp://example.com", BadUrl::Scheme),
+            ("https://me:canary@example.com", BadUrl::Credentials),
             ("ws://", BadUrl::Syntax),
             ("ws://a:99999", BadUrl::Syntax),
             ("ws://me:canary@example.com", BadUrl::Credentials),

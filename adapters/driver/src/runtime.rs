@@ -6,6 +6,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
+use telephone_core::limits::DIAL_PATIENCE;
 use telephone_core::time::Timestamp;
 
 use crate::happy_eyeballs;
@@ -116,12 +117,13 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     fn listen(&self, listener: TcpListener) -> io::Result<Self::Listener>;
 
     /// Connects to `endpoint`, looking its name up afresh and trying its addresses as RFC 8305 does.
-    /// Dropping the future gives up and leaves nothing behind. There is no time limit in here.
+    /// Dropping the future gives up and leaves nothing behind. There is no time limit in here, unless one address refused:
+    /// those that do not answer are then given up after [`DIAL_PATIENCE`].
     ///
     /// # Errors
     /// What the operating system said of the last address that failed.
     fn connect(&self, endpoint: &Endpoint) -> impl Future<Output = io::Result<Self::Socket>> + Send {
-        happy_eyeballs::connect(self, endpoint)
+        happy_eyeballs::connect(self, endpoint, DIAL_PATIENCE)
     }
 
     /// Listens on `address` (port 0 for any free port), also when connections of an earlier process

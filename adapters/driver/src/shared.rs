@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use telephone_core::error::{CloseReason, LeaveCode};
@@ -200,6 +201,11 @@ impl SharedSession {
 
     pub(crate) fn resumable_until(&self) -> Option<Timestamp> {
         self.lock().session.resumable_until()
+    }
+
+    /// As [`Session::silence_of_closed_link`](telephone_core::session::Session::silence_of_closed_link).
+    pub(crate) fn silence_of_closed_link(&self, now: Timestamp) -> Option<Duration> {
+        self.lock().session.silence_of_closed_link(now)
     }
 
     pub(crate) fn position(&self) -> u64 {

@@ -408,14 +408,9 @@ fn origin(text: &str) -> Result<String, String> {
     if url.origin().is_tuple() && is_bare { Ok(url.origin().ascii_serialization()) } else { Err(wrong()) }
 }
 
-/// Where telephones find a relay. Who thinks of web pages may write `https://` for `wss://`.
+/// Where telephones find a relay.
 fn plugboard_url(text: &str) -> Result<PlugboardUrl, String> {
-    let ws = match text.split_once("://") {
-        Some(("http", rest)) => format!("ws://{rest}"),
-        Some(("https", rest)) => format!("wss://{rest}"),
-        Some(_) | None => text.to_owned(),
-    };
-    ws.parse().map_err(|why| format!("{why}, such as wss://example.com"))
+    text.parse().map_err(|why| format!("{why}, such as wss://example.com"))
 }
 
 /// What clients type.

@@ -43,8 +43,8 @@ Examples:
     telephone --record /var/lib/telephone --plugboard ws://127.0.0.1:4000 --mount /api --port 3000
     telephone replay FILE
 
-HTTPS_PROXY or ALL_PROXY names an HTTP proxy, http://[USER:PASSWORD@]HOST:PORT, on the way to
-plugboards, and NO_PROXY lists who is dialled directly.
+HTTPS_PROXY or ALL_PROXY names a proxy, http://[USER:PASSWORD@]HOST:PORT or socks5://…, on the way to
+plugboards, and NO_PROXY lists the hosts that are dialled directly, as this machine always is.
 Each variable may have TELEPHONE_ before its name, as in TELEPHONE_MOUNT_PATH, and one that is empty is not set.
 RELAY_URL stands in for PLUGBOARD_URL, and LOCAL_PORT for BACKEND_PORT, where no variable says otherwise.
 A token comes from `plugboard token`. Exit codes: 0 after a clean stop, 1 after a failure, 2 for bad usage,

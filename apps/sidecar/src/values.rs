@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use telephone_core::follow::{BadFollowRule, FollowRule};
+use telephone_core::limits::PING_INTERVAL;
 use telephone_core::mount::{Mount, MountError};
 use telephone_driver::{BackendUrl, BadBackendUrl};
 
@@ -60,6 +61,17 @@ pub fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("it must be longer than nothing, such as 1s".into()),
         duration => Ok(duration),
+    }
+}
+
+/// How long an idle link may be without a ping.
+///
+/// # Errors
+/// What would be right.
+pub fn ping_interval(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        interval if PING_INTERVAL.contains(&interval) => Ok(interval),
+        _ => Err("it must be between 1s and 20s".into()),
     }
 }
 
@@ -170,6 +182,16 @@ mod tests {
         for text in ["", "a:1", "http://a", "a/b", "a b", "é", "[::1]", "*"] {
             assert!(host_name(text).unwrap_err().contains("such as shop.internal"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_ping_interval_is_long_enough_for_a_link_and_short_enough_to_keep_it() {
+        for (text, is_good) in
+            [("1s", true), ("8s", true), ("20s", true), ("999ms", false), ("21s", false), ("8", false)]
+        {
+            assert_eq!(ping_interval(text).is_ok(), is_good, "{text}");
+        }
+        assert!(ping_interval("0s").unwrap_err().contains("between 1s and 20s"));
     }
 
     #[test]

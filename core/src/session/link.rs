@@ -7,6 +7,8 @@
 //!     └──────────── resume ───────────────┘      (also while the old link still counts as up)
 //! ```
 
+use core::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Phase, Session};
@@ -109,6 +111,14 @@ impl Session {
         if self.link() == Some(link) {
             self.lose_link(CloseReason::LinkLost, now);
         }
+    }
+
+    /// For how long nothing had been sent or received on the latest link when its peer's side closed it: `None` unless the
+    /// session waits for another link after that. `now` is when that happened.
+    #[must_use]
+    pub fn silence_of_closed_link(&self, now: Timestamp) -> Option<Duration> {
+        let is_closed = self.lost == Some(CloseReason::LinkLost) && self.closed().is_none();
+        is_closed.then(|| now.since(self.liveness.quiet_since()))
     }
 
     /// The session is given up: whoever drove its link is gone.

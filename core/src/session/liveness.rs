@@ -101,6 +101,11 @@ impl Liveness {
         self.resumable_until
     }
 
+    /// When the last byte came, or the last message was sent.
+    pub(super) fn quiet_since(&self) -> Timestamp {
+        self.heard_at.max(self.said_at)
+    }
+
     /// The link is gone. False if the window, which began with the last octet, is over already.
     #[must_use]
     pub(super) fn unlink(&mut self, window: Duration, now: Timestamp) -> bool {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use telephone_tests::certs::Certs;
 use telephone_tests::client::get;
 use telephone_tests::line::{Line, both_programs};
-use telephone_tests::net::free_addr;
+use telephone_tests::net::{free_addr, unspecified};
 use telephone_tests::nginx::Nginx;
 use telephone_tests::raw::RawBackend;
 use telephone_tests::relay::Relay;
@@ -294,7 +294,8 @@ fn a_clock_that_is_wrong() {
 fn a_proxy_that_lets_it_through_that_wants_a_password_and_that_is_not_there() {
     both_programs(|program| {
         let (relay, proxy) = (Relay::start(), Tinyproxy::start("BasicAuth user right"));
-        let url = relay.url();
+        let addr = unspecified(relay.addr());
+        let url = format!("ws://{addr}");
         let by = |proxy: &str| {
             let visit = visit(program, &["--plugboard", &url], &[("HTTPS_PROXY", proxy)]);
             assert!(!visit.text.contains("right") && !visit.text.contains("canary"), "{}", visit.text);
@@ -303,12 +304,15 @@ fn a_proxy_that_lets_it_through_that_wants_a_password_and_that_is_not_there() {
         let through = by(&proxy.url_as("user:right"));
         let verdicts = ["dns", "tcp", "proxy", "upgrade"].map(|stage| through.verdict(stage));
         assert_eq!((through.code, verdicts), (Some(0), ["ok"; 4]), "{}", through.text);
-        assert!(proxy.has_seen(relay.addr()));
+        assert!(proxy.has_seen(addr));
         by(&proxy.url()).assert_fails("proxy", "407", "USER:PASSWORD");
         by(&proxy.url_as("user:canary")).assert_fails("proxy", "40", "");
         by(&format!("http://{}", free_addr())).assert_fails("tcp", "refused", "Does the proxy run");
         by("http://no-such-proxy.invalid:3128").assert_fails("dns", "(the proxy)", "HTTPS_PROXY");
-        assert_eq!(by("socks5://user:canary@127.0.0.1:1").verdict("proxy"), "fail");
+        by("socks5://user:canary@127.0.0.1:1").assert_fails("tcp", "refused", "Does the proxy run");
+        let ignored = by("socks4://user:canary@127.0.0.1:1");
+        let verdicts = ["proxy", "upgrade"].map(|stage| ignored.verdict(stage));
+        assert_eq!((ignored.code, verdicts), (Some(0), ["warn", "ok"]), "{}", ignored.text);
     });
 }
 
@@ -320,7 +324,7 @@ fn people_get_lines_without_colours_in_a_pipe_and_bad_usage_is_2() {
         assert_eq!(finished.code, Some(0), "{}", finished.stdout);
         assert!(finished.stdout.contains("\n  ok       upgrade  101, telephone.v1\n"), "{}", finished.stdout);
         assert!(!finished.stdout.contains('\x1b'), "{}", finished.stdout);
-        for args in [&["doctor"][..], &["doctor", "--plugboard", "http://a"], &["doctor", "--nonsense"]] {
+        for args in [&["doctor"][..], &["doctor", "--plugboard", "ftp://a"], &["doctor", "--nonsense"]] {
             assert_eq!(program.plan().args(args).finish().code, Some(2), "{args:?}");
         }
     });

@@ -16,6 +16,7 @@ mod deployment;
 mod deploys;
 mod descriptors;
 mod development;
+mod dials;
 mod distrust;
 mod doctor;
 mod early_answers;

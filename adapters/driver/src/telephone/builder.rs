@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use telephone_core::dialer::DialerConfig;
 use telephone_core::follow::{BadFollowRule, FollowPolicy, FollowRule};
-use telephone_core::limits::{BackendLimits, MOUNTS_MAX, SessionLimits};
+use telephone_core::limits::{BackendLimits, MOUNTS_MAX, PING_INTERVAL, SessionLimits};
 use telephone_core::mount::{Mount, MountError};
 use telephone_core::served::ServedMounts;
 use telephone_core::time::as_millis;
@@ -281,6 +281,14 @@ impl<R> TelephoneBuilder<R> {
         self
     }
 
+    /// The longest time without a ping on an idle link, kept within [`PING_INTERVAL`]: for a front that closes connections after
+    /// less silence than 12 s. By default pings come after 12 to 18 s.
+    pub fn ping_interval(mut self, longest: Duration) -> Self {
+        // Jitter may add a fifth.
+        self.limits.ping_interval = longest.clamp(*PING_INTERVAL.start(), *PING_INTERVAL.end()) * 5 / 6;
+        self
+    }
+
     /// Lets clients switch to h2c, HTTP/2 without TLS, where the backend does. Such a client reaches the whole backend, past
     /// mounts and access logs. By default it is left out of what a client offers.
     pub const fn allow_h2c(mut self, is_allowed: bool) -> Self {
@@ -309,7 +317,7 @@ impl<R> TelephoneBuilder<R> {
         self
     }
 
-    /// The HTTP proxies on the way to plugboards; none by default.
+    /// The proxies on the way to plugboards; none by default.
     pub fn proxies(mut self, proxies: Proxies) -> Self {
         self.proxies = proxies;
         self

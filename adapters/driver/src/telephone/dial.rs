@@ -18,9 +18,10 @@ use telephone_core::wire::{Hello, Profile, Refused, RefusedCode, Resume, Setting
 
 use super::Config;
 use super::probe::is_plugboard;
-use super::proxy::{BadProxy, Proxy, ProxyError};
+use super::proxy::{Proxy, ProxyError};
 use super::upgrade::Upgrading;
 use crate::connection::Connection;
+use crate::happy_eyeballs;
 use crate::link::Link;
 use crate::plugboard_url::PlugboardUrl;
 use crate::runtime::{Endpoint, Runtime};
@@ -33,6 +34,8 @@ pub(super) enum DialError {
     Unreachable(io::Error),
     #[error("the plugboard did not answer within {} s", HANDSHAKE_TIMEOUT.as_secs())]
     TimedOut,
+    #[error("the plugboard did not answer within {} s through the proxy {}", HANDSHAKE_TIMEOUT.as_secs(), .0)]
+    TimedOutBehind(Proxy),
     #[cfg(feature = "tls")]
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),
@@ -40,8 +43,6 @@ pub(super) enum DialError {
     NotAPlugboard { status: u16, is_plugboard: bool, retry_after: Option<Duration> },
     #[error("the WebSocket upgrade failed: {0}")]
     Upgrade(WsError),
-    #[error(transparent)]
-    BadProxy(#[from] BadProxy),
     #[error(transparent)]
     Proxy(#[from] ProxyError),
     #[error("the link broke during the handshake: {0}")]
@@ -63,16 +64,15 @@ impl DialError {
     /// What the dialer makes of it.
     pub(super) fn failure(&self) -> DialFailure {
         match self {
-            Self::Unreachable(_) | Self::TimedOut | Self::Link(_) => DialFailure::Unreachable,
+            Self::Unreachable(_) | Self::TimedOut | Self::TimedOutBehind(_) | Self::Link(_) => {
+                DialFailure::Unreachable
+            }
             // A relay that restarts, or the balancer before it, may end a connection before it answers.
             Self::Upgrade(WsError::Io(_) | WsError::Protocol(ProtocolError::HandshakeIncomplete)) => {
                 DialFailure::Unreachable
             }
-            // What it cannot reach now it may reach soon.
-            Self::Proxy(ProxyError::Broken { .. } | ProxyError::Refused { status: 500.., .. }) => {
-                DialFailure::Unreachable
-            }
-            Self::BadProxy(_) | Self::Proxy(_) => DialFailure::Refused { retry_after: None },
+            Self::Proxy(error) if error.is_temporary() => DialFailure::Unreachable,
+            Self::Proxy(_) => DialFailure::Refused { retry_after: None },
             Self::NotAPlugboard { retry_after, .. } => DialFailure::Refused { retry_after: *retry_after },
             #[cfg(feature = "tls")]
             Self::Tls(crate::tls::TlsError::Broken(_)) => DialFailure::Unreachable,
@@ -87,21 +87,16 @@ impl DialError {
 }
 
 impl DialError {
-    /// What to do about it, by way of a proxy or not.
-    pub(super) fn hint(&self, is_proxied: bool) -> Hint {
+    /// What to do about it.
+    pub(super) fn hint(&self) -> Hint {
         match self {
-            Self::Unreachable(error) => match (error.kind(), is_proxied) {
-                (io::ErrorKind::NotFound, false) => Hint::Name,
-                (io::ErrorKind::NotFound, true) => Hint::ProxyName,
-                (_, false) => Hint::Unreachable,
-                (_, true) => Hint::ProxyUnreachable,
-            },
-            Self::TimedOut | Self::Link(_) => Hint::NoAnswer,
+            Self::Unreachable(error) if error.kind() == io::ErrorKind::NotFound => Hint::Name,
+            Self::Unreachable(_) => Hint::Unreachable,
+            Self::TimedOut | Self::TimedOutBehind(_) | Self::Link(_) => Hint::NoAnswer,
             #[cfg(feature = "tls")]
             Self::Tls(error) => error.fault().hint(),
             Self::NotAPlugboard { status, is_plugboard, .. } => Hint::of_answer(*status, *is_plugboard),
             Self::Upgrade(_) | Self::Misbehaved(_) => Hint::NoHttp,
-            Self::BadProxy(_) => Hint::BadProxy,
             Self::Proxy(error) => error.hint(),
             Self::Token(_) => Hint::TokenFile,
             Self::Refused(refused) => Hint::of_refusal(refused.code),
@@ -126,30 +121,31 @@ pub(super) struct Wanted {
     pub(super) resume: Option<Resume>,
 }
 
-/// Dials `url` once, to go on with a session if `resume` names one. Dropping the future gives up and leaves nothing
-/// behind.
+/// Dials `url` once, to go on with a session if `resume` names one. `patience` is how long addresses without an answer are
+/// waited for after another one refused. Dropping the future gives up and leaves nothing behind.
 pub(super) async fn dial<R: Runtime>(
     runtime: &R,
     config: &Config,
-    url: &PlugboardUrl,
+    (url, patience): (&PlugboardUrl, Duration),
     wanted: Wanted,
 ) -> Result<Established<BoxedSocket>, DialError> {
     let deadline = runtime.now() + HANDSHAKE_TIMEOUT;
     let late = async {
         runtime.sleep_until(deadline).await;
-        Err(DialError::TimedOut)
+        let proxy = config.proxies.on_way_to(url).cloned();
+        Err(proxy.map_or(DialError::TimedOut, DialError::TimedOutBehind))
     };
-    future::or(attempt(runtime, config, url, wanted), late).await
+    future::or(attempt(runtime, config, (url, patience), wanted), late).await
 }
 
 async fn attempt<R: Runtime>(
     runtime: &R,
     config: &Config,
-    url: &PlugboardUrl,
+    (url, patience): (&PlugboardUrl, Duration),
     wanted: Wanted,
 ) -> Result<Established<BoxedSocket>, DialError> {
     let token = config.token.token().map_err(DialError::Token)?;
-    let socket = connect(runtime, config, url).await?;
+    let socket = connect(runtime, config, url, patience).await?;
     let (connection, _) = upgrade(url, socket).await.map_err(upgrade_error)?;
     let mut link = Link::dialled(connection);
     let (hello, greeting) = Greeting::start(Profile::Binary, hello(config, token, wanted), runtime.now());
@@ -199,11 +195,16 @@ async fn connect<R: Runtime>(
     runtime: &R,
     config: &Config,
     url: &PlugboardUrl,
+    patience: Duration,
 ) -> Result<BoxedSocket, DialError> {
-    let proxy = config.proxies.on_way_to(url)?;
+    let proxy = config.proxies.on_way_to(url);
     let (host, port) = url.host_and_port();
     let endpoint = proxy.map_or_else(|| Endpoint::Tcp { host: host.clone(), port }, Proxy::endpoint);
-    let mut socket = runtime.connect(&endpoint).await.map_err(DialError::Unreachable)?;
+    let connected = happy_eyeballs::connect(runtime, &endpoint, patience).await;
+    let mut socket = connected.map_err(|error| match proxy.cloned() {
+        Some(proxy) => ProxyError::Unreachable { proxy, error }.into(),
+        None => DialError::Unreachable(error),
+    })?;
     socket.tune_for_link();
     if let Some(proxy) = proxy {
         proxy.tunnel(&mut socket, url).await?;

@@ -1,6 +1,7 @@
 //! One line: the sessions, one after the other, to one plugboard URL, and the links of each.
 
 mod follow;
+mod idle_cuts;
 mod opened;
 mod report;
 mod site;
@@ -11,8 +12,10 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_lite::future;
+use telephone_core::dial_race;
 use telephone_core::dialer::{DialEvent, Dialer, GiveUp};
 use telephone_core::error::{CloseReason, LeaveCode};
+use telephone_core::idle_cut::IdleCuts;
 use telephone_core::limits::{DRAIN_TIME, FAREWELL_TIME, RESUME_ALONE_TIME};
 use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_core::recording::Recorded;
@@ -78,6 +81,8 @@ struct Standing {
     was_registered: bool,
     /// Whether another subject held a mount at the latest dial.
     was_held: bool,
+    /// How the latest links ended.
+    idle_cuts: IdleCuts,
 }
 
 impl Live {
@@ -222,8 +227,9 @@ impl<R: Runtime> Line<R> {
         let url = self.next_url(standing, dialer.attempts()).clone();
         let wanted = self.wanted(standing);
         let mounts = wanted.mounts.clone();
-        let Standing { live, elsewhere, was_registered, was_held } = standing;
-        let Some(dialled) = self.dial(&url, wanted, live.as_ref()).await else {
+        let Standing { live, elsewhere, was_registered, was_held, idle_cuts } = standing;
+        let patience = dial_race::patience(dialer.attempts());
+        let Some(dialled) = self.dial((&url, patience), wanted, live.as_ref()).await else {
             *live = None;
             return Ok(());
         };
@@ -263,6 +269,7 @@ impl<R: Runtime> Line<R> {
         match ended {
             Ok(reason) => {
                 self.status.lose(self.index);
+                self.report_idle_cut(&session, idle_cuts);
                 self.on_link_over(dialer, live, reason)
             }
             Err(order) => {
@@ -311,13 +318,13 @@ impl<R: Runtime> Line<R> {
     /// Dials, and keeps the session that waits meanwhile. `None` if a shutdown made it needless.
     async fn dial(
         &self,
-        url: &PlugboardUrl,
+        to: (&PlugboardUrl, Duration),
         wanted: Wanted,
         live: Option<&Live>,
     ) -> Option<Result<Established<Box<dyn Socket>>, DialError>> {
         let mut dialled = None;
         let dialling = async {
-            dialled = Some(dial::dial(&self.runtime, &self.config, url, wanted).await);
+            dialled = Some(dial::dial(&self.runtime, &self.config, to, wanted).await);
             None
         };
         // A session that ends meanwhile has told its streams; the plugboard gives another one.

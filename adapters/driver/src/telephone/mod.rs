@@ -164,7 +164,13 @@ impl<R: Runtime> Telephone<R> {
             })
             .collect();
         let handle = Handle { shutdown, stop, status };
-        Self { running: Box::pin(run_lines(lines)), handle, runtime: PhantomData }
+        let running = Box::pin(async move {
+            if let Some(ignored) = urls.iter().find_map(|url| config.proxies.ignored_on_way_to(url)) {
+                tracing::warn!("{ignored}");
+            }
+            run_lines(lines).await
+        });
+        Self { running, handle, runtime: PhantomData }
     }
 }
 

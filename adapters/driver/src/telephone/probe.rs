@@ -32,6 +32,7 @@ pub struct Probe<R> {
     runtime: R,
     url: PlugboardUrl,
     proxy: Option<Proxy>,
+    ignored: Option<BadProxy>,
     #[cfg(feature = "tls")]
     tls: Option<Result<crate::tls::TlsConnector, crate::tls::RootsError>>,
 }
@@ -39,9 +40,6 @@ pub struct Probe<R> {
 /// Why a probe cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
-    /// The proxy that is named is none.
-    #[error(transparent)]
-    Proxy(#[from] BadProxy),
     /// The file of roots that was named cannot be loaded.
     #[cfg(feature = "tls")]
     #[error(transparent)]
@@ -147,7 +145,7 @@ impl<R: Runtime> Probe<R> {
         proxies: &Proxies,
         ca: Option<&Path>,
     ) -> Result<Self, ProbeError> {
-        let proxy = proxies.on_way_to(&url)?.cloned();
+        let (proxy, ignored) = (proxies.on_way_to(&url).cloned(), proxies.ignored_on_way_to(&url).cloned());
         #[cfg(not(feature = "tls"))]
         let _unused = ca;
         Ok(Self {
@@ -161,12 +159,18 @@ impl<R: Runtime> Probe<R> {
             runtime,
             url,
             proxy,
+            ignored,
         })
     }
 
     /// The proxy on the way, if there is one.
     pub const fn proxy(&self) -> Option<&Proxy> {
         self.proxy.as_ref()
+    }
+
+    /// Why there is none, though a variable is set.
+    pub const fn ignored_proxy(&self) -> Option<&BadProxy> {
+        self.ignored.as_ref()
     }
 
     /// The host and the port that are dialled: the proxy's, or the plugboard's.

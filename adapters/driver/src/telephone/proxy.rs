@@ -1,17 +1,18 @@
-//! HTTP proxies between a telephone and its plugboards, as company networks have them (faults T-17).
+//! Proxies between a telephone and its plugboards, as company networks have them (faults T-17).
 //!
-//! A link is a WebSocket, which a proxy carries when it is asked for a tunnel (CONNECT, RFC 9110 §9.3.6), with TLS or
-//! without. Which proxy, and for whom none, is said as other programs are told it: by `HTTPS_PROXY`, `ALL_PROXY` and
-//! `NO_PROXY`.
+//! A link is a WebSocket, which an HTTP proxy carries when it is asked for a tunnel (CONNECT, RFC 9110 §9.3.6) and a SOCKS5
+//! proxy as any connection, with TLS or without. Which proxy, and for whom none, is said as other programs are told it: by
+//! `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+
+mod exempt;
+mod socks5;
 
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_lite::{AsyncReadExt as _, AsyncWriteExt as _};
-use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 use telephone_core::hint::Hint;
 use url::Url;
@@ -19,24 +20,54 @@ use url::Url;
 use crate::plugboard_url::PlugboardUrl;
 use crate::runtime::Endpoint;
 use crate::socket::Socket;
+use exempt::Exempt;
+use socks5::SocksError;
 
 /// Octets of the head of a proxy's answer.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
-/// The port of a proxy whose URL has none.
-const PROXY_PORT: u16 = 3128;
 
-/// One HTTP proxy. Its credentials show nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Socks5,
+}
+
+impl Scheme {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Socks5 => "socks5",
+        }
+    }
+
+    /// The port of a proxy whose URL has none.
+    const fn port(self) -> u16 {
+        match self {
+            Self::Http => 3128,
+            Self::Socks5 => 1080,
+        }
+    }
+}
+
+/// Who a telephone is to a proxy.
+#[derive(Clone, PartialEq, Eq)]
+struct Credentials {
+    user: Vec<u8>,
+    password: Vec<u8>,
+}
+
+/// One proxy. Its credentials show nowhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
+    scheme: Scheme,
     host: String,
     port: u16,
-    /// `user:password` in base64.
-    credentials: Option<String>,
+    credentials: Option<Credentials>,
 }
 
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.endpoint().authority())
+        write!(f, "{}://{}", self.scheme.name(), self.endpoint().authority())
     }
 }
 
@@ -46,14 +77,26 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// A variable whose value is no proxy that a telephone can use. The value is not repeated: it may hold a password.
+/// A variable whose value is no proxy that a telephone can use: it dials directly. The value is not repeated, since it may
+/// hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not of the form http://[USER:PASSWORD@]HOST[:PORT], and other proxies are not supported")]
+#[error(
+    "{0} is ignored, because it does not name an HTTP or SOCKS5 proxy: write http://[USER:PASSWORD@]HOST[:PORT] or \
+     socks5://[USER:PASSWORD@]HOST[:PORT]"
+)]
 pub struct BadProxy(String);
 
 /// Why a proxy gave no tunnel.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
+    /// There is no connection to it.
+    #[error("cannot reach the proxy {proxy}: {error}")]
+    Unreachable {
+        /// Which proxy.
+        proxy: Proxy,
+        /// What the operating system said.
+        error: io::Error,
+    },
     /// The connection to it broke.
     #[error("the proxy {proxy} broke the connection: {error}")]
     Broken {
@@ -70,8 +113,24 @@ pub enum ProxyError {
         /// Its status.
         status: u16,
     },
-    /// What it answered is no HTTP.
-    #[error("the proxy {proxy} does not answer as an HTTP proxy does")]
+    /// A SOCKS5 proxy did not connect to the plugboard.
+    #[error("the proxy {proxy} did not connect to the plugboard: {reason}")]
+    NotConnected {
+        /// Which proxy.
+        proxy: Proxy,
+        /// What it said.
+        reason: &'static str,
+        /// Whether it may do so later.
+        is_temporary: bool,
+    },
+    /// A SOCKS5 proxy wants credentials, or others.
+    #[error("the proxy {proxy} refused the login: write socks5://USER:PASSWORD@HOST:PORT in its variable")]
+    Login {
+        /// Which proxy.
+        proxy: Proxy,
+    },
+    /// What it answered is no HTTP, or not SOCKS5.
+    #[error("the proxy {proxy} does not answer as such a proxy does: is that its port?")]
     NotAProxy {
         /// Which proxy.
         proxy: Proxy,
@@ -81,12 +140,25 @@ pub enum ProxyError {
 impl ProxyError {
     /// What to do about it.
     #[must_use]
-    pub const fn hint(&self) -> Hint {
+    pub fn hint(&self) -> Hint {
         match self {
-            Self::Refused { status: 407, .. } => Hint::ProxyLogin,
-            Self::Refused { status: 500.., .. } => Hint::ProxyRoute,
-            Self::Refused { .. } => Hint::ProxyRefusal,
+            Self::Unreachable { error, .. } if error.kind() == io::ErrorKind::NotFound => Hint::ProxyName,
+            Self::Unreachable { .. } => Hint::ProxyUnreachable,
+            Self::Refused { status: 407, .. } | Self::Login { .. } => Hint::ProxyLogin,
+            Self::Refused { status: 500.., .. } | Self::NotConnected { is_temporary: true, .. } => {
+                Hint::ProxyRoute
+            }
+            Self::Refused { .. } | Self::NotConnected { .. } => Hint::ProxyRefusal,
             Self::Broken { .. } | Self::NotAProxy { .. } => Hint::NoProxy,
+        }
+    }
+
+    /// Whether the same dial may succeed soon.
+    pub(super) const fn is_temporary(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Broken { .. } | Self::Refused { status: 500.., .. } => true,
+            Self::NotConnected { is_temporary, .. } => *is_temporary,
+            Self::Refused { .. } | Self::Login { .. } | Self::NotAProxy { .. } => false,
         }
     }
 }
@@ -96,21 +168,6 @@ impl ProxyError {
 pub struct Proxies {
     proxy: Option<Result<Proxy, BadProxy>>,
     exempt: Vec<Exempt>,
-}
-
-/// Hosts that are reached without a proxy, at one port or at all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Exempt {
-    hosts: Hosts,
-    port: Option<u16>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Hosts {
-    All,
-    /// A host and those below it.
-    Named(String),
-    Network(IpNet),
 }
 
 impl Proxies {
@@ -123,27 +180,37 @@ impl Proxies {
         };
         let named = ["HTTPS_PROXY", "ALL_PROXY"].into_iter().find_map(|name| Some((name, value(name)?)));
         let proxy = named.map(|(name, text)| parse(text.trim()).ok_or_else(|| BadProxy(name.to_owned())));
-        let exempt = value("NO_PROXY").unwrap_or_default();
-        let parts = exempt.split([',', ' ']).map(str::trim).filter(|part| !part.is_empty());
-        Self { proxy, exempt: parts.filter_map(Exempt::parse).collect() }
+        Self { proxy, exempt: Exempt::list(&value("NO_PROXY").unwrap_or_default()) }
     }
 
-    /// The proxy on the way to a plugboard, if there is one.
-    ///
-    /// # Errors
-    /// The one that is named cannot be used.
-    pub fn on_way_to(&self, url: &PlugboardUrl) -> Result<Option<&Proxy>, BadProxy> {
+    /// The proxy on the way to a plugboard, if there is one. There is none on the way to this machine.
+    #[must_use]
+    pub fn on_way_to(&self, url: &PlugboardUrl) -> Option<&Proxy> {
+        self.named_for(url)?.as_ref().ok()
+    }
+
+    /// Why there is none, though one is named.
+    #[must_use]
+    pub fn ignored_on_way_to(&self, url: &PlugboardUrl) -> Option<&BadProxy> {
+        self.named_for(url)?.as_ref().err()
+    }
+
+    fn named_for(&self, url: &PlugboardUrl) -> Option<&Result<Proxy, BadProxy>> {
         let (host, port) = url.host_and_port();
-        if self.exempt.iter().any(|exempt| exempt.holds(&host, port)) {
-            return Ok(None);
-        }
-        self.proxy.as_ref().map(|proxy| proxy.as_ref().map_err(Clone::clone)).transpose()
+        let is_direct =
+            exempt::is_loopback(&host) || self.exempt.iter().any(|exempt| exempt.holds(&host, port));
+        self.proxy.as_ref().filter(|_| !is_direct)
     }
 }
 
 fn parse(text: &str) -> Option<Proxy> {
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let url = Url::parse(&with_scheme).ok().filter(|url| url.scheme() == "http")?;
+    let url = Url::parse(&with_scheme).ok()?;
+    let scheme = match url.scheme() {
+        "http" => Scheme::Http,
+        "socks5" | "socks5h" => Scheme::Socks5,
+        _ => return None,
+    };
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
         // A password whose `/`, `?` or `#` is not escaped: what stands before that would be taken for the host, and shown.
         return None;
@@ -151,53 +218,14 @@ fn parse(text: &str) -> Option<Proxy> {
     let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
     // `Url` hides the default port of http, which may have been written.
     let has_port = with_scheme.trim_end_matches('/').ends_with(":80");
-    let port = url.port().unwrap_or(if has_port { 80 } else { PROXY_PORT });
+    let port = url.port().unwrap_or(if has_port { 80 } else { scheme.port() });
     let plain = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
-    let credentials = (!url.username().is_empty() || url.password().is_some()).then(|| {
-        let both = [plain(url.username()), plain(url.password().unwrap_or_default())];
-        STANDARD.encode(both.join(&b':'))
-    });
-    Some(Proxy { host, port, credentials })
-}
-
-impl Exempt {
-    /// One part of `NO_PROXY`. `None` if what stands for its port is none: it must not exempt more than was meant.
-    fn parse(text: &str) -> Option<Self> {
-        // The colons of an IPv6 address without brackets are part of it.
-        if let Some(network) = network(text) {
-            return Some(Self { hosts: Hosts::Network(network), port: None });
-        }
-        let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, Some(port.parse().ok()?)),
-            _ => (text, None),
-        };
-        let host = host.trim_matches(['[', ']']);
-        let name = || host.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
-        let hosts = match network(host) {
-            Some(network) => Hosts::Network(network),
-            None if host == "*" => Hosts::All,
-            None => Hosts::Named(name()),
-        };
-        Some(Self { hosts, port })
+    let (user, password) = (plain(url.username()), plain(url.password().unwrap_or_default()));
+    if scheme == Scheme::Socks5 && user.len().max(password.len()) > socks5::TEXT_BYTES_MAX {
+        return None;
     }
-
-    fn holds(&self, host: &str, port: u16) -> bool {
-        let is_among = match &self.hosts {
-            Hosts::All => true,
-            Hosts::Network(network) => host.parse().is_ok_and(|address: IpAddr| network.contains(&address)),
-            Hosts::Named(name) => {
-                let host = host.to_ascii_lowercase();
-                let rest = host.strip_suffix(name.as_str());
-                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            }
-        };
-        is_among && self.port.is_none_or(|only| only == port)
-    }
-}
-
-/// An address, or several by their prefix.
-fn network(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    let is_named = !url.username().is_empty() || url.password().is_some();
+    Some(Proxy { scheme, host, port, credentials: is_named.then_some(Credentials { user, password }) })
 }
 
 impl Proxy {
@@ -213,10 +241,35 @@ impl Proxy {
     /// It gives none.
     pub async fn tunnel<S: Socket>(&self, socket: &mut S, url: &PlugboardUrl) -> Result<(), ProxyError> {
         let (host, port) = url.host_and_port();
+        let proxy = self.clone();
+        match self.scheme {
+            Scheme::Http => self.tunnel_by_http(socket, host, port).await,
+            Scheme::Socks5 => {
+                let asked = socks5::tunnel(socket, (&host, port), self.credentials.as_ref()).await;
+                asked.map_err(|error| match error {
+                    SocksError::Broken(error) => ProxyError::Broken { proxy, error },
+                    SocksError::NotSocks => ProxyError::NotAProxy { proxy },
+                    SocksError::Login => ProxyError::Login { proxy },
+                    SocksError::Refused(code) => {
+                        let is_temporary = socks5::is_temporary(code);
+                        ProxyError::NotConnected { proxy, reason: socks5::told(code), is_temporary }
+                    }
+                })
+            }
+        }
+    }
+
+    async fn tunnel_by_http<S: Socket>(
+        &self,
+        socket: &mut S,
+        host: String,
+        port: u16,
+    ) -> Result<(), ProxyError> {
         let target = Endpoint::Tcp { host, port }.authority();
         let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
-        if let Some(credentials) = &self.credentials {
-            request += &format!("Proxy-Authorization: Basic {credentials}\r\n");
+        if let Some(Credentials { user, password }) = &self.credentials {
+            let both = STANDARD.encode([&user[..], password].join(&b':'));
+            request += &format!("Proxy-Authorization: Basic {both}\r\n");
         }
         request += "\r\n";
         let asked = async {
@@ -253,102 +306,4 @@ fn status(head: &[u8]) -> Option<u16> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn proxies(variables: &[(&str, &str)]) -> Proxies {
-        Proxies::from_variables(|name| {
-            variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
-        })
-    }
-
-    fn way(variables: &[(&str, &str)], url: &str) -> Option<String> {
-        let url = url.parse().unwrap();
-        proxies(variables).on_way_to(&url).unwrap().map(ToString::to_string)
-    }
-
-    #[test]
-    fn the_first_variable_that_says_something_names_the_proxy() {
-        let url = "wss://plugboard.example";
-        assert_eq!(way(&[], url), None);
-        assert_eq!(way(&[("ALL_PROXY", "http://a:1")], url).unwrap(), "http://a:1");
-        assert_eq!(way(&[("ALL_PROXY", "http://a:1"), ("HTTPS_PROXY", "b:2")], url).unwrap(), "http://b:2");
-        assert_eq!(way(&[("HTTPS_PROXY", "http://a:1"), ("https_proxy", "c:3")], url).unwrap(), "http://c:3");
-        assert_eq!(way(&[("HTTPS_PROXY", " "), ("ALL_PROXY", "[::1]:80/")], url).unwrap(), "http://[::1]:80");
-        assert_eq!(way(&[("HTTPS_PROXY", "a")], "ws://plugboard.example").unwrap(), "http://a:3128");
-    }
-
-    #[test]
-    fn whoever_is_exempt_is_reached_directly() {
-        let is_direct =
-            |exempt: &str, url: &str| way(&[("ALL_PROXY", "a:1"), ("NO_PROXY", exempt)], url).is_none();
-        for (exempt, url) in [
-            ("*", "wss://a.example"),
-            ("example.com", "wss://example.com"),
-            ("example.com", "wss://a.EXAMPLE.com"),
-            (".example.com", "wss://a.example.com"),
-            ("*.example.com", "wss://a.example.com"),
-            ("x, a.example:443", "wss://a.example"),
-            ("10.0.0.0/8", "ws://10.1.2.3:4000"),
-            ("127.0.0.1", "ws://127.0.0.1:4000"),
-            ("::1", "ws://[::1]:4000"),
-            ("[::1]", "ws://[::1]:4000"),
-            ("[::1]:4000", "ws://[::1]:4000"),
-            ("fd00::/8", "ws://[fd00::7]:4000"),
-            ("127.0.0.1:4000", "ws://127.0.0.1:4000"),
-            ("*:4000", "ws://a.example:4000"),
-        ] {
-            assert!(is_direct(exempt, url), "{exempt} {url}");
-        }
-        for (exempt, url) in [
-            ("example.com", "wss://badexample.com"),
-            ("a.example:444", "wss://a.example"),
-            ("10.0.0.0/8", "ws://11.1.2.3:4000"),
-            ("127.0.0.1", "ws://127.0.0.2:4000"),
-            ("[::1]:4001", "ws://[::1]:4000"),
-            ("[::1]", "ws://[::2]:4000"),
-            ("127.0.0.1:4001", "ws://127.0.0.1:4000"),
-            ("a.example:https", "wss://a.example"),
-            ("a.example:", "wss://a.example"),
-            ("a.example:4430000", "wss://a.example"),
-            ("*:4001", "ws://a.example:4000"),
-        ] {
-            assert!(!is_direct(exempt, url), "{exempt} {url}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_http_proxy_is_told_by_its_variable_and_only_to_who_needs_it() {
-        for value in [
-            "socks5://a:1",
-            "https://u:canary@a:1",
-            "http://",
-            "http://a:b",
-            // Passwords that should have been escaped.
-            "http://u:1#canary@a:1",
-            "http://u:1/canary@a:1",
-            "http://u:1?canary@a:1",
-        ] {
-            let url = "wss://a.example".parse().unwrap();
-            let error = proxies(&[("ALL_PROXY", value)]).on_way_to(&url).unwrap_err().to_string();
-            assert!(error.contains("ALL_PROXY") && !error.contains("canary"), "{error}");
-            assert_eq!(way(&[("ALL_PROXY", value), ("NO_PROXY", "a.example")], "wss://a.example"), None);
-        }
-    }
-
-    #[test]
-    fn credentials_are_decoded_and_show_nowhere() {
-        let proxy = parse("http://us%20er:p%3Ass@a:1").unwrap();
-        assert_eq!(proxy.credentials.as_deref(), Some(STANDARD.encode("us er:p:ss").as_str()));
-        assert_eq!(format!("{proxy} {proxy:?}"), "http://a:1 Proxy(http://a:1)");
-    }
-
-    #[test]
-    fn only_a_whole_head_of_http_has_a_status() {
-        assert_eq!(status(b"HTTP/1.1 200 Connection established\r\n\r\n"), Some(200));
-        assert_eq!(status(b"HTTP/1.0 407 x\r\nA: b\r\n\r\n"), Some(407));
-        for head in [&b"HTTP/1.1 200 OK\r\n"[..], b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 2\r\n\r\n", b"\r\n\r\n"] {
-            assert_eq!(status(head), None);
-        }
-    }
-}
+mod tests;

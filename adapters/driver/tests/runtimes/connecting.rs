@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use futures_lite::{AsyncWriteExt, future};
+use telephone_driver::core::limits::DIAL_PATIENCE;
 use telephone_driver::{Endpoint, Probe, Proxies, Runtime};
 
 use crate::scripted::{Fate, Scripted};
@@ -20,6 +21,7 @@ on_every_runtime!(
     a_refusing_address_is_followed_by_the_next_at_once,
     a_silent_address_is_followed_after_its_head_start,
     an_attempt_that_had_its_head_start_can_still_win,
+    a_silent_address_beside_one_that_refuses_is_given_up_soon,
     families_alternate_and_the_last_error_is_told,
     a_name_without_addresses_is_an_error,
     a_dropped_attempt_leaves_no_socket,
@@ -101,6 +103,25 @@ async fn an_attempt_that_had_its_head_start_can_still_win<R: Runtime>(runtime: R
         Scripted::new(runtime).resolving([(slow, Fate::RealButSlow), (silent.address(), Fate::BlackHole)]);
     runtime.connect(&some_name()).await.unwrap();
     assert_eq!(runtime.tried().len(), 2);
+}
+
+async fn a_silent_address_beside_one_that_refuses_is_given_up_soon<R: Runtime>(runtime: R) {
+    let [silent, closed] = [BoundPort::new(), BoundPort::new()];
+    for first_is_silent in [true, false] {
+        let mut addresses = vec![(silent.address(), Fate::BlackHole), (closed.address(), Fate::Real)];
+        if !first_is_silent {
+            addresses.reverse();
+        }
+        let runtime = Scripted::new(runtime.clone()).resolving(addresses);
+        let start = runtime.now();
+        let connecting = async { runtime.connect(&some_name()).await.err().map(|error| error.kind()) };
+        let late = async {
+            sleep(&runtime, Duration::from_secs(8)).await;
+            None
+        };
+        assert_eq!(future::or(connecting, late).await, Some(io::ErrorKind::ConnectionRefused));
+        assert!(runtime.now().since(start) >= DIAL_PATIENCE);
+    }
 }
 
 async fn a_probe_tries_all_addresses_at_once_and_each_only_for_so_long<R: Runtime>(runtime: R) {

@@ -10,10 +10,9 @@ use std::io;
 use std::time::Duration;
 
 use futures_lite::future;
-use telephone_core::hint::Hint;
 use telephone_core::limits::HANDSHAKE_TIMEOUT;
 use telephone_core::time::Timestamp;
-use telephone_driver::{PlugboardUrl, Probe, ProbeError, Runtime};
+use telephone_driver::{PlugboardUrl, Probe, Runtime};
 
 use super::DoctorSettings;
 use super::report::Findings;
@@ -39,21 +38,11 @@ pub(super) async fn plugboard<R: Runtime>(
     settings: &DoctorSettings,
     url: &PlugboardUrl,
 ) -> Result<Findings, Stop> {
-    let mut findings = Findings::default();
     let probe = match Probe::new(runtime.clone(), url.clone(), &settings.proxies, settings.ca.as_deref()) {
         Ok(probe) => probe,
-        Err(ProbeError::Proxy(error)) => {
-            findings.fail("proxy", error.to_string(), Hint::BadProxy);
-            for stage in ["dns", "tcp", "tls", "upgrade", "token", "clock"] {
-                findings.skip(stage, "no proxy to dial");
-            }
-            return Ok(findings);
-        }
-        // Without TLS in this program there is no other.
-        #[allow(unreachable_patterns, reason = "that depends on the driver's features")]
         Err(error) => return Err(Stop::new(Exit::Usage, format!("--ca: {error}"))),
     };
-    let mut way = Way { runtime, probe, findings };
+    let mut way = Way { runtime, probe, findings: Findings::default() };
     let addresses = way.dns().await;
     let socket = way.tcp(addresses).await;
     let socket = way.proxy(socket).await;

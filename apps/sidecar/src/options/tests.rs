@@ -105,7 +105,14 @@ const BAD: &[(&str, &[&str])] = &[
     ("--plugboard ws://a --port 1 --token a.b.c", &["--mount"]),
     ("--plugboard ws://a --mount /a --token a.b.c", &["--port", "BACKEND_PORT", "--backend"]),
     ("--plugboard ws://a --mount /a --port 1", &["--token", "TELEPHONE_TOKEN", "--token-file"]),
-    ("--plugboard http://a --mount /a --port 1 --token a.b.c", &["--plugboard", "http://a", "ws://"]),
+    (
+        "--plugboard ftp://a --mount /a --port 1 --token a.b.c",
+        &["--plugboard", "ftp://a", "ws://", "https://"],
+    ),
+    (
+        "--plugboard ws://a --mount /a --port 1 --token a.b.c --ping-interval 30s",
+        &["--ping-interval", "30s", "between 1s and 20s"],
+    ),
     ("--plugboard a:4000 --mount /a --port 1 --token a.b.c", &["--plugboard", "a:4000", "ws://"]),
     ("--plugboard ws://u:p@a --mount /a --port 1 --token a.b.c", &["--plugboard", "password"]),
     ("--plugboard ws://a?token=canary --mount /a --port 1 --token a.b.c", &["--plugboard", "query"]),

@@ -76,7 +76,6 @@ impl<R: Runtime> Line<R> {
         // It holds what the peer wrote, and is for the log, a terminal and the health page.
         let text = readable(&error.to_string());
         let text = if *url == self.url { text } else { format!("{url}: {text}") };
-        let is_proxied = self.config.proxies.on_way_to(url).is_ok_and(|proxy| proxy.is_some());
-        Failure { text, hint: Some(error.hint(is_proxied)) }
+        Failure { text, hint: Some(error.hint()) }
     }
 }

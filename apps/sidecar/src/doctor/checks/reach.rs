@@ -66,8 +66,15 @@ impl<R: Runtime> Way<'_, R> {
 
     pub(super) async fn proxy(&mut self, socket: Option<R::Socket>) -> Option<R::Socket> {
         let Some(proxy) = self.probe.proxy().map(ToString::to_string) else {
-            self.findings
-                .skip("proxy", "none is named for this plugboard (HTTPS_PROXY, ALL_PROXY, NO_PROXY)");
+            match self.probe.ignored_proxy().map(ToString::to_string) {
+                Some(why) => {
+                    let hint = "A telephone dials directly then. Name a proxy, or take the variable away.";
+                    self.findings.warn("proxy", why, hint);
+                }
+                None => self
+                    .findings
+                    .skip("proxy", "none is named for this plugboard (HTTPS_PROXY, ALL_PROXY, NO_PROXY)"),
+            }
             return socket;
         };
         let Some(socket) = socket else {
