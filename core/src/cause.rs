@@ -79,6 +79,8 @@ causes! {
     RoomEmpty = "room_empty", Some("destination_not_found");
     /// No telephone is connected for the mount.
     NobodyConnected = "destination_unavailable", Some("destination_unavailable");
+    /// The token of the mount's telephone is over.
+    TokenExpired = "token_expired", Some("destination_unavailable");
     /// The plugboard is about to leave and has sent its telephones away.
     Draining = "draining", Some("destination_unavailable");
     /// As many requests wait as may wait.

@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::error::{CloseReason, LeaveCode};
 use crate::limits::{
     MOVE_WITHIN_MAX, REDIAL_BURST, REDIAL_FORBIDDEN_DELAY, REDIAL_GAP, REDIAL_GOOD_AFTER, REDIAL_QUICK_MAX,
-    REDIAL_QUICK_TIME, REDIAL_REPLACED, REDIAL_RETRY_AFTER_MAX, REDIAL_SPREAD,
+    REDIAL_QUICK_TIME, REDIAL_REPLACED, REDIAL_RETRY_AFTER_MAX, REDIAL_SPREAD, TOKEN_WATCH_INTERVAL,
 };
 use crate::random::Random;
 use crate::time::Timestamp;
@@ -40,6 +40,8 @@ impl Default for DialerConfig {
 pub enum DialEvent {
     /// Connect and shake hands, then say how it went.
     Dial,
+    /// Read the token again: if it is another one than that which was refused, [`Dialer::handle_token_changed`].
+    ReadToken,
     /// Stop: this dialer says nothing more.
     GiveUp(GiveUp),
 }
@@ -100,6 +102,9 @@ impl From<&Refused> for DialFailure {
 ///      └────────────────────────────────────────────────────┴────────────────────────┘ handle_failed
 /// ```
 ///
+/// A telephone whose token was refused, and may be replaced, waits for a minute or for another token: once a second it is
+/// to read it again.
+///
 /// Inputs that do not fit the state change nothing.
 #[derive(Debug)]
 pub struct Dialer {
@@ -117,6 +122,9 @@ pub struct Dialer {
     /// Until when redials are quick.
     quick_until: Timestamp,
     pace: Pace,
+    /// When the token is to be read again, in a wait for another one.
+    watch_at: Option<Timestamp>,
+    is_read_due: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,12 +154,15 @@ impl Dialer {
             spread: *REDIAL_SPREAD.start(),
             quick_until: Timestamp::ZERO,
             pace,
+            watch_at: None,
+            is_read_due: false,
         }
     }
 
     /// What to do now.
     pub fn poll_event(&mut self) -> Option<DialEvent> {
         match self.state {
+            State::Waiting { .. } => core::mem::take(&mut self.is_read_due).then_some(DialEvent::ReadToken),
             State::Due => {
                 self.attempts = self.attempts.saturating_add(1);
                 self.state = State::Dialling;
@@ -161,24 +172,37 @@ impl Dialer {
                 self.state = State::Over;
                 Some(DialEvent::GiveUp(reason))
             }
-            State::Waiting { .. } | State::Dialling | State::Up { .. } | State::Over => None,
+            State::Dialling | State::Up { .. } | State::Over => None,
         }
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.
     #[must_use]
-    pub const fn poll_timeout(&self) -> Option<Timestamp> {
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
         match self.state {
-            State::Waiting { until, .. } => Some(until),
+            State::Waiting { until, .. } => Some(self.watch_at.map_or(until, |at| at.min(until))),
             State::Due | State::Dialling | State::Up { .. } | State::GivingUp(_) | State::Over => None,
         }
     }
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        if self.poll_timeout().is_some_and(|until| until <= now) {
+        let State::Waiting { until, .. } = self.state else { return };
+        if until <= now {
             self.pace.count(now);
             self.state = State::Due;
+            self.watch_at = None;
+        } else if self.watch_at.is_some_and(|at| at <= now) {
+            self.watch_at = Some(now + TOKEN_WATCH_INTERVAL);
+            self.is_read_due = true;
+        }
+    }
+
+    /// There is another token than the one that was refused: the wait for it ends. A telephone that waits for something
+    /// else goes on waiting.
+    pub fn handle_token_changed(&mut self, now: Timestamp) {
+        if self.watch_at.is_some() && matches!(self.state, State::Waiting { .. }) {
+            self.delay_by(Duration::ZERO, Duration::ZERO, now);
         }
     }
 
@@ -215,7 +239,11 @@ impl Dialer {
             DialFailure::Forbidden if self.config.token_is_fixed => {
                 self.state = State::GivingUp(GiveUp::Refused);
             }
-            DialFailure::Forbidden => self.wait(REDIAL_FORBIDDEN_DELAY, REDIAL_FORBIDDEN_DELAY / 4, now),
+            DialFailure::Forbidden => {
+                self.wait(REDIAL_FORBIDDEN_DELAY, REDIAL_FORBIDDEN_DELAY / 4, now);
+                let is_waiting = matches!(self.state, State::Waiting { .. });
+                self.watch_at = is_waiting.then(|| now + TOKEN_WATCH_INTERVAL);
+            }
         }
     }
 
@@ -259,16 +287,24 @@ impl Dialer {
             | CloseReason::LinkLost
             | CloseReason::Silent
             | CloseReason::Received(LeaveCode::Stopped) => self.handle_lost(None, now),
-            CloseReason::Received(LeaveCode::Revoked | LeaveCode::Expired | LeaveCode::Forbidden) => {
+            CloseReason::Received(LeaveCode::Revoked | LeaveCode::Forbidden) => {
                 self.handle_failed(DialFailure::Forbidden, now);
             }
             CloseReason::Received(LeaveCode::Replaced) => {
                 self.handle_failed(DialFailure::Refused { retry_after: Some(REDIAL_REPLACED) }, now);
             }
+            // After the end of a token the next dial tells what is to become of it: there may be another token by now, or
+            // another clock.
             CloseReason::Received(_) | CloseReason::Sent(_) | CloseReason::Misbehaved(_) => {
                 self.handle_failed(DialFailure::Refused { retry_after: None }, now);
             }
         }
+    }
+
+    /// Whether it waits for another token than the one that was refused.
+    #[must_use]
+    pub const fn is_awaiting_token(&self) -> bool {
+        self.watch_at.is_some() && matches!(self.state, State::Waiting { .. })
     }
 
     /// Attempts since the last good link, a running one included.
@@ -322,6 +358,7 @@ impl Dialer {
 
     /// Waits for `least` and up to `jitter` more.
     fn delay_by(&mut self, least: Duration, jitter: Duration, now: Timestamp) {
+        (self.watch_at, self.is_read_due) = (None, false);
         if cfg!(planted = "no-backoff") {
             self.state = State::Waiting { since: now, until: now };
             return;

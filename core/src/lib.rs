@@ -89,6 +89,7 @@ pub mod text;
 pub mod time;
 pub mod timing;
 pub mod token_bucket;
+pub mod token_life;
 pub mod trace;
 pub mod verification;
 pub mod websocket;

@@ -216,6 +216,20 @@ pub const ACCESS_LOG_BATCH_BYTES: usize = 64 * 1024;
 pub const ACCESS_LOG_DELAY: Duration = Duration::from_millis(100);
 /// How long a last word may take to go out before the session ends without it.
 pub const FAREWELL_TIME: Duration = Duration::from_secs(2);
+/// How far wall clocks may differ: a token is good from this long before its `nbf` until this long after its `exp`.
+pub const TOKEN_LEEWAY: Duration = Duration::from_secs(60);
+/// The first and the longest wait before a token that was not taken is presented again: a refusal may be the fault of a
+/// clock or of a load that passes, and another token does not wait.
+pub const RENEWAL_RETRY_MIN: Duration = Duration::from_secs(5);
+/// See [`RENEWAL_RETRY_MIN`].
+pub const RENEWAL_RETRY_MAX: Duration = Duration::from_secs(60);
+/// How long a plugboard may take to answer a renewal before the log says that it has not: as long as a handshake may take.
+pub const RENEWAL_ANSWER_TIME: Duration = Duration::from_secs(10);
+/// How long before its end a token that nothing has renewed is warned of at the most: a working day.
+pub const TOKEN_WARNING_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often a token file is looked at while a telephone waits for another token than the one that was refused: a read of
+/// a small file costs nothing, and whoever replaces it watches.
+pub const TOKEN_WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a session outlives its token, so that what is in flight can finish.
 pub const TOKEN_GRACE: Duration = Duration::from_secs(60);
 /// Octets of a handshake message: a token of 8 KiB and 64 mounts fit. (L10)

@@ -1,11 +1,13 @@
 //! Text that a stranger chose, made fit for a log line or a terminal.
 
+mod duration;
 mod encoding;
 mod readable;
 
 use alloc::string::String;
 use core::fmt::Write as _;
 
+pub use duration::rough_duration;
 pub use encoding::{ForeignEncoding, foreign_encoding};
 pub use readable::{READABLE_CHARS_MAX, readable, readable_bytes};
 

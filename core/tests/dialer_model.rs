@@ -30,6 +30,7 @@ enum Input {
     Failed(DialFailure),
     Lost(Option<Duration>),
     Moved(Duration),
+    TokenChanged,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,8 @@ struct Model {
     spread: Duration,
     /// The longest that the present wait may take, and the least.
     wait: (Duration, Duration),
+    /// It waits for another token.
+    is_watching: bool,
     gives_up: Option<GiveUp>,
 }
 
@@ -66,6 +69,7 @@ impl Model {
 
     /// It waits for `least` and at most `longest`, or it was its last attempt.
     fn wait_between(&mut self, least: Duration, longest: Duration) {
+        self.is_watching = false;
         self.wait = (least, longest.max(least));
         self.state = State::Waiting;
         if self.config.attempts_max > 0 && self.attempts >= self.config.attempts_max {
@@ -96,6 +100,7 @@ impl Model {
                     REDIAL_FORBIDDEN_DELAY,
                     REDIAL_FORBIDDEN_DELAY + REDIAL_FORBIDDEN_DELAY / 4,
                 );
+                self.is_watching = true;
             }
         }
     }
@@ -119,8 +124,13 @@ impl Model {
             (Input::Lost(_), State::Up { .. }) => self.wait_between(Duration::ZERO, self.ceiling()),
             // No failure, so that it is never the last attempt.
             (Input::Moved(within), State::Up { .. }) => {
+                self.is_watching = false;
                 self.wait = (Duration::ZERO, (*within).min(MOVE_WITHIN_MAX));
                 self.state = State::Waiting;
+            }
+            (Input::TokenChanged, State::Waiting) if self.is_watching => {
+                self.is_watching = false;
+                self.wait = (Duration::ZERO, Duration::ZERO);
             }
             (_, State::Waiting | State::Dialling | State::Up { .. } | State::Over) => {}
         }
@@ -156,6 +166,7 @@ impl ReferenceStateMachine for Model {
                     attempts: 0,
                     spread: *REDIAL_SPREAD.start(),
                     wait: (Duration::ZERO, Duration::ZERO),
+                    is_watching: false,
                     gives_up: None,
                 }
             })
@@ -171,6 +182,7 @@ impl ReferenceStateMachine for Model {
             4 => any_failure().prop_map(Input::Failed),
             3 => proptest::option::of(any_duration()).prop_map(Input::Lost),
             1 => any_duration().prop_map(Input::Moved),
+            2 => Just(Input::TokenChanged),
         ]
         .boxed()
     }
@@ -197,10 +209,16 @@ impl Telephone {
         let delay = self.dialer.delay().expect("it waits");
         let (least, longest) = model.wait;
         assert!(delay >= least && delay <= longest.max(PACE_MAX), "{delay:?} outside of {:?}", model.wait);
-        let then = now.max(until);
-        self.waited += then.since(now);
+        let mut then = now.max(until);
         self.dialer.handle_timeout(then);
-        assert_eq!(self.dialer.poll_timeout(), None, "a deadline that has passed");
+        // The token is the same one each time that it is read.
+        while let Some(next) = self.dialer.poll_timeout() {
+            assert_eq!(self.dialer.poll_event(), Some(DialEvent::ReadToken));
+            assert!(next > then, "a deadline that has passed");
+            then = next;
+            self.dialer.handle_timeout(then);
+        }
+        self.waited += then.since(now);
         self.follow(then);
     }
 
@@ -242,6 +260,7 @@ impl StateMachineTest for DialerTest {
             Input::Failed(failure) => telephone.dialer.handle_failed(failure, now),
             Input::Lost(window) => telephone.dialer.handle_lost(window.map(|window| now + window), now),
             Input::Moved(within) => telephone.dialer.handle_move(within, now),
+            Input::TokenChanged => telephone.dialer.handle_token_changed(now),
         }
         if model.state == State::Over {
             let event = telephone.dialer.poll_event();

@@ -122,8 +122,16 @@ impl Caller {
     ///
     /// # Panics
     /// If it left.
-    pub fn refuse(mut self, reason: &str) {
-        let refused = Refused { code: RefusedCode::Busy, reason: reason.into(), retry_after_ms: None };
+    pub fn refuse(self, reason: &str) {
+        self.refuse_as(RefusedCode::Busy, reason);
+    }
+
+    /// Refuses it with this code and text.
+    ///
+    /// # Panics
+    /// If it left.
+    pub fn refuse_as(mut self, code: RefusedCode, reason: &str) {
+        let refused = Refused { code, reason: reason.into(), retry_after_ms: None };
         let message = handshake::refuse(Profile::Binary, refused);
         self.socket.send(Message::binary(message)).expect("the telephone listens");
     }

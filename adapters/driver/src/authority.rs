@@ -8,7 +8,7 @@ use telephone_core::mount::Mount;
 
 /// How far a wall clock may be wrong: a token is good from this long before its `nbf` until this long
 /// after its `exp` (faults A-06).
-pub const LEEWAY: Duration = Duration::from_secs(60);
+pub const LEEWAY: Duration = telephone_core::limits::TOKEN_LEEWAY;
 
 /// Judges tokens. Asked at each registration, each resume, each renewal, and for clients of rooms, on threads that run no
 /// tasks ([`Runtime::spawn_blocking`](crate::Runtime::spawn_blocking)), as many at once as there are processors: it may

@@ -291,6 +291,11 @@ impl SharedSession {
         state.session.is_open() && state.session.link().is_some()
     }
 
+    /// Whether its token is over.
+    pub(crate) fn is_expired(&self) -> bool {
+        self.lock().session.is_expired()
+    }
+
     /// The octets that the session holds for its next link, if it has none.
     pub(crate) fn held_without_link(&self) -> Option<u64> {
         let state = self.lock();

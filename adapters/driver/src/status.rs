@@ -11,6 +11,8 @@ pub enum State {
     Connecting,
     /// A session has a link.
     Connected,
+    /// A session has a link, and its token is over: the plugboard gives it no new requests.
+    Expired,
     /// Finishing what is in flight, taking nothing new.
     Draining,
     /// Ended for good.
@@ -24,6 +26,7 @@ impl State {
         match self {
             Self::Connecting => "connecting",
             Self::Connected => "connected",
+            Self::Expired => "expired",
             Self::Draining => "draining",
             Self::Stopped => "stopped",
         }
@@ -74,7 +77,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// Whether requests can reach the application: a session has a link, and nothing is draining.
+    /// Whether requests can reach the application: a session has a link and a good token, and nothing is draining.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.lines.iter().any(|line| line.state == State::Connected)

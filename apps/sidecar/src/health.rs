@@ -67,9 +67,10 @@ fn story(status: &Status) -> Value {
 const fn rank(state: State) -> u8 {
     match state {
         State::Connected => 0,
-        State::Draining => 1,
-        State::Connecting => 2,
-        State::Stopped => 3,
+        State::Expired => 1,
+        State::Draining => 2,
+        State::Connecting => 3,
+        State::Stopped => 4,
     }
 }
 
@@ -130,6 +131,7 @@ mod tests {
             (&[State::Connected][..], 200),
             (&[State::Connecting, State::Connected], 200),
             (&[State::Connecting], 503),
+            (&[State::Expired], 503),
             (&[State::Draining], 503),
             (&[State::Stopped], 503),
             (&[], 503),

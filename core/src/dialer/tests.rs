@@ -2,6 +2,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{DialEvent, DialFailure, Dialer, DialerConfig, GiveUp};
+use crate::error::{CloseReason, LeaveCode};
 use crate::time::Timestamp;
 
 const SPREAD: Duration = Duration::from_millis(100);
@@ -33,11 +34,17 @@ impl Telephone {
 
     /// Lets time pass until there is something to do, if there ever is.
     fn next(&mut self) -> Option<DialEvent> {
-        if let Some(until) = self.dialer.poll_timeout() {
-            self.now = self.now.max(until);
-            self.dialer.handle_timeout(self.now);
-        }
-        let event = self.dialer.poll_event();
+        let event = loop {
+            if let Some(until) = self.dialer.poll_timeout() {
+                self.now = self.now.max(until);
+                self.dialer.handle_timeout(self.now);
+            }
+            let event = self.dialer.poll_event();
+            // The token is the same one as before.
+            if event != Some(DialEvent::ReadToken) {
+                break event;
+            }
+        };
         if event == Some(DialEvent::Dial) {
             self.dialled.push(self.now);
         }
@@ -289,6 +296,46 @@ fn a_token_that_may_be_replaced_is_tried_once_a_minute() {
     let delays = Telephone::new(config, 1).delays(DialFailure::Forbidden, 20);
     let minute = Duration::from_secs(60);
     assert!(delays.iter().all(|delay| (minute..=minute * 5 / 4).contains(delay)), "{delays:?}");
+}
+
+#[test]
+fn a_refused_token_is_read_again_each_second_and_another_one_is_dialled_with_at_once() {
+    let config = DialerConfig { token_is_fixed: false, ..DialerConfig::default() };
+    let mut telephone = Telephone::new(config, 1);
+    assert_eq!(telephone.next(), Some(DialEvent::Dial));
+    telephone.fail(DialFailure::Forbidden);
+    for _ in 0..30 {
+        let at = telephone.dialer.poll_timeout().expect("it waits");
+        assert_eq!(at.since(telephone.now), Duration::from_secs(1));
+        telephone.now = at;
+        telephone.dialer.handle_timeout(at);
+        assert_eq!(telephone.dialer.poll_event(), Some(DialEvent::ReadToken));
+        assert_eq!(telephone.dialer.poll_event(), None);
+    }
+    telephone.dialer.handle_token_changed(telephone.now);
+    assert_eq!(telephone.dialer.poll_timeout(), Some(telephone.now));
+    assert_eq!(telephone.next(), Some(DialEvent::Dial));
+}
+
+#[test]
+fn another_token_does_not_hasten_a_wait_for_something_else() {
+    let config = DialerConfig { token_is_fixed: false, ..DialerConfig::default() };
+    let mut telephone = Telephone::new(config, 1);
+    assert_eq!(telephone.next(), Some(DialEvent::Dial));
+    telephone.fail(DialFailure::Refused { retry_after: Some(Duration::from_secs(30)) });
+    let until = telephone.dialer.poll_timeout();
+    telephone.dialer.handle_token_changed(telephone.now);
+    assert_eq!(telephone.dialer.poll_timeout(), until);
+}
+
+#[test]
+fn a_session_that_ended_with_its_token_is_dialled_once_more_also_with_a_fixed_one() {
+    let mut telephone = Telephone::connected(DialerConfig::default(), 1);
+    telephone.dialer.handle_session_over(CloseReason::Received(LeaveCode::Expired), telephone.now);
+    assert!(telephone.delay() <= Duration::from_secs(1));
+    assert_eq!(telephone.next(), Some(DialEvent::Dial));
+    telephone.fail(DialFailure::Forbidden);
+    assert_eq!(telephone.next(), Some(DialEvent::GiveUp(GiveUp::Refused)));
 }
 
 #[test]

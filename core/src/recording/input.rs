@@ -12,7 +12,7 @@ use crate::error::{LeaveCode, Misbehaviour, Reset, ResetCode};
 use crate::message::{Headers, ResponseHead};
 use crate::session::{LinkId, StreamId};
 use crate::time::Timestamp;
-use crate::wire::{MountUrl, Move, Opening};
+use crate::wire::{MountUrl, Move, Opening, Refused};
 
 /// One call of a method of [`Session`](crate::session::Session) that may change it, with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +70,8 @@ pub enum Input {
     Authorize { expires_in: Option<Duration>, now: Timestamp },
     /// `confirm_renewal`.
     ConfirmRenewal { expires_in: Option<Duration>, now: Timestamp },
+    /// `refuse_renewal`.
+    RefuseRenewal { refused: Refused },
     /// `ask_to_move`.
     AskToMove { order: Move },
     /// `confirm_move`.
@@ -123,6 +125,7 @@ impl Input {
             Self::Renew { token } => to.renew(token),
             Self::Authorize { expires_in, now } => to.authorize(expires_in, now),
             Self::ConfirmRenewal { expires_in, now } => to.confirm_renewal(expires_in, now),
+            Self::RefuseRenewal { refused } => to.refuse_renewal(refused),
             Self::AskToMove { order } => to.ask_to_move(order),
             Self::ConfirmMove => to.confirm_move(),
             Self::TellScope { mounts } => to.tell_scope(mounts),
@@ -166,6 +169,7 @@ impl Input {
             | Self::Stop { .. }
             | Self::Release { .. }
             | Self::Renew { .. }
+            | Self::RefuseRenewal { .. }
             | Self::AskToMove { .. }
             | Self::ConfirmMove
             | Self::TellScope { .. }

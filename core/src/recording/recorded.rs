@@ -15,7 +15,7 @@ use crate::session::{
     StreamId,
 };
 use crate::time::Timestamp;
-use crate::wire::{MountUrl, Move, Opening};
+use crate::wire::{MountUrl, Move, Opening, Refused};
 
 /// A [`Session`] that is recorded if it has a tape.
 ///
@@ -230,6 +230,13 @@ impl Recorded {
     pub fn confirm_renewal(&mut self, expires_in: Option<Duration>, now: Timestamp) {
         self.note(|| Input::ConfirmRenewal { expires_in, now });
         self.session.confirm_renewal(expires_in, now);
+        self.told(|| Output::Nothing);
+    }
+
+    /// As [`Session::refuse_renewal`].
+    pub fn refuse_renewal(&mut self, refused: Refused) {
+        self.note(|| Input::RefuseRenewal { refused: refused.clone() });
+        self.session.refuse_renewal(refused);
         self.told(|| Output::Nothing);
     }
 

@@ -16,7 +16,7 @@ use super::secrets;
 use crate::error::Misbehaviour;
 use crate::message::{Headers, ResponseHead};
 use crate::session::{Event, Incoming};
-use crate::wire::{self, Frame, Frames, Move, Opening, Profile, varint};
+use crate::wire::{self, Frame, Frames, Move, Opening, Profile, Refused, varint};
 
 /// The bodies of frames without text are not longer than this.
 const NUMBERS_BYTES_MAX: usize = 32;
@@ -147,6 +147,10 @@ fn broken_rule(message: &Bytes) -> (usize, Option<Misbehaviour>) {
     }
 }
 
+pub(crate) fn refusal(of: &mut Refused) {
+    text(&mut of.reason);
+}
+
 /// Takes what people sent out of a frame.
 fn frame(of: &mut Frame) {
     match of {
@@ -165,7 +169,7 @@ fn frame(of: &mut Frame) {
         Frame::Data { octets, .. } => blank(octets),
         Frame::End { trailers, .. } => headers(trailers),
         Frame::Renew { token } => fill(token),
-        Frame::Refused(refused) => text(&mut refused.reason),
+        Frame::Refused(refused) => refusal(refused),
         Frame::Move(Some(order)) => order_to_move(order),
         Frame::Reset { .. }
         | Frame::Stop { .. }
@@ -298,6 +302,7 @@ pub(crate) fn event(of: &mut Event) {
     match of {
         Event::Renewal(token) => fill(token),
         Event::MoveAsked(order) => order_to_move(order),
+        Event::RenewalRefused(refused) => refusal(refused),
         Event::Opened
         | Event::Readable(_)
         | Event::Writable(_)
@@ -320,6 +325,7 @@ pub(super) fn input(profile: Profile, of: &mut Input) {
         Input::Write { octets, .. } => blank(octets),
         Input::Interim { head: of, .. } | Input::Respond { head: of, .. } => head(of),
         Input::AskToMove { order } => order_to_move(order),
+        Input::RefuseRenewal { refused } => refusal(refused),
         Input::End { trailers, .. } => headers(trailers),
         Input::Renew { token } => fill(token),
         Input::Misbehaviour { .. }

@@ -152,6 +152,9 @@ pub fn input(profile: Profile, input: &Input) -> String {
         Input::Renew { .. } => "renew the token".into(),
         Input::Authorize { expires_in, .. } => format!("a token is good for {expires_in:?}"),
         Input::ConfirmRenewal { expires_in, .. } => format!("a fresh token is good for {expires_in:?}"),
+        Input::RefuseRenewal { refused } => {
+            format!("refuse the renewal: {}", refused.reason.escape_debug())
+        }
         Input::AskToMove { order } => format!("ask to move within {} ms", order.within_ms),
         Input::ConfirmMove => "the telephone has moved".into(),
         Input::TellScope { mounts } => format!("tell the scope {}", listed(mounts)),

@@ -240,6 +240,13 @@ impl Router {
         self.sessions.set_linked(key, false);
     }
 
+    /// A session's token is over, or there is a good one again. Whether it takes requests is for
+    /// [`handle_link_up`](Self::handle_link_up) and [`handle_link_down`](Self::handle_link_down) to say: this is for the
+    /// answer to those that nobody takes.
+    pub fn handle_token(&mut self, key: SessionKey, is_expired: bool) {
+        self.sessions.set_expired(key, is_expired);
+    }
+
     /// A session waits for its next link, and holds so many octets for it; `None` if it waits no more. Returns the
     /// sessions that hold too much together: they are to be given up. ([`RouterLimits::waiting_bytes`])
     #[must_use]
@@ -389,7 +396,15 @@ impl Router {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.forget(now);
         if !cfg!(planted = "parked-for-ever") {
-            self.parking.expire(self.nobody_connected(), now);
+            let (sessions, mounts) = (&self.sessions, &self.mounts);
+            let retry_after = self.limits.retry_after;
+            let refusal = |place: &Place| match place {
+                Place::Mount(id) if is_expired(mounts.members(*id), sessions) => {
+                    Refusal::TokenExpired { retry_after }
+                }
+                Place::Mount(_) | Place::Unknown(_) => Refusal::NobodyConnected { retry_after },
+            };
+            self.parking.expire(refusal, now);
         }
     }
 
@@ -446,4 +461,9 @@ impl Router {
     const fn nobody_connected(&self) -> Refusal {
         Refusal::NobodyConnected { retry_after: self.limits.retry_after }
     }
+}
+
+/// Whether a mount has sessions, and the tokens of all of them are over.
+fn is_expired(members: &[SessionKey], sessions: &Sessions) -> bool {
+    !members.is_empty() && members.iter().all(|&key| sessions.is_expired(key))
 }

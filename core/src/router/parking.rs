@@ -103,10 +103,11 @@ impl Parking {
         self.waiting.first_key_value().map(|(_, &(deadline, _))| deadline)
     }
 
-    pub(super) fn expire(&mut self, refusal: Refusal, now: Timestamp) {
-        while let Some((&ticket, &(deadline, _))) = self.waiting.first_key_value()
-            && deadline <= now
+    pub(super) fn expire(&mut self, refusal: impl Fn(&Place) -> Refusal, now: Timestamp) {
+        while let Some((&ticket, (deadline, place))) = self.waiting.first_key_value()
+            && *deadline <= now
         {
+            let refusal = refusal(place);
             self.refuse(ticket, refusal);
         }
     }

@@ -27,6 +27,8 @@ pub(super) struct Session {
     /// Exchanges that were sent to it and have not ended.
     load: u64,
     line: Line,
+    /// Its token is over.
+    is_expired: bool,
 }
 
 /// Whether a session takes requests.
@@ -49,7 +51,16 @@ impl Sessions {
         secret: ResumeSecret,
     ) {
         let serves = !mounts.is_empty();
-        let session = Session { identity, epoch, mounts, serves, secret, load: 0, line: Line::Broken };
+        let session = Session {
+            identity,
+            epoch,
+            mounts,
+            serves,
+            secret,
+            load: 0,
+            line: Line::Broken,
+            is_expired: false,
+        };
         self.by_key.insert(key, session);
         self.set_line(key, Line::Linked);
     }
@@ -103,6 +114,16 @@ impl Sessions {
         if session.serves {
             self.serving = count(self.serving);
         }
+    }
+
+    pub(super) fn set_expired(&mut self, key: SessionKey, is_expired: bool) {
+        if let Some(session) = self.by_key.get_mut(&key) {
+            session.is_expired = is_expired;
+        }
+    }
+
+    pub(super) fn is_expired(&self, key: SessionKey) -> bool {
+        self.by_key.get(&key).is_some_and(|session| session.is_expired)
     }
 
     /// How busy a session is that takes requests.

@@ -206,6 +206,11 @@ pub enum Refusal {
         /// What `Retry-After` says.
         retry_after: Duration,
     },
+    /// 503: the tokens of all sessions of the mount are over.
+    TokenExpired {
+        /// What `Retry-After` says.
+        retry_after: Duration,
+    },
     /// 503: too many requests wait already.
     TooBusy {
         /// What `Retry-After` says.

@@ -1,4 +1,5 @@
-//! What a plugboard tells about a session as a whole: that it is to move, and what it is left with.
+//! What a plugboard tells about a session as a whole: that it is to move, what it is left with, and that its fresh token
+//! is refused.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,7 +10,7 @@ use super::transmit::Message;
 use super::{Event, HEAD_BYTES_MAX, Role, Session};
 use crate::error::{LeaveCode, Misbehaviour};
 use crate::time::Timestamp;
-use crate::wire::{Frame, MountUrl, Move, Scope, Setting, Site};
+use crate::wire::{Frame, MountUrl, Move, Refused, Scope, Setting, Site};
 
 /// What of that is to be said: of each the latest, and nothing that would not fit a message.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -18,16 +19,23 @@ pub(super) struct DueOrders {
     moving: Option<Option<Move>>,
     scope: Option<Scope>,
     site: Option<Site>,
+    /// The answer to a renewal that was not taken.
+    refused: Option<Refused>,
 }
 
 impl DueOrders {
     pub(super) const fn is_any(&self) -> bool {
-        self.moving.is_some() || self.scope.is_some() || self.site.is_some()
+        self.moving.is_some() || self.scope.is_some() || self.site.is_some() || self.refused.is_some()
     }
 
     /// The order that is to be said.
     pub(super) fn moving_mut(&mut self) -> Option<&mut Move> {
         self.moving.as_mut()?.as_mut()
+    }
+
+    /// The refusal that is to be said.
+    pub(super) const fn refused_mut(&mut self) -> Option<&mut Refused> {
+        self.refused.as_mut()
     }
 }
 
@@ -69,6 +77,23 @@ impl Session {
         }
     }
 
+    /// Answers a renewal that was not taken: the token before it stays in force. Only a plugboard does, to a telephone that
+    /// [wants to know](Setting::Refusals): no effect otherwise.
+    pub fn refuse_renewal(&mut self, refused: Refused) {
+        if self.config.role == Role::Plugboard && self.config.peer.has(Setting::Refusals) {
+            self.due.orders.refused = Some(refused).filter(|refused| fits(&Frame::Refused(refused.clone())));
+        }
+    }
+
+    pub(super) fn on_refused(&mut self, refused: Refused, now: Timestamp) -> Result<(), Misbehaviour> {
+        self.charge(now)?;
+        match self.config.role {
+            Role::Telephone => self.put_news(Event::RenewalRefused(refused)),
+            Role::Plugboard => return Err(Misbehaviour::FrameOutOfPlace),
+        }
+        Ok(())
+    }
+
     pub(super) fn on_move(&mut self, order: Option<Move>, now: Timestamp) -> Result<(), Misbehaviour> {
         self.charge(now)?;
         if cfg!(planted = "move-taken-for-leave") && order.is_some() {
@@ -104,10 +129,11 @@ impl Session {
     }
 
     pub(super) fn put_orders(&mut self, message: &mut Message) {
-        let DueOrders { moving, scope, site } = &mut self.due.orders;
+        let DueOrders { moving, scope, site, refused } = &mut self.due.orders;
         let is_put = |message: &mut Message, frame: Frame| message.takes_control() && message.try_put(&frame);
         scope.take_if(|scope| is_put(message, Frame::Scope(scope.clone())));
         site.take_if(|site| is_put(message, Frame::Site(site.clone())));
+        refused.take_if(|refused| is_put(message, Frame::Refused(refused.clone())));
         moving.take_if(|order| is_put(message, Frame::Move(order.clone())));
     }
 }

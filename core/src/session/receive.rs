@@ -122,7 +122,8 @@ impl Session {
             return Err(Misbehaviour::StreamUnknown);
         }
         match frame {
-            Frame::Hello(_) | Frame::Welcome(_) | Frame::Refused(_) => Err(Misbehaviour::FrameOutOfPlace),
+            Frame::Hello(_) | Frame::Welcome(_) => Err(Misbehaviour::FrameOutOfPlace),
+            Frame::Refused(refused) => self.on_refused(refused, now),
             Frame::Open { id, grant, end, opening } => self.on_open(id, grant, end, opening, now),
             Frame::Head { id, end, head } => self.on_head(id, end, head, now),
             Frame::Data { id, octets } => self.on_data(id, octets, message, now),

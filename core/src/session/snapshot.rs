@@ -54,6 +54,7 @@ impl Session {
         copy.news.iter_mut().for_each(redact::event);
         copy.due.renew.iter_mut().for_each(redact::fill);
         copy.due.orders.moving_mut().into_iter().for_each(redact::order_to_move);
+        copy.due.orders.refused_mut().into_iter().for_each(redact::refusal);
         copy
     }
 

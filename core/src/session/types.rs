@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{CloseReason, HeadRefused, LeaveCode};
 use crate::limits::SessionLimits;
-use crate::wire::{MountUrl, Move, Opening, Profile, Settings, StreamId};
+use crate::wire::{MountUrl, Move, Opening, Profile, Refused, Settings, StreamId};
 
 /// Which end a session is. Nothing but the parity of stream ids, and who holds the token, follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,8 +48,8 @@ pub enum Event {
     Readable(StreamId),
     /// A stream's send buffer has room again, or its peer stopped reading.
     Writable(StreamId),
-    /// The token should be renewed now (telephone). Told again, ever sooner, until the peer took one: a
-    /// token file may not have been replaced yet.
+    /// The token should be renewed now (telephone): [`TokenLife`](crate::token_life::TokenLife) says whether there is one to
+    /// present. Told again, ever sooner, until the peer took one: a token file may not have been replaced yet.
     RenewalDue,
     /// The peer sent a fresh token: verify it, then call
     /// [`Session::confirm_renewal`](super::Session::confirm_renewal) or
@@ -57,6 +57,8 @@ pub enum Event {
     Renewal(Bytes),
     /// The peer took our fresh token; it is good for this long.
     Renewed(Option<Duration>),
+    /// The peer did not take our fresh token; the one before stays in force.
+    RenewalRefused(Refused),
     /// What a fresh token left of the mounts, in the notation of the hello (telephone); comes before [`Event::Renewed`].
     ScopeLeft(Vec<String>),
     /// Under which URLs the session's mounts are public (telephone). What an earlier one said is no longer true.

@@ -93,7 +93,7 @@ impl core::fmt::Debug for Welcome {
     }
 }
 
-/// Why a handshake was refused.
+/// Why a handshake or a renewal was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusedCode {
     /// The token is not valid, or does not cover a mount. Asking again with it is of no use.
@@ -164,7 +164,7 @@ impl<'de> Deserialize<'de> for RefusedCode {
     }
 }
 
-/// The plugboard's refusal.
+/// The plugboard's refusal of a hello, or of the token of a renewal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// Why, for programs.
@@ -203,10 +203,12 @@ pub enum Setting {
     H2c,
     /// Not 0 if the sender, a telephone, shows [where its mounts are public](super::Site): only then is that sent to it.
     Site,
+    /// Not 0 if the sender, a telephone, takes [`Refused`] in answer to a renewal: only then is it sent.
+    Refusals,
 }
 
 impl Setting {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Streams,
         Self::StreamFloor,
         Self::Resume,
@@ -218,6 +220,7 @@ impl Setting {
         Self::BodyClock,
         Self::H2c,
         Self::Site,
+        Self::Refusals,
     ];
 
     const fn id(self) -> u64 {
@@ -233,6 +236,7 @@ impl Setting {
             Self::BodyClock => 9,
             Self::H2c => 10,
             Self::Site => 12,
+            Self::Refusals => 14,
         }
     }
 
@@ -249,6 +253,7 @@ impl Setting {
             Self::BodyClock => "body_clock",
             Self::H2c => "h2c",
             Self::Site => "site",
+            Self::Refusals => "refusals",
         }
     }
 }

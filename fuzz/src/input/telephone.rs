@@ -76,7 +76,7 @@ impl Telephone {
                 assert_eq!(Reception::start(Profile::Binary, self.now).handle_message(message), Ok(hello));
                 self.greeting = Some(greeting);
             }
-            Some(DialEvent::GiveUp(_)) | None => {}
+            Some(DialEvent::GiveUp(_) | DialEvent::ReadToken) | None => {}
         }
     }
 

@@ -56,6 +56,7 @@ mod storm;
 mod targets;
 mod tcp;
 mod timing;
+mod token_life;
 mod truncation;
 mod unread_logs;
 mod upgrades;

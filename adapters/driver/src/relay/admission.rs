@@ -362,7 +362,7 @@ fn register<R: Runtime>(
     Ok(Admitted { key, session, link, subject: grant.subject, welcome })
 }
 
-const fn auth_code(error: AuthError) -> RefusedCode {
+pub(super) const fn auth_code(error: AuthError) -> RefusedCode {
     match error {
         AuthError::Expired => RefusedCode::Expired,
         // The clocks differ: a telephone with this token alone must not give up over that.

@@ -67,6 +67,10 @@ impl Refused {
                 Self::new(503, Cause::NobodyConnected, "The application is not connected.")
                     .retry_after(seconds(retry_after))
             }
+            Refusal::TokenExpired { retry_after } => {
+                Self::new(503, Cause::TokenExpired, "The token of the application's telephone has expired.")
+                    .retry_after(seconds(retry_after))
+            }
             Refusal::TooBusy { retry_after } => {
                 Self::new(503, Cause::TooManyWait, "Too many requests wait for the application.")
                     .retry_after(seconds(retry_after))
@@ -93,7 +97,9 @@ impl Refused {
             Refusal::NoSuchMount | Refusal::NobodyConnected { .. } => {
                 Self::new(404, Cause::RoomEmpty, "Nobody is connected for this room.")
             }
-            Refusal::Ambiguous | Refusal::TooBusy { .. } => Self::from_refusal(refusal),
+            Refusal::Ambiguous | Refusal::TokenExpired { .. } | Refusal::TooBusy { .. } => {
+                Self::from_refusal(refusal)
+            }
         }
     }
 

@@ -242,6 +242,7 @@ impl Registry {
         let given_up = self.with(|state| {
             let Some(one) = state.sessions.get(&key) else { return Vec::new() };
             let held = one.session.held_without_link();
+            state.router.handle_token(key, one.session.is_expired());
             if one.session.takes_requests() {
                 state.router.handle_link_up(key, now);
             } else {

@@ -9,8 +9,12 @@ use telephone_core::claims::Claims;
 use telephone_core::error::LeaveCode;
 use telephone_core::router::SessionKey;
 use telephone_core::session::LinkId;
+use telephone_core::time::as_millis;
+use telephone_core::token_life::is_refusal_told;
 use telephone_core::verification::Applicant;
+use telephone_core::wire::{Refused, RefusedCode};
 
+use super::admission::auth_code;
 use super::registry::Renewed;
 use super::verification::{Unverified, verify_as};
 use super::{Inner, ports, report};
@@ -37,8 +41,8 @@ struct Slot {
     /// A task judges.
     is_busy: bool,
     next: Option<Bytes>,
-    /// A renewal failed.
-    has_failed: bool,
+    /// Renewals of this link that failed.
+    failures: u64,
 }
 
 impl Slot {
@@ -101,14 +105,26 @@ impl<R: Runtime> Of<R> {
     /// session that has renewed well so far. One whose renewal failed is counted as they are.
     fn applicant(&self) -> Applicant {
         let applicant = self.relay.applicant(self.client);
-        Applicant { is_counted: applicant.is_counted && self.lock().has_failed, ..applicant }
+        Applicant { is_counted: applicant.is_counted && self.lock().failures > 0, ..applicant }
     }
 
-    /// A renewal was bad. The first of a link was checked uncounted.
-    fn fail(&self) {
-        if !std::mem::replace(&mut self.lock().has_failed, true) {
+    /// A renewal was bad. The first of a link was checked uncounted. Says how many there were.
+    fn fail(&self) -> u64 {
+        let mut slot = self.lock();
+        slot.failures = slot.failures.saturating_add(1);
+        let failures = slot.failures;
+        drop(slot);
+        if failures == 1 {
             self.relay.count_failure(self.client);
         }
+        failures
+    }
+
+    /// Tells the telephone why its fresh token was not taken.
+    fn refuse(&self, code: RefusedCode, reason: impl ToString, retry_after: Option<Duration>) {
+        let retry_after_ms = retry_after.map(as_millis);
+        let refused = Refused { code, reason: reason.to_string(), retry_after_ms };
+        self.session.act(|session| session.refuse_renewal(refused));
     }
 
     /// Acts on a verdict: the token must be of the same subject, and gives no more than it claims. One that is no good as
@@ -131,14 +147,20 @@ impl<R: Runtime> Of<R> {
                 }
             },
             Err(Unverified::Bad(error)) => {
-                self.fail();
-                report::renewal_refused(relay, *key, error);
+                let failures = self.fail();
+                if is_refusal_told(failures) {
+                    report::renewal_refused(relay, *key, error, failures);
+                }
+                self.refuse(auth_code(error), error, None);
                 relay.observer.token_refused(error);
                 if error == AuthError::Revoked {
                     session.leave(LeaveCode::Revoked);
                 }
             }
-            Err(Unverified::Overload(_)) => {}
+            Err(Unverified::Overload(overload)) => {
+                let reason = "the plugboard is too busy to check the token";
+                self.refuse(RefusedCode::Busy, reason, Some(overload.retry_after()));
+            }
         }
         ports::settle(relay);
         relay.registry.settle_line(*key, relay.runtime.now());

@@ -65,12 +65,19 @@ pub(super) fn denied<R: Runtime>(relay: &Inner<R>, key: SessionKey, mount: &[u8]
     tracing::info!(%peer, session, mount, suppressed, suppressed_elsewhere, "{what}");
 }
 
-/// A renewal was refused.
-pub(super) fn renewal_refused<R: Runtime>(relay: &Inner<R>, key: SessionKey, error: AuthError) {
+/// A renewal was refused, the last of so many of its link.
+pub(super) fn renewal_refused<R: Runtime>(
+    relay: &Inner<R>,
+    key: SessionKey,
+    error: AuthError,
+    failures: u64,
+) {
     let due = relay.session_line(LineKind::RenewalRefused, key);
     let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
     let session = format_args!("{:016x}", key.number());
-    tracing::info!(session, %error, suppressed, suppressed_elsewhere, "a renewal was refused");
+    let what =
+        "refused a fresh token; the one before stays in use until it ends: correct the telephone's token";
+    tracing::warn!(session, %error, failures, suppressed, suppressed_elsewhere, "{what}");
 }
 
 /// The lines of one session's life.

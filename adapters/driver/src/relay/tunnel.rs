@@ -163,6 +163,7 @@ fn on_event<R: Runtime>(
         | Event::Writable(_)
         | Event::RenewalDue
         | Event::Renewed(_)
+        | Event::RenewalRefused(_)
         | Event::ScopeLeft(_)
         | Event::Site(_)
         | Event::Moved

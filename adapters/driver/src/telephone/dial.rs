@@ -1,7 +1,7 @@
 //! One dial: a socket, TLS, the WebSocket upgrade, the handshake.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_tungstenite::client_async;
 use async_tungstenite::tungstenite::client::IntoClientRequest;
@@ -17,7 +17,7 @@ use telephone_core::limits::HANDSHAKE_TIMEOUT;
 use telephone_core::wire::{Hello, Profile, Refused, RefusedCode, Resume, Setting, Settings, Welcome};
 
 use super::Config;
-use super::probe::is_plugboard;
+use super::probe::{date, is_plugboard};
 use super::proxy::{Proxy, ProxyError};
 use super::upgrade::Upgrading;
 use crate::connection::Connection;
@@ -52,13 +52,14 @@ pub(super) enum DialError {
     #[error("cannot read the token: {0}")]
     Token(io::Error),
     #[error("refused: {}", .0.reason)]
-    Refused(Refused),
+    /// With the plugboard's clock, if it told the time.
+    Refused(Refused, Option<SystemTime>),
 }
 
 impl DialError {
     /// Whether a mount belongs to another subject.
     pub(super) fn is_held(&self) -> bool {
-        matches!(self, Self::Refused(refused) if refused.code == RefusedCode::Held)
+        matches!(self, Self::Refused(refused, _) if refused.code == RefusedCode::Held)
     }
 
     /// What the dialer makes of it.
@@ -81,7 +82,7 @@ impl DialError {
             Self::Upgrade(_) | Self::Misbehaved(_) | Self::Token(_) => {
                 DialFailure::Refused { retry_after: None }
             }
-            Self::Refused(refused) => refused.into(),
+            Self::Refused(refused, _) => refused.into(),
         }
     }
 }
@@ -99,7 +100,7 @@ impl DialError {
             Self::Upgrade(_) | Self::Misbehaved(_) => Hint::NoHttp,
             Self::Proxy(error) => error.hint(),
             Self::Token(_) => Hint::TokenFile,
-            Self::Refused(refused) => Hint::of_refusal(refused.code),
+            Self::Refused(refused, _) => Hint::of_refusal(refused.code),
         }
     }
 }
@@ -115,6 +116,7 @@ type BoxedSocket = Box<dyn Socket>;
 
 /// What a hello asks for.
 pub(super) struct Wanted {
+    pub(super) token: io::Result<String>,
     pub(super) mounts: Vec<String>,
     /// Whether those of them that the token covers are enough.
     pub(super) is_partial_enough: bool,
@@ -142,18 +144,18 @@ async fn attempt<R: Runtime>(
     runtime: &R,
     config: &Config,
     (url, patience): (&PlugboardUrl, Duration),
-    wanted: Wanted,
+    mut wanted: Wanted,
 ) -> Result<Established<BoxedSocket>, DialError> {
-    let token = config.token.token().map_err(DialError::Token)?;
+    let token = std::mem::replace(&mut wanted.token, Ok(String::new())).map_err(DialError::Token)?;
     let socket = connect(runtime, config, url, patience).await?;
-    let (connection, _) = upgrade(url, socket).await.map_err(upgrade_error)?;
+    let (connection, response) = upgrade(url, socket).await.map_err(upgrade_error)?;
     let mut link = Link::dialled(connection);
     let (hello, greeting) = Greeting::start(Profile::Binary, hello(config, token, wanted), runtime.now());
     link.send(runtime, hello).await.map_err(DialError::Link)?;
     let answer = link.receive().await.map_err(DialError::Link)?;
     match greeting.handle_message(answer)? {
         Answer::Welcome(welcome) => Ok(Established { link, welcome }),
-        Answer::Refused(refused) => Err(DialError::Refused(refused)),
+        Answer::Refused(refused) => Err(DialError::Refused(refused, date(response.headers()))),
     }
 }
 
@@ -170,11 +172,12 @@ pub(super) async fn upgrade(
 }
 
 fn hello(config: &Config, token: String, wanted: Wanted) -> Hello {
-    let Wanted { mounts, is_partial_enough, resume } = wanted;
+    let Wanted { mounts, is_partial_enough, resume, .. } = wanted;
     let settings = Settings::of(&config.limits)
         .with(Setting::Timing, 1)
         .with(Setting::Clients, 1)
         .with(Setting::Site, 1)
+        .with(Setting::Refusals, 1)
         .with(Setting::Partial, u64::from(is_partial_enough));
     let settings = match config.body_clock {
         Some(clock) => settings.with(Setting::BodyClock, clock.as_secs().max(1)),

@@ -5,12 +5,12 @@ mod idle_cuts;
 mod opened;
 mod report;
 mod site;
+mod token;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use bytes::Bytes;
 use futures_lite::future;
 use telephone_core::dial_race;
 use telephone_core::dialer::{DialEvent, Dialer, GiveUp};
@@ -37,6 +37,8 @@ use crate::socket::Socket;
 use crate::status::State;
 use follow::ReportedUrls;
 use report::Failure;
+use token::Taken;
+pub(super) use token::Tokens;
 
 /// Everything that one line needs.
 pub(super) struct Line<R: Runtime> {
@@ -52,6 +54,7 @@ pub(super) struct Line<R: Runtime> {
     pub(super) stop: Arc<Flag>,
     /// The mounts of the present session: of those that the telephone serves what the plugboard left it.
     pub(super) scope: Mutex<Vec<String>>,
+    pub(super) tokens: Tokens,
     /// What the plugboard named and was not followed to.
     pub(super) reported: ReportedUrls,
 }
@@ -102,6 +105,7 @@ impl<R: Runtime> Line<R> {
     fn wanted(&self, standing: &Standing) -> Wanted {
         let all = || self.config.served.as_slice().iter().map(ToString::to_string).collect();
         Wanted {
+            token: self.token_to_dial(),
             mounts: if standing.was_held { self.scope() } else { all() },
             // A token that covers less than the first one takes mounts away, and not the telephone.
             is_partial_enough: standing.was_registered,
@@ -163,6 +167,11 @@ impl<R: Runtime> Line<R> {
                             self.report(&dialer, &failure, &mut shown);
                             last_error = failure.text;
                         }
+                    }
+                }
+                Some(DialEvent::ReadToken) => {
+                    if self.has_new_token() {
+                        dialer.handle_token_changed(self.runtime.now());
                     }
                 }
                 Some(DialEvent::GiveUp(reason)) => return Err(self.given_up(reason, last_error)),
@@ -366,6 +375,7 @@ impl<R: Runtime> Line<R> {
             mounts = ?self.scope(),
             "{}", if welcome.resumed.is_some() { "connected again" } else { "connected" }
         );
+        self.on_token_taken(welcome.expires_in(), Taken::Dial);
         Some(id)
     }
 
@@ -439,21 +449,9 @@ impl<R: Runtime> Line<R> {
     fn on_event(&self, session: &SharedSession, asked: &Asked, event: Event) {
         match event {
             Event::Opened => self.take_opened(session),
-            Event::RenewalDue => match self.config.token.token() {
-                Ok(token) => session.renew(Bytes::from(token)),
-                Err(error) => {
-                    if let Some(Due { suppressed, .. }) = self.log(LineKind::TokenUnreadable) {
-                        let what = "cannot read the token to renew the session with";
-                        tracing::warn!(%error, suppressed, "{what}");
-                    }
-                }
-            },
-            Event::Renewed(expires_in) => {
-                if let Some(Due { suppressed, .. }) = self.log(LineKind::Renewed) {
-                    tracing::info!(?expires_in, suppressed, "the token was renewed");
-                }
-                self.status.expire(expires_in.map(|life| SystemTime::now() + life));
-            }
+            Event::RenewalDue => self.on_renewal_due(session),
+            Event::Renewed(expires_in) => self.on_token_taken(expires_in, Taken::Renewal),
+            Event::RenewalRefused(refused) => self.on_renewal_refused(&refused),
             Event::ScopeLeft(mounts) if !asked.is_set() => self.narrow(mounts),
             // The successor goes by its own token.
             Event::ScopeLeft(_) => {}

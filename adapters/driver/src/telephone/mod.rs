@@ -39,7 +39,7 @@ pub use builder::{BuildError, TelephoneBuilder};
 pub use connect::ConnectError;
 use crew::{Crew, Serve};
 pub use embed::EmbedError;
-use line::Line;
+use line::{Line, Tokens};
 pub use probe::{Certificate, NotUpgraded, Probe, ProbeError, TlsFault, Tried, Upgraded};
 pub use proxy::{BadProxy, Proxies, Proxy, ProxyError};
 pub use raw::Acceptor;
@@ -160,6 +160,7 @@ impl<R: Runtime> Telephone<R> {
                 shutdown: shutdown.clone(),
                 stop: stop.clone(),
                 scope: Mutex::new(config.served.as_slice().iter().map(ToString::to_string).collect()),
+                tokens: Tokens::new(config.token.is_fixed()),
                 reported: Default::default(),
             })
             .collect();

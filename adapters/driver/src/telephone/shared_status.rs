@@ -83,7 +83,7 @@ impl SharedStatus {
                 line.status.state = state;
                 line.status.since = SystemTime::now();
             }
-            if !matches!(state, State::Connected | State::Draining) {
+            if !matches!(state, State::Connected | State::Expired | State::Draining) {
                 line.status.session = None;
             }
         });
@@ -154,7 +154,8 @@ impl SharedStatus {
     pub(super) fn lose_ended(&self, index: usize) {
         let is_over = self.lines().get(index).is_some_and(|line| {
             let session = line.session.as_ref();
-            line.status.state == State::Connected && session.is_some_and(|one| one.closed().is_some())
+            matches!(line.status.state, State::Connected | State::Expired)
+                && session.is_some_and(|one| one.closed().is_some())
         });
         if is_over {
             self.lose(index);
@@ -171,6 +172,31 @@ impl SharedStatus {
         let mut before = Vec::new();
         self.change(index, |line| before = std::mem::replace(&mut line.status.urls, urls.to_vec()));
         before
+    }
+
+    /// The line goes on, and something about it is wrong.
+    pub(super) fn complain(&self, index: usize, error: &str) {
+        self.change(index, |line| line.status.last_error = Some(error.to_owned()));
+    }
+
+    /// The line's token is over: nothing more comes on its session.
+    pub(super) fn expire_token(&self, index: usize, error: &str) {
+        if self.state(index) == Some(State::Connected) {
+            self.enter(index, State::Expired);
+        }
+        self.complain(index, error);
+    }
+
+    /// The line has a good token again.
+    pub(super) fn renew(&self, index: usize) {
+        if self.state(index) == Some(State::Expired) {
+            self.enter(index, State::Connected);
+        }
+        self.change(index, |line| line.status.last_error = None);
+    }
+
+    fn state(&self, index: usize) -> Option<State> {
+        self.lines().get(index).map(|line| line.status.state)
     }
 
     pub(super) fn expire(&self, at: Option<SystemTime>) {

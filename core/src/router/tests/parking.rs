@@ -118,3 +118,25 @@ fn a_room_and_a_port_are_waited_for_like_a_path_and_found_by_name_alone() {
     assert_eq!(relay.refuses("room:c"), Refusal::NoSuchMount);
     assert_eq!(relay.refuses("tcp:543"), Refusal::NoSuchMount);
 }
+
+#[test]
+fn a_request_for_a_mount_whose_tokens_are_all_over_is_refused_for_that() {
+    let mut relay = Relay::new();
+    relay.register(1, "a/1", "/api");
+    relay.register(2, "a/2", "/api");
+    let refusal = |relay: &mut Relay| {
+        relay.parks("/api");
+        relay.pass(5_000);
+        relay.router.handle_timeout(relay.now);
+        relay.events().1[0].1
+    };
+    relay.link_down(1);
+    relay.link_down(2);
+    for key in [1, 2] {
+        assert_eq!(refusal(&mut relay), NOBODY, "the token of one session is good");
+        relay.router.handle_token(SessionKey::new(key), true);
+    }
+    assert_eq!(refusal(&mut relay), Refusal::TokenExpired { retry_after: RETRY_AFTER });
+    relay.router.handle_token(SessionKey::new(2), false);
+    assert_eq!(refusal(&mut relay), NOBODY);
+}

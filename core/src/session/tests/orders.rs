@@ -10,7 +10,7 @@ use crate::error::Misbehaviour;
 use crate::limits::SessionLimits;
 use crate::session::{Event, Role, Session, SessionConfig};
 use crate::time::Timestamp;
-use crate::wire::{Frame, MountUrl, Move, Profile, Scope, Setting, Settings, Site};
+use crate::wire::{Frame, MountUrl, Move, Profile, Refused, RefusedCode, Scope, Setting, Settings, Site};
 
 const NOW: Timestamp = Timestamp::ZERO;
 
@@ -60,12 +60,31 @@ fn what_a_fresh_token_left_comes_before_the_word_that_it_was_taken() {
     assert_eq!(events(&mut pair.telephone), news);
 }
 
+fn refused() -> Refused {
+    Refused { code: RefusedCode::Expired, reason: "the token has expired".into(), retry_after_ms: None }
+}
+
+#[test]
+fn a_renewal_that_is_refused_is_answered_only_to_a_telephone_that_wants_to_know() {
+    let mut pair = Pair::new();
+    pair.plugboard.refuse_renewal(refused());
+    pair.settle();
+    assert_eq!(events(&mut pair.telephone), []);
+
+    pair.plugboard.config.peer = pair.plugboard.config.peer.clone().with(Setting::Refusals, 1);
+    pair.plugboard.refuse_renewal(refused());
+    pair.settle();
+    assert_eq!(events(&mut pair.telephone), [Event::RenewalRefused(refused())]);
+    assert!(pair.telephone.is_open() && pair.plugboard.is_open());
+}
+
 #[test]
 fn an_end_that_may_not_give_orders_is_sent_away() {
     for (role, frame) in [
         (Role::Plugboard, Frame::Move(Some(order()))),
         (Role::Plugboard, Frame::Scope(Scope { mounts: vec![] })),
         (Role::Plugboard, Frame::Site(Site { mounts: vec![] })),
+        (Role::Plugboard, Frame::Refused(refused())),
         (Role::Telephone, Frame::Move(None)),
     ] {
         let mut session = lone(role);

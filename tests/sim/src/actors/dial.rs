@@ -108,7 +108,7 @@ impl Telephone {
     }
 
     /// Whoever puts tokens into the file has put a fresh one there if the old one was no good any more.
-    fn read_token(&mut self, stage: &mut Stage<'_>) {
+    pub(super) fn read_token(&mut self, stage: &mut Stage<'_>) {
         let grant = stage.issuer.verify(&Issuer::text(self.token), stage.now());
         let is_stale = match grant.map(|grant| grant.expires_in) {
             Ok(Some(left)) => (left.as_micros() as Micros) < stage.scenario.token_life / 3,

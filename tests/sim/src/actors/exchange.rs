@@ -65,7 +65,7 @@ impl Plugboard {
         let status = match refusal {
             Refusal::NoSuchMount => 404,
             Refusal::Ambiguous => 400,
-            Refusal::NobodyConnected { .. } | Refusal::TooBusy { .. } => 503,
+            Refusal::NobodyConnected { .. } | Refusal::TokenExpired { .. } | Refusal::TooBusy { .. } => 503,
         };
         let is_served = self.is_served(stage.request(request).tenant, stage.now());
         stage.oracle.judge("I35", request, !is_served && refusal != Refusal::Ambiguous, || {

@@ -262,6 +262,7 @@ impl Plugboard {
             | News::Renewed(_)
             | News::ScopeLeft(_)
             | News::Site(_)
+            | News::RenewalRefused(_)
             | News::MoveAsked(_) => {}
         }
     }

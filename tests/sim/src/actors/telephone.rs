@@ -77,6 +77,7 @@ impl Served {
                 | News::Renewal(_)
                 | News::ScopeLeft(_)
                 | News::Site(_)
+                | News::RenewalRefused(_)
                 | News::Moved
                 | News::Expired => {}
             }
@@ -171,6 +172,14 @@ impl Telephone {
         match self.dialer.poll_event() {
             Some(DialEvent::Dial) => self.dial(stage),
             Some(DialEvent::GiveUp(_)) => self.has_given_up = true,
+            Some(DialEvent::ReadToken) => {
+                let before = self.token;
+                self.read_token(stage);
+                if self.token != before {
+                    self.dialer.handle_token_changed(stage.clock.timestamp());
+                }
+                self.advance(stage);
+            }
             None => {
                 if let Some(at) = self.dialer.poll_timeout() {
                     self.arm(at.as_micros(), stage);

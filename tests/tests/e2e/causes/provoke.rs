@@ -8,7 +8,7 @@ use telephone_tests::client::{Client, ask, get};
 use telephone_tests::hop::Cut;
 use telephone_tests::line::Line;
 use telephone_tests::net::free_addr;
-use telephone_tests::origin::After;
+use telephone_tests::origin::{After, Origin};
 use telephone_tests::puppet::Puppet;
 use telephone_tests::raw::{ENDPOINT, RawBackend, RawLine};
 use telephone_tests::relay::{NO_GRACE, Relay};
@@ -17,6 +17,7 @@ use telephone_tests::sidecar::Program;
 use telephone_tests::wait::{self, PATIENCE};
 use telephone_tests::wire::Head;
 
+use super::super::token_life;
 use super::{answers, rooms, shed};
 
 /// What is on the stage while a failure happens.
@@ -86,6 +87,7 @@ pub(super) const PROVOCATIONS: &[(&str, Provocation)] = &[
     ("destination_not_found", no_such_mount),
     ("room_empty", rooms::room_empty),
     ("destination_unavailable", nobody_connected),
+    ("token_expired", token_expired),
     ("draining", draining),
     ("too_many_wait", too_many_wait),
     ("connection_limit_reached", too_many_streams),
@@ -220,6 +222,17 @@ fn nobody_connected(program: Program) -> Provoked {
     line.relay().process().wait_stderr("lost its link", PATIENCE);
     let answers = vec![line.get("/m/x").head];
     answered(Stage::Line(line), answers)
+}
+
+fn token_expired(program: Program) -> Provoked {
+    let relay = Relay::with(&[NO_GRACE, &["--limit", "park-time=50ms"]].concat());
+    let origin = Origin::start();
+    // It lives on the last two seconds of the leeway.
+    let token = token_life::token(&relay, &["/m"], -58);
+    let sidecar = program.dial(&relay).mount("/m").backend(&origin.url()).token(&token).start();
+    sidecar.process().wait_stderr("the token has ended", PATIENCE);
+    let answers = vec![get(relay.addr(), "/m/x").head];
+    answered(Stage::Relay(relay), answers).keeping((sidecar, origin))
 }
 
 fn draining(program: Program) -> Provoked {

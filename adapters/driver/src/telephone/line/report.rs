@@ -58,6 +58,10 @@ impl<R: Runtime> Line<R> {
             next.push_str(" `telephone doctor` with the same options examines each step.");
         }
         match dialer.delay() {
+            Some(delay) if dialer.is_awaiting_token() => tracing::warn!(
+                plugboard = %self.url, attempts,
+                "{text}; dialling again with another token, or in {delay:.0?}.{next} Put a good one into the token file."
+            ),
             Some(delay) => {
                 tracing::warn!(plugboard = %self.url, attempts, "{text}; dialling again in {delay:.1?}.{next}");
             }
@@ -67,15 +71,25 @@ impl<R: Runtime> Line<R> {
 
     /// A dial came to nothing. Tells what is written about it.
     pub(super) fn fail(&self, dialer: &mut Dialer, url: &PlugboardUrl, error: &DialError) -> Failure {
+        let clocks = self.clock_to_blame(error);
         let failure = match error.failure() {
             // Whoever answers where a plugboard said that it is has no last word.
             DialFailure::Forbidden if *url != self.url => DialFailure::Unreachable,
+            // Once the clocks are right the only token that there is may be good.
+            DialFailure::Forbidden if clocks.is_some() && self.config.dialer.token_is_fixed => {
+                DialFailure::Refused { retry_after: None }
+            }
             failure => failure,
         };
-        dialer.handle_failed(failure, self.runtime.now());
+        let now = self.runtime.now();
+        dialer.handle_failed(failure, now);
+        if failure == DialFailure::Forbidden && self.on_token_refused() {
+            dialer.handle_token_changed(now);
+        }
+        let hint = if clocks.is_some() { Hint::Clock } else { error.hint() };
         // It holds what the peer wrote, and is for the log, a terminal and the health page.
-        let text = readable(&error.to_string());
+        let text = readable(&format!("{error}{}", clocks.unwrap_or_default()));
         let text = if *url == self.url { text } else { format!("{url}: {text}") };
-        Failure { text, hint: Some(error.hint()) }
+        Failure { text, hint: Some(hint) }
     }
 }

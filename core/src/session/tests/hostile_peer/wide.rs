@@ -229,9 +229,9 @@ fn handshakes() -> Vec<Script> {
         script("a hello to a telephone", telephone).sends([hello()]).misbehaves(M::FrameOutOfPlace),
         script("a second welcome", telephone).sends([welcome()]).misbehaves(M::FrameOutOfPlace),
         script("a welcome to a plugboard", plugboard).sends([welcome()]).misbehaves(M::FrameOutOfPlace),
-        script("a refusal of a session that is up", telephone)
+        script("a refusal of a renewal that was not asked for", telephone)
             .sends([refused()])
-            .misbehaves(M::FrameOutOfPlace),
+            .acts(|victim| assert!(matches!(victim.told.last(), Some(Event::RenewalRefused(_))))),
         script("a refusal to a plugboard", plugboard).sends([refused()]).misbehaves(M::FrameOutOfPlace),
         script("a hello behind an open", plugboard).sends([open(1), hello()]).misbehaves(M::FrameOutOfPlace),
     ]

@@ -1,0 +1,50 @@
+//! Durations for people.
+
+use alloc::format;
+use alloc::string::String;
+use core::time::Duration;
+
+/// A duration in its two greatest units, cut off: "2 days 3 h", "1 h", "4 min 10 s", "0 s".
+///
+/// ```
+/// use std::time::Duration;
+/// use telephone_core::text::rough_duration;
+/// assert_eq!(rough_duration(Duration::from_secs(183_600)), "2 days 3 h");
+/// assert_eq!(rough_duration(Duration::from_secs(3_605)), "1 h");
+/// ```
+#[must_use]
+pub fn rough_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    let day = if days == 1 { "day" } else { "days" };
+    match (days, hours, minutes, seconds % 60) {
+        (0, 0, 0, seconds) => format!("{seconds} s"),
+        (0, 0, minutes, 0) => format!("{minutes} min"),
+        (0, 0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (0, hours, 0, _) => format!("{hours} h"),
+        (0, hours, minutes, _) => format!("{hours} h {minutes} min"),
+        (days, 0, ..) => format!("{days} {day}"),
+        (days, hours, ..) => format!("{days} {day} {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_told_in_its_two_greatest_units() {
+        for (seconds, told) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (250, "4 min 10 s"),
+            (3_659, "1 h"),
+            (3_660, "1 h 1 min"),
+            (86_400 + 59, "1 day"),
+            (30 * 86_400 + 7_200, "30 days 2 h"),
+        ] {
+            assert_eq!(rough_duration(Duration::from_secs(seconds)), told);
+        }
+    }
+}
