@@ -37,6 +37,16 @@ impl AddressBlock {
     }
 }
 
+impl AddressBlock {
+    /// A number that no other block has: the first address of the block, an IPv4 one as its IPv4-mapped IPv6 address.
+    pub(crate) const fn to_bits(self) -> u128 {
+        match self.0 {
+            Prefix::V4(bits) => 0xFFFF_0000_0000 | bits as u128,
+            Prefix::V6(bits) => (bits as u128) << 64,
+        }
+    }
+}
+
 /// The addresses of `localhost`, where programs listen on one of the two: the one that answered last is tried first.
 ///
 /// ```

@@ -53,6 +53,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod address;
+pub mod affinity;
 pub mod bound;
 pub mod cause;
 pub mod claims;

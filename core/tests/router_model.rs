@@ -204,6 +204,7 @@ impl Pair {
                     claims: parse(claims),
                     is_partial_enough: *partial,
                     secret: ResumeSecret::new([7; 16]),
+                    sticky: None,
                 });
             }
             Op::LinkUp(pick) | Op::LinkDown(pick) => {
@@ -338,7 +339,7 @@ impl Pair {
             None => (false, now.since(Timestamp::ZERO) < limits().start_grace),
         };
         match route {
-            Route::To { session, mount: chosen } => {
+            Route::To { session, mount: chosen, .. } => {
                 assert_eq!(Some(&*chosen), mount.as_ref());
                 self.begin(session, &chosen);
             }
@@ -369,7 +370,7 @@ impl Pair {
     fn drain(&mut self) {
         while let Some(event) = self.router.poll_event() {
             match event {
-                RouterEvent::Unparked { ticket, session, mount } => {
+                RouterEvent::Unparked { ticket, session, mount, .. } => {
                     let is_of = |waiting: &Waiting| waiting.mount.as_ref() == Some(&*mount);
                     let first = self.model.waiting.iter().position(is_of).expect("somebody waits");
                     assert_eq!(self.model.waiting.remove(first).ticket, ticket, "the oldest goes first");
@@ -437,6 +438,7 @@ proptest! {
             claims: Vec::new(),
             is_partial_enough: false,
             secret: ResumeSecret::new([7; 16]),
+            sticky: None,
         };
         router.register(SessionKey::new(1), registration, CLOCK, now).unwrap();
         if let Ok(target) = target::canonical(format!("/{}", pieces.concat()).as_bytes()) {

@@ -70,6 +70,7 @@ fn router(mounts: &[Mount]) -> Router {
         claims: Vec::new(),
         is_partial_enough: false,
         secret: ResumeSecret::new([0; 16]),
+        sticky: None,
     };
     let registered = router.register(SessionKey::new(1), registration, 0, now);
     assert!(registered.is_ok_and(|registered| registered.reduced.is_empty()));

@@ -1,5 +1,5 @@
 //! Parts from package registries, as `tests/parts/install` puts them below `target/parts`: Yjs and its server, Vite,
-//! WsgiDAV, gunicorn, Jupyter, tus, an application with NTLM, WebSocket programs for Node and Python.
+//! WsgiDAV, gunicorn, Jupyter, tus, Socket.IO, an application with NTLM, WebSocket programs for Node and Python.
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -84,6 +84,12 @@ impl Server {
     pub fn ntlm() -> Self {
         let addr = free_addr();
         Self::start(addr, node("ntlm.cjs").arg(addr.port().to_string()))
+    }
+
+    /// Socket.IO's server below `/m/`, which answers with `name`.
+    pub fn socket_io(name: &str) -> Self {
+        let addr = free_addr();
+        Self::start(addr, node("socketio.cjs").args(["serve", &addr.port().to_string(), name]))
     }
 
     /// Vite's development server for the project in `directory`, at ::1 alone.

@@ -66,6 +66,7 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
         tcp,
         rooms: settings.rooms,
         recorder,
+        affinity_key: settings.affinity_key,
         ..config
     };
     let relay = Plugboard::new(runtime, config, Arc::new(authority), Arc::clone(&telemetry) as Arc<_>);

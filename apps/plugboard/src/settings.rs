@@ -9,6 +9,7 @@ use std::thread::available_parallelism;
 
 use ipnet::IpNet;
 use telephone_core::forward::TrustedField;
+use telephone_core::router::AffinityKey;
 use telephone_core::site::SiteUrl;
 use telephone_driver::{DrainConfig, PlugboardUrl, RoomsConfig};
 use telephone_sidecar::{LogFormat, Recording, Usage};
@@ -30,6 +31,8 @@ pub struct ServeSettings {
     pub admin: SocketAddr,
     /// Judges tokens.
     pub verifier: Verifier,
+    /// With what clients are bound to sessions.
+    pub affinity_key: AffinityKey,
     /// The files with secrets, each with the option that named it.
     pub secret_files: Vec<(&'static str, PathBuf)>,
     /// The token that changes on the admin port need.
@@ -94,6 +97,7 @@ impl ServeSettings {
                 "a key is missing; give it, PLUGBOARD_SECRET or --public-key-file (`plugboard secret` prints a secret)",
             ));
         }
+        let affinity_key = keys.first().map(Key::affinity).unwrap_or_default();
         let admin_token = options.admin_token_file.map(AdminToken::open).transpose()?;
         let files = [
             ("--secret-file", options.secret_file),
@@ -107,6 +111,7 @@ impl ServeSettings {
         Ok(Self {
             listen: options.listen,
             admin: options.admin,
+            affinity_key,
             verifier: Verifier::new(keys, expectations).with_life_max(options.token_ttl_max),
             secret_files,
             admin_token,

@@ -18,7 +18,7 @@ use crate::replay::{REPLAY_EXAMPLES, ReplayOptions, ReplaySettings};
 use crate::settings::Settings;
 use crate::status::StatusOptions;
 use crate::usage::{Stop, Usage};
-use crate::values::{self, AllowedUpgrade, TcpService};
+use crate::values::{self, AllowedUpgrade, StickyBy, TcpService};
 use crate::variables::{self, Environment, Naming, StandIn};
 
 const EXAMPLES: &str = "\
@@ -136,6 +136,11 @@ pub(crate) struct Options {
     /// (BuildKit's sessions). Such a client reaches the whole application, past mounts and access logs
     #[arg(long, value_name = "PROTOCOL", env = "TELEPHONE_ALLOW_UPGRADE", value_enum)]
     pub(crate) allow_upgrade: Option<AllowedUpgrade>,
+
+    /// Bind each client to one of the telephones that share a mount, by a cookie of the plugboard or by its address: for
+    /// sessions in the application's memory, Socket.IO and long polling
+    #[arg(long, value_name = "HOW", env = "TELEPHONE_STICKY", value_enum)]
+    pub(crate) sticky: Option<StickyBy>,
 
     /// How long the application may take to accept a connection; then the client gets 504
     #[arg(long, value_name = "D", env = "BACKEND_CONNECT_TIMEOUT", default_value = "5s",

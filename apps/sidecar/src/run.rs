@@ -143,6 +143,9 @@ fn telephone<R: Runtime>(
     if let Some(clock) = settings.body_clock {
         builder = builder.body_clock(clock);
     }
+    if let Some(sticky) = settings.sticky {
+        builder = builder.sticky(sticky);
+    }
     for service in settings.tcp {
         builder = builder.tcp(&service.mount, service.backend);
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use telephone_core::affinity::Sticky;
 use telephone_core::limits::MOUNTS_MAX;
 use telephone_core::mount::{Mount, MountError};
 use telephone_driver::{BackendTrust, BackendUrl, Endpoint};
@@ -44,6 +45,8 @@ pub struct Settings {
     pub streams: u32,
     /// How long clients may pause within a request's body, where the plugboard's own limit is not to do.
     pub body_clock: Option<Duration>,
+    /// How clients are to be bound to one of the telephones of a mount.
+    pub sticky: Option<Sticky>,
     /// Whether clients may switch to h2c.
     pub allows_h2c: bool,
     /// How long the backend may take to accept a connection.
@@ -83,6 +86,7 @@ impl Settings {
             strips_prefix: options.strip_prefix,
             streams: options.streams,
             body_clock: options.body_clock,
+            sticky: options.sticky.map(Sticky::from),
             allows_h2c: options.allow_upgrade == Some(AllowedUpgrade::H2c),
             connect_timeout: options.backend_connect_timeout,
             answer_timeout: options.backend_answer_timeout,

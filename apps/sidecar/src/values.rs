@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use telephone_core::affinity::Sticky;
 use telephone_core::follow::{BadFollowRule, FollowRule};
 use telephone_core::limits::PING_INTERVAL;
 use telephone_core::mount::{Mount, MountError};
@@ -13,6 +14,24 @@ use telephone_driver::{BackendUrl, BadBackendUrl};
 pub(crate) enum AllowedUpgrade {
     /// HTTP/2 without TLS.
     H2c,
+}
+
+/// By what a client is recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum StickyBy {
+    /// A cookie that the plugboard sets.
+    Cookie,
+    /// The client's address, IPv6 by /64.
+    Address,
+}
+
+impl From<StickyBy> for Sticky {
+    fn from(by: StickyBy) -> Self {
+        match by {
+            StickyBy::Cookie => Self::Cookie,
+            StickyBy::Address => Self::Address,
+        }
+    }
 }
 
 /// Octets of an instance's name.

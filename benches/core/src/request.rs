@@ -49,6 +49,7 @@ impl WholeRequest {
             mounts,
             is_partial_enough: false,
             secret,
+            sticky: None,
         };
         router.register(SessionKey::new(1), registration, 1, Timestamp::ZERO).expect("a free mount");
         Self {
@@ -72,7 +73,7 @@ impl WholeRequest {
         };
         self.stamp.put(&mut head.headers, Trusted::NOBODY);
         let path = target::path(&head.target);
-        let Route::To { session, mount } = self.router.route(origin.host.as_deref(), path, now) else {
+        let Route::To { session, mount, .. } = self.router.route(origin.host.as_deref(), path, now) else {
             panic!("not routed")
         };
         // The relay keeps the head for a second attempt.

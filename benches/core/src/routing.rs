@@ -26,6 +26,7 @@ fn router(mounts: &[Mount]) -> Router {
             claims: held.to_vec(),
             is_partial_enough: false,
             secret,
+            sticky: None,
         };
         router.register(SessionKey::new(number), registration, 1, Timestamp::ZERO).expect("a free mount");
     }

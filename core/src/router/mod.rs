@@ -1,8 +1,10 @@
 //! The relay's routing: which session a request goes to.
 
+mod affinity;
 mod identities;
 mod mounts;
 mod parking;
+mod routing;
 mod sessions;
 mod table;
 #[cfg(test)]
@@ -10,23 +12,24 @@ mod tests;
 mod types;
 mod waiting;
 
-use alloc::borrow::Cow;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+pub use self::affinity::AffinityKey;
+use self::affinity::Rendezvous;
 use self::identities::Identities;
 use self::mounts::Mounts;
 use self::parking::{Parking, Place, Wanted};
-use self::sessions::Sessions;
+use self::sessions::{New, Sessions};
 use self::table::{Ambiguous, MountId};
 pub use self::types::{
-    Identity, Reduced, Refusal, RegisterError, Registered, Registration, ResumeSecret, Route, RouterCounts,
-    RouterEvent, SessionKey, Ticket,
+    Client, Identity, Reduced, Refusal, RegisterError, Registered, Registration, ResumeSecret, Route,
+    RouterCounts, RouterEvent, SessionKey, Ticket,
 };
 use self::waiting::Waiting;
 use crate::limits::{EPOCH_AHEAD_MAX, MOUNTS_MAX, RouterLimits};
-use crate::mount::{Mount, host_name};
+use crate::mount::Mount;
 use crate::time::{Timestamp, as_millis};
 use crate::wire::Resume;
 
@@ -48,6 +51,12 @@ use crate::wire::Resume;
 /// segment boundaries; any mount of its host goes before all mounts without a host. Of the mount's
 /// sessions that have a link the least busy one is chosen, of equally busy ones the next in turn.
 ///
+/// **Who stays.** Where a telephone of the mount asks for it, the requests of a client go to one session, as
+/// [`Sticky`](crate::affinity::Sticky) says by what the client is recognised: of several wishes the one of the session that
+/// registered last. A client moves when its session leaves the mount or has had no link for
+/// [`DARK_TIME`](crate::limits::DARK_TIME); until then its
+/// requests wait. A busy session keeps its clients.
+///
 /// **Who waits.** A request whose mount has no linked session, and in the first moments of a relay one
 /// whose mount is not known yet, for [`RouterLimits::park_time`]. A mount that lost its last session is
 /// remembered and still hides shorter ones, so that a restart hands no request to another application.
@@ -63,8 +72,13 @@ pub struct Router {
     mounts: Mounts,
     parking: Parking,
     waiting: Waiting,
-    /// Mounts whose waiting requests may have somewhere to go.
-    ready: BTreeSet<MountId>,
+    rendezvous: Rendezvous,
+    /// Mounts whose waiting requests may have somewhere to go, and the first of those that were not looked at.
+    ready: BTreeMap<MountId, Ticket>,
+    /// Requests that no longer wait for one session.
+    unparked: VecDeque<RouterEvent>,
+    /// The latest time of an input.
+    now: Timestamp,
 }
 
 impl Router {
@@ -79,8 +93,18 @@ impl Router {
             mounts: Mounts::default(),
             parking: Parking::default(),
             waiting: Waiting::default(),
-            ready: BTreeSet::new(),
+            rendezvous: Rendezvous::default(),
+            ready: BTreeMap::new(),
+            unparked: VecDeque::new(),
+            now,
         }
+    }
+
+    /// The same, which binds clients to sessions with this key.
+    #[must_use]
+    pub fn with_affinity_key(mut self, key: AffinityKey) -> Self {
+        self.rendezvous = Rendezvous::new(key);
+        self
     }
 
     /// Registers a session, which has a link: it was asked for on one. The earlier sessions of its identity, of an older
@@ -97,7 +121,8 @@ impl Router {
         now: Timestamp,
     ) -> Result<Registered, RegisterError> {
         let mounts = self.admit(key, &registration, unix_millis)?;
-        let Registration { identity, epoch, claims, secret, .. } = registration;
+        let Registration { identity, epoch, claims, secret, sticky, .. } = registration;
+        self.now = self.now.max(now);
         let older = if cfg!(planted = "ghost-not-fenced") {
             BTreeSet::new()
         } else {
@@ -110,7 +135,9 @@ impl Router {
         if held.is_empty() {
             self.identities.connect(&identity, key);
         }
-        self.sessions.insert(key, identity, epoch, held, secret);
+        let tag = self.rendezvous.tag(&identity);
+        self.sessions.insert(key, New { identity, epoch, mounts: held.clone(), secret, sticky, tag });
+        held.into_iter().for_each(|id| self.settle_sticky(id));
         let is_lost = |mount: &Mount| mounts.contains(mount) || mount.is_covered_by(&claims);
         let reduced = older.into_iter().map(|old| self.reduce(old, is_lost, now)).collect();
         self.settle_unknown();
@@ -230,14 +257,16 @@ impl Router {
     }
 
     /// A session has a link again.
-    pub fn handle_link_up(&mut self, key: SessionKey, _now: Timestamp) {
-        self.sessions.set_linked(key, true);
+    pub fn handle_link_up(&mut self, key: SessionKey, now: Timestamp) {
+        self.now = self.now.max(now);
+        self.sessions.set_linked(key);
         self.mark_ready(key);
     }
 
     /// A session lost its link: it is not chosen, but its mounts stay its own.
-    pub fn handle_link_down(&mut self, key: SessionKey, _now: Timestamp) {
-        self.sessions.set_linked(key, false);
+    pub fn handle_link_down(&mut self, key: SessionKey, now: Timestamp) {
+        self.now = self.now.max(now);
+        self.sessions.set_broken(key, now);
     }
 
     /// A session's token is over, or there is a good one again. Whether it takes requests is for
@@ -298,66 +327,12 @@ impl Router {
             }
             self.mounts.leave(id, key, now);
         }
-        self.forget(now);
-    }
-
-    /// Decides on a request by its host (a `Host` field, port and case as they came) and the path of its
-    /// canonical target; a `*` belongs to the root.
-    pub fn route(&mut self, host: Option<&[u8]>, path: &[u8], now: Timestamp) -> Route {
-        self.forget(now);
-        let host = host.map(host_name);
-        let found = self.mounts.lookup(host.as_deref(), path);
-        let wanted =
-            || Wanted::Under { host: host.map(|name| Cow::into_owned(name).into()), path: path.into() };
-        self.decide(found, wanted, now)
-    }
-
-    /// The same, for the session `key` if that serves the request's mount and takes requests: state of
-    /// the client is kept there.
-    pub fn route_back(&mut self, key: SessionKey, host: Option<&[u8]>, path: &[u8], now: Timestamp) -> Route {
-        let name = host.map(host_name);
-        if let Ok(Some(id)) = self.mounts.lookup(name.as_deref(), path)
-            && self.mounts.members(id).contains(&key)
-            && self.sessions.load(key).is_some()
-            && let Some(mount) = self.mounts.mount(id)
-        {
-            let mount = mount.clone();
-            self.sessions.begin_exchange(key);
-            return Route::To { session: key, mount };
+        for &id in withdrawn {
+            self.settle_sticky(id);
+            // Those that waited for this session must move.
+            self.mark_mount_ready(id);
         }
-        self.route(host, path, now)
-    }
-
-    /// Decides on whoever names a mount: a room or a port.
-    pub fn route_to(&mut self, mount: &Mount, now: Timestamp) -> Route {
         self.forget(now);
-        let found = self.mounts.find(mount);
-        self.decide(Ok(found), || Wanted::Exactly(mount.clone()), now)
-    }
-
-    fn decide(
-        &mut self,
-        found: Result<Option<MountId>, Ambiguous>,
-        wanted: impl FnOnce() -> Wanted,
-        now: Timestamp,
-    ) -> Route {
-        match found {
-            Err(Ambiguous) => Route::Refuse(Refusal::Ambiguous),
-            Ok(Some(id)) => match self.assign(id) {
-                Some((session, mount)) => Route::To { session, mount },
-                None => self.park(Place::Mount(id), now),
-            },
-            Ok(None) if now.since(self.started) < self.limits.start_grace => {
-                self.park(Place::Unknown(wanted()), now)
-            }
-            Ok(None) if self.sessions.serving() == 0 => Route::Refuse(self.nobody_connected()),
-            Ok(None) => Route::Refuse(Refusal::NoSuchMount),
-        }
-    }
-
-    fn park(&mut self, place: Place, now: Timestamp) -> Route {
-        let too_busy = Refusal::TooBusy { retry_after: self.limits.retry_after };
-        self.parking.park(place, &self.limits, now).map_or(Route::Refuse(too_busy), Route::Park)
     }
 
     /// An exchange ended that [`Route::To`] or [`RouterEvent::Unparked`] gave to this session.
@@ -375,15 +350,7 @@ impl Router {
         if let Some((ticket, refusal)) = self.parking.poll_refused() {
             return Some(RouterEvent::Refused { ticket, refusal });
         }
-        while let Some(&id) = self.ready.first() {
-            let assigned = self.parking.first(id).and_then(|ticket| Some((ticket, self.assign(id)?)));
-            if let Some((ticket, (session, mount))) = assigned {
-                self.parking.take(ticket);
-                return Some(RouterEvent::Unparked { ticket, session, mount });
-            }
-            self.ready.remove(&id);
-        }
-        None
+        self.unparked.pop_front().or_else(|| self.poll_unparked())
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.
@@ -392,9 +359,16 @@ impl Router {
         self.parking.deadline()
     }
 
+    /// When it is to be called for one request that waits.
+    #[must_use]
+    pub fn wake_at(&self, ticket: Ticket) -> Option<Timestamp> {
+        self.parking.wake_at(ticket)
+    }
+
     /// Ends the waits that have been long enough. The next deadline lies after `now`.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.forget(now);
+        self.release_held(now);
         if !cfg!(planted = "parked-for-ever") {
             let (sessions, mounts) = (&self.sessions, &self.mounts);
             let retry_after = self.limits.retry_after;
@@ -420,13 +394,6 @@ impl Router {
         }
     }
 
-    /// Gives one exchange to a session of a mount.
-    fn assign(&mut self, id: MountId) -> Option<(SessionKey, Arc<Mount>)> {
-        let chosen = self.mounts.choose(id, |key| self.sessions.load(key))?;
-        self.sessions.begin_exchange(chosen.0);
-        Some(chosen)
-    }
-
     /// Lets the requests that waited for any mount wait for theirs, if it has come.
     fn settle_unknown(&mut self) {
         let decide = |(wanted, ticket): (&Wanted, Ticket)| match wanted {
@@ -446,11 +413,19 @@ impl Router {
     /// Requests that wait for a mount of this session may have somewhere to go.
     fn mark_ready(&mut self, key: SessionKey) {
         let held = self.sessions.session(key).map_or(&[][..], |session| &session.mounts);
-        self.ready.extend(held.iter().filter(|&&id| self.parking.first(id).is_some()));
+        let waited_for = held.iter().filter(|&&id| self.parking.first(id).is_some());
+        self.ready.extend(waited_for.map(|&id| (id, Ticket::FIRST)));
+    }
+
+    fn mark_mount_ready(&mut self, id: MountId) {
+        if self.parking.first(id).is_some() {
+            self.ready.insert(id, Ticket::FIRST);
+        }
     }
 
     /// Forgets mounts that were lost long ago, and whoever still waits for one.
     fn forget(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
         while let Some(id) = self.mounts.forget_one(&self.limits, now) {
             while let Some(ticket) = self.parking.first(id) {
                 self.parking.refuse(ticket, self.nobody_connected());

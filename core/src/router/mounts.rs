@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::table::{Ambiguous, MountId, Table};
 use super::types::SessionKey;
+use crate::affinity::Sticky;
 use crate::limits::RouterLimits;
 use crate::mount::Mount;
 use crate::time::Timestamp;
@@ -27,6 +28,8 @@ struct Entry {
     members: Vec<SessionKey>,
     /// Whose turn it is among equally busy members.
     turn: usize,
+    /// How its clients are bound to its members, as the latest of those wants that asks for it at all.
+    sticky: Option<Sticky>,
     lost_at: Timestamp,
 }
 
@@ -63,7 +66,8 @@ impl Mounts {
         self.next = self.next.saturating_add(1);
         self.table.insert(mount, id);
         let mount = Arc::new(mount.clone());
-        self.entries.insert(id, Entry { mount, members: Vec::new(), turn: 0, lost_at: Timestamp::ZERO });
+        let (members, lost_at) = (Vec::new(), Timestamp::ZERO);
+        self.entries.insert(id, Entry { mount, members, turn: 0, sticky: None, lost_at });
         id
     }
 
@@ -74,6 +78,17 @@ impl Mounts {
         if entry.members.is_empty() {
             entry.lost_at = now;
             self.lost.insert((now, id));
+        }
+    }
+
+    pub(super) fn sticky(&self, id: MountId) -> Option<Sticky> {
+        self.entries.get(&id).and_then(|entry| entry.sticky)
+    }
+
+    /// Its members have changed: `wish` says how each of them wants clients to be bound.
+    pub(super) fn settle_sticky(&mut self, id: MountId, wish: impl Fn(SessionKey) -> Option<Sticky>) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.sticky = entry.members.iter().rev().find_map(|&member| wish(member));
         }
     }
 

@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 
 use super::table::MountId;
 use super::types::{Identity, ResumeSecret, SessionKey};
+use crate::affinity::Sticky;
+use crate::time::Timestamp;
 use crate::wire::Resume;
 
 /// Every session.
@@ -24,6 +26,9 @@ pub(super) struct Session {
     /// It registered mounts: it is an application's, and does not only connect to others'.
     serves: bool,
     secret: ResumeSecret,
+    /// How it wants clients to be bound to it, and the number that stands for its identity.
+    pub(super) sticky: Option<Sticky>,
+    pub(super) tag: u64,
     /// Exchanges that were sent to it and have not ended.
     load: u64,
     line: Line,
@@ -31,34 +36,42 @@ pub(super) struct Session {
     is_expired: bool,
 }
 
+/// A session that registers.
+pub(super) struct New {
+    pub(super) identity: Identity,
+    pub(super) epoch: u64,
+    pub(super) mounts: Vec<MountId>,
+    pub(super) secret: ResumeSecret,
+    pub(super) sticky: Option<Sticky>,
+    pub(super) tag: u64,
+}
+
 /// Whether a session takes requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
     Linked,
-    Broken,
+    Broken {
+        since: Timestamp,
+    },
     /// For good, whatever its link does.
     Suspended,
 }
 
 impl Sessions {
     /// Adds a session, which has a link.
-    pub(super) fn insert(
-        &mut self,
-        key: SessionKey,
-        identity: Identity,
-        epoch: u64,
-        mounts: Vec<MountId>,
-        secret: ResumeSecret,
-    ) {
-        let serves = !mounts.is_empty();
+    pub(super) fn insert(&mut self, key: SessionKey, new: New) {
+        let New { identity, epoch, mounts, secret, sticky, tag } = new;
+        let (serves, line) = (!mounts.is_empty(), Line::Broken { since: Timestamp::ZERO });
         let session = Session {
             identity,
             epoch,
             mounts,
             serves,
             secret,
+            sticky,
+            tag,
             load: 0,
-            line: Line::Broken,
+            line,
             is_expired: false,
         };
         self.by_key.insert(key, session);
@@ -97,8 +110,22 @@ impl Sessions {
         withdrawn
     }
 
-    pub(super) fn set_linked(&mut self, key: SessionKey, is_linked: bool) {
-        self.set_line(key, if is_linked { Line::Linked } else { Line::Broken });
+    pub(super) fn set_linked(&mut self, key: SessionKey) {
+        self.set_line(key, Line::Linked);
+    }
+
+    /// It has no link, since `now` if it had one.
+    pub(super) fn set_broken(&mut self, key: SessionKey, now: Timestamp) {
+        let since = self.dark_since(key).unwrap_or(now);
+        self.set_line(key, Line::Broken { since });
+    }
+
+    /// Since when a session has no link that waits for one.
+    pub(super) fn dark_since(&self, key: SessionKey) -> Option<Timestamp> {
+        match self.by_key.get(&key)?.line {
+            Line::Broken { since } => Some(since),
+            Line::Linked | Line::Suspended => None,
+        }
     }
 
     /// The one place that changes a line, so that the count is right.
@@ -106,7 +133,7 @@ impl Sessions {
         let Some(session) = self.by_key.get_mut(&key) else { return };
         let (before, after) = match session.line {
             Line::Suspended => return,
-            Line::Linked | Line::Broken => (session.line == Line::Linked, line == Line::Linked),
+            Line::Linked | Line::Broken { .. } => (session.line == Line::Linked, line == Line::Linked),
         };
         session.line = line;
         let count = |all: usize| all.saturating_sub(usize::from(before)).saturating_add(usize::from(after));

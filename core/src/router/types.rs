@@ -6,6 +6,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::address::AddressBlock;
+use crate::affinity::{Binding, Sticky};
+use crate::message::Headers;
 use crate::mount::Mount;
 use crate::wire::RefusedCode;
 
@@ -100,6 +103,19 @@ pub struct Registration {
     pub is_partial_enough: bool,
     /// What its telephone must present to go on with it over another link.
     pub secret: ResumeSecret,
+    /// How its telephone wants the clients of its mounts to be bound to their sessions.
+    pub sticky: Option<Sticky>,
+}
+
+/// Who asks, as far as that decides where a request goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Client<'a> {
+    /// Its address as the relay counts it.
+    pub address: AddressBlock,
+    /// The fields of its request.
+    pub headers: &'a Headers,
+    /// A session that did not take the request: it is chosen again only if no other one takes requests.
+    pub avoided: Option<SessionKey>,
 }
 
 /// What came of a registration.
@@ -182,6 +198,8 @@ pub enum Route {
         session: SessionKey,
         /// The mount that the request came in by.
         mount: Arc<Mount>,
+        /// How the client is bound to the session by a cookie, if the mount's are.
+        binding: Option<Binding>,
     },
     /// It waits: an event settles it, unless the driver cancels it.
     Park(Ticket),
@@ -192,6 +210,15 @@ pub enum Route {
 /// A request that waits. Never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub(super) u64);
+
+impl Ticket {
+    pub(super) const FIRST: Self = Self(0);
+
+    /// The one behind it.
+    pub(super) const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
 
 /// Why a request goes nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,6 +256,8 @@ pub enum RouterEvent {
         session: SessionKey,
         /// The mount that the request came in by.
         mount: Arc<Mount>,
+        /// As in [`Route::To`].
+        binding: Option<Binding>,
     },
     /// It is answered by the relay.
     Refused {

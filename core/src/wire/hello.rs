@@ -205,10 +205,12 @@ pub enum Setting {
     Site,
     /// Not 0 if the sender, a telephone, takes [`Refused`] in answer to a renewal: only then is it sent.
     Refusals,
+    /// By what the sender, a telephone, wants the clients of its mounts to be [recognised](crate::affinity::Sticky).
+    Sticky,
 }
 
 impl Setting {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Streams,
         Self::StreamFloor,
         Self::Resume,
@@ -221,6 +223,7 @@ impl Setting {
         Self::H2c,
         Self::Site,
         Self::Refusals,
+        Self::Sticky,
     ];
 
     const fn id(self) -> u64 {
@@ -237,6 +240,7 @@ impl Setting {
             Self::H2c => 10,
             Self::Site => 12,
             Self::Refusals => 14,
+            Self::Sticky => 13,
         }
     }
 
@@ -254,6 +258,7 @@ impl Setting {
             Self::H2c => "h2c",
             Self::Site => "site",
             Self::Refusals => "refusals",
+            Self::Sticky => "sticky",
         }
     }
 }

@@ -116,6 +116,7 @@ impl Relay {
             mounts,
             is_partial_enough: hello.settings.has(Setting::Partial),
             secret: ResumeSecret::new(secret),
+            sticky: None,
         };
         let Ok(registered) = self.router.register(key, registration, CLOCK, self.now) else { return };
         self.reduce(registered.reduced, &identity);
@@ -195,7 +196,7 @@ impl Relay {
     fn request(&mut self, octets: &[u8]) {
         let Ok(target) = target::canonical(octets) else { return };
         match self.router.route(None, target::path(&target), self.now) {
-            Route::To { session, mount } => self.open(session, &mount, target),
+            Route::To { session, mount, .. } => self.open(session, &mount, target),
             Route::Park(_) | Route::Refuse(_) => {}
         }
     }

@@ -3,6 +3,7 @@
 //! `tests/run` runs it as CI does. `E2E_FULL=1` asks for the sizes and durations that a release is judged by;
 //! `E2E_LINES=straight,telephone,telephone-smol` narrows the ways down while one looks for a fault.
 
+mod affinity;
 mod agents;
 mod applications;
 mod backend_connections;

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_lite::future;
+use telephone_core::affinity::Sticky;
 use telephone_core::claims::Claims;
 use telephone_core::connections::Activity;
 use telephone_core::error::ResetCode;
@@ -343,6 +344,7 @@ fn register<R: Runtime>(
         claims: claims.mounts,
         is_partial_enough: hello.settings.has(Setting::Partial),
         secret,
+        sticky: hello.settings.value(Setting::Sticky).and_then(Sticky::from_setting),
     };
     let registered =
         relay.registry.register(key, registration, &grant, claims.connect, (session.clone(), site), now);

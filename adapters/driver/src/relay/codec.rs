@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use telephone_core::affinity::Binding;
 use telephone_core::http1::{AbortCause, Closing, Server, ServerEvent, body_goes_on};
 use telephone_core::isolation;
 use telephone_core::message::{Headers, ResponseHead};
+use telephone_core::mount::Mount;
 use telephone_core::output::Output;
 use telephone_core::time::Timestamp;
 use telephone_core::timing::{self, Stages};
@@ -56,6 +58,14 @@ impl Timing<'_> {
     }
 }
 
+/// What a client is to keep, by which its next request finds the same session.
+pub(super) struct Bound<'a> {
+    pub(super) binding: Binding,
+    pub(super) mount: &'a Mount,
+    /// Whether the client uses TLS.
+    pub(super) is_secure: bool,
+}
+
 pub(super) struct PublicCodec<'a> {
     server: &'a mut Server,
     config: &'a RelayConfig,
@@ -64,6 +74,8 @@ pub(super) struct PublicCodec<'a> {
     pub(super) is_isolated: bool,
     /// For a client that asked where the time of its request went.
     pub(super) timing: Option<Timing<'a>>,
+    /// For a client that is bound to its session and has no cookie for it.
+    pub(super) binding: Option<Bound<'a>>,
     /// The status of the final head, once it was written.
     pub(super) status: Option<u16>,
     is_opaque: bool,
@@ -90,6 +102,7 @@ impl<'a> PublicCodec<'a> {
             draining,
             is_isolated: false,
             timing: None,
+            binding: None,
             status: None,
             is_opaque: false,
             frames: None,
@@ -192,6 +205,12 @@ impl Codec for PublicCodec<'_> {
         }
         if let Some(timing) = self.timing.as_ref().filter(|_| !head.is_interim()) {
             head.headers.push("Server-Timing", timing.stages(told).to_field());
+        }
+        if let Some(Bound { binding, mount, is_secure }) =
+            self.binding.as_ref().filter(|_| !head.is_interim())
+            && let Some(cookie) = binding.set_cookie(mount, *is_secure, &head)
+        {
+            head.headers.push("Set-Cookie", cookie);
         }
         if self.draining.is_raised() {
             self.server.announce_close();

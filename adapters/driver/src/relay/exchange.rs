@@ -1,6 +1,7 @@
 //! One request of a client: routed, carried to a telephone, answered, logged.
 
 use std::future::{Future, pending, poll_fn};
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,11 +9,14 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use futures_lite::future;
+use telephone_core::address::AddressBlock;
+use telephone_core::affinity;
 use telephone_core::cause::Cause;
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::isolation;
 use telephone_core::limits::{DARK_TIME, REQUEST_ATTEMPTS_MAX};
 use telephone_core::retry::{may_move, may_repeat};
+use telephone_core::router::{self, SessionKey};
 use telephone_core::session::OpenError;
 use telephone_core::target;
 use telephone_core::time::Timestamp;
@@ -22,7 +26,7 @@ use telephone_core::wire::Opening;
 use super::Inner;
 use super::account::{Account, report};
 use super::answer::Refused;
-use super::codec::{ClientLoss, PublicCodec, TOKEN_REVOKED, TUNNEL_LOST, Timing};
+use super::codec::{Bound, ClientLoss, PublicCodec, TOKEN_REVOKED, TUNNEL_LOST, Timing};
 use super::connections::Permit;
 use super::loss::{broken, client_left, client_lost, shed};
 use super::public::{Client, Request};
@@ -94,9 +98,9 @@ async fn serve_stamped<R: Runtime>(
     request: &mut Request,
     account: &mut Account,
 ) -> ControlFlow<()> {
-    let mut now = request.at;
+    let (mut now, mut avoided) = (request.at, None);
     for attempt in 1..=REQUEST_ATTEMPTS_MAX {
-        let chosen = match route(relay, client, request, &mut now).await {
+        let chosen = match route(relay, client, (request, account.client, avoided), &mut now).await {
             Ok(chosen) => chosen,
             Err(refused) => return refuse_or_leave(client, refused, account),
         };
@@ -115,7 +119,9 @@ async fn serve_stamped<R: Runtime>(
                 return refuse(client, refused, account);
             }
             Attempt::Repeat(refused) if !has_budget(relay) => return refuse(client, refused, account),
-            Attempt::Again(_) | Attempt::Repeat(_) | Attempt::Elsewhere => now = relay.runtime.now(),
+            Attempt::Again(_) | Attempt::Repeat(_) | Attempt::Elsewhere => {
+                (now, avoided) = (relay.runtime.now(), Some(chosen.key));
+            }
         }
     }
     ControlFlow::Continue(())
@@ -147,7 +153,7 @@ fn refuse<R: Runtime>(client: &mut Client<R>, refused: Refused, account: &mut Ac
 async fn route<R: Runtime>(
     relay: &Arc<Inner<R>>,
     client: &mut Client<R>,
-    request: &Request,
+    (request, address, avoided): (&Request, IpAddr, Option<SessionKey>),
     now: &mut Timestamp,
 ) -> Result<Chosen, Option<Refused>> {
     let room = request.visit.as_ref().map(|visit| &visit.room);
@@ -155,9 +161,11 @@ async fn route<R: Runtime>(
         Some(room) => relay.registry.route_to(room, *now),
         None => {
             let (host, path) = (request.origin.host.as_deref(), target::path(&request.head.target));
+            let address = AddressBlock::of(address);
+            let asking = router::Client { address, headers: &request.head.headers, avoided };
             match client.login.session {
-                Some(key) => relay.registry.route_back(key, host, path, *now),
-                None => relay.registry.route(host, path, *now),
+                Some(key) => relay.registry.route_back(key, &asking, host, path, *now),
+                None => relay.registry.route(&asking, host, path, *now),
             }
         }
     };
@@ -217,6 +225,9 @@ async fn open<R: Runtime>(
     if request.is_timed && tells_timing(chosen) {
         head.headers.push(timing::ASK, "1");
     }
+    if chosen.binding.is_some() {
+        affinity::remove_cookies(&mut head.headers);
+    }
     let opening = || {
         let mount = Bytes::copy_from_slice(chosen.mount.as_str().as_bytes());
         Opening::Http { mount, head: head.clone() }
@@ -253,6 +264,12 @@ async fn carry<R: Runtime>(
     };
     let mut codec = PublicCodec::new(&mut client.server, &relay.config, &relay.draining);
     codec.is_isolated = relay.config.isolate_paths && isolation::is_shared(&chosen.mount);
+    let new_binding = chosen.binding.filter(|binding| binding.is_new);
+    codec.binding = new_binding.map(|binding| Bound {
+        binding,
+        mount: &chosen.mount,
+        is_secure: affinity::is_secure(&request.head.headers),
+    });
     let clock = || relay.runtime.now();
     codec.timing = request.is_timed.then(|| Timing {
         started: request.at,

@@ -39,7 +39,7 @@ use telephone_core::connections::Activity;
 use telephone_core::error::LeaveCode;
 use telephone_core::forward::{Trusted, TrustedField};
 use telephone_core::limits::{HelloLimits, HttpLimits, REDIAL_SPREAD, RouterLimits, SessionLimits};
-use telephone_core::router::RouterCounts;
+use telephone_core::router::{AffinityKey, RouterCounts};
 use telephone_core::site::SiteUrl;
 use telephone_core::wire::{HeadRules, Move, Stats};
 
@@ -105,6 +105,9 @@ pub struct RelayConfig {
     pub rooms: Option<RoomsConfig>,
     /// What records what each session is given: nothing by default.
     pub recorder: Option<Recorder>,
+    /// With which key clients are bound to sessions: a random one by default. Relays with the same key bind them alike, also
+    /// after a restart.
+    pub affinity_key: AffinityKey,
 }
 
 impl Default for RelayConfig {
@@ -126,6 +129,7 @@ impl Default for RelayConfig {
             tcp: None,
             rooms: None,
             recorder: None,
+            affinity_key: AffinityKey::new(fastrand::u128(..).to_le_bytes()),
         }
     }
 }
@@ -198,7 +202,7 @@ impl<R: Runtime> Plugboard<R> {
     ) -> Self {
         // What its HTTP server writes, a relay takes, whatever limits it is given.
         config.session.heads = HeadRules::WIDE;
-        let registry = Registry::new(config.router.clone(), runtime.now());
+        let registry = Registry::new(config.router.clone(), config.affinity_key, runtime.now());
         let verification = Verification::new(config.hellos.clone());
         let ports = Ports::default();
         let connections = Connections::new(config.connections);

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use telephone_core::affinity::Binding;
 use telephone_core::claims::Claims;
 use telephone_core::error::LeaveCode;
 use telephone_core::limits::RouterLimits;
@@ -12,8 +13,8 @@ use telephone_core::log_limit::{Due, LineKind, LineSource, LogLimit};
 use telephone_core::mount::Mount;
 use telephone_core::retry::RetryBudget;
 use telephone_core::router::{
-    Identity, Reduced, Refusal, RegisterError, Registration, Route, Router, RouterCounts, RouterEvent,
-    SessionKey, Ticket,
+    AffinityKey, Client, Identity, Reduced, Refusal, RegisterError, Registration, Route, Router,
+    RouterCounts, RouterEvent, SessionKey, Ticket,
 };
 use telephone_core::time::{Timestamp, as_millis};
 use telephone_core::wire::{Move, Resume};
@@ -73,7 +74,7 @@ struct Waiting {
     waker: Option<Waker>,
 }
 
-type Settled = Result<(SessionKey, Arc<Mount>), Refusal>;
+type Settled = Result<(SessionKey, Arc<Mount>, Option<Binding>), Refusal>;
 
 /// What [`Registry::route`] decided.
 pub(super) enum Decision {
@@ -90,6 +91,8 @@ pub(super) struct Chosen {
     pub(super) mount: Arc<Mount>,
     /// Whether a room's client must show a token.
     pub(super) client_tokens: bool,
+    /// How the client is bound to the session by a cookie, if the mount's clients are.
+    pub(super) binding: Option<Binding>,
 }
 
 struct State {
@@ -149,11 +152,11 @@ impl TakenOver {
 pub(super) struct Registry(Mutex<State>);
 
 impl Registry {
-    pub(super) fn new(limits: RouterLimits, now: Timestamp) -> Self {
+    pub(super) fn new(limits: RouterLimits, key: AffinityKey, now: Timestamp) -> Self {
         Self(Mutex::new(State {
             retries: RetryBudget::new(&limits, now),
             has_moved: false,
-            router: Router::new(limits, now),
+            router: Router::new(limits, now).with_affinity_key(key),
             sessions: BTreeMap::new(),
             waiting: HashMap::new(),
             log: LogLimit::default(),
@@ -173,7 +176,9 @@ impl Registry {
         let mut wakers = Vec::new();
         while let Some(event) = state.router.poll_event() {
             let (ticket, settled) = match event {
-                RouterEvent::Unparked { ticket, session, mount } => (ticket, Ok((session, mount))),
+                RouterEvent::Unparked { ticket, session, mount, binding } => {
+                    (ticket, Ok((session, mount, binding)))
+                }
                 RouterEvent::Refused { ticket, refusal } => (ticket, Err(refusal)),
             };
             match state.waiting.get_mut(&ticket) {
@@ -183,7 +188,7 @@ impl Registry {
                 }
                 // Nobody waits any more: the exchange that was counted does not take place.
                 None => {
-                    if let Ok((key, _)) = settled {
+                    if let Ok((key, ..)) = settled {
                         state.router.finish(key);
                     }
                 }
@@ -380,19 +385,26 @@ impl Registry {
     }
 
     /// Decides where a request goes. A chosen session must be given back with [`Registry::finish`].
-    pub(super) fn route(&self, host: Option<&[u8]>, path: &[u8], now: Timestamp) -> Decision {
-        self.decide(|router| router.route(host, path, now))
+    pub(super) fn route(
+        &self,
+        client: &Client<'_>,
+        host: Option<&[u8]>,
+        path: &[u8],
+        now: Timestamp,
+    ) -> Decision {
+        self.decide(|router| router.route_for(Some(client), host, path, now))
     }
 
     /// Likewise, and to `key` if that serves the request.
     pub(super) fn route_back(
         &self,
         key: SessionKey,
+        client: &Client<'_>,
         host: Option<&[u8]>,
         path: &[u8],
         now: Timestamp,
     ) -> Decision {
-        self.decide(|router| router.route_back(key, host, path, now))
+        self.decide(|router| router.route_back(key, Some(client), host, path, now))
     }
 
     /// Whether a request that was sent may be sent again.
@@ -409,7 +421,7 @@ impl Registry {
         self.with(|state| {
             state.retries.earn();
             match route(&mut state.router) {
-                Route::To { session, mount } => choose(state, session, mount),
+                Route::To { session, mount, binding } => choose(state, (session, mount, binding)),
                 Route::Park(ticket) => {
                     state.waiting.insert(ticket, Waiting::default());
                     Decision::Wait(ticket)
@@ -429,9 +441,14 @@ impl Registry {
         };
         state.waiting.remove(&ticket);
         Poll::Ready(match settled {
-            Ok((key, mount)) => choose(&mut state, key, mount),
+            Ok(settled) => choose(&mut state, settled),
             Err(refusal) => Decision::Refuse(refusal),
         })
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due for a request that waits.
+    pub(super) fn wake_at(&self, ticket: Ticket) -> Option<Timestamp> {
+        self.lock().router.wake_at(ticket)
     }
 
     /// Gives up a request that may still wait; one whose wait has ended is not concerned.
@@ -439,7 +456,7 @@ impl Registry {
         self.with(|state| {
             let settled = state.waiting.remove(&ticket).and_then(|waiting| waiting.settled);
             match settled {
-                Some(Ok((key, _))) => state.router.finish(key),
+                Some(Ok((key, ..))) => state.router.finish(key),
                 Some(Err(_)) => {}
                 None => state.router.cancel(ticket),
             }
@@ -471,7 +488,7 @@ pub(super) fn texts(mounts: &[Mount]) -> Vec<String> {
 }
 
 /// Finds the session that the router chose.
-fn choose(state: &mut State, key: SessionKey, mount: Arc<Mount>) -> Decision {
+fn choose(state: &mut State, (key, mount, binding): (SessionKey, Arc<Mount>, Option<Binding>)) -> Decision {
     match state.sessions.get(&key) {
         Some(one) => Decision::To(Chosen {
             key,
@@ -479,6 +496,7 @@ fn choose(state: &mut State, key: SessionKey, mount: Arc<Mount>) -> Decision {
             subject: one.subject.clone(),
             mount,
             client_tokens: one.client_tokens,
+            binding,
         }),
         None => {
             // The router and the map change together, so it is there; if it were not, nobody is connected.

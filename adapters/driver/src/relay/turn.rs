@@ -55,11 +55,12 @@ pub(super) async fn wait_for_session<R: Runtime>(
 ) -> Option<Decision> {
     let _place = Place { relay, ticket };
     let settled = async { Some(poll_fn(|cx| relay.registry.poll_wait(ticket, cx)).await) };
-    // All waits are equally long: with a clock of its own for each, none is woken for another's end.
-    let deadline = relay.runtime.now() + relay.config.router.park_time;
+    // With a clock of its own for each, none is woken for another's end.
     let clock = async {
-        relay.runtime.sleep_until(deadline).await;
-        relay.registry.handle_timeout(relay.runtime.now());
+        while let Some(due) = relay.registry.wake_at(ticket) {
+            relay.runtime.sleep_until(due).await;
+            relay.registry.handle_timeout(relay.runtime.now());
+        }
         future::pending().await
     };
     let left = async {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use telephone_core::affinity::Sticky;
 use telephone_core::dialer::DialerConfig;
 use telephone_core::follow::{BadFollowRule, FollowPolicy, FollowRule};
 use telephone_core::limits::{BackendLimits, MOUNTS_MAX, PING_INTERVAL, SessionLimits};
@@ -93,6 +94,7 @@ pub struct TelephoneBuilder<R> {
     pub(super) rewrite: Rewrite,
     limits: SessionLimits,
     body_clock: Option<Duration>,
+    sticky: Option<Sticky>,
     backend_limits: BackendLimits,
     backend_trust: BackendTrust,
     dialer: DialerConfig,
@@ -120,6 +122,7 @@ impl<R> Default for TelephoneBuilder<R> {
             rewrite: Rewrite::default(),
             limits: SessionLimits::default(),
             body_clock: None,
+            sticky: None,
             backend_limits: BackendLimits::default(),
             backend_trust: BackendTrust::default(),
             dialer: DialerConfig::default(),
@@ -289,6 +292,13 @@ impl<R> TelephoneBuilder<R> {
         self
     }
 
+    /// Binds each client of the mounts to one of the telephones that share them, by a cookie of the plugboard or by the client's
+    /// address. By default the least busy telephone has a request.
+    pub const fn sticky(mut self, sticky: Sticky) -> Self {
+        self.sticky = Some(sticky);
+        self
+    }
+
     /// Lets clients switch to h2c, HTTP/2 without TLS, where the backend does. Such a client reaches the whole backend, past
     /// mounts and access logs. By default it is left out of what a client offers.
     pub const fn allow_h2c(mut self, is_allowed: bool) -> Self {
@@ -390,6 +400,7 @@ impl<R: Runtime> TelephoneBuilder<R> {
             dialer: self.dialer,
             limits: self.limits,
             body_clock: self.body_clock,
+            sticky: self.sticky,
             recorder: self.recorder,
             log: self.log,
             proxies: self.proxies,

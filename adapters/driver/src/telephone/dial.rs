@@ -179,10 +179,12 @@ fn hello(config: &Config, token: String, wanted: Wanted) -> Hello {
         .with(Setting::Site, 1)
         .with(Setting::Refusals, 1)
         .with(Setting::Partial, u64::from(is_partial_enough));
-    let settings = match config.body_clock {
-        Some(clock) => settings.with(Setting::BodyClock, clock.as_secs().max(1)),
-        None => settings,
-    };
+    let wishes = [
+        config.body_clock.map(|clock| (Setting::BodyClock, clock.as_secs().max(1))),
+        config.sticky.map(|sticky| (Setting::Sticky, sticky.to_setting())),
+    ];
+    let with = |settings: Settings, (setting, value)| settings.with(setting, value);
+    let settings = wishes.into_iter().flatten().fold(settings, with);
     Hello {
         token,
         mounts,

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_lite::StreamExt as _;
+use telephone_core::affinity::Sticky;
 use telephone_core::dialer::DialerConfig;
 use telephone_core::follow::FollowPolicy;
 use telephone_core::limits::SessionLimits;
@@ -65,6 +66,8 @@ struct Config {
     limits: SessionLimits,
     /// How long nothing of a request's body may come, where the plugboard's own limit is not to do.
     body_clock: Option<Duration>,
+    /// How the clients of its mounts are to be bound to it.
+    sticky: Option<Sticky>,
     recorder: Option<Recorder>,
     /// What plugboards and their clients cause of the log.
     log: Arc<Log>,

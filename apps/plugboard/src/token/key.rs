@@ -7,6 +7,8 @@ use std::path::Path;
 use std::{fmt, fs, io};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use ring::hmac;
+use telephone_core::router::AffinityKey;
 use telephone_core::text::{ForeignEncoding, foreign_encoding};
 
 use super::provider;
@@ -21,7 +23,11 @@ pub struct Key {
     key: DecodingKey,
     validation: Validation,
     algorithm: Algorithm,
+    affinity: AffinityKey,
 }
+
+/// What the key of affinity is derived from a verifying key for: the label of no other purpose.
+const AFFINITY_LABEL: &[u8] = b"plugboard affinity v1";
 
 /// Why a file holds no usable public key.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +98,7 @@ impl Key {
     /// HS256 with `secret`.
     #[must_use]
     pub fn from_secret(secret: &Secret) -> Self {
-        Self::new(DecodingKey::from_secret(secret.expose()), Algorithm::HS256)
+        Self::new(DecodingKey::from_secret(secret.expose()), Algorithm::HS256, secret.expose())
     }
 
     /// RS256, ES256 or EdDSA, whichever the one public key in the PEM file at `path` is for.
@@ -124,18 +130,25 @@ impl Key {
             label if label.ends_with("CERTIFICATE") => return Err(BadKey::Certificate),
             _ => return Err(BadKey::Unknown),
         };
-        Ok(Self::new(key, algorithm))
+        Ok(Self::new(key, algorithm, &block.der))
     }
 
     /// The claims are judged by the verifier, on its own clock; the library judges the signature alone.
-    fn new(key: DecodingKey, algorithm: Algorithm) -> Self {
+    fn new(key: DecodingKey, algorithm: Algorithm, octets: &[u8]) -> Self {
         provider::install();
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, octets), AFFINITY_LABEL);
+        let affinity = AffinityKey::new(std::array::from_fn(|at| derived.as_ref()[at]));
         let mut validation = Validation::new(algorithm);
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_nbf = false;
         validation.validate_aud = false;
-        Self { key, validation, algorithm }
+        Self { key, validation, algorithm, affinity }
+    }
+
+    /// With what relays that have this key bind clients to sessions: all of them alike, and after a restart as before.
+    pub(crate) const fn affinity(&self) -> AffinityKey {
+        self.affinity
     }
 
     pub(super) fn algorithm(&self) -> Algorithm {

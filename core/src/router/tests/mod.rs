@@ -1,5 +1,6 @@
 //! What the router promises, one sentence a test.
 
+mod affinity;
 mod choice;
 mod identities;
 mod memory;
@@ -38,6 +39,7 @@ fn registration(who: &str, epoch: u64, asked: &str, claims: &str) -> Registratio
         claims: mounts(claims),
         is_partial_enough: false,
         secret: ResumeSecret::new([7; 16]),
+        sticky: None,
     }
 }
 
@@ -110,7 +112,7 @@ impl Relay {
     /// The session and the mount that a request goes to.
     fn to(&mut self, place: &str) -> (u64, alloc::string::String) {
         match self.route(place) {
-            Route::To { session, mount } => (session.number(), mount.to_string()),
+            Route::To { session, mount, .. } => (session.number(), mount.to_string()),
             other => panic!("{place}: {other:?}"),
         }
     }

@@ -159,6 +159,7 @@ impl Plugboard {
             claims,
             is_partial_enough: hello.settings.has(Setting::Partial),
             secret: ResumeSecret::new(secret),
+            sticky: None,
         };
         // The clock of the world, in the unit of its epochs.
         let clock = stage.now() / crate::clock::MILLI * 256;

@@ -1,7 +1,10 @@
 //! What renewals and their absence do to a registered session.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use telephone_core::address::AddressBlock;
+use telephone_core::message::Headers;
 use telephone_core::router::{Identity, ResumeSecret};
 
 use super::*;
@@ -21,7 +24,7 @@ fn grant(subject: &str, mounts: &[&str]) -> Grant {
 fn registration(identity: Identity, mounts: Vec<Mount>) -> Registration {
     let claims = mounts.clone();
     let secret = ResumeSecret::new([0; 16]);
-    Registration { identity, epoch: 1, mounts, claims, is_partial_enough: false, secret }
+    Registration { identity, epoch: 1, mounts, claims, is_partial_enough: false, secret, sticky: None }
 }
 
 /// What a fresh token does to the session.
@@ -32,7 +35,7 @@ fn renew(registry: &Registry, grant: &Grant) -> Renewed {
 /// A registry past its grace, with one session of the shop's.
 fn registered(mounts: &[&str]) -> (Registry, SharedSession) {
     let limits = RouterLimits { start_grace: Duration::ZERO, ..RouterLimits::default() };
-    let registry = Registry::new(limits, NOW);
+    let registry = Registry::new(limits, AffinityKey::default(), NOW);
     let session = crate::shared::tests::session();
     session.with(|session, now| session.authorize(Some(LIFE), now));
     let identity = Identity::new("shop".to_owned(), "one".to_owned());
@@ -44,7 +47,13 @@ fn registered(mounts: &[&str]) -> (Registry, SharedSession) {
 }
 
 fn reaches(registry: &Registry, path: &str) -> bool {
-    matches!(registry.route(None, path.as_bytes(), NOW), Decision::To(_))
+    matches!(route(registry, path), Decision::To(_))
+}
+
+fn route(registry: &Registry, path: &str) -> Decision {
+    let address = AddressBlock::of(Ipv4Addr::LOCALHOST.into());
+    let client = Client { address, headers: &Headers::new(), avoided: None };
+    registry.route(&client, None, path.as_bytes(), NOW)
 }
 
 #[test]
@@ -67,7 +76,7 @@ fn a_request_that_waits_for_a_renewal_goes_on_with_it() {
     let (registry, session) = registered(&["/m"]);
     session.with_link(|session| session.handle_timeout(NOW + LIFE));
     registry.settle_line(KEY, NOW);
-    let Decision::Wait(ticket) = registry.route(None, b"/m", NOW) else { panic!("the request waits") };
+    let Decision::Wait(ticket) = route(&registry, "/m") else { panic!("the request waits") };
 
     session.with(|session, now| session.confirm_renewal(Some(LIFE), now));
     registry.settle_line(KEY, NOW);
