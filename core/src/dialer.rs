@@ -280,6 +280,17 @@ impl Dialer {
         self.delay_by(Duration::ZERO, within.min(MOVE_WITHIN_MAX), now);
     }
 
+    /// This process stood still, and what its dials waited for may be over: the next one comes within the spread, and those
+    /// behind it are quick for as long as a network may take to come up.
+    pub fn handle_woken(&mut self, now: Timestamp) {
+        self.quick_until = self.quick_until.max(now + REDIAL_QUICK_TIME);
+        self.quick_failures = 0;
+        if let State::Waiting { since, until } = self.state {
+            let soon = now + self.random.duration_up_to(self.spread).max(self.pace.wait(now));
+            self.state = State::Waiting { since, until: until.min(soon) };
+        }
+    }
+
     /// The session ended with its link.
     pub fn handle_session_over(&mut self, reason: CloseReason, now: Timestamp) {
         match reason {

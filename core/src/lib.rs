@@ -93,5 +93,6 @@ pub mod token_bucket;
 pub mod token_life;
 pub mod trace;
 pub mod verification;
+pub mod wakefulness;
 pub mod websocket;
 pub mod wire;

@@ -262,6 +262,20 @@ pub const IDLE_CUT_MIN: Duration = Duration::from_secs(2);
 /// Links in a row that end after the same silence before a telephone reports it: two may be chance.
 pub const IDLE_CUT_LINKS: u32 = 3;
 
+/// Between two looks at the clock that counts while a machine is suspended: with [`WAKE_PATIENCE`] and a dial a lost link is
+/// back within 2 s.
+pub const WAKE_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How late a look must be to mean that the process stood still: a busy machine runs its tasks a second late.
+pub const WAKE_LATE_MIN: Duration = Duration::from_secs(3);
+/// How long the peer may take to answer the ping of a process that stood still: four round trips, within these bounds. Giving up
+/// a link that is up costs no more than a resume.
+pub const WAKE_PATIENCE: core::ops::RangeInclusive<Duration> =
+    Duration::from_millis(500)..=Duration::from_secs(2);
+/// How long bytes may come that were sent before, and wait in the system's buffers: they prove nothing.
+pub const WAKE_SETTLE: Duration = Duration::from_millis(100);
+/// How much longer a dial may take that had begun before.
+pub const WAKE_DIAL_TIME: Duration = Duration::from_secs(2);
+
 /// Limits of what an address block may try in vain: hellos, renewals and tokens of room clients that fail. Those that
 /// succeed cost nothing, however many come from one block, such as the whole fleet behind one NAT.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -48,6 +48,15 @@ pub fn is_inside_prepared(name: &str, commands: &str) -> bool {
     false
 }
 
+/// Runs these commands of the shell, such as those that change the addresses of a namespace.
+///
+/// # Panics
+/// If one of them fails.
+pub fn run(commands: &str) {
+    let finished = Plan::new("sh").args(["-c", commands]).finish();
+    assert_eq!(finished.code, Some(0), "{commands}: {}", finished.stderr);
+}
+
 /// Runs `program` on a machine whose name server never answers, for half a minute at the least; `directory` is the test's.
 ///
 /// # Panics

@@ -1,7 +1,7 @@
 //! `plugboard serve`, and what `plugboard token` prints for it.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -45,6 +45,14 @@ impl Relay {
     /// If it does not get ready.
     pub fn with(options: &[&str]) -> Self {
         Self::with_secret(&fresh_secret(), options)
+    }
+
+    /// The same where clients and telephones connect to that address of this machine.
+    ///
+    /// # Panics
+    /// If it does not get ready.
+    pub fn on(address: IpAddr, options: &[&str]) -> Self {
+        Self::at(SocketAddr::new(address, free_addr().port()), &fresh_secret(), options, None)
     }
 
     /// The same with that secret: several relays may share one.

@@ -32,6 +32,7 @@ mod telephone;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod token;
+mod wake;
 
 pub use accept::{WhenFull, accept_loop};
 pub use authority::{AuthError, Authority, Bearer, Grant, LEEWAY};

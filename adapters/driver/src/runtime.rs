@@ -11,6 +11,7 @@ use telephone_core::time::Timestamp;
 
 use crate::happy_eyeballs;
 use crate::socket::{self, Sharing, Socket};
+use crate::wake;
 
 /// Where an outgoing connection goes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -77,6 +78,11 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 
     /// The time since this runtime value was made, on a monotonic clock. Clones share the epoch.
     fn now(&self) -> Timestamp;
+
+    /// The time on a clock that counts while the machine is suspended, too, unlike [`now`](Self::now), and that nobody sets.
+    fn boot_time(&self) -> Timestamp {
+        wake::boot_time()
+    }
 
     /// A timer for `deadline`; a deadline in the past is ready at once.
     fn sleep_until(&self, deadline: Timestamp) -> Self::Sleep;

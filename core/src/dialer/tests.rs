@@ -461,3 +461,27 @@ fn dials_that_come_at_their_bound_do_not_fall_into_step_with_a_network_that_cuts
         );
     }
 }
+
+#[test]
+fn a_process_that_stood_still_dials_soon_and_quickly() {
+    for failure in
+        [DialFailure::Unreachable, DialFailure::Refused { retry_after: Some(Duration::from_secs(300)) }]
+    {
+        let mut telephone = Telephone::new(DialerConfig::default(), 3);
+        for _ in 0..12 {
+            assert_eq!(telephone.next(), Some(DialEvent::Dial));
+            telephone.fail(failure);
+        }
+        let woken = telephone.now;
+        telephone.dialer.handle_woken(woken);
+        assert_eq!(telephone.next(), Some(DialEvent::Dial));
+        assert!(telephone.now.since(woken) <= SPREAD, "{:?}", telephone.now.since(woken));
+        // The network takes a while to come up.
+        while telephone.now.since(woken) < Duration::from_secs(20) {
+            telephone.fail(DialFailure::Unreachable);
+            let before = telephone.now;
+            assert_eq!(telephone.next(), Some(DialEvent::Dial));
+            assert!(telephone.now.since(before) <= Duration::from_secs(1));
+        }
+    }
+}

@@ -88,6 +88,8 @@ pub enum Input {
     TellClient { id: StreamId, client: u64 },
     /// `tell_site`.
     TellSite { mounts: Vec<MountUrl> },
+    /// `handle_woken`.
+    Woken { time: Duration, now: Timestamp },
 }
 
 /// What comes of an input is on the tape.
@@ -134,6 +136,7 @@ impl Input {
             Self::Resume { peer_position, now } => ignore(to.resume(peer_position, now)),
             Self::Abandon => to.abandon(),
             Self::TellClient { id, client } => to.tell_client(id, client),
+            Self::Woken { time, now } => to.handle_woken(time, now),
         }
     }
 
@@ -146,6 +149,7 @@ impl Input {
             | Self::Activity { now, .. }
             | Self::Disconnect { now, .. }
             | Self::Timeout { now }
+            | Self::Woken { now, .. }
             | Self::Transmit { now, .. }
             | Self::Open { now, .. }
             | Self::Credit { now, .. }

@@ -143,6 +143,13 @@ impl Recorded {
         self.told(|| Output::Nothing);
     }
 
+    /// As [`Session::handle_woken`].
+    pub fn handle_woken(&mut self, time: Duration, now: Timestamp) {
+        self.note(|| Input::Woken { time, now });
+        self.session.handle_woken(time, now);
+        self.told(|| Output::Nothing);
+    }
+
     /// As [`Session::poll_transmit`].
     pub fn poll_transmit(&mut self, link: LinkId, now: Timestamp) -> Option<Bytes> {
         let is_noted = self.is_noted(|session| session.link() == Some(link) && session.has_transmit());

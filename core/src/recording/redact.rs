@@ -332,6 +332,7 @@ pub(super) fn input(profile: Profile, of: &mut Input) {
         | Input::Activity { .. }
         | Input::Disconnect { .. }
         | Input::Timeout { .. }
+        | Input::Woken { .. }
         | Input::Transmit { .. }
         | Input::PollEvent
         | Input::Accept

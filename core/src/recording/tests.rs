@@ -97,7 +97,7 @@ fn what_is_no_recording_is_refused() {
     assert_eq!(refused(b"telephone recording\n"), Some(NotARecording::Damaged));
     assert_eq!(refused(b"telephone recording\n\x01"), Some(NotARecording::Damaged));
     assert_eq!(
-        refused(b"telephone recording 4 by me\n\x06\xff\xff\xff\xff\x7f\0"),
+        refused(b"telephone recording 5 by me\n\x06\xff\xff\xff\xff\x7f\0"),
         Some(NotARecording::Damaged)
     );
     let other = refused(b"telephone recording 200 by plugboard\x1b 7.0\n").expect("another format");
@@ -122,7 +122,7 @@ fn the_record_before_which_a_trace_departs_is_named() {
 fn the_first_line_tells_which_program_reads_the_rest() {
     let [telephone, _] = record(1, 5, 1 << 22, false);
     let line: Vec<u8> = telephone[0].iter().copied().take_while(|octet| *octet != b'\n').collect();
-    assert_eq!(line, b"telephone recording 4 by a test");
+    assert_eq!(line, b"telephone recording 5 by a test");
     assert_eq!(Replay::new(&telephone[0]).expect("a segment of ours").about(), "a test");
     let memory = Memory::default();
     let sink = Box::new(memory.clone());

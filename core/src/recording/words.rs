@@ -128,6 +128,7 @@ pub fn input(profile: Profile, input: &Input) -> String {
         Input::Activity { .. } => "◀── octets".into(),
         Input::Disconnect { link, .. } => format!("link {} is gone", link.number()),
         Input::Timeout { .. } => "time has passed".into(),
+        Input::Woken { .. } => "the process stood still".into(),
         Input::Transmit { .. } => "the link takes".into(),
         Input::PollEvent => "what is new".into(),
         Input::Open { opening: of, end, .. } => format!("open {}{}", opening(of), ended(*end)),

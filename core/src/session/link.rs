@@ -113,6 +113,17 @@ impl Session {
         }
     }
 
+    /// This process stood still for `time`, suspended or stopped, and the link may be gone without a sign. The peer is pinged,
+    /// and the link given up if no answer comes within a few round trips. ([`WAKE_PATIENCE`])
+    ///
+    /// [`WAKE_PATIENCE`]: crate::limits::WAKE_PATIENCE
+    pub fn handle_woken(&mut self, time: Duration, now: Timestamp) {
+        if self.link().is_some() {
+            self.liveness.probe(time, now);
+            self.due.ping = true;
+        }
+    }
+
     /// For how long nothing had been sent or received on the latest link when its peer's side closed it: `None` unless the
     /// session waits for another link after that. `now` is when that happened.
     #[must_use]

@@ -8,12 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::Role;
 use super::snapshot::TIME_MAX;
-use crate::limits::{FAREWELL_TIME, SessionLimits, TOKEN_GRACE};
+use crate::limits::{FAREWELL_TIME, SessionLimits, TOKEN_GRACE, WAKE_PATIENCE, WAKE_SETTLE};
 use crate::random::Random;
 use crate::time::{Timestamp, earliest};
 
 /// Between two requests to renew at least: a token that is all but over must not make a storm.
 const RENEWAL_INTERVAL_MIN: Duration = Duration::from_secs(1);
+
+/// The round trip of a link before the first was measured. With it a probe waits for 1 s. [RFC 6298 §2.1]
+const ROUND_TRIP_UNKNOWN: Duration = Duration::from_millis(250);
 
 /// What a deadline asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,15 @@ pub(super) enum Timer {
     Grace,
 }
 
+/// A ping that is to be answered soon.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Probe {
+    /// From when on bytes are an answer. What comes before may have waited in the system's buffers.
+    settled_at: Timestamp,
+    /// When the link is given up.
+    until: Timestamp,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Liveness {
     random: Random,
@@ -45,6 +57,8 @@ pub(super) struct Liveness {
     ping_after: Duration,
     /// When the ping that nothing was heard since was asked for.
     asked_at: Option<Timestamp>,
+    /// The question whether the link outlived a time in which this process stood still.
+    probe: Option<Probe>,
     /// The number and the sending time of the ping whose pong is awaited.
     sent: Option<(u64, Timestamp)>,
     next_ping: u64,
@@ -70,6 +84,7 @@ impl Liveness {
             said_at: now,
             ping_after,
             asked_at: None,
+            probe: None,
             sent: None,
             next_ping: 0,
             round_trip: None,
@@ -84,6 +99,11 @@ impl Liveness {
 
     pub(super) const fn round_trip(&self) -> Option<Duration> {
         self.round_trip
+    }
+
+    #[cfg(test)]
+    pub(super) fn set_round_trip(&mut self, time: Duration) {
+        self.round_trip = Some(time);
     }
 
     /// Whether a session that is over, or is not, goes on from what was read from a file.
@@ -110,6 +130,7 @@ impl Liveness {
     #[must_use]
     pub(super) fn unlink(&mut self, window: Duration, now: Timestamp) -> bool {
         self.asked_at = None;
+        self.probe = None;
         self.sent = None;
         self.resumable_until = Some(self.heard_at + window).filter(|until| *until > now);
         self.resumable_until.is_some()
@@ -118,6 +139,7 @@ impl Liveness {
     /// A new link is up.
     pub(super) fn link(&mut self, now: Timestamp) {
         self.resumable_until = None;
+        self.probe = None;
         self.sent = None;
         self.hear(now);
         self.say(now);
@@ -128,10 +150,22 @@ impl Liveness {
         self.farewell_until.get_or_insert(now + FAREWELL_TIME);
     }
 
+    /// This process stood still: a ping is sent, and the link is given up unless it is answered soon.
+    pub(super) fn probe(&mut self, stood_still: Duration, now: Timestamp) {
+        // A longer one was measured while it stood still.
+        self.round_trip = self.round_trip.filter(|time| *time < stood_still);
+        let patience = self.round_trip.unwrap_or(ROUND_TRIP_UNKNOWN) * 4;
+        let patience = patience.clamp(*WAKE_PATIENCE.start(), *WAKE_PATIENCE.end());
+        self.probe = Some(Probe { settled_at: now + WAKE_SETTLE, until: now + patience });
+        // The answer to an earlier ping may have waited.
+        self.sent = None;
+    }
+
     /// Octets came.
     pub(super) fn hear(&mut self, now: Timestamp) {
         self.heard_at = self.heard_at.max(now);
         self.asked_at = None;
+        self.probe = self.probe.filter(|probe| now < probe.settled_at);
     }
 
     /// A message goes out.
@@ -153,6 +187,7 @@ impl Liveness {
         match self.sent {
             Some((sent, at)) if sent == number => {
                 self.sent = None;
+                self.probe = None;
                 self.round_trip = Some(now.since(at));
                 true
             }
@@ -246,10 +281,11 @@ impl Liveness {
             return None;
         }
         let idle = self.heard_at + limits.idle_timeout;
-        Some(match self.asked_at {
+        let silent_at = match self.asked_at {
             Some(asked) if is_owed => idle.min(asked + limits.ping_timeout),
             Some(_) | None => idle,
-        })
+        };
+        Some(self.probe.map_or(silent_at, |probe| silent_at.min(probe.until)))
     }
 }
 

@@ -18,4 +18,5 @@ mod refusals;
 mod resume;
 mod schedule;
 mod stats;
+mod wake_ups;
 mod wide_heads;

@@ -7,7 +7,7 @@ use telephone_tests::line::both_at_once;
 use telephone_tests::namespace;
 use telephone_tests::nginx::Nginx;
 use telephone_tests::origin::Origin;
-use telephone_tests::relay::Relay;
+use telephone_tests::relay::{NO_GRACE, Relay};
 use telephone_tests::sidecar::Program;
 use telephone_tests::wait::{self, PATIENCE};
 
@@ -69,5 +69,59 @@ fn a_front_that_closes_idle_links_is_reported_and_pings_keep_links_open_through_
         let said = with_pings.process().said();
         assert!(!said.contains("the link was lost"), "{said}");
         assert_eq!(get(relay.addr(), "/with/x").status(), 200);
+    });
+}
+
+/// The relay's address, and the one from which this machine dials it.
+const RELAY_IP: [u8; 4] = [10, 9, 0, 1];
+const MACHINE: &str = "ip addr add 10.9.0.1/32 dev lo && ip addr add 10.9.0.2/32 dev lo && \
+                       ip route replace local 10.9.0.1 dev lo table local src 10.9.0.2";
+/// The machine is in another network when it wakes up.
+const MOVED: &str = "ip addr add 10.9.0.3/32 dev lo && \
+                     ip route replace local 10.9.0.1 dev lo table local src 10.9.0.3 && ip addr del 10.9.0.2/32 dev lo";
+
+#[test]
+fn a_telephone_that_wakes_up_with_another_address_is_back_within_two_seconds() {
+    let name = "dials::a_telephone_that_wakes_up_with_another_address_is_back_within_two_seconds";
+    if !namespace::is_inside_prepared(name, MACHINE) {
+        return;
+    }
+    for program in Program::BOTH {
+        let (relay, origin) = (Relay::on(RELAY_IP.into(), NO_GRACE), Origin::start());
+        let dial = program.dial(&relay).token(&relay.token(&["/m"])).mount("/m").backend(&origin.url());
+        let sidecar = dial.ready();
+        sidecar.suspend();
+        namespace::run(MOVED);
+        wait::paced(Instant::now(), Duration::from_secs(6)).nth(1);
+        sidecar.wake();
+        // A request waits at the relay until the link is back.
+        let start = Instant::now();
+        assert_eq!(get(relay.addr(), "/m/x").status(), 200);
+        let took = start.elapsed();
+        println!("{} was back after {took:?}", program.name());
+        assert!(took < Duration::from_secs(2), "{took:?}: {}", sidecar.process().said());
+        drop((sidecar, relay));
+        namespace::run(
+            "ip addr del 10.9.0.3/32 dev lo && ip addr add 10.9.0.2/32 dev lo && \
+                        ip route replace local 10.9.0.1 dev lo table local src 10.9.0.2",
+        );
+    }
+}
+
+#[test]
+fn a_telephone_that_was_stopped_keeps_a_link_that_lives() {
+    both_at_once(|program| {
+        let (relay, origin) = (Relay::start(), Origin::start());
+        let dial = program.dial(&relay).token(&relay.token(&["/m"])).mount("/m").backend(&origin.url());
+        let sidecar = dial.ready();
+        sidecar.suspend();
+        wait::paced(Instant::now(), Duration::from_secs(5)).nth(1);
+        sidecar.wake();
+        sidecar.process().wait_stderr("this program stopped, for ", PATIENCE);
+        // Longer than it waits for an answer.
+        wait::paced(Instant::now(), Duration::from_secs(3)).nth(1);
+        assert_eq!(get(relay.addr(), "/m/x").status(), 200);
+        let said = sidecar.process().said();
+        assert!(!said.contains("the link was lost"), "{said}");
     });
 }

@@ -140,7 +140,7 @@ fn replay_tells_what_is_no_recording_and_where_a_trace_departs() {
     let file = only_file(&directory);
     let telephone = bins::path("telephone");
     let mut octets = fs::read(&file).expect("a recording");
-    assert!(octets.starts_with(b"telephone recording 4 by telephone "));
+    assert!(octets.starts_with(b"telephone recording 5 by telephone "));
     fs::write(&file, [&octets[..], b"more"].concat()).expect("room on the disk");
     let damaged = replay(&telephone, &["--quiet"], &file);
     assert_eq!(damaged.code, Some(1), "{damaged:?}");
@@ -154,8 +154,8 @@ fn replay_tells_what_is_no_recording_and_where_a_trace_departs() {
     assert!(told(&departed, "as recorded").starts_with("no: it departs"), "{departed:?}");
     let cases = [
         ("", "no recording"),
-        ("telephone recording 4 by me\n\u{7f}", "damaged"),
-        ("telephone recording 5 by telephone 7.0\n", "telephone 7.0 wrote it"),
+        ("telephone recording 5 by me\n\u{7f}", "damaged"),
+        ("telephone recording 6 by telephone 7.0\n", "telephone 7.0 wrote it"),
     ];
     for (content, why) in cases {
         fs::write(&file, content).expect("room on the disk");

@@ -34,9 +34,22 @@ enum Due {
     Run(Box<dyn FnOnce() + Send>),
 }
 
+/// What becomes of the clock of timers while a process is frozen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimerClock {
+    /// It stands still, as on a suspended machine.
+    StoodStill,
+    /// It goes on, as of a stopped process.
+    WentOn,
+}
+
 struct Process {
     name: String,
     is_alive: bool,
+    /// Since when it is frozen, and its tasks that were woken meanwhile.
+    frozen: Option<(Timestamp, Vec<u64>)>,
+    /// How far its clock of timers is behind.
+    behind: Duration,
     /// Polls of its tasks, those that have ended too.
     polls: u64,
 }
@@ -101,7 +114,13 @@ impl Executor {
     /// A new group of tasks.
     pub fn group(&self, name: impl Into<String>) -> Group {
         let mut state = self.lock();
-        state.processes.push(Process { name: name.into(), is_alive: true, polls: 0 });
+        state.processes.push(Process {
+            name: name.into(),
+            is_alive: true,
+            frozen: None,
+            behind: Duration::ZERO,
+            polls: 0,
+        });
         Group(state.processes.len() - 1)
     }
 
@@ -135,6 +154,34 @@ impl Executor {
         drop(tasks);
     }
 
+    /// Lets no task of a group run.
+    pub fn freeze(&self, group: Group) {
+        let mut state = self.lock();
+        let now = state.now;
+        if let Some(process) = state.processes.get_mut(group.0) {
+            process.frozen.get_or_insert((now, Vec::new()));
+        }
+    }
+
+    /// Lets a group's tasks run again.
+    pub fn thaw(&self, group: Group, clock: TimerClock) {
+        let mut state = self.lock();
+        let now = state.now;
+        let Some(process) = state.processes.get_mut(group.0) else { return };
+        let Some((since, woken)) = process.frozen.take() else { return };
+        if clock == TimerClock::StoodStill {
+            process.behind += now.since(since);
+        }
+        state.queue.extend(woken);
+    }
+
+    /// The time of a group's timers.
+    #[must_use]
+    pub fn now_of(&self, group: Group) -> Timestamp {
+        let state = self.lock();
+        Timestamp::ZERO + state.now.since(Timestamp::ZERO + state.behind(group))
+    }
+
     /// Drops everything, so that nothing that holds the executor keeps itself alive in it.
     pub fn clear(&self) {
         let groups = self.lock().processes.len();
@@ -153,7 +200,13 @@ impl Executor {
     /// A timer for `deadline`.
     #[must_use]
     pub fn sleep_until(&self, deadline: Timestamp) -> Sleep {
-        Sleep { executor: self.clone(), deadline, timer: None }
+        Sleep { executor: self.clone(), deadline, group: None, timer: None }
+    }
+
+    /// A timer on a group's own clock.
+    #[must_use]
+    pub fn sleep_of(&self, group: Group, deadline: Timestamp) -> Sleep {
+        Sleep { executor: self.clone(), deadline, group: Some(group), timer: None }
     }
 
     /// Waits for `time`.
@@ -279,6 +332,10 @@ impl State {
 
     fn take_work(&mut self, id: u64) -> Option<(Work, Waker)> {
         let task = self.tasks.get_mut(&id)?;
+        if let Some((_, woken)) = self.processes.get_mut(task.group.0).and_then(|one| one.frozen.as_mut()) {
+            woken.push(id);
+            return None;
+        }
         task.is_queued = false;
         task.polls += 1;
         let (work, waker, group) = (task.work.take()?, task.waker.clone(), task.group);
@@ -297,6 +354,10 @@ impl State {
         Some((work, waker))
     }
 
+    fn behind(&self, group: Group) -> Duration {
+        self.processes.get(group.0).map_or(Duration::ZERO, |process| process.behind)
+    }
+
     fn trace(&mut self, words: &[u64]) {
         for word in words {
             let mixed = (self.trace ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -309,6 +370,8 @@ impl State {
 pub struct Sleep {
     executor: Executor,
     deadline: Timestamp,
+    /// Whose clock it goes by, if not the world's.
+    group: Option<Group>,
     timer: Option<(Timestamp, u64)>,
 }
 
@@ -324,18 +387,22 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.executor.lock();
-        if self.deadline <= state.now {
+        let executor = self.executor.clone();
+        let mut state = executor.lock();
+        let at = self.deadline + self.group.map_or(Duration::ZERO, |group| state.behind(group));
+        if at <= state.now {
             return Poll::Ready(());
         }
         let due = Due::Wake(cx.waker().clone());
+        // One that is set may be early, where a clock has stood still since.
+        let early = self.timer.filter(|(set, _)| *set < at).and_then(|key| state.timers.remove(&key));
         let key = match self.timer {
-            Some(key) => key,
-            None => state.next_timer(self.deadline),
+            Some(key) if key.0 >= at => key,
+            Some(_) | None => state.next_timer(at),
         };
         let earlier = state.timers.insert(key, due);
         drop(state);
-        drop(earlier);
+        drop((early, earlier));
         self.timer = Some(key);
         Poll::Pending
     }

@@ -21,7 +21,7 @@ mod stage;
 mod wire;
 mod world;
 
-pub use executor::{Executor, Group, Sleep};
+pub use executor::{Executor, Group, Sleep, TimerClock};
 pub use ledger::{After, Ledger, Outcome, Plan};
 pub use net::Net;
 pub use pipe::{Cut, Fate, Weather, log_uniform};

@@ -48,11 +48,15 @@ impl Runtime for VirtualRuntime {
     type Sleep = Sleep;
 
     fn now(&self) -> Timestamp {
+        self.executor.now_of(self.group)
+    }
+
+    fn boot_time(&self) -> Timestamp {
         self.executor.now()
     }
 
     fn sleep_until(&self, deadline: Timestamp) -> Sleep {
-        self.executor.sleep_until(deadline)
+        self.executor.sleep_of(self.group, deadline)
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

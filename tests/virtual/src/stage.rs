@@ -13,7 +13,7 @@ use telephone_driver::{
 };
 
 use crate::actors;
-use crate::executor::{Executor, Group};
+use crate::executor::{Executor, Group, TimerClock};
 use crate::ledger::{Ledger, Plan};
 use crate::net::Net;
 use crate::runtime::VirtualRuntime;
@@ -221,6 +221,12 @@ impl Stage {
         self.net.name("plugboard", [address]);
     }
 
+    /// Ends the plugboard's process, and starts another one on another host, which has the name from now on.
+    pub fn move_relay(&self) {
+        self.kill_relay();
+        self.start_relay_at(host(RELAY_HOST + 1));
+    }
+
     /// Starts the plugboard that takes over, which has the name from now on, and asks the present one to go.
     pub fn hand_relay_over(&self) {
         self.shut_relay_down();
@@ -285,6 +291,20 @@ impl Stage {
         if let Some(process) = killed {
             self.executor.kill(process.group);
         }
+    }
+
+    /// Suspends or stops a telephone's process.
+    pub fn freeze_telephone(&self, seat: usize) {
+        self.telephone_group(seat).into_iter().for_each(|group| self.executor.freeze(group));
+    }
+
+    /// Lets it go on.
+    pub fn thaw_telephone(&self, seat: usize, clock: TimerClock) {
+        self.telephone_group(seat).into_iter().for_each(|group| self.executor.thaw(group, clock));
+    }
+
+    fn telephone_group(&self, seat: usize) -> Option<Group> {
+        self.lock().telephones[seat].as_ref().map(|process| process.group)
     }
 
     /// Starts a backend.

@@ -26,6 +26,7 @@ use crate::plugboard_url::{BadUrl, PlugboardUrl};
 use crate::recorder::Recorder;
 use crate::runtime::Runtime;
 use crate::token::{Token, TokenSource};
+use crate::wake::WakeUps;
 
 /// Why a telephone cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -404,6 +405,7 @@ impl<R: Runtime> TelephoneBuilder<R> {
             recorder: self.recorder,
             log: self.log,
             proxies: self.proxies,
+            wake_ups: WakeUps::default(),
             #[cfg(feature = "tls")]
             tls: if self.urls.iter().any(PlugboardUrl::is_tls) {
                 Some(crate::tls::TlsConnector::new(self.ca.as_deref())?)

@@ -13,7 +13,7 @@ use telephone_core::dialer::DialFailure;
 use telephone_core::error::Misbehaviour;
 use telephone_core::handshake::{Answer, Greeting};
 use telephone_core::hint::Hint;
-use telephone_core::limits::HANDSHAKE_TIMEOUT;
+use telephone_core::limits::{HANDSHAKE_TIMEOUT, WAKE_DIAL_TIME};
 use telephone_core::wire::{Hello, Profile, Refused, RefusedCode, Resume, Setting, Settings, Welcome};
 
 use super::Config;
@@ -133,7 +133,12 @@ pub(super) async fn dial<R: Runtime>(
 ) -> Result<Established<BoxedSocket>, DialError> {
     let deadline = runtime.now() + HANDSHAKE_TIMEOUT;
     let late = async {
-        runtime.sleep_until(deadline).await;
+        // A dial from before this machine was suspended is as good as lost.
+        let woken = async {
+            config.wake_ups.next().await;
+            runtime.sleep_until(runtime.now() + WAKE_DIAL_TIME).await;
+        };
+        future::or(runtime.sleep_until(deadline), woken).await;
         let proxy = config.proxies.on_way_to(url).cloned();
         Err(proxy.map_or(DialError::TimedOut, DialError::TimedOutBehind))
     };

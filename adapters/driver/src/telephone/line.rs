@@ -1,7 +1,7 @@
 //! One line: the sessions, one after the other, to one plugboard URL, and the links of each.
 
 mod follow;
-mod idle_cuts;
+mod liveness;
 mod opened;
 mod report;
 mod site;
@@ -156,6 +156,7 @@ impl<R: Runtime> Line<R> {
         let (mut last_error, mut shown) = (String::new(), None);
         let mut standing = Standing::default();
         while standing.live.is_some() || !self.shutdown.is_raised() {
+            let wake_ups = self.config.wake_ups.count();
             match dialer.poll_event() {
                 Some(DialEvent::Dial) => {
                     if !parting.is_up() {
@@ -177,6 +178,9 @@ impl<R: Runtime> Line<R> {
                 Some(DialEvent::GiveUp(reason)) => return Err(self.given_up(reason, last_error)),
                 None => self.wait(&mut dialer, &mut standing.live).await,
             }
+            if self.config.wake_ups.count() != wake_ups {
+                dialer.handle_woken(self.runtime.now());
+            }
         }
         if self.stop.is_raised() { Err(ServeError::Stopped) } else { Ok(()) }
     }
@@ -193,7 +197,7 @@ impl<R: Runtime> Line<R> {
     async fn wait(&self, dialer: &mut Dialer, live: &mut Option<Live>) {
         let Some(deadline) = dialer.poll_timeout() else { return };
         let due = async {
-            self.runtime.sleep_until(deadline).await;
+            future::or(self.config.wake_ups.next(), self.runtime.sleep_until(deadline)).await;
             None
         };
         let over = self.beside(live.as_ref(), future::or(due, self.until_idle_shutdown(live.as_ref()))).await;
@@ -270,7 +274,7 @@ impl<R: Runtime> Line<R> {
                 link.run((&self.runtime, &self.config.log), &session, id, on_event, ()).await
             }
         });
-        let order = async { Err(asked.order().await) };
+        let order = future::or(async { Err(asked.order().await) }, self.ask_at_wake_ups(&session));
         let ended = future::or(async { Ok(running.as_mut().await) }, order).await;
         if session.position() > position {
             dialer.handle_progress(self.runtime.now());

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_lite::StreamExt as _;
+use futures_lite::{StreamExt as _, future};
 use telephone_core::affinity::Sticky;
 use telephone_core::dialer::DialerConfig;
 use telephone_core::follow::FollowPolicy;
@@ -36,6 +36,7 @@ use crate::recorder::Recorder;
 use crate::runtime::Runtime;
 use crate::status::Status;
 use crate::token::TokenSource;
+use crate::wake::WakeUps;
 pub use builder::{BuildError, TelephoneBuilder};
 pub use connect::ConnectError;
 use crew::{Crew, Serve};
@@ -72,6 +73,7 @@ struct Config {
     /// What plugboards and their clients cause of the log.
     log: Arc<Log>,
     proxies: Proxies,
+    wake_ups: WakeUps,
     #[cfg(feature = "tls")]
     tls: Option<crate::tls::TlsConnector>,
 }
@@ -172,7 +174,8 @@ impl<R: Runtime> Telephone<R> {
             if let Some(ignored) = urls.iter().find_map(|url| config.proxies.ignored_on_way_to(url)) {
                 tracing::warn!("{ignored}");
             }
-            run_lines(lines).await
+            let watching = async { match config.wake_ups.watch(&runtime).await {} };
+            future::or(run_lines(lines), watching).await
         });
         Self { running, handle, runtime: PhantomData }
     }
