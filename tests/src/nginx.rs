@@ -89,11 +89,22 @@ impl Nginx {
         let addr = free_addr();
         let config = directory.path().join("nginx.conf");
         fs::write(&config, configuration(&servers(addr, directory.path()))).expect("a directory of our own");
-        let nginx = Plan::new("nginx").arg("-p").arg(directory.path()).arg("-c").arg(&config);
-        let process = nginx.args(["-e", "stderr"]).start();
-        wait::until_true("nginx listens", wait::PATIENCE, || is_listening(addr));
+        let process = start(directory.path(), addr);
         Self { addr, process, directory }
     }
+
+    /// Ends it at once, with all connections, and starts it again: with the certificates that its files hold now.
+    pub fn restart(&mut self) {
+        self.process.kill();
+        self.process = start(self.directory.path(), self.addr);
+    }
+}
+
+fn start(directory: &Path, addr: SocketAddr) -> Process {
+    let nginx = Plan::new("nginx").arg("-p").arg(directory).arg("-c").arg(directory.join("nginx.conf"));
+    let process = nginx.args(["-e", "stderr"]).start();
+    wait::until_true("nginx listens", wait::PATIENCE, || is_listening(addr));
+    process
 }
 
 /// The file that is shipped for an nginx in front of a relay.

@@ -1,9 +1,10 @@
 //! TLS towards plugboards and backends, once for both runtimes.
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -74,38 +75,47 @@ pub enum TlsError {
     Broken(io::Error),
 }
 
-/// Makes TLS connections, all with the same roots.
+/// Makes TLS connections, all with the same roots. Clones are the same connector.
 #[derive(Clone)]
-pub struct TlsConnector(futures_rustls::TlsConnector);
+pub struct TlsConnector(Roots);
+
+/// Where the roots are.
+#[derive(Clone)]
+enum Roots {
+    Fixed(futures_rustls::TlsConnector),
+    File(Arc<Mutex<RootsFile>>),
+}
 
 impl TlsConnector {
     /// A connector that trusts the platform's roots or, with a `ca_file`, the PEM certificates in it
     /// and nothing else: so a private plugboard needs no trust in public authorities, and a container
     /// needs no roots of its own.
     ///
-    /// Reads files; call it at start, once.
+    /// Reads files; call it at start, once. A `ca_file` that has changed is read again at the next connection. If that
+    /// fails, the certificates that were read before are trusted on, and one warning says why.
     ///
     /// # Errors
     /// When there are no usable roots.
     pub fn new(ca_file: Option<&Path>) -> Result<Self, RootsError> {
-        let builder = builder()?;
-        let builder = match ca_file {
-            Some(path) => builder.with_root_certificates(roots_in(path)?),
-            None => builder.with_platform_verifier().map_err(RootsError::Unusable)?,
+        let Some(path) = ca_file else {
+            let builder = builder()?.with_platform_verifier().map_err(RootsError::Unusable)?;
+            return Ok(Self(Roots::Fixed(with(builder.with_no_client_auth()))));
         };
-        Ok(Self::with(builder.with_no_client_auth()))
+        Ok(Self(Roots::File(Arc::new(Mutex::new(RootsFile::open(path)?)))))
     }
 
     /// A connector that takes every certificate, also an expired one of another host.
     pub(crate) fn insecure() -> Result<Self, RootsError> {
         let builder = builder()?.dangerous().with_custom_certificate_verifier(Arc::new(Insecure::new()));
-        Ok(Self::with(builder.with_no_client_auth()))
+        Ok(Self(Roots::Fixed(with(builder.with_no_client_auth()))))
     }
 
-    fn with(mut config: ClientConfig) -> Self {
-        // A WebSocket starts as HTTP/1.1: without this some servers would choose HTTP/2.
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Self(Arc::new(config).into())
+    /// The connector with the roots of this moment.
+    fn current(&self) -> futures_rustls::TlsConnector {
+        match &self.0 {
+            Roots::Fixed(connector) => connector.clone(),
+            Roots::File(file) => file.lock().unwrap_or_else(PoisonError::into_inner).current(),
+        }
     }
 
     /// Makes a TLS connection over `socket` with a server that proves to be `host` (a DNS name, or an
@@ -116,8 +126,14 @@ impl TlsConnector {
     pub async fn connect<S: Socket>(&self, host: &str, socket: S) -> Result<TlsStream<S>, TlsError> {
         let name =
             ServerName::try_from(host.to_owned()).map_err(|_| TlsError::InvalidName(host.to_owned()))?;
-        self.0.connect(name, socket).await.map(TlsStream).map_err(classify)
+        self.current().connect(name, socket).await.map(TlsStream).map_err(classify)
     }
+}
+
+fn with(mut config: ClientConfig) -> futures_rustls::TlsConnector {
+    // A WebSocket starts as HTTP/1.1: without this some servers would choose HTTP/2.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(config).into()
 }
 
 fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, RootsError> {
@@ -193,6 +209,51 @@ impl TlsError {
             Self::BadCertificate(_) | Self::Refused(_) | Self::Broken(_) => TlsFault::Other,
         }
     }
+}
+
+/// Roots in a file that may be replaced.
+struct RootsFile {
+    path: PathBuf,
+    connector: futures_rustls::TlsConnector,
+    /// The version that the connector is of.
+    loaded: Option<FileVersion>,
+    /// One that could not be used, and of which a warning told.
+    refused: Option<Option<FileVersion>>,
+}
+
+/// What differs between two versions of a file: its number, the time of its latest change, its size.
+type FileVersion = (u64, i64, i64, u64);
+
+impl RootsFile {
+    fn open(path: &Path) -> Result<Self, RootsError> {
+        // Looked at first: a change while it is read is a change.
+        let loaded = version(path);
+        let config = builder()?.with_root_certificates(roots_in(path)?).with_no_client_auth();
+        Ok(Self { path: path.to_owned(), connector: with(config), loaded, refused: None })
+    }
+
+    fn current(&mut self) -> futures_rustls::TlsConnector {
+        let version = version(&self.path);
+        if version != self.loaded {
+            match Self::open(&self.path) {
+                Ok(changed) => {
+                    *self = changed;
+                    tracing::info!("read certificates from {} again", self.path.display());
+                }
+                Err(why) if self.refused != Some(version) => {
+                    tracing::warn!("{why}; trusting those that were read before until the file is repaired");
+                    self.refused = Some(version);
+                }
+                Err(_) => {}
+            }
+        }
+        self.connector.clone()
+    }
+}
+
+fn version(path: &Path) -> Option<FileVersion> {
+    let file = std::fs::metadata(path).ok()?;
+    Some((file.ino(), file.ctime(), file.ctime_nsec(), file.size()))
 }
 
 fn roots_in(path: &Path) -> Result<RootCertStore, RootsError> {

@@ -90,7 +90,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "URL", env = "BACKEND_URL", value_parser = values::backend)]
     pub(crate) backend: Option<BackendUrl>,
 
-    /// Trust the certificates in this PEM file, and no others, for an https:// backend
+    /// Trust the certificates in this PEM file, and no others, for an https:// backend; read again when it changes
     #[arg(long, value_name = "FILE", env = "TELEPHONE_BACKEND_CA")]
     pub(crate) backend_ca: Option<PathBuf>,
 

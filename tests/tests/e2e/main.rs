@@ -6,6 +6,7 @@
 mod affinity;
 mod agents;
 mod applications;
+mod authorities;
 mod backend_connections;
 mod backpressure;
 mod bodies;
