@@ -34,7 +34,7 @@ Examples:
   In a container it finds the variables of its telephone:
     kubectl exec deploy/shop -c telephone -- telephone doctor
 
-It looks at DNS, TCP, an HTTP proxy (HTTPS_PROXY, ALL_PROXY, NO_PROXY), TLS, the upgrade to a
+It looks at DNS, TCP, a proxy (HTTPS_PROXY, ALL_PROXY, NO_PROXY), TLS, the upgrade to a
 WebSocket, the token, and the clock against the plugboard's, in this order, and then whether the
 application answers GET / in a way that a telephone passes on; if not, it names the rule, the field
 and the value. A stage that depends on one that failed is skipped. The plugboard judges

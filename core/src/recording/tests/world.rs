@@ -121,7 +121,7 @@ impl World {
             let index = self.random.up_to(held.len().max(1) as u64 - 1) as usize;
             held.get(index).copied()
         };
-        match (self.random.up_to(27), picked) {
+        match (self.random.up_to(28), picked) {
             (0..=1, _) => self.open(end),
             (2..=3, _) => self.accept(end),
             (4..=7, _) => self.transmit(end),
@@ -143,6 +143,7 @@ impl World {
             (25, _) => self.relink(),
             (26, _) if self.random.up_to(30) == 0 => self.ends[end].leave(LeaveCode::Draining, self.now),
             (27, _) => self.garble(end),
+            (28, _) => self.ends[end].handle_woken(Duration::from_secs(5), self.now),
             (_, _) => {}
         }
         self.watch(end);

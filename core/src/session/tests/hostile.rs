@@ -79,6 +79,7 @@ enum Step {
     Read(usize),
     Release(usize),
     Pass(u64),
+    Wake,
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -92,6 +93,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => (0_usize..8).prop_map(Step::Read),
         2 => (0_usize..8).prop_map(Step::Release),
         1 => (0_u64..3_000_000).prop_map(Step::Pass),
+        1 => Just(Step::Wake),
     ]
 }
 
@@ -149,6 +151,7 @@ impl Victim {
                 self.session.release(id);
                 self.held.retain(|held| *held != id);
             }
+            Step::Wake => self.session.handle_woken(Duration::from_secs(5), self.now),
             Step::Pass(micros) => {
                 self.now = self.now + Duration::from_micros(micros);
                 self.session.handle_timeout(self.now);
