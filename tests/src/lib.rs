@@ -42,6 +42,7 @@ pub mod sidecar;
 pub mod sizes;
 pub mod socks5;
 pub mod steady;
+pub mod terminal;
 pub mod tinyproxy;
 pub mod wait;
 pub mod websocket;

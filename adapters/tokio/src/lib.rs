@@ -34,7 +34,7 @@ mod stream;
 
 pub use runtime::{Listener, Socket, TokioRuntime};
 #[cfg(feature = "signals")]
-pub use signals::stop_signals;
+pub use signals::{hangups, stop_signals};
 pub use stream::Stream;
 pub use telephone_driver::embedding::*;
 

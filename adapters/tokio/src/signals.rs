@@ -1,4 +1,4 @@
-//! Requests to stop.
+//! Requests to stop, and SIGHUP.
 
 use std::io;
 use std::task::Poll;
@@ -20,4 +20,13 @@ pub fn stop_signals() -> io::Result<impl Stream<Item = ()>> {
         }
         Poll::Pending
     }))
+}
+
+/// Each SIGHUP from now on. None ends the process by itself any more. To be called within a tokio runtime.
+///
+/// # Errors
+/// What the operating system said.
+pub fn hangups() -> io::Result<impl Stream<Item = ()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(stream::poll_fn(move |cx| hangup.poll_recv(cx)))
 }

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod limits;
 mod loopback;
 mod memory;
+pub mod reload;
 #[cfg(test)]
 mod scratch;
 pub mod secret;

@@ -11,8 +11,10 @@ use futures_lite::{Stream, StreamExt, future};
 use ipnet::IpNet;
 use telephone_core::limits::{ConnectionLimits, connections_of};
 use telephone_driver::{Listener, Plugboard, RelayConfig, Runtime, Stats, TcpPorts, WhenFull, accept_loop};
-use telephone_sidecar::{Exit, Stop, cannot_listen, raise_descriptor_limit, warn_if_exposed};
-use telephone_tokio::{TokioRuntime, stop_signals};
+use telephone_sidecar::{
+    Exit, Signal, Stop, Terminal, cannot_listen, raise_descriptor_limit, signals, stops, warn_if_exposed,
+};
+use telephone_tokio::{TokioRuntime, hangups, stop_signals};
 use tokio::sync::oneshot;
 
 use crate::access_log::{AccessLog, Destination};
@@ -20,6 +22,7 @@ use crate::admin::{self, Admin, Sessions};
 use crate::admin_port;
 use crate::limits::Limits;
 use crate::memory;
+use crate::reload::Reload;
 use crate::settings::ServeSettings;
 use crate::telemetry::Telemetry;
 use crate::token::{Revocations, Revoked, TokenAuthority};
@@ -34,7 +37,7 @@ const MIGRATES: &str = "/proc/sys/net/ipv4/tcp_migrate_req";
 pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let runtime = TokioRuntime::new();
     let failed = |error: io::Error| Stop::new(Exit::Failed, error);
-    let signals = stop_signals().map_err(failed)?;
+    let signals = received().map_err(failed)?;
     let bind_public = if settings.reuse_port { bind_shared } else { bind };
     let public = bind_public(runtime, "--listen", settings.listen)?;
     let public_address = public.local_addr().map_err(failed)?;
@@ -48,7 +51,10 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
         warn_if_exposed(option, path);
     }
     let revocations = Arc::new(revocations(settings.revocations.as_deref())?);
-    let authority = TokenAuthority::new(settings.verifier, Arc::clone(&revocations));
+    let authority = Arc::new(TokenAuthority::new(settings.verifier, Arc::clone(&revocations)));
+    let reload =
+        Reload { keys: settings.keys, authority: Arc::clone(&authority), telemetry: Arc::clone(&telemetry) };
+    let stops = stops(signals, move || reload.run());
     let (address, are_shared) = (settings.listen.ip(), settings.reuse_port);
     let tcp = settings.tcp_ports.map(|ports| TcpPorts { address, ports, are_shared });
     let public_url = settings.public_url.map(|url| url.to_string());
@@ -69,7 +75,7 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
         affinity_key: settings.affinity_key,
         ..config
     };
-    let relay = Plugboard::new(runtime, config, Arc::new(authority), Arc::clone(&telemetry) as Arc<_>);
+    let relay = Plugboard::new(runtime, config, authority, Arc::clone(&telemetry) as Arc<_>);
     tokio::spawn(memory::watch(runtime, relay.clone(), memory_bytes));
     let is_draining = Arc::new(AtomicBool::new(false));
     let routes = admin::routes(Admin {
@@ -96,7 +102,13 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
         };
         relay.drain(&settings.drain, close).await;
     };
-    Ok(until_stopped(signals, drain).await)
+    Ok(until_stopped(stops, drain).await)
+}
+
+/// The signals of this process from now on.
+fn received() -> io::Result<impl Stream<Item = Signal>> {
+    let terminal = Terminal::at_start();
+    Ok(signals(terminal, stop_signals()?, hangups()?))
 }
 
 /// How a relay with these limits is set up.

@@ -18,6 +18,7 @@ use crate::access_log::Destination;
 use crate::admin::AdminToken;
 use crate::cli::ServeOptions;
 use crate::limits::Limits;
+use crate::reload::KeySources;
 use crate::secret::Secret;
 use crate::token::{Expectations, Key, Verifier};
 
@@ -33,6 +34,8 @@ pub struct ServeSettings {
     pub verifier: Verifier,
     /// With what clients are bound to sessions.
     pub affinity_key: AffinityKey,
+    /// Where its keys come from.
+    pub keys: KeySources,
     /// The files with secrets, each with the option that named it.
     pub secret_files: Vec<(&'static str, PathBuf)>,
     /// The token that changes on the admin port need.
@@ -85,12 +88,8 @@ impl ServeSettings {
             let why = "it is about trusted peers, and there are none without --trust";
             return Err(Usage::new("--trust-header (PLUGBOARD_TRUST_HEADER)", why));
         }
-        let mut keys = Vec::new();
-        keys.extend(secret(options.secret_file.as_deref(), secret_variable)?.as_ref().map(Key::from_secret));
-        for path in &options.public_key_file {
-            let named = || format!("--public-key-file {}", path.display());
-            keys.push(Key::read(path).map_err(|why| Usage::new(&named(), why))?);
-        }
+        let sources = KeySources::new(options.secret_file.clone(), secret_variable, options.public_key_file)?;
+        let keys = sources.read()?;
         if keys.is_empty() {
             return Err(Usage::new(
                 "--secret-file (PLUGBOARD_SECRET_FILE)",
@@ -113,6 +112,7 @@ impl ServeSettings {
             admin: options.admin,
             affinity_key,
             verifier: Verifier::new(keys, expectations).with_life_max(options.token_ttl_max),
+            keys: sources,
             secret_files,
             admin_token,
             revocations: options.revocations,

@@ -238,6 +238,13 @@ impl Observer for Telemetry {
 }
 
 impl Telemetry {
+    /// Opens the access log's file anew.
+    pub fn reopen_log(&self) {
+        if let Some(log) = &self.log {
+            log.reopen();
+        }
+    }
+
     /// Somebody was revoked by the admin API.
     pub fn revoked(&self) {
         self.with(|| counter!("plugboard_revocations_total").increment(1));

@@ -12,7 +12,7 @@ use std::time::Duration;
 use blocking::Unblock;
 use clap::Args;
 use futures_lite::io::{AsyncRead, AsyncWrite};
-use futures_lite::{Stream, future};
+use futures_lite::{Stream, StreamExt as _, future};
 use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_driver::{
     BuildError, Handle, Listener as _, Log, ReadSocket, Runtime, Socket, Telephone, TelephoneBuilder,
@@ -22,7 +22,8 @@ use telephone_driver::{
 use crate::exit::Exit;
 use crate::line::{LineOptions, LineSettings};
 use crate::listen::cannot_listen;
-use crate::run::{exit_of, until_stopped};
+use crate::run::{exit_of, reload, until_stopped};
+use crate::signals::Signal;
 use crate::usage::{Stop, Usage};
 use crate::values;
 
@@ -100,9 +101,10 @@ pub(crate) async fn run<R: Runtime>(
     runtime: R,
     build: fn(TelephoneBuilder<R>, R) -> Result<Telephone<R>, BuildError>,
     settings: ConnectSettings,
-    signals: impl Stream<Item = ()>,
+    signals: impl Stream<Item = Signal>,
 ) -> Result<Exit, Stop> {
     let ConnectSettings { line, to, side } = settings;
+    let token = line.token.clone();
     let telephone = line.describe(Telephone::builder().connects().instance(instance()))?;
     let telephone = build(telephone, runtime.clone()).map_err(|why| Stop::new(Exit::Usage, why))?;
     let handle = telephone.handle();
@@ -117,7 +119,16 @@ pub(crate) async fn run<R: Runtime>(
         future::pending().await
     };
     let serving = async { exit_of(telephone.run().await) };
-    let exit = future::or(serving, future::or(joining, until_stopped(&handle, signals))).await;
+    let stops = signals.filter_map(|signal| match (signal, side) {
+        (Signal::Stop, _) => Some(()),
+        // So ssh ends its ProxyCommand.
+        (Signal::Reload, Side::Stdio) => Some(()),
+        (Signal::Reload, Side::Listen(_)) => {
+            reload(&handle, &token);
+            None
+        }
+    });
+    let exit = future::or(serving, future::or(joining, until_stopped(&handle, stops))).await;
     joined.map(|()| exit)
 }
 

@@ -15,6 +15,7 @@ use crate::descriptors::raise_descriptor_limit;
 use crate::doctor;
 use crate::exit::Exit;
 use crate::host_guard::HostGuard;
+use crate::line::TokenOrigin;
 use crate::listen::cannot_listen;
 use crate::logging;
 use crate::memory;
@@ -22,6 +23,7 @@ use crate::options::{self, Command, NAMING, SERVICE_LINKS};
 use crate::probes;
 use crate::replay;
 use crate::settings::Settings;
+use crate::signals::{Signal, stops};
 use crate::status;
 use crate::usage::Stop;
 use crate::variables;
@@ -66,13 +68,13 @@ pub async fn run<R: Runtime>(
     runtime: R,
     builders: Builders<R>,
     command: Command,
-    signals: impl Stream<Item = ()>,
+    signals: impl Stream<Item = Signal>,
 ) -> Result<Exit, Stop> {
     let descriptors = raise_descriptor_limit();
     match command {
         Command::Serve(settings) => serve(runtime, builders, *settings, descriptors, signals).await,
         Command::Connect(settings) => connect::run(runtime, builders.raw, *settings, signals).await,
-        Command::Doctor(settings) => doctor::run(runtime, *settings, signals).await,
+        Command::Doctor(settings) => doctor::run(runtime, *settings, stops(signals, || {})).await,
         Command::Status(health) => status::show(health),
         Command::Replay(settings) => replay::show(&settings),
     }
@@ -88,10 +90,11 @@ async fn serve<R: Runtime>(
     builders: Builders<R>,
     mut settings: Settings,
     descriptors: u64,
-    signals: impl Stream<Item = ()>,
+    signals: impl Stream<Item = Signal>,
 ) -> Result<Exit, Stop> {
     let (health, names) = (settings.health, std::mem::take(&mut settings.health_hosts));
     settings.streams = affordable_streams(&settings, descriptors);
+    let token = settings.line.token.clone();
     let telephone = telephone(runtime.clone(), builders, settings)?;
     let handle = telephone.handle();
     if let Some(address) = health {
@@ -105,7 +108,8 @@ async fn serve<R: Runtime>(
         runtime.spawn(task);
     }
     let serving = async { exit_of(telephone.run().await) };
-    Ok(future::or(serving, until_stopped(&handle, signals)).await)
+    let stops = stops(signals, || reload(&handle, &token));
+    Ok(future::or(serving, until_stopped(&handle, stops)).await)
 }
 
 /// The streams that can be served with so many descriptors, at most those that were asked for; says so if it is fewer.
@@ -161,6 +165,17 @@ fn telephone<R: Runtime>(
         None => (builders.raw)(builder, runtime),
     };
     telephone.map_err(|why| Stop::new(Exit::Usage, why))
+}
+
+/// SIGHUP: reads again what can be read.
+pub(crate) fn reload(handle: &Handle, token: &TokenOrigin) {
+    match token {
+        TokenOrigin::File(path) => {
+            tracing::info!("SIGHUP: reading --token-file {} again", path.display());
+            handle.reload_token();
+        }
+        TokenOrigin::Fixed(_) => tracing::info!("SIGHUP: nothing to read again without --token-file"),
+    }
 }
 
 pub(crate) fn exit_of(result: Result<(), ServeError>) -> Exit {

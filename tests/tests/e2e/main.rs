@@ -26,6 +26,7 @@ mod embedding;
 mod failures;
 mod forwarding;
 mod fronts;
+mod hangups;
 mod harness;
 mod heads;
 mod health_page;

@@ -275,6 +275,12 @@ impl<R: Runtime> Line<R> {
             }
         });
         let order = future::or(async { Err(asked.order().await) }, self.ask_at_wake_ups(&session));
+        let reload = || {
+            if !self.config.token.is_fixed() {
+                self.on_event(&session, &asked, Event::RenewalDue);
+            }
+        };
+        let order = future::or(order, self.status.at_reloads(reload));
         let ended = future::or(async { Ok(running.as_mut().await) }, order).await;
         if session.position() > position {
             dialer.handle_progress(self.runtime.now());

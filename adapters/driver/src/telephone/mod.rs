@@ -213,6 +213,12 @@ impl Handle {
         self.shutdown.raised().await;
     }
 
+    /// Reads the token again and presents it on each session, before it would be due. A token that never changes is not
+    /// presented again.
+    pub fn reload_token(&self) {
+        self.status.reload_token();
+    }
+
     /// The state at this moment.
     #[must_use]
     pub fn status(&self) -> Status {

@@ -35,6 +35,8 @@ pub(super) struct SharedStatus {
     requests: AtomicU64,
     /// A line got a session.
     connecting: Event,
+    /// The token is to be read again.
+    reloading: Event,
     started: SystemTime,
 }
 
@@ -63,6 +65,7 @@ impl SharedStatus {
             token_expires: Mutex::default(),
             requests: AtomicU64::new(0),
             connecting: Event::new(),
+            reloading: Event::new(),
             started: SystemTime::now(),
         }
     }
@@ -125,6 +128,18 @@ impl SharedStatus {
             if self.sessions().is_empty() {
                 listener.await;
             }
+        }
+    }
+
+    pub(super) fn reload_token(&self) {
+        self.reloading.notify(usize::MAX);
+    }
+
+    /// Runs `reload` each time that the token is to be read again.
+    pub(super) async fn at_reloads<T>(&self, reload: impl Fn()) -> T {
+        loop {
+            self.reloading.listen().await;
+            reload();
         }
     }
 

@@ -1,18 +1,19 @@
 //! The driver's judge of tokens: the verifier, the revocations and the wall clock.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::SystemTime;
 
 use telephone_core::mount::Mount;
 use telephone_driver::{AuthError, Authority, Bearer, Grant};
 
+use super::key::Key;
 use super::revocation::Revocations;
 use super::verifier::{ClientGrant, Verifier};
 
 /// Judges tokens at this moment.
 #[derive(Debug)]
 pub struct TokenAuthority {
-    verifier: Verifier,
+    verifier: RwLock<Verifier>,
     revocations: Arc<Revocations>,
 }
 
@@ -20,13 +21,22 @@ impl TokenAuthority {
     /// Lets in whom `verifier` finds good and `revocations` does not hold.
     #[must_use]
     pub const fn new(verifier: Verifier, revocations: Arc<Revocations>) -> Self {
-        Self { verifier, revocations }
+        Self { verifier: RwLock::new(verifier), revocations }
+    }
+
+    /// From now on tokens are verified with these keys. Sessions stay until they renew.
+    pub fn replace_keys(&self, keys: Vec<Key>) {
+        self.verifier.write().unwrap_or_else(PoisonError::into_inner).replace_keys(keys);
+    }
+
+    fn verifier(&self) -> RwLockReadGuard<'_, Verifier> {
+        self.verifier.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Authority for TokenAuthority {
     fn verify(&self, token: &str) -> Result<Grant, AuthError> {
-        let grant = self.verifier.verify(token, SystemTime::now())?;
+        let grant = self.verifier().verify(token, SystemTime::now())?;
         if self.is_revoked(&grant.subject, grant.token_id.as_deref()) {
             return Err(AuthError::Revoked);
         }
@@ -34,7 +44,7 @@ impl Authority for TokenAuthority {
     }
 
     fn verify_client(&self, token: &str, room: &Mount) -> Result<Bearer, AuthError> {
-        let grant = self.verifier.verify_client(token, SystemTime::now())?;
+        let grant = self.verifier().verify_client(token, SystemTime::now())?;
         if self.is_revoked(&grant.subject, grant.token_id.as_deref()) {
             return Err(AuthError::Revoked);
         }
@@ -53,7 +63,7 @@ mod tests {
 
     use telephone_driver::Token;
 
-    use super::super::{Expectations, Key, Order, Revoked, Right, mint, vectors};
+    use super::super::{Expectations, Order, Revoked, Right, mint, vectors};
     use super::*;
 
     fn minted(subject: &str, right: Right, mount: &str) -> Token {
@@ -90,6 +100,17 @@ mod tests {
         assert_eq!(authority.verify(second.expose()), Err(AuthError::Revoked));
         assert!(authority.verify(other.expose()).is_ok());
     }
+    #[test]
+    fn keys_that_replace_others_verify_from_then_on_alone() {
+        let authority = authority(&Arc::default());
+        let token = minted("shop", Right::Register, "/a");
+        assert!(authority.verify(token.expose()).is_ok());
+        authority.replace_keys(Vec::new());
+        assert_eq!(authority.verify(token.expose()), Err(AuthError::BadSignature));
+        authority.replace_keys(vec![Key::from_secret(&vectors::secret())]);
+        assert!(authority.verify(token.expose()).is_ok());
+    }
+
     #[test]
     fn a_clients_token_lets_it_into_its_room_and_registers_nothing() {
         let revocations = Arc::new(Revocations::default());

@@ -50,6 +50,11 @@ impl Verifier {
         Self { keys, expectations, life_max: None }
     }
 
+    /// Verifies with these keys alone.
+    pub(super) fn replace_keys(&mut self, keys: Vec<Key>) {
+        self.keys = keys;
+    }
+
     /// A token is refused, too, whose `exp` is further ahead than `life_max` and the leeway. What counts is the life that is
     /// left, not the one that it was given (`exp` - `iat`): that is how long a thief can use it, and `iat` may be
     /// missing, or wrong.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use async_signal::{Signal, Signals};
 use futures_lite::{Stream, StreamExt};
 use smol::Executor;
-use telephone_sidecar::{Builders, Exit, Stop};
+use telephone_sidecar::{Builders, Exit, Stop, Terminal};
 use telephone_smol::SmolRuntime;
 
 static EXECUTOR: Executor<'static> = Executor::new();
@@ -18,7 +18,11 @@ const BUILDERS: Builders<SmolRuntime> =
 #[must_use]
 pub fn main() -> ExitCode {
     telephone_sidecar::main("telephone-smol", |command| {
-        let signals = signals().map_err(|error| Stop::new(Exit::Failed, error))?;
+        let terminal = Terminal::at_start();
+        let cannot_start = |error: io::Error| Stop::new(Exit::Failed, error);
+        let stops = signals(&[Signal::Term, Signal::Int]).map_err(cannot_start)?;
+        let hangups = signals(&[Signal::Hup]).map_err(cannot_start)?;
+        let signals = telephone_sidecar::signals(terminal, stops, hangups);
         // One thread for tasks and sockets: smol's own executor has another one, and each request would cross over.
         let runtime = SmolRuntime::on(&EXECUTOR);
         let running = EXECUTOR.spawn(telephone_sidecar::run(runtime, BUILDERS, command, signals));
@@ -26,7 +30,7 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// Every request to stop, by the system or by the keyboard.
-fn signals() -> io::Result<impl Stream<Item = ()>> {
-    Ok(Signals::new([Signal::Term, Signal::Int])?.map(|_| ()))
+/// Each of these signals from now on.
+fn signals(of: &[Signal]) -> io::Result<impl Stream<Item = ()> + use<>> {
+    Ok(Signals::new(of.iter().copied())?.map(|_| ()))
 }

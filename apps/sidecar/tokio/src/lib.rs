@@ -3,8 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
-use telephone_sidecar::{Builders, Exit, Stop};
-use telephone_tokio::{TokioRuntime, stop_signals};
+use telephone_sidecar::{Builders, Exit, Stop, Terminal};
+use telephone_tokio::{TokioRuntime, hangups, stop_signals};
 
 /// Sockets that are looked after before what came of them is said: with all that are ready at once, relay and sidecar
 /// would work by turns and never at the same time.
@@ -17,6 +17,7 @@ const BUILDERS: Builders<TokioRuntime> =
 #[must_use]
 pub fn main() -> ExitCode {
     telephone_sidecar::main("telephone", |command| {
+        let terminal = Terminal::at_start();
         let cannot_start = |error: io::Error| Stop::new(Exit::Failed, error);
         // One thread: a sidecar waits for sockets, it does not compute.
         let tokio = tokio::runtime::Builder::new_current_thread()
@@ -25,7 +26,8 @@ pub fn main() -> ExitCode {
             .build()
             .map_err(cannot_start)?;
         let result = tokio.block_on(async {
-            let signals = stop_signals().map_err(cannot_start)?;
+            let (stops, hangups) = (stop_signals().map_err(cannot_start)?, hangups().map_err(cannot_start)?);
+            let signals = telephone_sidecar::signals(terminal, stops, hangups);
             // A task of its own: what runs under `block_on` itself is woken by way of the kernel.
             let running =
                 tokio::spawn(telephone_sidecar::run(TokioRuntime::new(), BUILDERS, command, signals));
