@@ -65,6 +65,7 @@ pub mod follow;
 pub mod forward;
 pub mod handshake;
 pub mod hint;
+pub mod holder_check;
 pub mod http1;
 pub mod idle_cut;
 pub mod isolation;

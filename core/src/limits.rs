@@ -415,6 +415,10 @@ pub const REDIAL_BURST: u32 = 9;
 /// How far an epoch may lie ahead of the relay's clock. Epochs are starts of processes, so that a later one is a clock
 /// that is wrong, or a claim that no honest process could ever outbid; a day is more than time zones differ. (T-11)
 pub const EPOCH_AHEAD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long the holder of a mount may take to answer the ping that a process of its identity with an older epoch causes: a
+/// round trip of 1 s and one lost packet with its retransmission (RFC 6298 §2.4: 1 s) fit, and the handshake's 10 s are not
+/// used up. (T-11)
+pub const HOLDER_PING_TIMEOUT: Duration = Duration::from_secs(3);
 /// The least delay of a telephone that a newer one of its identity took over from. (T-11)
 pub const REDIAL_REPLACED: Duration = Duration::from_secs(5);
 /// How long a plugboard that has a session is dialled alone. No request that comes meanwhile waits longer, so that from

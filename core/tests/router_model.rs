@@ -268,7 +268,7 @@ impl Pair {
             return Err(RegisterError::EpochAhead { epoch: *epoch, unix_millis: CLOCK });
         }
         let own = || self.model.members.iter().filter(|old| old.identity == *identity && !old.is_suspended);
-        let is_newer = |old: &&Member| old.epoch > *epoch;
+        let is_newer = |old: &&Member| old.epoch > *epoch && old.is_linked;
         let is_stale = |mount: &Mount| own().filter(is_newer).any(|old| old.mounts.contains(mount));
         let stale = mounts.iter().find(|mount| is_stale(mount));
         let mut kept: Vec<Mount> = mounts.iter().filter(|mount| !is_stale(mount)).cloned().collect();
@@ -287,11 +287,12 @@ impl Pair {
             return Err(RegisterError::Held { mount: mount.clone() });
         }
         let reduce = |old: &Member| {
-            let is_lost =
-                |mount: &Mount| kept.contains(mount) || claims.iter().any(|claim| claim.covers(mount));
+            let is_claimed =
+                |mount: &Mount| old.epoch <= *epoch && claims.iter().any(|claim| claim.covers(mount));
+            let is_lost = |mount: &Mount| kept.contains(mount) || is_claimed(mount);
             let loses = if kept.is_empty() { !old.serves } else { old.mounts.iter().any(is_lost) };
             let left = old.mounts.iter().filter(|mount| !is_lost(mount)).cloned().collect();
-            (loses && old.epoch <= *epoch).then_some(Reduced { session: old.key, left })
+            loses.then_some(Reduced { session: old.key, left })
         };
         let reduced = own().filter_map(reduce).collect();
         Ok(Registered { mounts: kept, reduced })

@@ -158,7 +158,7 @@ impl fmt::Display for AuthError {
             Self::Malformed(what) => write!(f, "the token is malformed: {what}"),
             Self::BadSignature => f.write_str("the token is not signed by a key of this plugboard"),
             Self::Expired => f.write_str("the token has expired"),
-            Self::NotYetValid => f.write_str("the token is not valid yet"),
+            Self::NotYetValid => f.write_str("the token is not valid yet by the plugboard's clock"),
             Self::LivesTooLong { max } => write!(
                 f,
                 "the token is valid for too long: this plugboard accepts at most {} s from now (--token-ttl-max)",

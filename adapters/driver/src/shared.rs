@@ -291,6 +291,11 @@ impl SharedSession {
         state.session.is_open() && state.session.link().is_some()
     }
 
+    /// When the last octet came from the peer.
+    pub(crate) fn last_heard(&self) -> Timestamp {
+        self.lock().session.last_heard()
+    }
+
     /// Whether its token is over.
     pub(crate) fn is_expired(&self) -> bool {
         self.lock().session.is_expired()

@@ -70,6 +70,8 @@ pub enum Input {
     Authorize { expires_in: Option<Duration>, now: Timestamp },
     /// `confirm_renewal`.
     ConfirmRenewal { expires_in: Option<Duration>, now: Timestamp },
+    /// `ping`.
+    Ping,
     /// `refuse_renewal`.
     RefuseRenewal { refused: Refused },
     /// `ask_to_move`.
@@ -127,6 +129,7 @@ impl Input {
             Self::Renew { token } => to.renew(token),
             Self::Authorize { expires_in, now } => to.authorize(expires_in, now),
             Self::ConfirmRenewal { expires_in, now } => to.confirm_renewal(expires_in, now),
+            Self::Ping => to.ping(),
             Self::RefuseRenewal { refused } => to.refuse_renewal(refused),
             Self::AskToMove { order } => to.ask_to_move(order),
             Self::ConfirmMove => to.confirm_move(),
@@ -173,6 +176,7 @@ impl Input {
             | Self::Stop { .. }
             | Self::Release { .. }
             | Self::Renew { .. }
+            | Self::Ping
             | Self::RefuseRenewal { .. }
             | Self::AskToMove { .. }
             | Self::ConfirmMove

@@ -240,6 +240,13 @@ impl Recorded {
         self.told(|| Output::Nothing);
     }
 
+    /// As [`Session::ping`].
+    pub fn ping(&mut self) {
+        self.note(|| Input::Ping);
+        self.session.ping();
+        self.told(|| Output::Nothing);
+    }
+
     /// As [`Session::refuse_renewal`].
     pub fn refuse_renewal(&mut self, refused: Refused) {
         self.note(|| Input::RefuseRenewal { refused: refused.clone() });

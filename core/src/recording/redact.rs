@@ -349,6 +349,7 @@ pub(super) fn input(profile: Profile, of: &mut Input) {
         | Input::Authorize { .. }
         | Input::ConfirmRenewal { .. }
         | Input::ConfirmMove
+        | Input::Ping
         | Input::TellScope { .. }
         | Input::TellSite { .. }
         | Input::AskStats { .. }

@@ -153,6 +153,7 @@ pub fn input(profile: Profile, input: &Input) -> String {
         Input::Renew { .. } => "renew the token".into(),
         Input::Authorize { expires_in, .. } => format!("a token is good for {expires_in:?}"),
         Input::ConfirmRenewal { expires_in, .. } => format!("a fresh token is good for {expires_in:?}"),
+        Input::Ping => "ping".into(),
         Input::RefuseRenewal { refused } => {
             format!("refuse the renewal: {}", refused.reason.escape_debug())
         }

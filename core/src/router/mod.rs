@@ -1,6 +1,7 @@
 //! The relay's routing: which session a request goes to.
 
 mod affinity;
+mod holders;
 mod identities;
 mod mounts;
 mod parking;
@@ -20,7 +21,7 @@ pub use self::affinity::AffinityKey;
 use self::affinity::Rendezvous;
 use self::identities::Identities;
 use self::mounts::Mounts;
-use self::parking::{Parking, Place, Wanted};
+use self::parking::{Parking, Wanted};
 use self::sessions::{New, Sessions};
 use self::table::{Ambiguous, MountId};
 pub use self::types::{
@@ -44,8 +45,9 @@ use crate::wire::Resume;
 /// **One identity.** Of one identity (subject and instance) each mount has one session: the newest epoch's. A session
 /// takes at once those mounts of older ones that it registers or that its token's claims cover, and no others, so that a
 /// token never ends what it does not claim. An older session keeps the rest, and ends when nothing is left of it. A
-/// session of an older epoch may register what no newer one holds. Of an identity's sessions without mounts the newest
-/// stays; they and sessions with mounts do not concern each other.
+/// session of an older epoch may register what no newer one holds that is alive: one without a link, or that did not answer
+/// the last ping, loses those mounts, for a clock may be behind. Of an identity's sessions without mounts the newest stays,
+/// likewise; they and sessions with mounts do not concern each other.
 ///
 /// **Where a request goes.** To the mount with the longest path that the request's path lies under, on
 /// segment boundaries; any mount of its host goes before all mounts without a host. Of the mount's
@@ -138,8 +140,13 @@ impl Router {
         let tag = self.rendezvous.tag(&identity);
         self.sessions.insert(key, New { identity, epoch, mounts: held.clone(), secret, sticky, tag });
         held.into_iter().for_each(|id| self.settle_sticky(id));
-        let is_lost = |mount: &Mount| mounts.contains(mount) || mount.is_covered_by(&claims);
-        let reduced = older.into_iter().map(|old| self.reduce(old, is_lost, now)).collect();
+        let mut reduced = Vec::new();
+        for old in older {
+            // From a newer one that is dead no more than what is registered.
+            let claims = if self.is_newer(old, epoch) { &[][..] } else { &claims };
+            let is_lost = |mount: &Mount| mounts.contains(mount) || mount.is_covered_by(claims);
+            reduced.push(self.reduce(old, is_lost, now));
+        }
         self.settle_unknown();
         self.mark_ready(key);
         Ok(Registered { mounts, reduced })
@@ -156,9 +163,9 @@ impl Router {
         if mounts.is_empty() {
             return self.identities.connecting(identity).into_iter().collect();
         }
-        let covered = self.identities.covered(identity, claims);
+        let covered = self.identities.covered(identity, claims).filter(|&old| !self.is_newer(old, epoch));
         let same = mounts.iter().filter_map(|mount| self.identities.holder(identity, mount));
-        covered.chain(same).filter(|&old| !self.is_newer(old, epoch)).collect()
+        covered.chain(same).collect()
     }
 
     fn is_newer(&self, key: SessionKey, epoch: u64) -> bool {
@@ -201,11 +208,12 @@ impl Router {
         }
     }
 
-    /// The mounts of a registration that no newer session of its identity holds, in order and each once.
+    /// The mounts of a registration that no newer session of its identity holds that is alive, in order and each once.
     fn not_stale(&self, registration: &Registration) -> Result<Vec<Mount>, RegisterError> {
         let Registration { identity, epoch, mounts, is_partial_enough, .. } = registration;
         let is_stale = |holder: Option<SessionKey>| {
-            holder.is_some_and(|key| self.is_newer(key, *epoch)) && !cfg!(planted = "older-epoch-fences")
+            holder.is_some_and(|key| self.is_newer(key, *epoch) && self.sessions.is_alive(key))
+                && !cfg!(planted = "older-epoch-fences")
         };
         if mounts.is_empty() && is_stale(self.identities.connecting(identity)) {
             return Err(RegisterError::Stale { mount: None });
@@ -259,6 +267,7 @@ impl Router {
     /// A session has a link again.
     pub fn handle_link_up(&mut self, key: SessionKey, now: Timestamp) {
         self.now = self.now.max(now);
+        self.sessions.set_silent(key, false);
         self.sessions.set_linked(key);
         self.mark_ready(key);
     }
@@ -267,13 +276,6 @@ impl Router {
     pub fn handle_link_down(&mut self, key: SessionKey, now: Timestamp) {
         self.now = self.now.max(now);
         self.sessions.set_broken(key, now);
-    }
-
-    /// A session's token is over, or there is a good one again. Whether it takes requests is for
-    /// [`handle_link_up`](Self::handle_link_up) and [`handle_link_down`](Self::handle_link_down) to say: this is for the
-    /// answer to those that nobody takes.
-    pub fn handle_token(&mut self, key: SessionKey, is_expired: bool) {
-        self.sessions.set_expired(key, is_expired);
     }
 
     /// A session waits for its next link, and holds so many octets for it; `None` if it waits no more. Returns the
@@ -370,15 +372,7 @@ impl Router {
         self.forget(now);
         self.release_held(now);
         if !cfg!(planted = "parked-for-ever") {
-            let (sessions, mounts) = (&self.sessions, &self.mounts);
-            let retry_after = self.limits.retry_after;
-            let refusal = |place: &Place| match place {
-                Place::Mount(id) if is_expired(mounts.members(*id), sessions) => {
-                    Refusal::TokenExpired { retry_after }
-                }
-                Place::Mount(_) | Place::Unknown(_) => Refusal::NobodyConnected { retry_after },
-            };
-            self.parking.expire(refusal, now);
+            self.expire_waits(now);
         }
     }
 
@@ -436,9 +430,4 @@ impl Router {
     const fn nobody_connected(&self) -> Refusal {
         Refusal::NobodyConnected { retry_after: self.limits.retry_after }
     }
-}
-
-/// Whether a mount has sessions, and the tokens of all of them are over.
-fn is_expired(members: &[SessionKey], sessions: &Sessions) -> bool {
-    !members.is_empty() && members.iter().all(|&key| sessions.is_expired(key))
 }

@@ -34,6 +34,8 @@ pub(super) struct Session {
     line: Line,
     /// Its token is over.
     is_expired: bool,
+    /// It did not answer the last ping.
+    is_silent: bool,
 }
 
 /// A session that registers.
@@ -73,6 +75,7 @@ impl Sessions {
             load: 0,
             line,
             is_expired: false,
+            is_silent: false,
         };
         self.by_key.insert(key, session);
         self.set_line(key, Line::Linked);
@@ -147,6 +150,18 @@ impl Sessions {
         if let Some(session) = self.by_key.get_mut(&key) {
             session.is_expired = is_expired;
         }
+    }
+
+    pub(super) fn set_silent(&mut self, key: SessionKey, is_silent: bool) {
+        if let Some(session) = self.by_key.get_mut(&key) {
+            session.is_silent = is_silent;
+        }
+    }
+
+    /// Whether a session has a link, and nothing says that its telephone is dead.
+    pub(super) fn is_alive(&self, key: SessionKey) -> bool {
+        let is_alive = |session: &Session| session.line == Line::Linked && !session.is_silent;
+        self.by_key.get(&key).is_some_and(is_alive)
     }
 
     pub(super) fn is_expired(&self, key: SessionKey) -> bool {

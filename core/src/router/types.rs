@@ -154,7 +154,7 @@ pub enum RegisterError {
     },
     /// The epoch lies further ahead of the relay's clock than [`EPOCH_AHEAD_MAX`](crate::limits::EPOCH_AHEAD_MAX).
     #[error(
-        "the epoch {epoch} lies more than 24 h ahead of the plugboard's clock, {unix_millis} ms since 1970: set the clock of the telephone's machine, and start the telephone again"
+        "the epoch {epoch} lies more than 24 h ahead of the plugboard's clock, {unix_millis} ms since 1970: set the clock that is wrong, and if that is the telephone's, start the telephone again"
     )]
     EpochAhead {
         /// The registration's.

@@ -7,6 +7,23 @@ use crate::time::Timestamp;
 use crate::wire::Setting;
 
 impl Session {
+    /// Asks the peer for a sign of life at once, if there is a link: [`last_heard`](Self::last_heard) tells whether one came.
+    pub fn ping(&mut self) {
+        self.due.ping |= self.link().is_some();
+    }
+
+    /// When the last octet came from the peer.
+    #[must_use]
+    pub const fn last_heard(&self) -> Timestamp {
+        self.liveness.last_heard()
+    }
+
+    /// Whether the token is over (plugboard): the session opens no streams until there is another one.
+    #[must_use]
+    pub const fn is_expired(&self) -> bool {
+        self.liveness.is_expired()
+    }
+
     /// Ends the session: every stream that is held reads as lost.
     pub(super) fn close(&mut self, reason: CloseReason) {
         if self.closed().is_some() {

@@ -106,6 +106,10 @@ impl Liveness {
         self.round_trip = Some(time);
     }
 
+    pub(super) const fn last_heard(&self) -> Timestamp {
+        self.heard_at
+    }
+
     /// Whether a session that is over, or is not, goes on from what was read from a file.
     pub(super) fn is_sound(&self, is_over: bool) -> bool {
         // A last word that never goes out, of a session that waits for its next link, would be due without end.

@@ -361,12 +361,6 @@ impl Session {
         matches!(self.phase, Phase::Open) && !self.liveness.is_expired()
     }
 
-    /// Whether the token is over (plugboard): the session opens no streams until there is another one.
-    #[must_use]
-    pub const fn is_expired(&self) -> bool {
-        self.liveness.is_expired()
-    }
-
     /// How many more streams this end may open now, as far as the peer's limit goes.
     #[must_use]
     pub const fn free_slots(&self) -> u64 {

@@ -23,6 +23,7 @@ mod distrust;
 mod doctor;
 mod early_answers;
 mod embedding;
+mod epochs;
 mod failures;
 mod forwarding;
 mod fronts;

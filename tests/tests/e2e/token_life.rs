@@ -1,6 +1,6 @@
 //! The life of a telephone's token: what is said of its end, and what becomes of a token that is refused.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ fn file(relay: &Relay, token: &str) -> PathBuf {
     path
 }
 
-fn with_file(dial: Dial, path: &PathBuf) -> Dial {
+fn with_file(dial: Dial, path: &Path) -> Dial {
     dial.args(&["--token-file", path.to_str().expect("UTF-8")])
 }
 
@@ -91,7 +91,7 @@ fn a_telephone_whose_token_is_over_is_not_ready_and_says_so_until_there_is_anoth
         assert!(after["last_error"].as_str().is_some_and(|error| error.contains("token_expired")), "{after}");
         let answer = get(relay.addr(), "/m/x");
         assert_eq!(answer.status(), 503);
-        let cause = answer.head.value("proxy-status").unwrap_or_default().to_owned();
+        let cause = answer.head.value("proxy-status").unwrap_or_default();
         assert!(cause.contains("token_expired"), "{cause}");
 
         file(&relay, &token(&relay, &["/m"], 3600));

@@ -27,7 +27,7 @@ use super::public::Upgraded;
 use super::registry::{Renewed, texts};
 use super::site::Site;
 use super::verification::{Unverified, verify};
-use super::{Inner, ports, renewal, report, spread};
+use super::{Inner, holders, ports, renewal, report, spread};
 use crate::authority::{AuthError, Grant};
 use crate::link::{CloseCode, FAREWELL, Link};
 use crate::runtime::Runtime;
@@ -166,6 +166,18 @@ async fn judge<R: Runtime>(
         Ok(grant) => grant,
         Err(verdict) => return Some(Err(verdict)),
     };
+    let identity = Identity::new(grant.subject.clone(), hello.instance.clone());
+    if !hello.resume.as_ref().is_some_and(|resume| relay.registry.resumable(&identity, resume).is_some()) {
+        let checked = async {
+            holders::check(relay, &identity, &hello).await;
+            Some(())
+        };
+        let left = async {
+            link.left().await;
+            None
+        };
+        future::or(checked, left).await?;
+    }
     Some(admit(relay, profile, &hello, grant, site).map_err(Verdict::from))
 }
 

@@ -12,6 +12,7 @@ mod codec;
 mod connections;
 mod drain;
 mod exchange;
+mod holders;
 mod login;
 mod loss;
 mod ports;

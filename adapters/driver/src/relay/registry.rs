@@ -506,5 +506,6 @@ fn choose(state: &mut State, (key, mount, binding): (SessionKey, Arc<Mount>, Opt
     }
 }
 
+mod holders;
 #[cfg(test)]
 mod tests;

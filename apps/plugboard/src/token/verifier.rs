@@ -94,7 +94,7 @@ impl Verifier {
         let good_for = time_left(&claims, seconds(now))?;
         match self.life_max {
             // One leeway is behind `exp` already; the other is for an issuer whose clock is ahead.
-            Some(max) if good_for > max + LEEWAY + LEEWAY => Err(AuthError::LivesTooLong { max }),
+            Some(max) if good_for > max + LEEWAY + LEEWAY => Err(too_long(&claims, max, seconds(now))),
             Some(_) | None => Ok((claims, good_for)),
         }
     }
@@ -146,6 +146,16 @@ fn verdict_of(error: &jsonwebtoken::errors::Error) -> AuthError {
 
 fn seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+/// What is wrong with a token whose end is too far ahead. One that lives no longer than it may, and was issued in the future,
+/// is good once the clocks agree.
+fn too_long(claims: &Claims, max: Duration, now: f64) -> AuthError {
+    let [issued, exp] = [&claims.iat, &claims.exp].map(|time| time.as_ref().and_then(Number::as_f64));
+    let is_early = issued.zip(exp).is_some_and(|(issued, exp)| {
+        issued > now + LEEWAY.as_secs_f64() && exp - issued <= max.as_secs_f64()
+    });
+    if is_early { AuthError::NotYetValid } else { AuthError::LivesTooLong { max } }
 }
 
 /// The time left until no clock within the leeway calls the token good.

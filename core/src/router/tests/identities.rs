@@ -106,6 +106,40 @@ fn an_older_session_that_takes_less_registers_what_no_newer_one_holds() {
 }
 
 #[test]
+fn an_older_epoch_gets_what_a_newer_session_holds_that_has_no_link_or_did_not_answer() {
+    let mut relay = Relay::new();
+    let stale = || RegisterError::Stale { mount: Some("/api".parse().unwrap()) };
+    assert_eq!(relay.ask(1, "a", 9, "/api /else"), Ok(None));
+    let identity = Identity::new("a", "one");
+    let rivals = |relay: &Relay, epoch| relay.router.rivals(&identity, epoch, &mounts("/api /new"));
+    assert_eq!((rivals(&relay, 8), rivals(&relay, 9)), (vec![SessionKey::new(1)], vec![]));
+
+    // It is alive: whoever has a link and was not pinged, or answered.
+    assert_eq!(relay.ask(2, "a", 8, "/api"), Err(stale()));
+    relay.router.handle_pinged(SessionKey::new(1), true);
+    assert_eq!(relay.ask(2, "a", 8, "/api"), Err(stale()));
+    relay.router.handle_pinged(SessionKey::new(1), false);
+    let registered = relay.register_as(2, registration("a", 8, "/api", "/")).unwrap();
+    assert_eq!(registered.reduced, [reduced(1, "/else")], "it takes more than it registers");
+    assert_eq!((relay.to("/api").0, relay.to("/else").0), (2, 1));
+
+    // A new link is a sign of life.
+    relay.link_up(1);
+    assert_eq!(relay.ask(3, "a", 8, "/else").map_err(|error| error.code()), Err(RefusedCode::Stale));
+    relay.link_down(1);
+    assert_eq!((rivals(&relay, 8), relay.ask(3, "a", 8, "/else")), (vec![], Ok(Some(1))));
+}
+
+#[test]
+fn an_older_epoch_without_mounts_replaces_a_newer_session_without_a_link() {
+    let mut relay = Relay::new();
+    assert_eq!(relay.ask(1, "a", 9, ""), Ok(None));
+    assert_eq!(relay.ask(2, "a", 8, ""), Err(RegisterError::Stale { mount: None }));
+    relay.link_down(1);
+    assert_eq!(relay.ask(2, "a", 8, ""), Ok(Some(1)));
+}
+
+#[test]
 fn an_older_sessions_claims_take_nothing_from_a_newer_one() {
     let mut relay = Relay::new();
     assert_eq!(relay.ask(1, "a", 7, "/a/b"), Ok(None));

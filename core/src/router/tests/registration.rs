@@ -16,17 +16,6 @@ fn a_newer_epoch_fences_the_older_session_at_once() {
 }
 
 #[test]
-fn an_older_epoch_is_refused_also_while_the_newer_has_no_link() {
-    let mut relay = Relay::new();
-    assert_eq!(relay.ask(1, "a", 7, "/api"), Ok(None));
-    relay.link_down(1);
-    let stale = RegisterError::Stale { mount: Some("/api".parse().unwrap()) };
-    assert_eq!(relay.ask(2, "a", 6, "/else /api"), Err(stale));
-    relay.link_up(1);
-    assert_eq!(relay.to("/api").0, 1);
-}
-
-#[test]
 fn a_process_that_lost_its_session_is_not_its_own_rival() {
     let mut relay = Relay::new();
     assert_eq!(relay.ask(1, "a", 7, "/api"), Ok(None));

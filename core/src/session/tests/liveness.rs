@@ -278,3 +278,19 @@ fn no_stream_is_opened_after_a_tokens_end_that_nobody_noticed_yet() {
     assert_eq!(session.open(tcp(), false, at(20)), Err(OpenError::Leaving));
     assert!(events(&mut session).contains(&Event::Expired));
 }
+
+#[test]
+fn a_peer_that_is_pinged_is_heard_of_at_once_and_only_over_a_link() {
+    let mut pair = Pair::new();
+    let before = pair.plugboard.last_heard();
+    pair.now = pair.now + SECOND;
+    pair.plugboard.ping();
+    pair.settle();
+    assert!(pair.plugboard.last_heard() > before);
+
+    let mut session = lone(Role::Plugboard);
+    said(&mut session, at(1));
+    session.handle_disconnect(session.latest_link(), at(1));
+    session.ping();
+    assert!(!session.has_transmit());
+}

@@ -186,6 +186,10 @@ impl Plugboard {
         for Reduced { session, left } in registered.reduced {
             // The one claim of a tenant covers all that it can have.
             stage.oracle.check("I35", left.is_empty(), || format!("an older session kept {left:?}"));
+            let other = self.sessions.get(&session);
+            let is_dead = |held: &Held| held.epoch <= hello.epoch || held.line.wire().is_none();
+            let is_fair = other.is_none_or(is_dead) || cfg!(planted = "older-epoch-fences");
+            stage.oracle.check("I35", is_fair, || "an older process replaced a newer one with a link".into());
             self.dismiss(session, LeaveCode::Replaced, stage);
         }
         Ok(key)

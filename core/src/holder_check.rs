@@ -1,0 +1,73 @@
+//! Whether the sessions that hold an identity's mounts are alive, when a process of an older epoch asks for them.
+//!
+//! A clock that is a little behind gives a restarted process an older epoch than its predecessor's. That may be dead, with
+//! a link that nobody has found broken yet. So each holder is pinged once, and has [`HOLDER_PING_TIMEOUT`] to be heard of.
+//! Any byte counts: the pong may wait behind a long message.
+
+use alloc::vec::Vec;
+
+use crate::limits::HOLDER_PING_TIMEOUT;
+use crate::router::SessionKey;
+use crate::time::Timestamp;
+
+/// One round of pings.
+#[derive(Debug)]
+pub struct HolderCheck {
+    asked_at: Timestamp,
+    /// Those that have not been heard of since.
+    silent: Vec<SessionKey>,
+}
+
+impl HolderCheck {
+    /// These sessions are pinged now.
+    #[must_use]
+    pub const fn new(holders: Vec<SessionKey>, now: Timestamp) -> Self {
+        Self { asked_at: now, silent: holders }
+    }
+
+    /// When the round ends, whoever has answered.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Timestamp {
+        self.asked_at + HOLDER_PING_TIMEOUT
+    }
+
+    /// When a session was heard of last.
+    pub fn handle_heard(&mut self, key: SessionKey, last: Timestamp) {
+        if last > self.asked_at {
+            self.silent.retain(|silent| *silent != key);
+        }
+    }
+
+    /// Those that have not answered.
+    #[must_use]
+    pub fn silent(&self) -> &[SessionKey] {
+        &self.silent
+    }
+
+    /// Whether the round is over: all have answered, or it took too long.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.silent.is_empty() || self.poll_timeout() <= now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use core::time::Duration;
+
+    #[test]
+    fn a_holder_that_is_heard_of_within_the_time_is_alive_and_the_others_are_silent() {
+        let now = Timestamp::from_micros(5);
+        let (alive, dead) = (SessionKey::new(1), SessionKey::new(2));
+        let mut check = HolderCheck::new(vec![alive, dead], now);
+        check.handle_heard(dead, now);
+        check.handle_heard(alive, now + Duration::from_micros(1));
+        assert_eq!(check.silent(), [dead]);
+        let end = now + HOLDER_PING_TIMEOUT;
+        assert!(!check.is_over(Timestamp::from_micros(end.as_micros() - 1)) && check.is_over(end));
+        check.handle_heard(dead, end);
+        assert!(check.is_over(now), "all have answered");
+    }
+}
