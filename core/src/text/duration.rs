@@ -7,7 +7,7 @@ use core::time::Duration;
 /// A duration in its two greatest units, cut off: "2 days 3 h", "1 h", "4 min 10 s", "0 s".
 ///
 /// ```
-/// use std::time::Duration;
+/// use core::time::Duration;
 /// use telephone_core::text::rough_duration;
 /// assert_eq!(rough_duration(Duration::from_secs(183_600)), "2 days 3 h");
 /// assert_eq!(rough_duration(Duration::from_secs(3_605)), "1 h");

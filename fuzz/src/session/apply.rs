@@ -7,7 +7,7 @@ use telephone_core::limits::SessionLimits;
 use telephone_core::recording::{Recorded, Tape};
 use telephone_core::session::{LinkId, Role, SessionConfig, StreamId};
 use telephone_core::time::Timestamp;
-use telephone_core::wire::{Profile, Settings};
+use telephone_core::wire::{Profile, Setting, Settings};
 
 use super::assert_bounded;
 use super::tap::Tap;
@@ -69,7 +69,7 @@ impl End {
             role,
             profile: Profile::Binary,
             limits: limits.clone(),
-            peer: Settings::of(peer),
+            peer: Settings::of(peer).with(Setting::Refusals, 1),
             seed: 1,
             resume_window: window,
         };

@@ -10,7 +10,7 @@ use telephone_core::random::Random;
 use telephone_core::recording::Tape;
 use telephone_core::session::{Event, Incoming, Role, StreamId};
 use telephone_core::time::Timestamp;
-use telephone_core::wire::{MountUrl, Move, Opening};
+use telephone_core::wire::{MountUrl, Move, Opening, Refused, RefusedCode};
 
 use super::apply::{End, GIVEN_UP};
 use super::rules::Stage;
@@ -175,15 +175,21 @@ impl World {
     /// What concerns the session as a whole.
     fn ask(&mut self, end: usize, arg: u16) {
         let session = &mut self.ends[end].session;
-        match arg % 8 {
+        match arg % 10 {
             0 => session.authorize(Some(TOKEN_LIFE), self.now),
             1 => session.renew(Bytes::from_static(b"a.b.c")),
             2 => session.confirm_renewal(Some(TOKEN_LIFE), self.now),
             3 => session.ask_stats(self.now),
             4 => session.ask_to_move(Move { within_ms: u64::from(arg), url: Some("ws://a".into()) }),
             5 => session.confirm_move(),
-            6 => session.tell_scope(vec!["/a".into()]),
-            _ => session.tell_site(vec![MountUrl { mount: "/a".into(), url: "http://a/a".into() }]),
+            6 => session.ping(),
+            7 => session.refuse_renewal(Refused {
+                code: RefusedCode::Expired,
+                reason: "over".into(),
+                retry_after_ms: None,
+            }),
+            8 => session.tell_site(vec![MountUrl { mount: "/a".into(), url: "http://a/a".into() }]),
+            _ => session.tell_scope(vec!["/a".into()]),
         }
     }
 

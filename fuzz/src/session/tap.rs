@@ -51,6 +51,7 @@ const fn rank(frame: &Frame) -> u8 {
         | Frame::Renewed { .. }
         | Frame::Stats(_)
         | Frame::Move(_)
+        | Frame::Refused(_)
         | Frame::Scope(_)
         | Frame::Site(_) => 1,
         Frame::Credit { .. } | Frame::Stop { .. } => 2,
@@ -60,7 +61,7 @@ const fn rank(frame: &Frame) -> u8 {
         | Frame::Data { .. }
         | Frame::End { .. }
         | Frame::Reset { .. } => 3,
-        Frame::Hello(_) | Frame::Welcome(_) | Frame::Refused(_) | Frame::Skipped { .. } => 4,
+        Frame::Hello(_) | Frame::Welcome(_) | Frame::Skipped { .. } => 4,
     }
 }
 
@@ -170,7 +171,9 @@ impl Tap {
             Frame::Renew { .. } => assert_eq!(self.role, Role::Telephone),
             Frame::Renewed { .. } => assert_eq!(self.role, Role::Plugboard),
             Frame::Move(order) => assert_eq!(self.role == Role::Plugboard, order.is_some()),
-            Frame::Scope(_) | Frame::Site(_) | Frame::Client { .. } => assert_eq!(self.role, Role::Plugboard),
+            Frame::Scope(_) | Frame::Site(_) | Frame::Refused(_) | Frame::Client { .. } => {
+                assert_eq!(self.role, Role::Plugboard);
+            }
             Frame::Stats(None) => {}
             Frame::Stats(Some(_)) => assert!(std::mem::take(&mut self.is_asked), "nobody asked"),
             other => panic!("a session says {other:?}"),

@@ -167,7 +167,7 @@ async fn judge<R: Runtime>(
         Err(verdict) => return Some(Err(verdict)),
     };
     let identity = Identity::new(grant.subject.clone(), hello.instance.clone());
-    if !hello.resume.as_ref().is_some_and(|resume| relay.registry.resumable(&identity, resume).is_some()) {
+    if hello.resume.as_ref().is_none_or(|resume| relay.registry.resumable(&identity, resume).is_none()) {
         let checked = async {
             holders::check(relay, &identity, &hello).await;
             Some(())
