@@ -174,13 +174,10 @@ impl TokenLife {
         let times = earlier.map_or(0, |presented| presented.times);
         let wait = RENEWAL_RETRY_MIN.saturating_mul(1 << times.min(16)).min(RENEWAL_RETRY_MAX);
         let is_told = earlier.is_some_and(|presented| presented.is_told);
-        self.presented = Some(Presented {
-            id: read,
-            times: times.saturating_add(1),
-            at: now,
-            next_at: now + wait,
-            is_told,
-        });
+        // An answer is awaited since the first time.
+        let at = earlier.map_or(now, |presented| presented.at);
+        self.presented =
+            Some(Presented { id: read, times: times.saturating_add(1), at, next_at: now + wait, is_told });
         true
     }
 
