@@ -193,6 +193,11 @@ impl StreamHandle {
         self.stop(code);
     }
 
+    /// Lets go of the stream, as dropping the handle does: a session that drains does not wait for it any more.
+    pub(crate) fn release(&self) {
+        self.session.release(self.id);
+    }
+
     pub(crate) fn stop(&self, code: ResetCode) {
         self.session.act(|session| session.recv(self.id).stop(code));
     }
@@ -200,6 +205,6 @@ impl StreamHandle {
 
 impl Drop for StreamHandle {
     fn drop(&mut self) {
-        self.session.release(self.id);
+        self.release();
     }
 }

@@ -22,7 +22,8 @@ use crate::stream::StreamHandle;
 ///
 /// Closing it (through [`AsyncWrite`]) ends its sending direction and leaves the other open, as with a socket. Dropping it
 /// before both directions have ended resets it: the peer's next read fails. Reads and writes are cancellation safe. What
-/// was written is on its way without a flush.
+/// was written is on its way without a flush. Once it was closed and read to its end it holds nothing: a shutdown of the telephone
+/// does not wait until it is dropped.
 ///
 /// Errors are those of a socket: [`ConnectionReset`](io::ErrorKind::ConnectionReset) if the peer gave it up or its
 /// session was lost, [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) if nobody serves what it was opened for or too
@@ -58,6 +59,17 @@ impl RawStream {
         match carry(runtime, socket, &self.stream, Bytes::new(), pending()).await.ended {
             Ok(()) | Err(GivenUp::AtSocket) => Ok(()),
             Err(GivenUp::ByPeer(reset)) => Err(lost(reset)),
+        }
+    }
+
+    /// Lets go of the stream if both directions have ended and all was read, so that no drain waits for the program to
+    /// drop it.
+    fn settle(&mut self) {
+        if self.is_closed && !self.has_ended && self.pending.is_empty() {
+            self.has_ended = self.stream.is_at_end();
+        }
+        if self.is_closed && self.has_ended {
+            self.stream.release();
         }
     }
 
@@ -108,7 +120,10 @@ impl AsyncRead for RawStream {
             }
             match ready!(self.stream.poll_read(cx)) {
                 Incoming::Octets(octets) => self.pending = octets,
-                Incoming::End(_) => self.has_ended = true,
+                Incoming::End(_) => {
+                    self.has_ended = true;
+                    self.settle();
+                }
                 Incoming::Reset(reset) => return Poll::Ready(Err(lost(reset))),
                 // Neither comes on a raw stream.
                 Incoming::Head | Incoming::Pending => return Poll::Pending,
@@ -145,6 +160,7 @@ impl AsyncWrite for RawStream {
     fn poll_close(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.is_closed = true;
         self.stream.end(Headers::new());
+        self.settle();
         Poll::Ready(Ok(()))
     }
 }
