@@ -214,6 +214,11 @@ pub const ACCESS_LOG_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const ACCESS_LOG_BATCH_BYTES: usize = 64 * 1024;
 /// How long fewer access lines wait for more: what somebody who watches the file does not notice.
 pub const ACCESS_LOG_DELAY: Duration = Duration::from_millis(100);
+/// Bytes of an instance's name: a host name of 64 bytes, and a backend or a process.
+pub const INSTANCE_BYTES_MAX: usize = 128;
+/// Events that a telephone keeps for a reader that is late: more than a night of redials tells in an hour, in 20 KiB.
+/// (tokio's broadcast channel: as many as the program says, the oldest are dropped.)
+pub const TELEPHONE_EVENTS_MAX: usize = 64;
 /// How long a last word may take to go out before the session ends without it.
 pub const FAREWELL_TIME: Duration = Duration::from_secs(2);
 /// How far wall clocks may differ: a token is good from this long before its `nbf` until this long after its `exp`.

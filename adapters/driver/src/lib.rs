@@ -49,9 +49,9 @@ pub use service::{BodyLost, BoxError, Incoming};
 pub use socket::{ReadSocket, Socket, TcpOrUnix};
 pub use status::{LineStatus, MountUrl, State, Stats, Status};
 pub use telephone::{
-    Acceptor, BadProxy, BuildError, Certificate, ConnectError, EmbedError, Handle, NotUpgraded, Probe,
-    ProbeError, Proxies, Proxy, ProxyError, ServeError, Telephone, TelephoneBuilder, TlsFault, Tried,
-    Upgraded,
+    Acceptor, BadProxy, BuildError, Certificate, ConnectError, EmbedError, Events, Handle, NotUpgraded,
+    Probe, ProbeError, Proxies, Proxy, ProxyError, ServeError, Telephone, TelephoneBuilder, TelephoneEvent,
+    TlsFault, Tried, Upgraded, default_instance,
 };
 pub use token::{Token, TokenSource};
 
@@ -59,8 +59,8 @@ pub use token::{Token, TokenSource};
 pub mod embedding {
     pub use crate::{
         Acceptor, BackendTrust, BackendUrl, BadBackendUrl, BadUrl, BodyLost, BoxError, BuildError,
-        ConnectError, EmbedError, Endpoint, Handle, Incoming, LineStatus, Proxies, RawStream, Recorder,
-        ServeError, State, Stats, Status, Token, TokenSource,
+        ConnectError, EmbedError, Endpoint, Events, Handle, Incoming, LineStatus, Proxies, RawStream,
+        Recorder, ServeError, State, Stats, Status, TelephoneEvent, Token, TokenSource,
     };
     pub use {bytes, http, http_body};
 }

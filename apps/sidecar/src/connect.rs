@@ -105,7 +105,7 @@ pub(crate) async fn run<R: Runtime>(
 ) -> Result<Exit, Stop> {
     let ConnectSettings { line, to, side } = settings;
     let token = line.token.clone();
-    let telephone = line.describe(Telephone::builder().connects().instance(instance()))?;
+    let telephone = line.describe(Telephone::builder())?;
     let telephone = build(telephone, runtime.clone()).map_err(|why| Stop::new(Exit::Usage, why))?;
     let handle = telephone.handle();
     let mut joined = Ok(());
@@ -130,12 +130,6 @@ pub(crate) async fn run<R: Runtime>(
     });
     let exit = future::or(serving, future::or(joining, until_stopped(&handle, stops))).await;
     joined.map(|()| exit)
-}
-
-/// A name that no other process has, since one of the same name would take this one's place.
-fn instance() -> String {
-    let host: String = gethostname::gethostname().to_string_lossy().chars().take(32).collect();
-    format!("connect/{host}/{}/{:016x}", std::process::id(), fastrand::u64(..))
 }
 
 /// Joins each connection to `address`, until the telephone is told to stop.

@@ -7,13 +7,13 @@ use std::time::Duration;
 use telephone_core::affinity::Sticky;
 use telephone_core::limits::MOUNTS_MAX;
 use telephone_core::mount::{Mount, MountError};
-use telephone_driver::{BackendTrust, BackendUrl, Endpoint};
+use telephone_driver::{BackendTrust, BackendUrl, default_instance};
 
 use crate::exclusive::{BACKEND, Either, PORT, either};
 use crate::line::LineSettings;
 use crate::options::Options;
 use crate::usage::Usage;
-use crate::values::{AllowedUpgrade, INSTANCE_BYTES_MAX, TcpService};
+use crate::values::{AllowedUpgrade, TcpService};
 
 /// What a sidecar was asked to do. Every value has been checked; nothing was opened yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,18 +147,4 @@ pub(crate) fn backend_trust(
         }
         None => Err(Usage::new(&named, "there is no backend; give --backend https://HOST")),
     }
-}
-
-fn default_instance(backend: Option<&BackendUrl>) -> String {
-    // The name of `--port N` is part of a telephone's identity, and stays what it was when that meant 127.0.0.1.
-    let backend = match backend.map(BackendUrl::endpoint) {
-        Some(Endpoint::Localhost(port)) => format!("127.0.0.1:{port}"),
-        _ => backend.map(ToString::to_string).unwrap_or_default(),
-    };
-    let backend = backend.strip_prefix("http://").unwrap_or(&backend);
-    let name = format!("{}/{backend}", gethostname::gethostname().display());
-    // A Unix socket's path may be longer than a name may be; what tells two apart is at its end.
-    let start = name.len().saturating_sub(INSTANCE_BYTES_MAX);
-    let is_boundary = |at: &usize| name.is_char_boundary(*at);
-    (start..=name.len()).find(is_boundary).and_then(|at| name.get(at..)).unwrap_or_default().to_owned()
 }

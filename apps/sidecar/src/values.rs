@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use telephone_core::affinity::Sticky;
 use telephone_core::follow::{BadFollowRule, FollowRule};
-use telephone_core::limits::PING_INTERVAL;
+use telephone_core::limits::{INSTANCE_BYTES_MAX, PING_INTERVAL};
 use telephone_core::mount::{Mount, MountError};
 use telephone_driver::{BackendUrl, BadBackendUrl};
 
@@ -33,9 +33,6 @@ impl From<StickyBy> for Sticky {
         }
     }
 }
-
-/// Octets of an instance's name.
-pub const INSTANCE_BYTES_MAX: usize = 128;
 
 /// Hosts that a telephone follows its plugboard to: `HOST`, `HOST:PORT` or `HOST:*`. White space around it is left out, as
 /// it stands behind commas.

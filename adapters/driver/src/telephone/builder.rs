@@ -15,6 +15,7 @@ use telephone_core::mount::{Mount, MountError};
 use telephone_core::served::ServedMounts;
 use telephone_core::time::as_millis;
 
+use super::instance::default_instance;
 use super::proxy::Proxies;
 use super::raw::{Acceptor, Arrivals, RawService, THIS_PROGRAM};
 use super::{Config, Telephone};
@@ -193,7 +194,8 @@ impl<R> TelephoneBuilder<R> {
         (self, Acceptor(arrivals))
     }
 
-    /// The telephone need not serve anything: it [connects](super::Handle::connect) to what others serve.
+    /// The telephone need not serve anything, also with a backend or a handler: it [connects](super::Handle::connect) to
+    /// what others serve. Each telephone may do that; [`raw`](Self::raw) needs no mount in any case.
     pub const fn connects(mut self) -> Self {
         self.may_connect = true;
         self
@@ -223,7 +225,8 @@ impl<R> TelephoneBuilder<R> {
     }
 
     /// Tells replicas of one subject apart: two instances share a mount, a newer process of one instance
-    /// takes over from the older. By default the process's mounts.
+    /// takes over from the older. By default [host name and backend](super::default_instance); without a backend each
+    /// telephone has a name of its own, so that replicas share their mounts.
     pub fn instance(mut self, name: impl Into<String>) -> Self {
         self.instance = Some(name.into());
         self
@@ -350,6 +353,7 @@ impl<R: Runtime> TelephoneBuilder<R> {
     /// [`BuildError`], the first mistake that was made.
     pub fn backend(mut self, runtime: R, backend: impl Into<BackendUrl>) -> Result<Telephone<R>, BuildError> {
         let backend = backend.into();
+        self.instance.get_or_insert_with(|| default_instance(Some(&backend)));
         let mut rewrite = std::mem::take(&mut self.rewrite);
         rewrite.scheme = backend.scheme();
         self.target = backend.to_string();
@@ -360,16 +364,25 @@ impl<R: Runtime> TelephoneBuilder<R> {
         self.leg(runtime, backend)
     }
 
-    /// Serves raw connections alone, or nothing at all: requests are refused.
+    /// Serves raw connections alone, or nothing at all: requests are refused. Without a mount it only
+    /// [connects](super::Handle::connect) to what others serve, as any telephone may.
     ///
     /// # Errors
     /// [`BuildError`], the first mistake that was made.
-    pub fn raw(self, runtime: R) -> Result<Telephone<R>, BuildError> {
-        self.leg(runtime, NoLeg)
+    pub fn raw(mut self, runtime: R) -> Result<Telephone<R>, BuildError> {
+        self.instance.get_or_insert_with(|| default_instance(None));
+        self.telephone(runtime, NoLeg)
     }
 
-    /// Serves with `leg`.
-    pub(crate) fn leg<L: Leg>(mut self, runtime: R, leg: L) -> Result<Telephone<R>, BuildError> {
+    /// Serves with `leg`, which needs a mount.
+    pub(crate) fn leg<L: Leg>(self, runtime: R, leg: L) -> Result<Telephone<R>, BuildError> {
+        if self.mounts.is_empty() && !self.may_connect && self.mistake.is_none() {
+            return Err(BuildError::NoMount);
+        }
+        self.telephone(runtime, leg)
+    }
+
+    fn telephone<L: Leg>(mut self, runtime: R, leg: L) -> Result<Telephone<R>, BuildError> {
         if let Some(mistake) = self.mistake.take() {
             return Err(mistake);
         }
@@ -381,14 +394,13 @@ impl<R: Runtime> TelephoneBuilder<R> {
             return Err(BuildError::NoTls);
         }
         let token = self.token.take().ok_or(BuildError::NoToken)?;
-        match self.mounts.len() {
-            0 if !self.may_connect => return Err(BuildError::NoMount),
-            count if count > MOUNTS_MAX => return Err(BuildError::TooManyMounts(count)),
-            _ => {}
+        let count = self.mounts.len();
+        if count > MOUNTS_MAX {
+            return Err(BuildError::TooManyMounts(count));
         }
         self.dialer.token_is_fixed = token.is_fixed();
         self.limits.heads.is_wide = true;
-        let instance = self.instance.take().unwrap_or_else(|| default_instance(&self.mounts));
+        let instance = self.instance.take().unwrap_or_else(|| default_instance(None));
         let config = Config {
             token,
             served: ServedMounts::new(self.mounts),
@@ -415,10 +427,6 @@ impl<R: Runtime> TelephoneBuilder<R> {
         };
         Ok(Telephone::new(runtime, config, self.urls, leg))
     }
-}
-
-fn default_instance(mounts: &[Mount]) -> String {
-    mounts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// Milliseconds since 1970.

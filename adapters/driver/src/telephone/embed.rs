@@ -45,6 +45,20 @@ impl<R: Runtime> TelephoneBuilder<R> {
         let log = self.log();
         self.leg(runtime, ServiceLeg::new(log, service, rewrite))
     }
+
+    /// The same with an async closure, or an `async fn`, from request to response. Each request goes to a clone of it: what
+    /// it captures and shares belongs in an `Arc`.
+    ///
+    /// # Errors
+    /// [`BuildError`], the first mistake that was made.
+    pub fn service_fn<F, Fut, B>(self, runtime: R, handler: F) -> Result<Telephone<R>, BuildError>
+    where
+        F: FnOnce(Request<Incoming>) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output = Response<B>> + Send + 'static,
+        B: Body<Data: Buf + Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        self.service(runtime, ServiceFn(handler))
+    }
 }
 
 impl<R: Runtime + Default> TelephoneBuilder<R> {
@@ -74,7 +88,7 @@ impl<R: Runtime + Default> TelephoneBuilder<R> {
         Fut: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Buf + Send, Error: Into<BoxError>> + Send + 'static,
     {
-        self.serve(ServiceFn(handler)).await
+        Ok(self.service_fn(R::default(), handler)?.run().await?)
     }
 
     /// Serves the backend at `url`, `http://host:port` or `unix:/path`, until the telephone gives up.

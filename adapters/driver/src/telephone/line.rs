@@ -26,7 +26,7 @@ use telephone_core::wire::{Profile, Resume, Welcome};
 use super::crew::Serve;
 use super::dial::{self, DialError, Established, Wanted};
 use super::parting::{Asked, Parting};
-use super::{Config, ServeError, SharedStatus};
+use super::{Config, ServeError, SharedStatus, TelephoneEvent};
 use crate::flag::Flag;
 use crate::link;
 use crate::log;
@@ -437,7 +437,10 @@ impl<R: Runtime> Line<R> {
             return Ok(());
         }
         dialer.handle_session_over(reason, now);
-        Err(reason.into())
+        let failure = Failure::from(reason);
+        self.status
+            .tell(self.index, |plugboard| TelephoneEvent::Ended { plugboard, reason: failure.text.clone() });
+        Err(failure)
     }
 
     /// The plugboard serves no more than these mounts; those that were never asked for do not count.

@@ -5,6 +5,8 @@ mod connect;
 mod crew;
 mod dial;
 mod embed;
+mod events;
+mod instance;
 mod line;
 mod parting;
 mod probe;
@@ -41,6 +43,8 @@ pub use builder::{BuildError, TelephoneBuilder};
 pub use connect::ConnectError;
 use crew::{Crew, Serve};
 pub use embed::EmbedError;
+pub use events::{Events, TelephoneEvent};
+pub use instance::default_instance;
 use line::{Line, Tokens};
 pub use probe::{Certificate, NotUpgraded, Probe, ProbeError, TlsFault, Tried, Upgraded};
 pub use proxy::{BadProxy, Proxies, Proxy, ProxyError};
@@ -139,6 +143,21 @@ impl<R> Telephone<R> {
     pub async fn run(self) -> Result<(), ServeError> {
         self.running.await
     }
+
+    /// Serves until `stop` is ready, such as a signal, and what is then in flight has finished: as [`run`](Self::run), with a
+    /// [`Handle::shutdown`] at that moment.
+    ///
+    /// # Errors
+    /// [`ServeError`] if every line gave up.
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let Self { running, handle, .. } = self;
+        let stopping = async {
+            stop.await;
+            handle.shutdown();
+            future::pending().await
+        };
+        future::or(running, stopping).await
+    }
 }
 
 impl<R: Runtime> Telephone<R> {
@@ -169,8 +188,10 @@ impl<R: Runtime> Telephone<R> {
                 reported: Default::default(),
             })
             .collect();
+        let ending = EndOfEvents(status.clone());
         let handle = Handle { shutdown, stop, status };
         let running = Box::pin(async move {
+            let _ending = ending;
             if let Some(ignored) = urls.iter().find_map(|url| config.proxies.ignored_on_way_to(url)) {
                 tracing::warn!("{ignored}");
             }
@@ -178,6 +199,15 @@ impl<R: Runtime> Telephone<R> {
             future::or(run_lines(lines), watching).await
         });
         Self { running, handle, runtime: PhantomData }
+    }
+}
+
+/// Ends the events of a telephone when it is dropped with what runs.
+struct EndOfEvents(Arc<SharedStatus>);
+
+impl Drop for EndOfEvents {
+    fn drop(&mut self) {
+        self.0.events.end();
     }
 }
 
@@ -217,6 +247,11 @@ impl Handle {
     /// presented again.
     pub fn reload_token(&self) {
         self.status.reload_token();
+    }
+
+    /// What happens from now on. Tracing tells the same to the log.
+    pub fn events(&self) -> Events {
+        self.status.events.add()
     }
 
     /// The state at this moment.

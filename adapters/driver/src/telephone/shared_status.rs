@@ -8,6 +8,7 @@ use event_listener::Event;
 use telephone_core::error::LeaveCode;
 use telephone_core::wire::{MountUrl, Welcome};
 
+use super::events::{Readers, TelephoneEvent};
 use crate::plugboard_url::PlugboardUrl;
 use crate::shared::SharedSession;
 use crate::status::{LineStatus, State, Status};
@@ -38,6 +39,7 @@ pub(super) struct SharedStatus {
     /// The token is to be read again.
     reloading: Event,
     started: SystemTime,
+    pub(super) events: Readers,
 }
 
 impl SharedStatus {
@@ -67,7 +69,23 @@ impl SharedStatus {
             connecting: Event::new(),
             reloading: Event::new(),
             started: SystemTime::now(),
+            events: Readers::default(),
         }
+    }
+
+    /// Tells who reads events what happened to a line, whose plugboard's URL it gives.
+    pub(super) fn tell(&self, index: usize, event: impl FnOnce(String) -> TelephoneEvent) {
+        let url = || self.lines().get(index).map(|line| line.status.plugboard.clone()).unwrap_or_default();
+        self.events.tell(|| event(url()));
+    }
+
+    /// Tells of a dial that came to nothing.
+    pub(super) fn tell_failed(&self, index: usize, attempts: u32, reason: &str, is_refusal: bool) {
+        let reason = || reason.to_owned();
+        self.tell(index, |plugboard| match is_refusal {
+            true => TelephoneEvent::Refused { plugboard, attempts, reason: reason() },
+            false => TelephoneEvent::Failed { plugboard, attempts, reason: reason() },
+        });
     }
 
     fn lines(&self) -> MutexGuard<'_, Vec<LineState>> {
@@ -81,15 +99,28 @@ impl SharedStatus {
     }
 
     pub(super) fn enter(&self, index: usize, state: State) {
+        let mut before = state;
         self.change(index, |line| {
-            if line.status.state != state {
-                line.status.state = state;
+            before = core::mem::replace(&mut line.status.state, state);
+            if before != state {
                 line.status.since = SystemTime::now();
             }
             if !matches!(state, State::Connected | State::Expired | State::Draining) {
                 line.status.session = None;
             }
         });
+        match (before, state) {
+            (State::Connected, State::Connecting) => {
+                self.tell(index, |plugboard| TelephoneEvent::Lost { plugboard });
+            }
+            (State::Connecting | State::Connected, State::Draining) => {
+                self.tell(index, |plugboard| TelephoneEvent::Draining { plugboard });
+            }
+            (State::Connecting | State::Connected | State::Draining, State::Stopped) => {
+                self.tell(index, |plugboard| TelephoneEvent::Stopped { plugboard });
+            }
+            _ => {}
+        }
     }
 
     pub(super) fn connect(
@@ -100,6 +131,7 @@ impl SharedStatus {
         mounts: Vec<String>,
     ) {
         self.enter(index, State::Connected);
+        let served = mounts.clone();
         self.change(index, |line| {
             line.status.mounts = mounts;
             line.session = Some(session.clone());
@@ -110,6 +142,10 @@ impl SharedStatus {
         });
         self.expire(welcome.expires_in().map(|life| SystemTime::now() + life));
         self.connecting.notify(usize::MAX);
+        self.tell(index, |plugboard| match welcome.resumed {
+            Some(_) => TelephoneEvent::Resumed { plugboard, mounts: served },
+            None => TelephoneEvent::Connected { plugboard, mounts: served },
+        });
     }
 
     /// The sessions that take streams, those with a link first.
@@ -179,6 +215,7 @@ impl SharedStatus {
 
     /// A fresh token left the line's session these mounts.
     pub(super) fn narrow(&self, index: usize, mounts: Vec<String>) {
+        self.tell(index, |plugboard| TelephoneEvent::Narrowed { plugboard, mounts: mounts.clone() });
         self.change(index, |line| line.status.mounts = mounts);
     }
 

@@ -90,6 +90,8 @@ impl<R: Runtime> Line<R> {
         // It holds what the peer wrote, and is for the log, a terminal and the health page.
         let text = readable(&format!("{error}{}", clocks.unwrap_or_default()));
         let text = if *url == self.url { text } else { format!("{url}: {text}") };
+        let is_refusal = matches!(error, DialError::Refused(..));
+        self.status.tell_failed(self.index, dialer.attempts(), &text, is_refusal);
         Failure { text, hint: Some(hint) }
     }
 }

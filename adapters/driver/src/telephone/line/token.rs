@@ -11,6 +11,7 @@ use telephone_core::text::{readable, rough_duration};
 use telephone_core::token_life::{TokenId, TokenLife, TokenWarning, expiry, is_expired_for_good};
 use telephone_core::wire::{Refused, RefusedCode};
 
+use super::super::TelephoneEvent;
 use super::Line;
 use crate::runtime::Runtime;
 use crate::shared::SharedSession;
@@ -122,7 +123,11 @@ impl<R: Runtime> Line<R> {
             known.last_good = known.presented.clone();
         }
         drop(known);
-        self.status.expire(expires_in.map(|life| SystemTime::now() + life));
+        let expires = expires_in.map(|life| SystemTime::now() + life);
+        self.status.expire(expires);
+        if has_moved && how == Taken::Renewal {
+            self.status.tell(self.index, |plugboard| TelephoneEvent::Renewed { plugboard, expires });
+        }
         if is_over {
             self.status.expire_token(self.index, OVER);
         } else {
