@@ -2,6 +2,7 @@
 // npm install ws
 // read -rs TELEPHONE_TOKEN && export TELEPHONE_TOKEN
 // PLUGBOARD_URL=ws://127.0.0.1:4000/.well-known/telephone MOUNT_PATH=/api BACKEND_PORT=3000 node agent.mjs
+// SIGTERM and Ctrl-C let the requests in progress finish, for at most 30 s.
 import http from 'node:http'
 import WebSocket from 'ws'
 
@@ -65,10 +66,22 @@ function exchange(request, send, forget) {
   }
 }
 
+let leave = () => process.exit(0)
+for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => leave())
+
 function connect(delay) {
+  let last = 0, isLeaving = false
   const link = new WebSocket(PLUGBOARD_URL, 'telephone.v1.json', { perMessageDeflate: false })
   const streams = new Map()
   const send = (type, data) => link.readyState === WebSocket.OPEN && link.send(JSON.stringify({ type, data }))
+  const forget = (stream) => streams.delete(stream) && settle()
+  const settle = () => isLeaving && streams.size === 0 && link.close()
+  leave = () => {
+    if (link.readyState !== WebSocket.OPEN) process.exit(0)
+    send('leave', { code: 'draining', last })
+    settle((isLeaving = true))
+    setTimeout(() => process.exit(1), 30000)
+  }
   link.on('open', () => send('auth', auth))
   link.on('message', (text) => {
     const { type, data = {} } = JSON.parse(text), stream = data.stream
@@ -77,10 +90,12 @@ function connect(delay) {
     if (type === 'ping') send('pong', data)
     if (type !== 'http_request') return streams.get(stream)?.[type]?.(data)
     if (!mayOpen(data)) return send('error', { stream, code: 'denied', touched: 'no' })
-    streams.set(stream, exchange(data, (type, rest) => send(type, { stream, ...rest }), () => streams.delete(stream)))
+    last = Math.max(last, stream)
+    streams.set(stream, exchange(data, (type, rest) => send(type, { stream, ...rest }), () => forget(stream)))
   })
   link.on('error', (error) => console.error(`the link is lost: ${error.message}`))
   link.on('close', () => {
+    if (isLeaving) process.exit(0)
     for (const stream of streams.values()) stream.error()
     setTimeout(connect, Math.random() * delay, Math.min(delay * 2, 30000))
   })

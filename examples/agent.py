@@ -4,8 +4,9 @@ pip install websockets
 read -rs TELEPHONE_TOKEN && export TELEPHONE_TOKEN
 PLUGBOARD_URL=ws://127.0.0.1:4000/.well-known/telephone MOUNT_PATH=/api BACKEND_PORT=3000 python3 agent.py
 It gives no credit and takes what comes: uploads wait in its memory until the backend takes them.
+SIGTERM and Ctrl-C let the requests in progress finish, for at most 30 s.
 """
-import base64, contextlib, http.client, json, os, queue, random, sys, threading, time
+import base64, contextlib, http.client, json, os, queue, random, signal, sys, threading, time
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
@@ -58,7 +59,17 @@ class Stream(threading.Thread):  # One request. What the link's thread has for i
             self.send("data", base64=base64.b64encode(piece).decode())
             sent += len(piece)
 
+def leave():  # The plugboard opens nothing more; a request that crossed this and came too late goes to another session.
+    threading.Timer(30, os._exit, [1]).start()
+    with contextlib.suppress(NameError, WebSocketException):
+        link.send(json.dumps({"type": "leave", "data": {"code": "draining", "last": last}}))
+        while threads := [thread for thread in threading.enumerate() if isinstance(thread, Stream)]: threads[0].join()
+        link.close()
+    os._exit(0)
+
 def serve(link, streams):
+    global last
+    last = 0
     def send(kind, **data):
         with contextlib.suppress(WebSocketException): link.send(json.dumps({"type": kind, "data": data}))
     send("auth", **AUTH)
@@ -69,11 +80,13 @@ def serve(link, streams):
         elif kind == "http_request" and not may_open(data["mount"], data["target"]):
             send("error", stream=data["stream"], code="denied", touched="no")
         elif kind == "http_request":
+            last = max(last, data["stream"])
             streams[data["stream"]] = Stream(data, lambda kind, n=data["stream"], **data: send(kind, stream=n, **data))
             streams[data["stream"]].start()
         elif data.get("stream") in streams: streams[data["stream"]].hear(kind, data)
         for number in [number for number, stream in streams.items() if not stream.is_alive()]: del streams[number]
 
+for number in signal.SIGTERM, signal.SIGINT: signal.signal(number, lambda *_: threading.Thread(target=leave, daemon=True).start())
 delay, streams = 1, {}
 while True:
     began = time.time()

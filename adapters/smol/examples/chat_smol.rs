@@ -1,7 +1,8 @@
-//! The other end of a conversation, on smol: calls whoever waits in `chat_tokio`, and says what is typed.
+//! The other end of a conversation, on smol: calls `chat_tokio`, and sends what is typed. Ctrl-C and SIGTERM let it finish.
 //!
 //! `TELEPHONE_TOKEN=$(plugboard token … --connect chat:1) cargo run --example chat_smol`
 
+use async_signal::{Signal, Signals};
 use smol::Unblock;
 use smol::future;
 use smol::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, split};
@@ -10,8 +11,8 @@ use telephone_smol::{RawStream, SmolRuntime, Telephone};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::var("PLUGBOARD_URL").unwrap_or_else(|_| "ws://127.0.0.1:4000".into());
-    let builder = Telephone::builder().url(&url).connects().instance(format!("chat/{}", std::process::id()));
-    let telephone = builder.token(std::env::var("TELEPHONE_TOKEN")?).raw(SmolRuntime::default())?;
+    let builder = Telephone::builder().url(&url).token(std::env::var("TELEPHONE_TOKEN")?);
+    let telephone = builder.raw(SmolRuntime::default())?;
     let handle = telephone.handle();
     let calling = async {
         handle.connected().await;
@@ -19,7 +20,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         handle.shutdown();
         future::pending().await
     };
-    smol::block_on(future::or(calling, async { Ok(telephone.run().await?) }))
+    let mut signals = Signals::new([Signal::Term, Signal::Int])?;
+    let stopped = async move {
+        signals.next().await;
+    };
+    smol::block_on(future::or(calling, async { Ok(telephone.run_until(stopped).await?) }))
 }
 
 /// Shows what is heard and says what is typed, until either end hangs up.

@@ -1,9 +1,12 @@
-//! An async-std program that is reachable at a plugboard: it answers with what it is sent, as it comes.
+//! An async-std program that is reachable at a plugboard: it answers with what it is sent, as it comes. Ctrl-C and
+//! SIGTERM let what is in flight finish.
 //!
 //! `TELEPHONE_TOKEN=$(plugboard token …) cargo run --example embed_async_std`; see `option` below for more.
 
+use async_signal::{Signal, Signals};
+use async_std::stream::StreamExt as _;
 use telephone_smol::http::{Request, Response};
-use telephone_smol::{BoxError, Incoming, Telephone};
+use telephone_smol::{BoxError, Incoming, SmolRuntime, Telephone};
 
 async fn echo(request: Request<Incoming>) -> Response<Incoming> {
     Response::new(request.into_body())
@@ -14,9 +17,12 @@ fn main() -> Result<(), BoxError> {
         .url(&option("PLUGBOARD_URL", "ws://127.0.0.1:4000"))
         .mount(&option("MOUNT_PATH", "/hello"))
         .token(std::env::var("TELEPHONE_TOKEN")?)
-        .serve_fn(echo);
-    async_std::task::block_on(telephone)?;
-    Ok(())
+        .service_fn(SmolRuntime::default(), echo)?;
+    let mut signals = Signals::new([Signal::Term, Signal::Int])?;
+    let stopped = async move {
+        signals.next().await;
+    };
+    Ok(async_std::task::block_on(telephone.run_until(stopped))?)
 }
 
 fn option(name: &str, default: &str) -> String {

@@ -18,9 +18,12 @@
 //! [`serve`] takes any tower service over the types of `http` instead, [`forward`] the URL of a backend on
 //! this machine, and [`service`] gives a [`Telephone`] that can be watched and shut down by its [`Handle`].
 //!
+//! [`run_until`] serves until a signal and lets what is in flight finish; [`Handle::events`] tells what happens meanwhile.
+//!
 //! Raw streams: [`accept`] gives those that others open for a mount of this program, [`Handle::connect`] opens one to a
 //! mount of another program.
 //!
+//! [`run_until`]: telephone_driver::Telephone::run_until
 //! [`accept`]: telephone_driver::TelephoneBuilder::accept
 //! [`serve`]: telephone_driver::TelephoneBuilder::serve
 //! [`forward`]: telephone_driver::TelephoneBuilder::forward

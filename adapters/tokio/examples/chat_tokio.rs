@@ -1,16 +1,30 @@
-//! One end of a conversation, on tokio: waits for somebody to call, and says what is typed.
+//! One end of a conversation, on tokio: waits for a call, and sends what is typed. Ctrl-C and SIGTERM let a call finish.
 //!
 //! `TELEPHONE_TOKEN=$(plugboard token … --mount tcp:chat:1) cargo run --example chat_tokio`, and then `chat_smol` elsewhere.
 
 use telephone_tokio::{Stream, Telephone, TokioRuntime};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines, Stdin};
+use tokio::signal::unix::{SignalKind, signal};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(chat());
+    // A thread still reads standard input: dropping the runtime would wait for its next line.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn chat() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::var("PLUGBOARD_URL").unwrap_or_else(|_| "ws://127.0.0.1:4000".into());
     let (builder, mut acceptor) = Telephone::builder().url(&url).accept("tcp:chat:1");
     let telephone = builder.token(std::env::var("TELEPHONE_TOKEN")?).raw(TokioRuntime::new())?;
-    let running = tokio::spawn(telephone.run());
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let running = tokio::spawn(telephone.run_until(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }));
     let talking = async {
         let mut typed = BufReader::new(tokio::io::stdin()).lines();
         loop {

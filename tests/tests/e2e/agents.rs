@@ -3,6 +3,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use telephone_tests::agent::Agent;
 use telephone_tests::client::{Client, ask, get, try_get};
@@ -56,6 +57,27 @@ fn bodies_of_any_octets_and_of_every_framing_pass_both_ways() {
         assert_eq!(ask(addr, &Request::post("/m/mirror", b"")).body, b"");
         assert_eq!(served.origin.last_head().value("content-length").as_deref(), Some("0"));
     });
+}
+
+#[test]
+fn an_agent_that_is_told_to_stop_lets_its_requests_finish_and_ends_well() {
+    for agent in Agent::BOTH {
+        let Served { relay, origin, mut agent } = served(agent);
+        let (addr, release) = (relay.addr(), origin.hold("/m/held"));
+        let held = thread::spawn(move || get(addr, "/m/held"));
+        wait::until_true("the backend has it", PATIENCE, || {
+            origin.seen().iter().any(|seen| seen.head.target() == "/m/held")
+        });
+        agent.signal(Signal::TERM);
+        wait::until_true("nothing new is taken", PATIENCE, || {
+            try_get(addr, "/m/hello").is_some_and(|answer| answer.status() == 503)
+        });
+        assert!(agent.is_running(), "{}", agent.said());
+        release.send(()).expect("it is held");
+        let answer = held.join().expect("an answer");
+        assert_eq!((answer.status(), answer.text().as_str()), (200, "late"), "{}", agent.said());
+        assert_eq!(agent.wait_exit(PATIENCE).code(), Some(0), "{}", agent.said());
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod dials;
 mod distrust;
 mod doctor;
 mod early_answers;
+mod embedded;
 mod embedding;
 mod epochs;
 mod failures;
