@@ -21,6 +21,7 @@ mod pump;
 mod raw;
 mod recorder;
 mod relay;
+mod request_record;
 mod runtime;
 mod send_queue;
 mod service;
@@ -44,6 +45,7 @@ pub use plugboard_url::{BadUrl, PlugboardUrl};
 pub use raw::RawStream;
 pub use recorder::Recorder;
 pub use relay::{DrainConfig, Plugboard, RelayConfig, RoomsConfig, TcpPorts, Trust};
+pub use request_record::RequestRecord;
 pub use runtime::{Endpoint, Listener, Runtime};
 pub use service::{BodyLost, BoxError, Incoming};
 pub use socket::{ReadSocket, Socket, TcpOrUnix};
@@ -60,7 +62,7 @@ pub mod embedding {
     pub use crate::{
         Acceptor, BackendTrust, BackendUrl, BadBackendUrl, BadUrl, BodyLost, BoxError, BuildError,
         ConnectError, EmbedError, Endpoint, Events, Handle, Incoming, LineStatus, Proxies, RawStream,
-        Recorder, ServeError, State, Stats, Status, TelephoneEvent, Token, TokenSource,
+        Recorder, RequestRecord, ServeError, State, Stats, Status, TelephoneEvent, Token, TokenSource,
     };
     pub use {bytes, http, http_body};
 }

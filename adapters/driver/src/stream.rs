@@ -4,11 +4,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use telephone_core::error::{Reset, ResetCode, Touched};
-use telephone_core::message::{Headers, ResponseHead};
+use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::session::{HeadRefused, Incoming, Stopped, StreamId};
 use telephone_core::time::Timestamp;
 use telephone_core::timing;
 
+use crate::request_record::{Observed, OnRequest};
 use crate::shared::{Owner, SharedSession, Wait};
 
 /// What was taken of a stream.
@@ -37,16 +38,23 @@ pub(crate) struct StreamHandle {
     timed: Option<Timestamp>,
     /// The client connection that it is for, if a login runs on that.
     pub(crate) owner: Option<Owner>,
+    /// Who is to be told of the request once it is over.
+    observed: Option<Box<Observed>>,
 }
 
 impl StreamHandle {
     pub(crate) const fn new(session: SharedSession, id: StreamId) -> Self {
-        Self { session, id, timed: None, owner: None }
+        Self { session, id, timed: None, owner: None, observed: None }
     }
 
     /// Has the response's head tell how long it took from `now` on.
     pub(crate) const fn time_from(&mut self, now: Timestamp) {
         self.timed = Some(now);
+    }
+
+    /// Has the request's end told to `on_request`.
+    pub(crate) fn observe(&mut self, on_request: OnRequest, head: &RequestHead) {
+        self.observed = Some(Observed::new(on_request, head, self.now()));
     }
 
     /// Takes what stands next in the peer's direction; never [`Incoming::Pending`]. Return the credit of
@@ -171,7 +179,12 @@ impl StreamHandle {
         if let Some(started) = self.timed {
             timing::tell(&mut head.headers, self.session.now().since(started));
         }
-        self.session.act(|session| session.send(self.id).respond(head, end))
+        let status = head.status;
+        let responded = self.session.act(|session| session.send(self.id).respond(head, end));
+        if let (Some(observed), Ok(())) = (&self.observed, &responded) {
+            observed.on_response(status);
+        }
+        responded
     }
 
     /// The time of its session's clock.
@@ -184,6 +197,9 @@ impl StreamHandle {
     }
 
     pub(crate) fn reset(&self, code: ResetCode, touched: Touched) {
+        if let Some(observed) = &self.observed {
+            observed.on_reset(Reset { code, touched });
+        }
         self.session.act(|session| session.send(self.id).reset(Reset { code, touched }));
     }
 
@@ -206,5 +222,8 @@ impl StreamHandle {
 impl Drop for StreamHandle {
     fn drop(&mut self) {
         self.release();
+        if let Some(observed) = self.observed.take() {
+            observed.tell(self.session.now());
+        }
     }
 }

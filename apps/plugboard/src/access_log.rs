@@ -1,10 +1,10 @@
-//! The access log: one JSON object a line for each request, written by a thread of its own.
+//! The access log: one JSON object a line for each request, or a row for people on a terminal, written by a thread of its own.
 //!
 //! The event loop never waits for a disk (faults A-16): what the thread cannot take is dropped and
 //! counted. What clients chose ends in the log as ASCII on one line, and truncated.
 
 use std::fmt;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -14,9 +14,11 @@ use telephone_driver::core::target;
 use telephone_sidecar::background::{BackgroundWriter, Batching, Sink};
 
 use self::line::write_line;
+use self::row::write_row;
 use self::sink::LogFile;
 
 mod line;
+mod row;
 mod sink;
 
 /// One `write(2)` for some two hundred requests, and one wake-up of the thread.
@@ -67,6 +69,8 @@ impl fmt::Display for Destination {
 pub struct AccessLog {
     lines: BackgroundWriter,
     keeps_queries: bool,
+    /// Whether people read it.
+    is_for_people: bool,
 }
 
 impl AccessLog {
@@ -80,12 +84,13 @@ impl AccessLog {
             Destination::Stdout => LogFile::stdout()?,
             Destination::File(path) => LogFile::open(path.clone())?,
         };
-        Self::spawn(file).map(Some)
+        let is_for_people = *destination == Destination::Stdout && io::stdout().is_terminal();
+        Ok(Some(Self { is_for_people, ..Self::spawn(file)? }))
     }
 
     fn spawn(sink: impl Sink) -> io::Result<Self> {
         let lines = BackgroundWriter::spawn("access-log", BATCHING, sink)?;
-        Ok(Self { lines, keeps_queries: false })
+        Ok(Self { lines, keeps_queries: false, is_for_people: false })
     }
 
     /// Logs targets whole. Without it they end where a query, a fragment or a parameter begins, for tokens stand in those.
@@ -109,7 +114,8 @@ impl AccessLog {
         let target =
             if self.keeps_queries { record.target } else { target::without_parameters(record.target) };
         let now = SystemTime::now();
-        self.lines.append(|lines| write_line(lines, record, target, rule, now));
+        let write = if self.is_for_people { write_row } else { write_line };
+        self.lines.append(|lines| write(lines, record, target, rule, now));
     }
 
     /// Opens the file anew.

@@ -122,6 +122,11 @@ pub(crate) struct Options {
     #[arg(long, env = "STRIP_PREFIX", value_parser = BoolishValueParser::new())]
     pub(crate) strip_prefix: bool,
 
+    /// Write a line of the log for each request; by default if standard error is a terminal
+    #[arg(long, value_name = "BOOL", env = "LOG_REQUESTS", value_parser = BoolishValueParser::new(), num_args = 0..=1,
+          require_equals = true, default_missing_value = "true")]
+    pub(crate) log_requests: Option<bool>,
+
     /// Requests and upgraded connections that each plugboard may have in progress at once; more wait there
     #[arg(long, value_name = "N", env = "STREAMS", default_value_t = 1024,
           value_parser = clap::value_parser!(u32).range(1..=65536))]

@@ -1,5 +1,6 @@
 //! The run of a sidecar program, from its command line to its exit code.
 
+use std::io::{self, IsTerminal as _};
 use std::pin::pin;
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ use crate::memory;
 use crate::options::{self, Command, NAMING, SERVICE_LINKS};
 use crate::probes;
 use crate::replay;
+use crate::requests;
 use crate::settings::Settings;
 use crate::signals::{Signal, stops};
 use crate::status;
@@ -144,6 +146,10 @@ fn telephone<R: Runtime>(
         .streams(settings.streams)
         .allow_h2c(settings.allows_h2c)
         .backend_timeouts(settings.connect_timeout, settings.answer_timeout, settings.idle_timeout);
+    if settings.logs_requests.unwrap_or_else(|| io::stderr().is_terminal()) {
+        let format = settings.line.log_format;
+        builder = builder.on_request(move |request| requests::log(format, request));
+    }
     if let Some(clock) = settings.body_clock {
         builder = builder.body_clock(clock);
     }

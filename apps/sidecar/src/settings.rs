@@ -41,6 +41,8 @@ pub struct Settings {
     pub host_header: Option<String>,
     /// Whether the backend sees the path without the mount.
     pub strips_prefix: bool,
+    /// Whether each request is a line of the log; if nothing is said, on a terminal.
+    pub logs_requests: Option<bool>,
     /// Streams that each plugboard may have open at once.
     pub streams: u32,
     /// How long clients may pause within a request's body, where the plugboard's own limit is not to do.
@@ -84,6 +86,7 @@ impl Settings {
             backend_trust,
             host_header: options.host_header,
             strips_prefix: options.strip_prefix,
+            logs_requests: options.log_requests,
             streams: options.streams,
             body_clock: options.body_clock,
             sticky: options.sticky.map(Sticky::from),

@@ -49,6 +49,7 @@ mod recordings;
 mod refusals;
 mod renewals;
 mod replicas;
+mod request_lines;
 mod resume;
 mod revocations;
 mod room_access;

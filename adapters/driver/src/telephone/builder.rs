@@ -25,6 +25,7 @@ use crate::backend::{
 use crate::log::Log;
 use crate::plugboard_url::{BadUrl, PlugboardUrl};
 use crate::recorder::Recorder;
+use crate::request_record::{OnRequest, RequestRecord};
 use crate::runtime::Runtime;
 use crate::token::{Token, TokenSource};
 use crate::wake::WakeUps;
@@ -102,6 +103,7 @@ pub struct TelephoneBuilder<R> {
     dialer: DialerConfig,
     ca: Option<PathBuf>,
     recorder: Option<Recorder>,
+    on_request: Option<OnRequest>,
     log: Arc<Log>,
     proxies: Proxies,
     target: String,
@@ -130,6 +132,7 @@ impl<R> Default for TelephoneBuilder<R> {
             dialer: DialerConfig::default(),
             ca: None,
             recorder: None,
+            on_request: None,
             log: Arc::default(),
             proxies: Proxies::default(),
             target: THIS_PROGRAM.into(),
@@ -331,6 +334,12 @@ impl<R> TelephoneBuilder<R> {
         self
     }
 
+    /// Has `on_request` called with each request that is over, on the event loop: it must neither block nor panic.
+    pub fn on_request(mut self, on_request: impl Fn(&RequestRecord<'_>) + Send + Sync + 'static) -> Self {
+        self.on_request = Some(Arc::new(on_request));
+        self
+    }
+
     /// The proxies on the way to plugboards; none by default.
     pub fn proxies(mut self, proxies: Proxies) -> Self {
         self.proxies = proxies;
@@ -416,6 +425,7 @@ impl<R: Runtime> TelephoneBuilder<R> {
             sticky: self.sticky,
             recorder: self.recorder,
             log: self.log,
+            on_request: self.on_request,
             proxies: self.proxies,
             wake_ups: WakeUps::default(),
             #[cfg(feature = "tls")]

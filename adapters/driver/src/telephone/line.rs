@@ -274,13 +274,8 @@ impl<R: Runtime> Line<R> {
                 link.run((&self.runtime, &self.config.log), &session, id, on_event, ()).await
             }
         });
-        let order = future::or(async { Err(asked.order().await) }, self.ask_at_wake_ups(&session));
-        let reload = || {
-            if !self.config.token.is_fixed() {
-                self.on_event(&session, &asked, Event::RenewalDue);
-            }
-        };
-        let order = future::or(order, self.status.at_reloads(reload));
+        let wakes = future::or(self.ask_at_wake_ups(&session), self.reload_tokens(&session, &asked));
+        let order = future::or(async { Err(asked.order().await) }, wakes);
         let ended = future::or(async { Ok(running.as_mut().await) }, order).await;
         if session.position() > position {
             dialer.handle_progress(self.runtime.now());
@@ -306,6 +301,16 @@ impl<R: Runtime> Line<R> {
                 Ok(())
             }
         }
+    }
+
+    /// Presents the token each time that it is to be read again.
+    async fn reload_tokens<T>(&self, session: &SharedSession, asked: &Asked) -> T {
+        let reload = || {
+            if !self.config.token.is_fixed() {
+                self.on_event(session, asked, Event::RenewalDue);
+            }
+        };
+        self.status.at_reloads(reload).await
     }
 
     /// A session that was moved ended.

@@ -35,6 +35,7 @@ use crate::flag::Flag;
 use crate::log::Log;
 use crate::plugboard_url::PlugboardUrl;
 use crate::recorder::Recorder;
+use crate::request_record::OnRequest;
 use crate::runtime::Runtime;
 use crate::status::Status;
 use crate::token::TokenSource;
@@ -76,6 +77,8 @@ struct Config {
     recorder: Option<Recorder>,
     /// What plugboards and their clients cause of the log.
     log: Arc<Log>,
+    /// Who is told of each request.
+    on_request: Option<OnRequest>,
     proxies: Proxies,
     wake_ups: WakeUps,
     #[cfg(feature = "tls")]

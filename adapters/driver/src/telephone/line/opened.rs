@@ -18,8 +18,11 @@ impl<R: Runtime> Line<R> {
     /// Takes up the streams that wait. One that this telephone does not serve is reset before anything of it reaches a
     /// backend or a handler.
     pub(super) fn take_opened(&self, session: &SharedSession) {
-        while let Some((opening, stream)) = session.accept() {
+        while let Some((opening, mut stream)) = session.accept() {
             self.status.count_request();
+            if let (Opening::Http { head, .. }, Some(on_request)) = (&opening, &self.config.on_request) {
+                stream.observe(on_request.clone(), head);
+            }
             if let Err(why) = self.config.served.check(&opening) {
                 self.report_not_served(&opening, why);
                 stream.give_up(ResetCode::Denied, Touched::No);
