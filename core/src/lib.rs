@@ -83,6 +83,7 @@ pub mod reuse;
 pub mod rewrite;
 pub mod room;
 pub mod router;
+pub mod send_rate;
 pub mod served;
 pub mod session;
 pub mod site;

@@ -112,6 +112,19 @@ pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 pub const TEXT_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 /// Octets of one stream's data in one scheduler turn, and of one data frame. (L5)
 pub const DATA_BYTES_MAX: usize = 16 * 1024;
+/// How long the unsent bytes of a link in the kernel may take to send: they delay the first byte of a new stream. The kernel
+/// asks for more when half of them are left, and 50 ms are enough to wake a task on a busy machine. With the bytes in flight
+/// the delay stays below 200 ms on a link whose own queue is short.
+pub const UNSENT_TIME: Duration = Duration::from_millis(100);
+/// Bytes that a socket leaves unsent in the kernel, at most: two whole messages of a link. Reached at 10.5 Mbit/s.
+pub const UNSENT_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
+/// The same at the slowest rate: two of the smallest messages, so that one can be sent while the next is built.
+pub const UNSENT_BYTES_MIN: usize = 2 * MESSAGE_BYTES_MIN;
+/// The same before the rate of a link is known: a little more than what TCP sends at once at the start (RFC 6928, ten
+/// segments), so that it does not hold up TCP's slow start. 2 s at 64 kbit/s, once.
+pub const UNSENT_BYTES_FIRST: usize = 16 * 1024;
+/// Bytes of data in a message on the slowest link: 0.13 s at 64 kbit/s. The heads of WebSocket, TCP and IP take 6 % beside it.
+pub const MESSAGE_BYTES_MIN: usize = 1024;
 /// Octets of a send buffer of one stream: what one message holds, so that none is left over for a message of its own.
 pub const SEND_BUFFER_BYTES: usize = 63 * 1024;
 /// Octets of it while no other stream of the session could send something, as far as the peer allowed them: four messages.

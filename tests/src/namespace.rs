@@ -1,6 +1,7 @@
 //! A network of a test's own, with its own loopback and its own settings of the kernel.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 
@@ -69,4 +70,30 @@ pub fn without_names(program: &Path, directory: &Path) -> Plan {
     fs::write(&servers, "nameserver 192.0.2.1\n").expect("a directory of the test's own");
     let plan = Plan::new("unshare").args(["--map-root-user", "--net", "--mount", "sh", "-c", PREPARE, "sh"]);
     plan.arg(servers).arg(program).env("RES_OPTIONS", "timeout:30 attempts:1")
+}
+
+/// The address at which the test in its namespace is reached from behind an [uplink].
+pub const SITE: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+
+/// Gives the test's namespace the address [`SITE`].
+///
+/// # Panics
+/// If the test has no namespace of its own, or the address already.
+pub fn prepare_site() {
+    let finished = Plan::new("ip").args(["addr", "add", "10.9.0.1/32", "dev", "lo"]).finish();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+}
+
+/// Runs `program` in a network of its own, which reaches [`SITE`] by an uplink of so many kbit/s with the short queue of a
+/// home router: 50 ms beside a burst of 5 KB. What comes down to it is not slowed.
+pub fn uplink(kbits: u32, program: &Path) -> Plan {
+    // The far end of the uplink before this one may outlive its network for a moment.
+    const PREPARE: &str = "ip link set lo up && tries=0 && \
+                           until ip link add near type veth peer name far netns \"$1\"; do \
+                           tries=$((tries + 1)); [ $tries -lt 100 ] || exit 1; sleep 0.1; done && \
+                           nsenter -t \"$1\" -n sh -c 'ip addr add 10.9.0.3/24 dev far && ip link set far up' && \
+                           ip addr add 10.9.0.2/24 dev near && ip link set near up && \
+                           tc qdisc add dev near root tbf rate \"$2\" burst 5k latency 50ms && shift 2 && exec \"$@\"";
+    let (pid, rate) = (std::process::id().to_string(), format!("{kbits}kbit"));
+    Plan::new("unshare").args(["--net", "sh", "-c", PREPARE, "sh", &pid, &rate]).arg(program)
 }

@@ -80,6 +80,14 @@ impl Relay {
         Self::at(free_addr(), &fresh_secret(), options, Some(descriptors), Plan::start)
     }
 
+    /// Serves at that address, with these options beside it.
+    ///
+    /// # Panics
+    /// If it does not get ready.
+    pub fn at_addr(public: SocketAddr, options: &[&str]) -> Self {
+        Self::at(public, &fresh_secret(), options, None, Plan::start)
+    }
+
     fn at(
         public: SocketAddr,
         secret: &str,

@@ -48,7 +48,7 @@ pub use relay::{DrainConfig, Plugboard, RelayConfig, RoomsConfig, TcpPorts, Trus
 pub use request_record::RequestRecord;
 pub use runtime::{Endpoint, Listener, Runtime};
 pub use service::{BodyLost, BoxError, Incoming};
-pub use socket::{ReadSocket, Socket, TcpOrUnix};
+pub use socket::{ReadSocket, Socket, TcpOrUnix, WriteSocket, is_writable};
 pub use status::{LineStatus, MountUrl, State, Stats, Status};
 pub use telephone::{
     Acceptor, BadProxy, BuildError, Certificate, ConnectError, EmbedError, Events, Handle, NotUpgraded,

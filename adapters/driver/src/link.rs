@@ -14,6 +14,7 @@ use futures_lite::future;
 use telephone_core::error::{CloseReason, Misbehaviour};
 use telephone_core::limits::HANDSHAKE_AHEAD_BYTES_MAX;
 use telephone_core::log_limit::{LineKind, LineSource};
+use telephone_core::send_rate::SendRate;
 use telephone_core::session::{Event, LinkId};
 use telephone_core::time::Timestamp;
 use telephone_core::websocket::{Role, WebSocket, WebSocketEvent};
@@ -149,8 +150,10 @@ impl<S: Socket> Link<S> {
     ) -> Option<CloseReason> {
         self.socket.establish(self.profile.message_bytes_max());
         let (alarm, now) = (Alarm::new(runtime.clone()), runtime.now());
+        let (is_sending, send_rate) = (false, SendRate::new());
         let mut link =
-            Loop { runtime, log, session, id, on_event, link: self, now, is_sending: false, alarm };
+            Loop { runtime, log, session, id, on_event, link: self, now, is_sending, send_rate, alarm };
+        link.bound_unsent();
         let reason = poll_fn(|cx| link.poll(cx)).await;
         let link = link.link;
         if reason.is_some() {
@@ -221,6 +224,7 @@ struct Loop<'a, R: Runtime, S, F> {
     now: Timestamp,
     /// What was put into the output is not all out.
     is_sending: bool,
+    send_rate: SendRate,
     alarm: Alarm<R>,
 }
 
@@ -302,6 +306,7 @@ where
                 match connection.poll_drain(socket.output(), self.now, cx) {
                     Poll::Pending => {
                         self.is_sending = true;
+                        self.send_rate.handle_blocked();
                         return true;
                     }
                     Poll::Ready(Ok(())) => {
@@ -312,10 +317,38 @@ where
                     Poll::Ready(Err(_)) => return self.lose_link(),
                 }
             }
+            if self.poll_unsent(cx).is_pending() {
+                return true;
+            }
             let message = self.session.with_link(|session| session.poll_transmit(self.id, self.now));
-            let Some(message) = message else { return false };
-            socket.send(message);
+            let Some(message) = message else {
+                self.send_rate.handle_idle();
+                return false;
+            };
+            self.link.socket.send(message);
         }
+    }
+
+    /// Ready when the next message waits no longer in the kernel than it may.
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Connection { socket, written, .. } = &mut self.link.connection;
+        if self.send_rate.is_ahead(*written) {
+            return Poll::Ready(());
+        }
+        if !self.send_rate.is_fast() && socket.poll_unsent(cx).is_pending() {
+            self.send_rate.handle_blocked();
+            return Poll::Pending;
+        }
+        if self.send_rate.handle_writable(*written, self.now) {
+            self.bound_unsent();
+        }
+        Poll::Ready(())
+    }
+
+    fn bound_unsent(&self) {
+        self.link.connection.socket.bound_unsent(self.send_rate.unsent_max());
+        let bytes = self.send_rate.message_bytes_max();
+        self.session.with_link(|session| session.limit_messages(self.id, bytes));
     }
 
     fn lose_link(&mut self) -> bool {

@@ -10,13 +10,10 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_io::{AsyncRead, AsyncWrite};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use socket2::{SockRef, TcpKeepalive};
+use telephone_core::limits::UNSENT_BYTES_MAX;
 
-/// Octets that a socket leaves unsent in the kernel: two whole messages of a link. What lies there can no longer
-/// be overtaken by control frames; what does not is picked by the scheduler at the last moment. For a client that does
-/// not read it is memory.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const UNSENT_BYTES: u32 = 128 * 1024;
 /// The congestion control of a connection within this machine, where nothing can be congested. The system's default is for
 /// networks: under BBR a connection sends at a rate that it estimates, by timers, which costs much of what a loopback
 /// carries. Every Linux has this one, and every program may choose it unless `tcp_allowed_congestion_control` was narrowed.
@@ -39,7 +36,7 @@ const BACKLOG: i32 = 1024;
 
 /// A connected byte stream. Dropping it closes it; closing it through [`AsyncWrite`] ends the sending
 /// direction alone and leaves the other open.
-pub trait Socket: ReadSocket + AsyncWrite + Send + 'static {
+pub trait Socket: ReadSocket + WriteSocket + Send + 'static {
     /// Bounds the time that bytes may stay unacknowledged, where the platform can. For the socket below a link, on both
     /// ends.
     fn tune_for_link(&self);
@@ -59,6 +56,26 @@ pub trait Socket: ReadSocket + AsyncWrite + Send + 'static {
     /// Has the transport find out, where it can and within some minutes, that a peer is gone which says nothing and is told
     /// nothing. For connections that may be silent for as long as they like.
     fn watch_peer(&self) {}
+}
+
+/// How a socket is written. All methods have defaults, for transports below which no kernel keeps unsent bytes.
+pub trait WriteSocket: AsyncWrite + Unpin {
+    /// Bounds the bytes that wait in the kernel and are not sent yet, where the platform can.
+    fn bound_unsent(&self, _bytes: usize) {}
+
+    /// Ready when less than half of that bound is unsent, whatever else the socket would take.
+    fn poll_unsent(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+}
+
+/// Whether the system takes a socket for writable now: with a bound of its unsent bytes, whether less than half of it is left.
+/// Where it does not, the system reports the change to a runtime that waits for it. A write shows less: the system appends
+/// up to 64 KiB to what is unsent before it looks at the bound.
+pub fn is_writable(socket: &impl AsFd) -> bool {
+    let mut sockets = [PollFd::new(socket, PollFlags::OUT)];
+    // A failure, too, is one that the next write reports.
+    !matches!(rustix::event::poll(&mut sockets, Some(&Timespec::default())), Ok(0))
 }
 
 /// How a socket is read. Nothing of it must be said of one that knows no better way than [`AsyncRead`].
@@ -119,6 +136,16 @@ impl Socket for Box<dyn Socket> {
     }
 }
 
+impl WriteSocket for Box<dyn Socket> {
+    fn bound_unsent(&self, bytes: usize) {
+        (**self).bound_unsent(bytes);
+    }
+
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        (**self).poll_unsent(cx)
+    }
+}
+
 impl ReadSocket for Box<dyn Socket> {
     fn look_again(&mut self) {
         (**self).look_again();
@@ -154,11 +181,7 @@ impl<T: AsFd, U> TcpOrUnix<T, U> {
         if let Err(error) = options.set_tcp_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was refused");
         }
-        // Some sandboxes do not know it. A socket works without, only less well.
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let Err(error) = options.set_tcp_notsent_lowat(UNSENT_BYTES) {
-            tracing::debug!(%error, "TCP_NOTSENT_LOWAT was refused");
-        }
+        bound_unsent(&options, UNSENT_BYTES_MAX);
         #[cfg(target_os = "linux")]
         if is_from_loopback(&options)
             && let Err(error) = options.set_tcp_congestion(LOOPBACK_CONGESTION_CONTROL)
@@ -205,9 +228,25 @@ impl<T: ReadSocket, U: ReadSocket> ReadSocket for TcpOrUnix<T, U> {
     }
 }
 
+impl<T: AsFd + WriteSocket, U: AsFd + AsyncWrite + Unpin> WriteSocket for TcpOrUnix<T, U> {
+    fn bound_unsent(&self, bytes: usize) {
+        match &self.0 {
+            Transport::Tcp(socket) => bound_unsent(&SockRef::from(socket), bytes),
+            Transport::Unix(_) => {}
+        }
+    }
+
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.0 {
+            Transport::Tcp(socket) => socket.poll_unsent(cx),
+            Transport::Unix(_) => Poll::Ready(()),
+        }
+    }
+}
+
 impl<T, U> Socket for TcpOrUnix<T, U>
 where
-    T: AsFd + ReadSocket + AsyncWrite + Send + 'static,
+    T: AsFd + ReadSocket + WriteSocket + Send + 'static,
     U: AsFd + ReadSocket + AsyncWrite + Send + 'static,
 {
     fn tune_for_link(&self) {
@@ -256,6 +295,17 @@ impl<T: AsFd, U> TcpOrUnix<T, U> {
         }
     }
 }
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn bound_unsent(socket: &SockRef<'_>, bytes: usize) {
+    // Some sandboxes do not know it. A socket works without, only less well.
+    if let Err(error) = socket.set_tcp_notsent_lowat(u32::try_from(bytes).unwrap_or(u32::MAX)) {
+        tracing::debug!(%error, "TCP_NOTSENT_LOWAT was refused");
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn bound_unsent(_socket: &SockRef<'_>, _bytes: usize) {}
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn tune_for_link(socket: &SockRef<'_>) {

@@ -21,7 +21,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls_platform_verifier::BuilderVerifierExt;
 use telephone_core::text::{ForeignEncoding, foreign_encoding};
 
-use crate::socket::{ReadSocket, Socket};
+use crate::socket::{ReadSocket, Socket, WriteSocket};
 use crate::telephone::{Certificate, TlsFault};
 
 /// Why there is no TLS configuration.
@@ -319,6 +319,16 @@ impl<S: Socket> Socket for TlsStream<S> {
 
     fn watch_peer(&self) {
         self.0.get_ref().0.watch_peer();
+    }
+}
+
+impl<S: Socket> WriteSocket for TlsStream<S> {
+    fn bound_unsent(&self, bytes: usize) {
+        self.0.get_ref().0.bound_unsent(bytes);
+    }
+
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.get_mut().0.poll_unsent(cx)
     }
 }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 
 use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
-use telephone_driver::ReadSocket;
+use telephone_driver::{ReadSocket, WriteSocket, is_writable};
 
 /// A socket of async-io's, which itself tries to read each time that it is polled: of five reads for a request four
 /// found nothing. This one, once it waits for the reactor's word, does not read before that has come.
@@ -112,6 +112,20 @@ where
 {
     fn look_again(&mut self) {
         self.is_waiting = false;
+    }
+}
+
+impl<T: AsFd + Unpin> WriteSocket for ReadWhenReady<T>
+where
+    Async<T>: AsyncWrite,
+{
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while !is_writable(&self.socket.get_ref()) {
+            if ready!(self.socket.poll_writable(cx)).is_err() {
+                break;
+            }
+        }
+        Poll::Ready(())
     }
 }
 

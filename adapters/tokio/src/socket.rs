@@ -7,8 +7,9 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut as _, BytesMut};
-use telephone_driver::ReadSocket;
-use tokio::io::{AsyncReadExt as _, ReadBuf};
+use telephone_driver::{ReadSocket, WriteSocket, is_writable};
+use tokio::io::{AsyncReadExt as _, Interest, ReadBuf};
+use tokio::net::TcpStream;
 
 /// Octets that are read at once by who looks again: mostly there are none.
 const ASKED_BYTES: usize = 1024;
@@ -71,6 +72,22 @@ impl<S: tokio::io::AsyncRead + AsFd + Unpin> ReadSocket for Compat<S> {
         }
         input.reserve(most);
         pin!(self.socket.read_buf(&mut input.limit(most))).poll(cx)
+    }
+}
+
+impl WriteSocket for Compat<TcpStream> {
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if ready!(self.socket.poll_write_ready(cx)).is_err() {
+                return Poll::Ready(());
+            }
+            let ask =
+                || if is_writable(&self.socket) { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) };
+            // A refusal makes the runtime forget that the socket was writable.
+            if self.socket.try_io(Interest::WRITABLE, ask).is_ok() {
+                return Poll::Ready(());
+            }
+        }
     }
 }
 

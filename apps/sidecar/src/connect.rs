@@ -16,7 +16,7 @@ use futures_lite::{Stream, StreamExt as _, future};
 use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_driver::{
     BuildError, Handle, Listener as _, Log, ReadSocket, Runtime, Socket, Telephone, TelephoneBuilder,
-    WhenFull, accept_loop,
+    WhenFull, WriteSocket, accept_loop,
 };
 
 use crate::exit::Exit;
@@ -205,6 +205,8 @@ impl Stdio {
 }
 
 impl ReadSocket for Stdio {}
+
+impl WriteSocket for Stdio {}
 
 impl Socket for Stdio {
     fn tune_for_link(&self) {}

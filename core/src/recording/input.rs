@@ -92,6 +92,8 @@ pub enum Input {
     TellSite { mounts: Vec<MountUrl> },
     /// `handle_woken`.
     Woken { time: Duration, now: Timestamp },
+    /// `limit_messages`.
+    LimitMessages { link: LinkId, bytes: usize },
 }
 
 /// What comes of an input is on the tape.
@@ -140,6 +142,7 @@ impl Input {
             Self::Abandon => to.abandon(),
             Self::TellClient { id, client } => to.tell_client(id, client),
             Self::Woken { time, now } => to.handle_woken(time, now),
+            Self::LimitMessages { link, bytes } => to.limit_messages(link, bytes),
         }
     }
 
@@ -183,7 +186,8 @@ impl Input {
             | Self::TellScope { .. }
             | Self::TellSite { .. }
             | Self::Abandon
-            | Self::TellClient { .. } => None,
+            | Self::TellClient { .. }
+            | Self::LimitMessages { .. } => None,
         }
     }
 }

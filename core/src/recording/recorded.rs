@@ -162,6 +162,13 @@ impl Recorded {
         message
     }
 
+    /// As [`Session::limit_messages`].
+    pub fn limit_messages(&mut self, link: LinkId, bytes: usize) {
+        self.note(|| Input::LimitMessages { link, bytes });
+        self.session.limit_messages(link, bytes);
+        self.told(|| Output::Nothing);
+    }
+
     /// As [`Session::poll_event`].
     pub fn poll_event(&mut self) -> Option<Event> {
         if !self.is_noted(Session::has_events) {

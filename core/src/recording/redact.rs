@@ -355,7 +355,8 @@ pub(super) fn input(profile: Profile, of: &mut Input) {
         | Input::AskStats { .. }
         | Input::Resume { .. }
         | Input::Abandon
-        | Input::TellClient { .. } => {}
+        | Input::TellClient { .. }
+        | Input::LimitMessages { .. } => {}
     }
 }
 

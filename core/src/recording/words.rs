@@ -164,6 +164,7 @@ pub fn input(profile: Profile, input: &Input) -> String {
         Input::AskStats { .. } => "ask for numbers".into(),
         Input::Resume { peer_position, .. } => format!("a new link goes on behind {peer_position}"),
         Input::Abandon => "abandon".into(),
+        Input::LimitMessages { bytes, .. } => format!("messages have at most {bytes} bytes of streams"),
         Input::TellClient { id, client } => format!("stream {id}: tell that it is for client {client}"),
     }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Phase, Session};
 use crate::error::{CloseReason, LeaveCode};
+use crate::limits::{MESSAGE_BYTES_MAX, MESSAGE_BYTES_MIN};
 use crate::time::Timestamp;
 
 /// One of a session's links, in their order.
@@ -93,6 +94,7 @@ impl Session {
         self.sent.rewind();
         self.link = LinkId(self.link.0 + 1);
         self.lost = None;
+        self.message_bytes_max = MESSAGE_BYTES_MAX;
         self.liveness.link(now);
         self.stats.links_resumed += 1;
         // Each new link brings a ping, and frames again that came late already.
@@ -104,6 +106,15 @@ impl Session {
         }
         self.settle();
         Ok(self.link)
+    }
+
+    /// Bounds the messages that the link is given, as the [rate](crate::send_rate) of a slow one asks for: behind so many
+    /// bytes of streams a message takes no more of them, and each stream has at most a quarter of them in its turn. Control
+    /// frames and heads are not cut. A new link has no such bound.
+    pub fn limit_messages(&mut self, link: LinkId, bytes: usize) {
+        if self.link() == Some(link) {
+            self.message_bytes_max = bytes.clamp(MESSAGE_BYTES_MIN, MESSAGE_BYTES_MAX);
+        }
     }
 
     /// A link is gone. If it was the one that is up the session waits for another, if it may.

@@ -63,6 +63,10 @@ pub(super) struct Liveness {
     sent: Option<(u64, Timestamp)>,
     next_ping: u64,
     round_trip: Option<Duration>,
+    /// The numbered message whose acknowledgement is timed: its position, and when it was sent.
+    timed: Option<(u64, Timestamp)>,
+    /// How long an answer of the peer takes on this link, with what is queued ahead of it: rises at once, falls slowly.
+    delay: Duration,
     /// How long the session waits for a new link. While it does, silence means nothing.
     resumable_until: Option<Timestamp>,
     farewell_until: Option<Timestamp>,
@@ -88,6 +92,8 @@ impl Liveness {
             sent: None,
             next_ping: 0,
             round_trip: None,
+            timed: None,
+            delay: Duration::ZERO,
             resumable_until: None,
             farewell_until: None,
             renew_at: None,
@@ -113,7 +119,9 @@ impl Liveness {
     /// Whether a session that is over, or is not, goes on from what was read from a file.
     pub(super) fn is_sound(&self, is_over: bool) -> bool {
         // A last word that never goes out, of a session that waits for its next link, would be due without end.
-        self.round_trip.is_none_or(|time| time <= TIME_MAX) && (is_over || self.farewell_until.is_none())
+        self.round_trip.is_none_or(|time| time <= TIME_MAX)
+            && self.delay <= TIME_MAX
+            && (is_over || self.farewell_until.is_none())
     }
 
     /// Whether the token ran out.
@@ -136,6 +144,7 @@ impl Liveness {
         self.asked_at = None;
         self.probe = None;
         self.sent = None;
+        self.timed = None;
         self.resumable_until = Some(self.heard_at + window).filter(|until| *until > now);
         self.resumable_until.is_some()
     }
@@ -145,6 +154,7 @@ impl Liveness {
         self.resumable_until = None;
         self.probe = None;
         self.sent = None;
+        self.delay = Duration::ZERO;
         self.hear(now);
         self.say(now);
     }
@@ -193,10 +203,27 @@ impl Liveness {
                 self.sent = None;
                 self.probe = None;
                 self.round_trip = Some(now.since(at));
+                self.learn_delay(now.since(at));
                 true
             }
             Some(_) | None => false,
         }
+    }
+
+    /// A numbered message goes out, the `position`th, which the peer acknowledges soon. One at a time is timed.
+    pub(super) fn time(&mut self, position: u64, now: Timestamp) {
+        self.timed.get_or_insert((position, now));
+    }
+
+    /// The peer has so many numbered messages.
+    pub(super) fn acknowledge(&mut self, position: u64, now: Timestamp) {
+        if let Some((_, at)) = self.timed.take_if(|(timed, _)| *timed <= position) {
+            self.learn_delay(now.since(at));
+        }
+    }
+
+    fn learn_delay(&mut self, delay: Duration) {
+        self.delay = delay.max((self.delay * 7 + delay) / 8).min(TIME_MAX);
     }
 
     /// A token is good for `expires_in` from now on. The telephone renews at two thirds of that, the
@@ -284,9 +311,12 @@ impl Liveness {
         if self.resumable_until.is_some() {
             return None;
         }
-        let idle = self.heard_at + limits.idle_timeout;
+        // A ping and its pong wait behind what others queue on the way, whose amount varies. Twice what it was lately is
+        // waited for, but for a delay that was longer than silence may be.
+        let more = (2 * self.delay.min(limits.idle_timeout)).saturating_sub(limits.ping_timeout);
+        let idle = self.heard_at + limits.idle_timeout + more;
         let silent_at = match self.asked_at {
-            Some(asked) if is_owed => idle.min(asked + limits.ping_timeout),
+            Some(asked) if is_owed => idle.min(asked + limits.ping_timeout + more),
             Some(_) | None => idle,
         };
         Some(self.probe.map_or(silent_at, |probe| silent_at.min(probe.until)))

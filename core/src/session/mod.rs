@@ -145,6 +145,8 @@ pub struct Session {
     /// The latest link, and why it is gone if it is.
     link: LinkId,
     lost: Option<CloseReason>,
+    /// Bytes of a message with data on that link.
+    message_bytes_max: usize,
     sent: Sent,
     received: Received,
     stats: SessionStats,
@@ -183,6 +185,7 @@ impl Session {
             liveness: Liveness::new(config.seed, &config.limits, now),
             link: LinkId::FIRST,
             lost: None,
+            message_bytes_max: MESSAGE_BYTES_MAX,
             sent: Sent::new(&config.limits, !config.resume_window.is_zero()),
             received: Received::new(!config.resume_window.is_zero()),
             stats: SessionStats::default(),

@@ -75,6 +75,11 @@ impl Sent {
         self.octets
     }
 
+    /// Numbered messages built since the session began.
+    pub(super) const fn position(&self) -> u64 {
+        self.position
+    }
+
     /// Whether the peer acknowledged everything.
     pub(super) fn is_settled(&self) -> bool {
         self.ring.is_empty()

@@ -97,6 +97,7 @@ impl Session {
         let (ack, frames) = profile.read(message)?;
         // An acknowledgement of something new is progress, whatever comes with it.
         let is_progress = self.sent.acknowledge(ack, &self.config.limits).ok_or(Misbehaviour::AckAhead)?;
+        self.liveness.acknowledge(ack, now);
         let mut is_numbered = false;
         let mut is_alone = true;
         for frame in frames {

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::stream::{Preface, RecvState, SendState, Stream};
 use super::{Phase, Session, SessionConfig, SessionStats, StreamId};
+use crate::limits::{MESSAGE_BYTES_MAX, MESSAGE_BYTES_MIN};
 use crate::recording::redact;
 use crate::time::Timestamp;
 
@@ -38,6 +39,7 @@ impl Session {
         let is_over = matches!(self.phase, Phase::Closing(_) | Phase::Closed(_));
         self.config.is_sound()
             && counts.iter().all(|count| *count <= COUNT_MAX)
+            && (MESSAGE_BYTES_MIN..=MESSAGE_BYTES_MAX).contains(&self.message_bytes_max)
             && self.liveness.is_sound(is_over)
             && self.sent.is_sound()
             && self.received.is_sound()

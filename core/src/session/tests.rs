@@ -17,6 +17,7 @@ mod profiles;
 mod refusals;
 mod resume;
 mod schedule;
+mod slow_link;
 mod stats;
 mod wake_ups;
 mod wide_heads;

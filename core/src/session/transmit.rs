@@ -1,118 +1,23 @@
 //! `poll_transmit`: one message, control first, then the streams in turn. On the JSON profile a message is full with its
 //! first frame, and the rest goes with the next ones, in the same order.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::stream::{Preface, SendState, Stream};
 use super::{CONTROL_BYTES_MAX, LinkId, Phase, Session, StreamId};
 use crate::limits::{DATA_BYTES_MAX, MESSAGE_BYTES_MAX};
-use crate::queue::ByteQueue;
 use crate::time::Timestamp;
-use crate::wire::{self, Frame, Profile, varint};
+use crate::wire::{Frame, Profile};
 
-/// The head of a data frame: type, length and id as varints.
-const DATA_HEAD_BYTES_MAX: usize = 1 + 3 + 10;
+mod message;
+
+pub(super) use message::Message;
+
 /// What the largest data frame takes as JSON, in base64.
 const JSON_FRAME_BYTES: usize = DATA_BYTES_MAX / 3 * 4 + 256;
 /// Streams that one message opens, at most: half of what waits to be taken up at a peer by default, so that a burst meets
 /// no refusal where each message's streams are taken up before the next is read.
 const OPENS_MAX: usize = 128;
-/// Octets of room that are worth cutting a turn for, which costs its receiver a second write: most answers are smaller,
-/// and come whole.
-const DATA_ROOM_MIN: usize = DATA_BYTES_MAX / 2;
-
-/// A message under construction.
-pub(super) struct Message {
-    profile: Profile,
-    /// What it acknowledges.
-    ack: u64,
-    out: BytesMut,
-    /// Octets before the first frame.
-    start: usize,
-    is_numbered: bool,
-    /// Streams that it opens.
-    opens: usize,
-}
-
-impl Message {
-    fn new(profile: Profile, position_received: u64, capacity: usize) -> Self {
-        let mut out = BytesMut::with_capacity(capacity);
-        match profile {
-            Profile::Binary => varint::put(&mut out, position_received),
-            // It stands behind the frame.
-            Profile::Json => {}
-        }
-        let start = out.len();
-        Self { profile, ack: position_received, out, start, is_numbered: false, opens: 0 }
-    }
-
-    fn room(&self) -> usize {
-        match self.profile {
-            Profile::Binary => MESSAGE_BYTES_MAX.saturating_sub(self.out.len()),
-            Profile::Json if self.is_empty() => MESSAGE_BYTES_MAX,
-            Profile::Json => 0,
-        }
-    }
-
-    /// Whether control frames may be put: a bounded part of each message.
-    pub(super) fn takes_control(&self) -> bool {
-        match self.profile {
-            Profile::Binary => self.out.len() < CONTROL_BYTES_MAX,
-            Profile::Json => self.is_empty(),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.out.len() == self.start
-    }
-
-    pub(super) fn put(&mut self, frame: &Frame) {
-        self.is_numbered |= frame.is_numbered();
-        match self.profile {
-            Profile::Binary => frame.put(&mut self.out),
-            Profile::Json => self.out.put_slice(&self.profile.write(self.ack, frame)),
-        }
-    }
-
-    /// Puts a frame unless the message is full.
-    pub(super) fn try_put(&mut self, frame: &Frame) -> bool {
-        let fits = frame.size() <= self.room();
-        if fits {
-            self.put(frame);
-        }
-        fits
-    }
-
-    /// Puts one data frame of the first `count` octets of a buffer: the one copy on the way out.
-    fn put_data(&mut self, id: StreamId, buffer: &mut ByteQueue, count: usize) {
-        match self.profile {
-            Profile::Binary => {
-                wire::put_data_head(&mut self.out, id, count);
-                put_first(&mut self.out, buffer, count);
-                self.is_numbered = true;
-            }
-            Profile::Json => {
-                let mut octets = BytesMut::with_capacity(count);
-                put_first(&mut octets, buffer, count);
-                self.put(&Frame::Data { id, octets: octets.freeze() });
-            }
-        }
-        buffer.advance(count);
-    }
-}
-
-/// Appends a copy of the first `count` octets of a buffer.
-fn put_first(out: &mut BytesMut, buffer: &ByteQueue, count: usize) {
-    let mut left = count;
-    for slice in buffer.slices() {
-        let taken = left.min(slice.len());
-        out.put_slice(slice.get(..taken).unwrap_or_default());
-        left -= taken;
-        if left == 0 {
-            break;
-        }
-    }
-}
 
 /// How a stream's turn ended.
 enum Turn {
@@ -125,7 +30,8 @@ enum Turn {
 }
 
 impl Session {
-    /// Builds the next message, of at most 64 KiB. `None` if there is nothing to say.
+    /// Builds the next message, of at most 64 KiB, less on a link whose messages
+    /// are [limited](Self::limit_messages). `None` if there is nothing to say.
     ///
     /// Call it only when the link can take a message at once: what is built here is on its way, and
     /// everything that happens later, also a reset, comes behind it.
@@ -152,6 +58,7 @@ impl Session {
         if self.may_number() {
             self.put_control(&mut message, now);
             self.put_stream_control(&mut message);
+            message.bound_streams(self.message_bytes_max);
             self.put_streams(&mut message);
         }
         if let Phase::Closing(reason) = self.phase
@@ -171,6 +78,10 @@ impl Session {
         let message = message.out.freeze();
         if is_numbered {
             self.sent.push(&message, is_mixed.then_some(numbered_at), capacity);
+            // A peer that does not resume acknowledges when it has something else to send.
+            if !self.config.resume_window.is_zero() {
+                self.liveness.time(self.sent.position(), now);
+            }
         }
         self.settle();
         Some(message)
@@ -229,7 +140,9 @@ impl Session {
         let waiting = self.to_send.iter().take(16).filter_map(|id| self.streams.get(*id));
         let octets: usize = waiting.map(|stream| stream.send.sendable() + 256).sum();
         let most = match self.config.profile {
-            Profile::Binary => MESSAGE_BYTES_MAX,
+            Profile::Binary => {
+                self.message_bytes_max.saturating_add(CONTROL_BYTES_MAX).min(MESSAGE_BYTES_MAX)
+            }
             Profile::Json => JSON_FRAME_BYTES,
         };
         (octets + 64).min(most)
@@ -310,7 +223,9 @@ impl Session {
     }
 
     fn put_streams(&mut self, message: &mut Message) {
-        while let Some(id) = self.to_send.pop_front() {
+        while message.takes_streams()
+            && let Some(id) = self.to_send.pop_front()
+        {
             let Some(stream) = self.streams.get_mut(id) else { continue };
             stream.listed.to_send = false;
             match take_turn(id, stream, message) {
@@ -451,12 +366,14 @@ fn put_turn_data(id: StreamId, stream: &mut Stream, message: &mut Message) -> bo
     if !stream.send.is_body_due() {
         return true;
     }
-    let turn = stream.send.sendable().min(DATA_BYTES_MAX);
+    let turn = stream.send.sendable().min(message.turn_bytes_max);
     if turn == 0 {
         return true;
     }
-    let room = message.room().saturating_sub(DATA_HEAD_BYTES_MAX);
-    if room < turn.min(DATA_ROOM_MIN) {
+    let room = message.room_for_data();
+    // Less room is not worth cutting a turn for, which costs its receiver a second write: most answers are smaller, and come
+    // whole.
+    if room < turn.min(message.turn_bytes_max / 2) {
         return false;
     }
     let count = turn.min(room);

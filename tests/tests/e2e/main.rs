@@ -56,6 +56,7 @@ mod room_access;
 mod rooms;
 mod services;
 mod sidecar_descriptors;
+mod slow_links;
 mod speed;
 mod statistics;
 mod storm;

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
-use telephone_driver::{Listener, ReadSocket, Socket};
+use telephone_driver::{Listener, ReadSocket, Socket, WriteSocket};
 
 use crate::net::Net;
 
@@ -46,6 +46,8 @@ impl AsyncWrite for VirtualSocket {
 }
 
 impl ReadSocket for VirtualSocket {}
+
+impl WriteSocket for VirtualSocket {}
 
 impl Socket for VirtualSocket {
     fn tune_for_link(&self) {

@@ -14,7 +14,7 @@ use super::BackendUrl;
 use crate::happy_eyeballs;
 use crate::log::Log;
 use crate::runtime::{Endpoint, Runtime};
-use crate::socket::{ReadSocket, Socket};
+use crate::socket::{ReadSocket, Socket, WriteSocket};
 use crate::telephone::BuildError;
 #[cfg(feature = "tls")]
 use crate::tls::{TlsConnector, TlsStream};
@@ -171,6 +171,8 @@ impl<S: Socket> Socket for BackendSocket<S> {
         either!(ref &self.0, socket => socket.watch_peer());
     }
 }
+
+impl<S: Socket> WriteSocket for BackendSocket<S> {}
 
 impl<S: Socket> ReadSocket for BackendSocket<S> {
     fn look_again(&mut self) {

@@ -15,7 +15,7 @@ use telephone_core::session::Incoming;
 
 use super::{GivenUp, carry};
 use crate::runtime::Runtime;
-use crate::socket::{ReadSocket, Socket};
+use crate::socket::{ReadSocket, Socket, WriteSocket};
 use crate::stream::StreamHandle;
 
 /// A raw stream through the tunnel: octets in order both ways, each direction ended on its own.
@@ -166,6 +166,8 @@ impl AsyncWrite for RawStream {
 }
 
 impl ReadSocket for RawStream {}
+
+impl WriteSocket for RawStream {}
 
 impl Socket for RawStream {
     fn tune_for_link(&self) {}

@@ -8,9 +8,10 @@ use std::os::unix::net::UnixListener;
 use std::pin::Pin;
 use std::time::Duration;
 
+use futures_lite::future::poll_once;
 use futures_lite::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use socket2::SockRef;
-use telephone_driver::{Endpoint, Listener, Runtime, Socket};
+use telephone_driver::{Endpoint, Listener, Runtime, Socket, WriteSocket};
 
 use crate::{ANY_PORT, endpoint};
 
@@ -23,6 +24,7 @@ on_every_runtime!(
     dropping_ends_the_connection,
     a_reset_on_drop_is_no_end_to_the_peer,
     sockets_send_at_once_leave_little_unsent_and_use_reno_within_the_machine,
+    what_is_unsent_is_bounded_and_the_task_is_woken_when_it_is_sent,
     a_link_bounds_the_wait_for_acknowledgements,
     link_tuning_passes_over_a_unix_socket,
 );
@@ -119,6 +121,26 @@ async fn sockets_send_at_once_leave_little_unsent_and_use_reno_within_the_machin
         assert_eq!(options.tcp_notsent_lowat().unwrap(), 128 * 1024);
         assert!(options.tcp_congestion().unwrap().starts_with(b"reno\0"));
     }
+}
+
+/// Of a peer that reads nothing: what it has no room for stays unsent.
+async fn what_is_unsent_is_bounded_and_the_task_is_woken_when_it_is_sent<R: Runtime<Socket: AsFd>>(
+    runtime: R,
+) {
+    const BOUND: usize = 4096;
+    let (mut socket, mut peer) = pair(&runtime).await;
+    socket.bound_unsent(BOUND);
+    assert_eq!(SockRef::from(&socket).tcp_notsent_lowat().unwrap(), BOUND as u32);
+    let mut written = 0;
+    while poll_once(poll_fn(|cx| socket.poll_unsent(cx))).await.is_some() {
+        written += socket.write(&[1; BOUND / 4]).await.unwrap();
+    }
+    // The kernel would take more, into what it has not made a packet of.
+    let more = SockRef::from(&socket).send(&[1; BOUND]).unwrap();
+    assert!(poll_once(poll_fn(|cx| socket.poll_unsent(cx))).await.is_none());
+    let reader = std::thread::spawn(move || peer.read_exact(&mut vec![0; written + more]));
+    poll_fn(|cx| socket.poll_unsent(cx)).await;
+    reader.join().unwrap().unwrap();
 }
 
 async fn a_link_bounds_the_wait_for_acknowledgements<R: Runtime<Socket: AsFd>>(runtime: R) {

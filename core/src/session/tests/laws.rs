@@ -128,6 +128,10 @@ impl World {
                 }
                 self.resume();
             }
+            (24, _) => {
+                let link = self.session(end).latest_link();
+                self.session(end).limit_messages(link, usize::from(arg));
+            }
             (_, _) => {}
         }
     }
@@ -438,7 +442,7 @@ proptest! {
     #[test]
     fn two_honest_ends_keep_the_laws_whatever_they_do(
         seed: u64,
-        ops in proptest::collection::vec((0_u8..2, 0_u8..24, any::<u16>()), 0..400),
+        ops in proptest::collection::vec((0_u8..2, 0_u8..25, any::<u16>()), 0..400),
     ) {
         run_to_the_end(seed, &ops);
     }
@@ -446,7 +450,7 @@ proptest! {
     #[test]
     fn the_same_inputs_give_the_same_outputs(
         seed: u64,
-        ops in proptest::collection::vec((0_u8..2, 0_u8..24, any::<u16>()), 0..150),
+        ops in proptest::collection::vec((0_u8..2, 0_u8..25, any::<u16>()), 0..150),
     ) {
         prop_assert_eq!(run_to_the_end(seed, &ops), run_to_the_end(seed, &ops));
     }
