@@ -24,8 +24,8 @@ use trusted::BELIEVED;
 pub use names::reserved;
 pub use trusted::{TrustedField, TrustedFieldError};
 
-/// Room for the fields that a [`Stamp`] adds to most requests.
-pub(crate) const FORWARDING_BYTES: usize = 224;
+/// Room for the fields that a [`Stamp`] adds to most requests, and for `traceparent`.
+pub(crate) const FORWARDING_BYTES: usize = 296;
 /// Octets that are kept for a connection's next request: hosts of more than some 200 are not worth it.
 const BYTES_KEPT: usize = 512;
 

@@ -94,6 +94,7 @@ pub mod timing;
 pub mod token_bucket;
 pub mod token_life;
 pub mod trace;
+pub mod traceparent;
 pub mod verification;
 pub mod wakefulness;
 pub mod websocket;

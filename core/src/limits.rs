@@ -444,6 +444,9 @@ pub const REDIAL_REPLACED: Duration = Duration::from_secs(5);
 pub const RESUME_ALONE_TIME: Duration = Duration::from_secs(5);
 /// How long a session may be without a link before its requests, as far as they may, go to another one.
 pub const DARK_TIME: Duration = Duration::from_secs(1);
+/// Requests a second that are measured for metrics: all of a relay that is not busy, and a sample of one that is. The telephone
+/// is asked for its part, which costs both ends some microseconds.
+pub const MEASURED_A_SECOND: u32 = 100;
 /// Sessions that a request is given to, one after the other.
 pub const REQUEST_ATTEMPTS_MAX: u32 = 3;
 /// Requests that pay for giving one of them to another session.

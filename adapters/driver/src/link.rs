@@ -139,20 +139,33 @@ impl<S: Socket> Link<S> {
     }
 
     /// Serves `session` as its link `id`, until the session is over, which is told, or goes on without this
-    /// link. What concerns the whole session goes to `on_event`. `held` is kept until the socket is closed.
+    /// link. What concerns the whole session goes to `on_event`, each round trip that is measured to `on_round_trip`. `held` is
+    /// kept until the socket is closed.
     pub(crate) async fn run<R: Runtime>(
         mut self,
         (runtime, log): (&R, &Log),
         session: &SharedSession,
         id: LinkId,
-        on_event: impl FnMut(Event) + Send,
+        (on_event, on_round_trip): (impl FnMut(Event) + Send, impl Fn(Duration) + Send),
         held: impl Send + 'static,
     ) -> Option<CloseReason> {
         self.socket.establish(self.profile.message_bytes_max());
         let (alarm, now) = (Alarm::new(runtime.clone()), runtime.now());
-        let (is_sending, send_rate) = (false, SendRate::new());
-        let mut link =
-            Loop { runtime, log, session, id, on_event, link: self, now, is_sending, send_rate, alarm };
+        let (is_sending, send_rate, measured) = (false, SendRate::new(), 0);
+        let mut link = Loop {
+            runtime,
+            log,
+            session,
+            id,
+            on_event,
+            on_round_trip,
+            link: self,
+            now,
+            is_sending,
+            send_rate,
+            measured,
+            alarm,
+        };
         link.bound_unsent();
         let reason = poll_fn(|cx| link.poll(cx)).await;
         let link = link.link;
@@ -213,26 +226,30 @@ pub(crate) async fn wait<R: Runtime>(
     poll_fn(wait).await
 }
 
-struct Loop<'a, R: Runtime, S, F> {
+struct Loop<'a, R: Runtime, S, F, T> {
     runtime: &'a R,
     log: &'a Log,
     session: &'a SharedSession,
     id: LinkId,
     on_event: F,
+    on_round_trip: T,
     link: Link<S>,
     /// When the task was woken.
     now: Timestamp,
     /// What was put into the output is not all out.
     is_sending: bool,
     send_rate: SendRate,
+    /// The number of the round trip that was told last.
+    measured: u64,
     alarm: Alarm<R>,
 }
 
-impl<R, S, F> Loop<'_, R, S, F>
+impl<R, S, F, T> Loop<'_, R, S, F, T>
 where
     R: Runtime,
     S: Socket,
     F: FnMut(Event) + Send,
+    T: Fn(Duration) + Send,
 {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<CloseReason>> {
         loop {
@@ -242,6 +259,10 @@ where
             // Also a blocked link hears that its session moved on.
             let standing = self.session.stand(Some(self.id), cx);
             standing.events.into_iter().for_each(&mut self.on_event);
+            if let Some((number, time)) = standing.round_trip.filter(|(number, _)| *number != self.measured) {
+                self.measured = number;
+                (self.on_round_trip)(time);
+            }
             if standing.has_moved {
                 // A last message that is still on its way out has the time of the farewell.
                 return Poll::Ready(standing.closed);

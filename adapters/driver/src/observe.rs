@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use telephone_core::cause::Cause;
 use telephone_core::connections::Shed;
+use telephone_core::timing::Stages;
+use telephone_core::traceparent::TraceParent;
 use telephone_core::wire::Stats;
 
 use crate::authority::AuthError;
@@ -32,6 +34,10 @@ pub struct AccessRecord<'a> {
     pub mount: Option<&'a str>,
     /// Who serves that mount.
     pub subject: Option<&'a str>,
+    /// Where the time went until the answer's head, if that was measured.
+    pub stages: Option<Stages>,
+    /// In which trace it is.
+    pub trace: Option<TraceParent>,
     /// How it ended. Its word is the one that `Proxy-Status` carries, and a label of metrics.
     pub cause: Cause,
 }
@@ -51,6 +57,8 @@ impl<'a> AccessRecord<'a> {
             peer,
             mount: None,
             subject: None,
+            stages: None,
+            trace: None,
             cause,
         }
     }
@@ -88,6 +96,26 @@ pub trait Observer: Send + Sync + 'static {
     /// once.
     fn session_ended(&self, subject: &str, reason: &'static str, stats: &Stats) {
         let _ = (subject, reason, stats);
+    }
+
+    /// A telephone's first message was judged, or there was none: `outcome` is one of a fixed, small set.
+    fn handshake_ended(&self, outcome: &'static str) {
+        let _ = outcome;
+    }
+
+    /// A request waited so long for a session; `outcome` is one of a fixed, small set.
+    fn request_waited(&self, outcome: &'static str, time: Duration) {
+        let _ = (outcome, time);
+    }
+
+    /// A session goes on that had no link for so long.
+    fn session_resumed(&self, dark: Duration) {
+        let _ = dark;
+    }
+
+    /// A round trip over a link was measured.
+    fn round_trip(&self, time: Duration) {
+        let _ = time;
     }
 
     /// A link belongs to a session from now on, new or resumed.

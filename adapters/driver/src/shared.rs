@@ -65,6 +65,8 @@ pub(crate) struct Standing {
     pub(crate) is_due: bool,
     /// The session's next deadline.
     pub(crate) deadline: Option<Timestamp>,
+    /// The last round trip that was measured, with its number.
+    pub(crate) round_trip: Option<(u64, Duration)>,
     /// What concerns the whole session.
     pub(crate) events: Vec<Event>,
 }
@@ -181,7 +183,8 @@ impl SharedSession {
             set_waker(&mut state.link, cx);
         }
         let (is_due, deadline) = (state.session.has_transmit(), state.session.poll_timeout());
-        Standing { closed, has_moved, is_due, deadline, events: deliver(state) }
+        let round_trip = state.session.measured_round_trip();
+        Standing { closed, has_moved, is_due, deadline, round_trip, events: deliver(state) }
     }
 
     /// The link that is up.

@@ -24,7 +24,7 @@ use telephone_sidecar::HostGuard;
 
 pub use token::AdminToken;
 
-use crate::telemetry::Telemetry;
+use crate::telemetry::{OPENMETRICS, Present, TEXT, Telemetry, wants_openmetrics};
 use crate::token::{Revocations, Revoked};
 
 /// Octets of a request body.
@@ -37,6 +37,9 @@ pub trait Sessions: Send + Sync + 'static {
 
     /// How many requests are in progress, those that wait for a session among them.
     fn requests(&self) -> usize;
+
+    /// How many of them wait for a session.
+    fn waiting(&self) -> usize;
 
     /// How many connections are open, those of telephones among them.
     fn connections(&self) -> usize;
@@ -122,11 +125,21 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     "ready\n".into_response()
 }
 
-async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+async fn metrics(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {
     let sessions = &admin.sessions;
-    let text = admin.telemetry.render(sessions.requests(), sessions.connections(), &sessions.stats());
-    (kind, text).into_response()
+    let present = Present {
+        requests: sessions.requests(),
+        waiting: sessions.waiting(),
+        connections: sessions.connections(),
+        sessions: sessions.stats(),
+    };
+    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let (kind, text) = if wants_openmetrics(&accept.collect::<Vec<_>>().join(",")) {
+        (OPENMETRICS, admin.telemetry.render_openmetrics(&present))
+    } else {
+        (TEXT, admin.telemetry.render(&present))
+    };
+    ([(header::CONTENT_TYPE, kind), (header::VARY, "Accept")], text).into_response()
 }
 
 /// The body of `POST /revoke`: one of the two.

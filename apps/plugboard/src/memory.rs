@@ -13,14 +13,16 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Where control groups are mounted. (cgroups(7))
 const GROUPS: &str = "/sys/fs/cgroup";
 
-/// Tells the relay while over 80 % of its memory are in use: of `asked`, or of what its control group may use if that is less.
-/// Returns at once where neither bounds it.
-pub(crate) async fn watch(runtime: TokioRuntime, relay: Plugboard<TokioRuntime>, asked: u64) {
+/// What may be in use: `asked`, or what the control group may use if that is less; nothing where neither bounds it.
+pub(crate) fn limit(asked: u64) -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let limit = group_limit(Path::new(GROUPS), &groups).map_or(asked, |limit| limit.min(asked));
-    if limit == u64::MAX {
-        return;
-    }
+    (limit != u64::MAX).then_some(limit)
+}
+
+/// Tells the relay while over 80 % of `limit` are in use. Returns at once without one.
+pub(crate) async fn watch(runtime: TokioRuntime, relay: Plugboard<TokioRuntime>, limit: Option<u64>) {
+    let Some(limit) = limit else { return };
     let mut was_short = false;
     while let Some(used) = fs::read_to_string("/proc/self/status").ok().and_then(|status| resident(&status)) {
         let now_short = is_short(used, limit);

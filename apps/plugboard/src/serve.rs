@@ -76,7 +76,9 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
         ..config
     };
     let relay = Plugboard::new(runtime, config, authority, Arc::clone(&telemetry) as Arc<_>);
-    tokio::spawn(memory::watch(runtime, relay.clone(), memory_bytes));
+    let memory_limit = memory::limit(memory_bytes);
+    memory_limit.inspect(|limit| telemetry.set_memory_limit(*limit));
+    tokio::spawn(memory::watch(runtime, relay.clone(), memory_limit));
     let is_draining = Arc::new(AtomicBool::new(false));
     let routes = admin::routes(Admin {
         address: admin_address,
@@ -216,6 +218,10 @@ impl Sessions for RelaySessions {
 
     fn requests(&self) -> usize {
         self.0.exchanges()
+    }
+
+    fn waiting(&self) -> usize {
+        self.0.counts().parked
     }
 
     fn connections(&self) -> usize {

@@ -1,20 +1,35 @@
-//! Counts what the relay does, and logs each request.
+//! Counts what the relay does, and logs each request. docs/metrics.md lists what it counts.
 
+mod describe;
+mod openmetrics;
+mod process;
+
+use std::array;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::Duration;
 
 use metrics::{Counter, Histogram, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusRecorder};
 use telephone_driver::core::cause::Cause;
 use telephone_driver::core::connections::Shed;
+use telephone_driver::core::timing::Stages;
 use telephone_driver::{AccessRecord, AuthError, Observer, Stats};
 
 use crate::access_log::AccessLog;
 
-/// Upper bounds of the buckets for how long requests take, in seconds.
+pub use openmetrics::{OPENMETRICS, TEXT, is_wanted as wants_openmetrics};
+use process::Process;
+
+/// Upper bounds of the buckets for how long something takes, in seconds.
 const SECONDS: &[f64] =
     &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+/// The status classes, a label.
+const CLASSES: [&str; 7] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx", "other"];
+/// The place of 2xx.
+const OK: usize = 2;
+/// What the program was built with.
+const FEATURES: &str = if cfg!(feature = "tls") { "tls" } else { "" };
 /// The recorder keeps each sample until it is summed up, so it is summed up after so many requests,
 /// also when nobody ever asks for the metrics.
 const SAMPLES_MAX: u64 = 1024;
@@ -25,15 +40,33 @@ pub struct Telemetry {
     recorder: PrometheusRecorder,
     log: Option<AccessLog>,
     samples: AtomicU64,
-    started: Instant,
     /// Octets of messages of sessions that are over.
     link_bytes_in: AtomicU64,
     link_bytes_out: AtomicU64,
     /// The series that each request counts in, and the one for most of them: to look them up costs more than to count.
+    series: Series,
+}
+
+struct Series {
     completed: Counter,
     bytes_in: Counter,
     bytes_out: Counter,
-    seconds: Histogram,
+    /// By status class.
+    seconds: [Histogram; CLASSES.len()],
+    round_trip: Histogram,
+}
+
+/// What is in progress when metrics are asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Present {
+    /// Requests that are served or wait.
+    pub requests: usize,
+    /// Those that wait for a session.
+    pub waiting: usize,
+    /// Open connections.
+    pub connections: usize,
+    /// The numbers of all sessions that there are.
+    pub sessions: Stats,
 }
 
 impl Telemetry {
@@ -43,47 +76,41 @@ impl Telemetry {
     /// Never in practice: the library refuses an empty list of buckets.
     pub fn new(log: Option<AccessLog>) -> Result<Self, BuildError> {
         let recorder = PrometheusBuilder::new().set_buckets(SECONDS)?.build_recorder();
-        let (completed, bytes_in, bytes_out, seconds) = with_local_recorder(&recorder, || {
-            describe();
+        let [samples, link_bytes_in, link_bytes_out] = Default::default();
+        let series = with_local_recorder(&recorder, || {
+            describe::all();
             // A series that is there from the start is a zero and not a gap.
             gauge!("plugboard_sessions").set(0.0);
             gauge!("plugboard_links").set(0.0);
-            (
-                counter!("plugboard_requests_total", "outcome" => Cause::Complete.word(), "class" => "2xx"),
-                counter!("plugboard_body_bytes_total", "direction" => "in"),
-                counter!("plugboard_body_bytes_total", "direction" => "out"),
-                histogram!("plugboard_request_duration_seconds"),
-            )
+            gauge!("plugboard_build_info", "version" => env!("CARGO_PKG_VERSION"),
+                "rustc" => env!("PLUGBOARD_RUSTC"), "features" => FEATURES)
+            .set(1.0);
+            Series {
+                completed: counter!("plugboard_requests_total", "outcome" => Cause::Complete.word(), "class" => "2xx"),
+                bytes_in: counter!("plugboard_body_bytes_total", "direction" => "in"),
+                bytes_out: counter!("plugboard_body_bytes_total", "direction" => "out"),
+                seconds: array::from_fn(
+                    |class| histogram!("plugboard_request_duration_seconds", "class" => CLASSES[class]),
+                ),
+                round_trip: histogram!("plugboard_round_trip_seconds"),
+            }
         });
-        let (started, [samples, link_bytes_in, link_bytes_out]) = (Instant::now(), Default::default());
-        Ok(Self {
-            recorder,
-            log,
-            samples,
-            started,
-            link_bytes_in,
-            link_bytes_out,
-            completed,
-            bytes_in,
-            bytes_out,
-            seconds,
-        })
+        Ok(Self { recorder, log, samples, link_bytes_in, link_bytes_out, series })
     }
 
-    /// Everything in the text format of Prometheus, with the number of requests that are in progress, of connections that
-    /// are open, and the numbers of the sessions that there are.
+    /// Everything in the text format of Prometheus.
     #[must_use]
-    pub fn render(&self, requests: usize, connections: usize, sessions: &Stats) -> String {
+    pub fn render(&self, present: &Present) -> String {
         let dropped = self.log.as_ref().map_or(0, AccessLog::dropped);
-        let [requests, connections] =
-            [requests, connections].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        let Present { requests, waiting, connections, sessions } = present;
+        let [requests, waiting, connections] =
+            [requests, waiting, connections].map(|count| u32::try_from(*count).unwrap_or(u32::MAX));
         self.with(|| {
             counter!("plugboard_access_lines_dropped_total").absolute(dropped);
             gauge!("plugboard_requests_in_progress").set(f64::from(requests));
+            gauge!("plugboard_requests_waiting").set(f64::from(waiting));
             gauge!("plugboard_connections").set(f64::from(connections));
             gauge!("plugboard_streams_open").set(sessions.streams_open as f64);
-            gauge!("plugboard_round_trip_seconds").set(sessions.round_trip_us.unwrap_or(0) as f64 / 1e6);
-            gauge!("plugboard_uptime_seconds").set(self.started.elapsed().as_secs_f64());
             let link_bytes = |direction, live, ended: &AtomicU64| {
                 let total = ended.load(Ordering::Relaxed).saturating_add(live);
                 counter!("plugboard_link_bytes_total", "direction" => direction).absolute(total);
@@ -91,7 +118,15 @@ impl Telemetry {
             link_bytes("in", sessions.bytes_received, &self.link_bytes_in);
             link_bytes("out", sessions.bytes_sent, &self.link_bytes_out);
         });
-        self.recorder.handle().render()
+        let mut text = self.recorder.handle().render();
+        Process::read().write(&mut text);
+        text
+    }
+
+    /// The same as OpenMetrics 1.0.
+    #[must_use]
+    pub fn render_openmetrics(&self, present: &Present) -> String {
+        openmetrics::from_text(&self.render(present))
     }
 
     fn with<T>(&self, count: impl FnOnce() -> T) -> T {
@@ -105,77 +140,51 @@ impl fmt::Debug for Telemetry {
     }
 }
 
-fn describe() {
-    use metrics::{describe_counter, describe_gauge, describe_histogram};
-    describe_counter!("plugboard_requests_total", "Requests that ended, by how and with what status class");
-    describe_counter!(
-        "plugboard_retries_total",
-        "Requests given to another session, or not for want of budget"
-    );
-    describe_histogram!(
-        "plugboard_request_duration_seconds",
-        "From when a request's head was whole to its end"
-    );
-    describe_counter!("plugboard_body_bytes_total", "Body octets of requests (in) and responses (out)");
-    describe_gauge!("plugboard_requests_in_progress", "Requests that are served or wait for a session");
-    describe_gauge!(
-        "plugboard_connections",
-        "Connections that are open: of clients, telephones and raw ports"
-    );
-    describe_counter!(
-        "plugboard_connections_shed_total",
-        "Connections that were refused or closed because there were too many, by what they were used for"
-    );
-    describe_gauge!("plugboard_streams_open", "Streams that are open, of all sessions");
-    describe_gauge!("plugboard_round_trip_seconds", "The longest last round trip of a session");
-    describe_gauge!("plugboard_uptime_seconds", "Since the start");
-    describe_counter!(
-        "plugboard_link_bytes_total",
-        "Octets of messages from telephones (in) and to them (out)"
-    );
-    describe_gauge!("plugboard_sessions", "Sessions that are registered");
-    describe_counter!("plugboard_sessions_ended_total", "Sessions that ended, by why");
-    describe_gauge!("plugboard_links", "Links that are up");
-    describe_counter!("plugboard_links_total", "Links that came up, by whether they resumed a session");
-    describe_counter!(
-        "plugboard_tokens_refused_total",
-        "Tokens that were refused, by why; overloaded: without a check"
-    );
-    describe_counter!("plugboard_revocations_total", "Revocations that were asked for");
-    describe_counter!("plugboard_access_lines_dropped_total", "Access-log lines that could not be written");
-}
-
-/// The status class, a label of seven values.
-const fn class(status: Option<u16>) -> &'static str {
+/// The place of a status in [`CLASSES`].
+const fn class(status: Option<u16>) -> usize {
     match status {
-        None => "none",
-        Some(status) => match status / 100 {
-            1 => "1xx",
-            2 => "2xx",
-            3 => "3xx",
-            4 => "4xx",
-            5 => "5xx",
-            _ => "other",
-        },
+        None => 0,
+        Some(status @ 100..600) => status as usize / 100,
+        Some(_) => CLASSES.len() - 1,
     }
 }
 
 impl Telemetry {
     /// Counts a request that is over.
     fn count(&self, record: &AccessRecord<'_>) {
-        match class(record.status) {
-            "2xx" if record.cause == Cause::Complete => self.completed.increment(1),
-            class => self.with(|| {
-                counter!("plugboard_requests_total", "outcome" => record.cause.word(), "class" => class)
-                    .increment(1);
-            }),
+        let class = class(record.status);
+        let series = &self.series;
+        if class == OK && record.cause == Cause::Complete {
+            series.completed.increment(1);
+        } else {
+            let (outcome, class) = (record.cause.word(), CLASSES[class]);
+            self.with(|| {
+                counter!("plugboard_requests_total", "outcome" => outcome, "class" => class).increment(1);
+            });
         }
-        self.bytes_in.increment(record.bytes_in);
-        self.bytes_out.increment(record.bytes_out);
-        self.seconds.record(record.duration);
+        series.bytes_in.increment(record.bytes_in);
+        series.bytes_out.increment(record.bytes_out);
+        series.seconds[class].record(record.duration);
+        if let Some(stages) = record.stages {
+            self.count_stages(stages, CLASSES[class]);
+        }
         if self.samples.fetch_add(1, Ordering::Relaxed) % SAMPLES_MAX == SAMPLES_MAX - 1 {
             self.recorder.handle().run_upkeep();
         }
+    }
+}
+
+impl Telemetry {
+    /// Counts where the time of a request went. Few are measured, so that their series are looked up.
+    fn count_stages(&self, stages: Stages, class: &'static str) {
+        let tunnel = stages.backend.map(|backend| stages.beyond.saturating_sub(backend));
+        let phases = [("wait", Some(stages.relay)), ("tunnel", tunnel), ("backend", stages.backend)];
+        self.with(|| {
+            for (phase, time) in phases.into_iter().filter_map(|(phase, time)| Some((phase, time?))) {
+                histogram!("plugboard_request_phase_seconds", "class" => class, "phase" => phase)
+                    .record(time);
+            }
+        });
     }
 }
 
@@ -228,6 +237,22 @@ impl Observer for Telemetry {
         self.with(|| gauge!("plugboard_links").decrement(1.0));
     }
 
+    fn handshake_ended(&self, outcome: &'static str) {
+        self.with(|| counter!("plugboard_handshakes_total", "outcome" => outcome).increment(1));
+    }
+
+    fn request_waited(&self, outcome: &'static str, time: Duration) {
+        self.with(|| histogram!("plugboard_request_wait_seconds", "outcome" => outcome).record(time));
+    }
+
+    fn session_resumed(&self, dark: Duration) {
+        self.with(|| histogram!("plugboard_resume_seconds").record(dark));
+    }
+
+    fn round_trip(&self, time: Duration) {
+        self.series.round_trip.record(time);
+    }
+
     fn token_refused(&self, error: AuthError) {
         self.with(|| counter!("plugboard_tokens_refused_total", "reason" => error.label()).increment(1));
     }
@@ -245,6 +270,11 @@ impl Telemetry {
         }
     }
 
+    /// So many bytes of memory may be in use before slow exchanges are ended.
+    pub fn set_memory_limit(&self, bytes: u64) {
+        self.with(|| gauge!("plugboard_memory_limit_bytes").set(bytes as f64));
+    }
+
     /// Somebody was revoked by the admin API.
     pub fn revoked(&self) {
         self.with(|| counter!("plugboard_revocations_total").increment(1));
@@ -252,105 +282,4 @@ impl Telemetry {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::access_log::record;
-
-    fn lines(telemetry: &Telemetry, name: &str) -> Vec<String> {
-        let text = telemetry.render(0, 0, &Stats::default());
-        text.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn each_request_counts_once_under_its_outcome() {
-        let telemetry = Telemetry::new(None).unwrap();
-        let mut aborted = record(b"/x");
-        (aborted.status, aborted.cause) = (None, Cause::TunnelLost);
-        for record in [&record(b"/x"), &record(b"/y"), &aborted] {
-            telemetry.request_ended(record);
-        }
-        let mut counts = lines(&telemetry, "plugboard_requests_total");
-        counts.sort();
-        assert_eq!(
-            counts,
-            [
-                "plugboard_requests_total{outcome=\"complete\",class=\"2xx\"} 2",
-                "plugboard_requests_total{outcome=\"connection_terminated\",class=\"none\"} 1",
-            ]
-        );
-        assert_eq!(lines(&telemetry, "plugboard_body_bytes_total{direction=\"out\"}").len(), 1);
-        assert_eq!(
-            lines(&telemetry, "plugboard_request_duration_seconds_count"),
-            ["plugboard_request_duration_seconds_count 3"]
-        );
-    }
-
-    #[test]
-    fn what_a_client_chooses_never_makes_a_series() {
-        let telemetry = Telemetry::new(None).unwrap();
-        telemetry.request_ended(&record(b"/"));
-        let before = telemetry.render(0, 0, &Stats::default()).lines().count();
-        for n in 0..3000_u32 {
-            let (target, host) = (format!("/{n}"), format!("host{n}"));
-            let mut record = record(target.as_bytes());
-            record.host = Some(host.as_bytes());
-            record.mount = Some(&target);
-            telemetry.request_ended(&record);
-        }
-        assert_eq!(telemetry.render(0, 0, &Stats::default()).lines().count(), before);
-    }
-
-    #[test]
-    fn connections_are_shown_and_those_that_were_shed_counted_by_reason() {
-        let telemetry = Telemetry::new(None).unwrap();
-        for why in [Shed::Refused, Shed::Idle, Shed::Refused] {
-            telemetry.connection_shed(why);
-        }
-        let text = telemetry.render(0, 5, &Stats::default());
-        for line in [
-            "plugboard_connections 5",
-            "plugboard_connections_shed_total{reason=\"refused\"} 2",
-            "plugboard_connections_shed_total{reason=\"idle\"} 1",
-        ] {
-            assert!(text.lines().any(|one| one == line), "{line} in {text}");
-        }
-    }
-
-    #[test]
-    fn sessions_and_links_go_up_and_down() {
-        let telemetry = Telemetry::new(None).unwrap();
-        assert_eq!(lines(&telemetry, "plugboard_sessions "), ["plugboard_sessions 0"]);
-        telemetry.session_started("canary");
-        telemetry.session_started("canary");
-        telemetry.session_ended("canary", "replaced", &Stats { bytes_sent: 7, ..Stats::default() });
-        telemetry.link_up(false);
-        telemetry.link_up(true);
-        telemetry.link_down();
-        telemetry.token_refused(AuthError::Malformed("x"));
-        telemetry.token_unchecked();
-        assert_eq!(lines(&telemetry, "plugboard_sessions "), ["plugboard_sessions 1"]);
-        assert_eq!(lines(&telemetry, "plugboard_links "), ["plugboard_links 1"]);
-        assert_eq!(lines(&telemetry, "plugboard_links_total").len(), 2);
-        let mut refused = lines(&telemetry, "plugboard_tokens_refused_total");
-        refused.sort();
-        let line = |reason| format!("plugboard_tokens_refused_total{{reason=\"{reason}\"}} 1");
-        assert_eq!(refused, ["malformed", "overloaded"].map(line));
-        assert!(!telemetry.render(0, 0, &Stats::default()).contains("canary"));
-    }
-
-    #[test]
-    fn what_links_carried_is_counted_of_sessions_that_are_and_that_were() {
-        let telemetry = Telemetry::new(None).unwrap();
-        let numbers =
-            |bytes_sent| Stats { bytes_sent, bytes_received: 1, streams_open: 4, ..Stats::default() };
-        telemetry.session_ended("one", "left", &numbers(10));
-        let text = telemetry.render(0, 0, &numbers(5));
-        for line in [
-            "plugboard_link_bytes_total{direction=\"out\"} 15",
-            "plugboard_link_bytes_total{direction=\"in\"} 2",
-            "plugboard_streams_open 4",
-        ] {
-            assert!(text.lines().any(|one| one == line), "{line} in {text}");
-        }
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ use crate::cause::Cause;
 use crate::message::Headers;
 use crate::output::Output;
 use crate::timing::Millis;
+use crate::traceparent::TraceParent;
 
 /// An answer that the plugboard makes itself: a status and a line of plain text.
 ///
@@ -19,13 +20,14 @@ pub struct OwnAnswer {
     cause: Cause,
     retry_after: Option<u32>,
     relay_time: Option<Duration>,
+    trace: Option<TraceParent>,
 }
 
 impl OwnAnswer {
     /// An answer with `status`, 400 to 599, for that cause, and a line of `text` without line end.
     #[must_use]
     pub const fn new(status: u16, cause: Cause, text: &'static str) -> Self {
-        Self { status, text, cause, retry_after: None, relay_time: None }
+        Self { status, text, cause, retry_after: None, relay_time: None, trace: None }
     }
 
     /// Says after how many seconds to try again (RFC 9110 §10.2.3).
@@ -39,6 +41,13 @@ impl OwnAnswer {
     #[must_use]
     pub const fn relay_time(mut self, time: Duration) -> Self {
         self.relay_time = Some(time);
+        self
+    }
+
+    /// Says in which trace the request is, as `traceresponse` (W3C Trace Context Level 3 §4).
+    #[must_use]
+    pub const fn trace(mut self, parent: TraceParent) -> Self {
+        self.trace = Some(parent);
         self
     }
 
@@ -64,6 +73,9 @@ impl OwnAnswer {
         self.write_proxy_status(output);
         if let Some(time) = self.relay_time {
             put(output, format_args!("Server-Timing: relay;dur={}\r\n", Millis(time)));
+        }
+        if let Some(parent) = self.trace {
+            put(output, format_args!("traceresponse: {parent}\r\n"));
         }
         if self.status == 401 {
             // RFC 9110 §15.5.2 asks for it.

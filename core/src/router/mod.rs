@@ -264,6 +264,12 @@ impl Router {
         members.iter().any(|&member| member != key && self.sessions.load(member).is_some())
     }
 
+    /// Since when a session that waits for its next link has had none.
+    #[must_use]
+    pub fn dark_since(&self, key: SessionKey) -> Option<Timestamp> {
+        self.sessions.dark_since(key)
+    }
+
     /// A session has a link again.
     pub fn handle_link_up(&mut self, key: SessionKey, now: Timestamp) {
         self.now = self.now.max(now);

@@ -187,6 +187,12 @@ impl Liveness {
         self.said_at = self.said_at.max(now);
     }
 
+    /// The last round trip that was measured, with a number that no other one has; none while the next ping is on its way.
+    pub(super) fn measured(&self) -> Option<(u64, Duration)> {
+        let is_measured = self.sent.is_none();
+        self.round_trip.filter(|_| is_measured).map(|time| (self.next_ping, time))
+    }
+
     /// A ping goes out; says its number.
     pub(super) fn ping(&mut self, now: Timestamp) -> u64 {
         let number = self.next_ping;

@@ -414,6 +414,13 @@ impl Session {
         SessionStats { streams_open: self.streams.len(), round_trip, ..self.stats }
     }
 
+    /// The last round trip that was measured, with a number that no other one of the session has; none while the next ping is
+    /// on its way.
+    #[must_use]
+    pub fn measured_round_trip(&self) -> Option<(u64, Duration)> {
+        self.liveness.measured()
+    }
+
     /// What the peer is told when it asks.
     #[must_use]
     pub fn report(&self, now: Timestamp) -> Stats {

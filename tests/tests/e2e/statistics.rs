@@ -4,6 +4,7 @@ use serde_json::Value;
 use telephone_tests::client::{ask, get};
 use telephone_tests::line::both_programs;
 use telephone_tests::origin::Origin;
+use telephone_tests::parts;
 use telephone_tests::process::Plan;
 use telephone_tests::relay::Relay;
 use telephone_tests::request::Request;
@@ -85,5 +86,62 @@ fn status_of_nobody_is_a_failure_that_names_the_address() {
         assert_eq!(code, Some(1));
         assert!(error.contains(&nobody), "{error}");
         assert_eq!(status(program, "nowhere").0, Some(2));
+    }
+}
+
+/// What Prometheus' own parser makes of metrics.
+fn families(format: &str, metrics: &str) -> String {
+    let mut parser = parts::python("metrics.py").arg(format).start_to_tell();
+    parser.tell(metrics);
+    parser.hush();
+    assert_eq!(parser.wait_exit(PATIENCE).code(), Some(0), "{}\n{metrics}", parser.said());
+    parser.stdout()
+}
+
+#[test]
+fn prometheus_reads_the_metrics_in_both_formats() {
+    let (relay, origin) = (Relay::with(&["--limit", "ping-interval=1s"]), Origin::start());
+    let token = relay.token(&["/m"]);
+    let _sidecar = Program::Tokio.dial(&relay).token(&token).mount("/m").backend(&origin.url()).ready();
+    assert_eq!(get(relay.addr(), "/m/x").status(), 200);
+    assert_eq!(get(relay.addr(), "/elsewhere").status(), 404);
+    let wanted = [
+        "plugboard_request_phase_seconds_count{class=\"2xx\",phase=\"backend\"} 1",
+        "plugboard_request_duration_seconds_count{class=\"4xx\"} 1",
+        "plugboard_handshakes_total{outcome=\"new\"} 1",
+        "plugboard_build_info{",
+        "process_open_fds ",
+    ];
+    wait::until_true("the first ping is answered", PATIENCE, || {
+        relay
+            .metrics()
+            .lines()
+            .any(|line| line.starts_with("plugboard_round_trip_seconds_count") && !line.ends_with(" 0"))
+    });
+    let head = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n";
+    for (format, accept, kind) in [
+        ("text", "*/*", "text/plain; version=0.0.4; charset=utf-8"),
+        (
+            "openmetrics",
+            "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.4",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        ),
+    ] {
+        let answer = ask(relay.admin(), &Request::raw("GET", head).field("Accept", accept));
+        assert_eq!(answer.head.value("content-type").as_deref(), Some(kind));
+        let metrics = answer.text();
+        for line in wanted {
+            assert!(metrics.lines().any(|one| one.starts_with(line)), "{line} in {metrics}");
+        }
+        let families = families(format, &metrics);
+        for family in [
+            "plugboard_requests counter",
+            "plugboard_round_trip_seconds histogram",
+            "plugboard_request_duration_seconds histogram",
+            "process_cpu_seconds counter",
+            "process_resident_memory_bytes gauge",
+        ] {
+            assert!(families.lines().any(|one| one == family), "{format}: {family} in {families}");
+        }
     }
 }

@@ -10,6 +10,8 @@ use telephone_core::mount::Mount;
 use telephone_core::room;
 use telephone_core::target::path;
 use telephone_core::time::Timestamp;
+use telephone_core::timing::Stages;
+use telephone_core::traceparent::TraceParent;
 
 use super::Inner;
 use super::public::{Client, Request};
@@ -23,11 +25,16 @@ pub(super) struct Account {
     /// Whose request it is, behind a trusted proxy too.
     pub(super) client: IpAddr,
     pub(super) is_timed: bool,
+    /// Whether it is one of those that metrics measure.
+    pub(super) is_measured: bool,
     pub(super) status: Option<u16>,
     pub(super) cause: Cause,
     /// The rule that a body broke.
     rule: Option<&'static str>,
     pub(super) moved: Moved,
+    /// Where the time went until the answer's head, if that was measured.
+    pub(super) stages: Option<Stages>,
+    pub(super) trace: Option<TraceParent>,
     pub(super) chosen: Option<(Arc<str>, Arc<Mount>)>,
 }
 
@@ -38,10 +45,13 @@ impl Account {
             started: request.at,
             client,
             is_timed: false,
+            is_measured: false,
             status: None,
             cause: Cause::Complete,
             rule: None,
             moved: Moved::default(),
+            stages: None,
+            trace: None,
             chosen: None,
         }
     }
@@ -84,6 +94,8 @@ pub(super) fn report<R: Runtime>(
         peer: client.peer,
         mount: chosen.map(|(_, mount)| mount.as_str()),
         subject: chosen.map(|(subject, _)| subject.as_ref()),
+        stages: account.stages,
+        trace: account.trace,
         cause: account.cause,
     };
     match account.rule {

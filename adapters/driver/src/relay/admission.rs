@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_lite::future;
 use telephone_core::affinity::Sticky;
@@ -58,8 +59,12 @@ pub(super) async fn greet<R: Runtime>(
         match receive(&mut link, reception, over.as_mut()).await {
             // In boxes, which a link that has not said hello does without.
             Ok(hello) => Box::pin(judge(relay, &mut link, (client, site), hello, over)).await?,
-            Err(Unheard::Left) => return None,
+            Err(Unheard::Left) => {
+                relay.observer.handshake_ended("silent");
+                return None;
+            }
             Err(Unheard::Broken(what)) => {
+                relay.observer.handshake_ended("broken");
                 relay.count_failure(client);
                 report::broken(relay, (client, peer), &what);
                 let farewell = link.close(&relay.runtime, CloseCode::Protocol);
@@ -70,10 +75,13 @@ pub(super) async fn greet<R: Runtime>(
     };
     match judged {
         Ok(admitted) => {
+            let has_resumed = admitted.welcome.resumed.is_some();
+            relay.observer.handshake_ended(if has_resumed { "resumed" } else { "new" });
             permit.set(Activity::Link, relay.runtime.now());
             Some((link, admitted, permit))
         }
         Err(refused) => {
+            relay.observer.handshake_ended(code_label(refused.refused.code));
             if refused.is_logged {
                 report::refused(relay, (client, peer), &refused.refused.reason);
             }
@@ -125,6 +133,20 @@ async fn receive<S: crate::socket::Socket>(
     let checked = reception.check_ahead(link.ahead());
     let hello = checked.and_then(|()| reception.handle_message(octets));
     hello.map_err(|misbehaviour| Unheard::Broken(misbehaviour.to_string()))
+}
+
+/// The word for metrics.
+const fn code_label(code: RefusedCode) -> &'static str {
+    match code {
+        RefusedCode::Forbidden => "forbidden",
+        RefusedCode::Expired => "expired",
+        RefusedCode::Held => "held",
+        RefusedCode::Stale => "stale",
+        RefusedCode::Busy => "busy",
+        RefusedCode::Malformed => "malformed",
+        RefusedCode::Leaving => "leaving",
+        RefusedCode::Other(_) => "other",
+    }
 }
 
 /// A refusal, and whether the log has a line of its own for it.
@@ -302,7 +324,10 @@ fn resume<R: Runtime>(
         return None;
     }
     ports::settle(relay);
+    let dark_since = relay.registry.dark_since(key);
     let link = session.resume(resume.position).ok()?;
+    let now = relay.runtime.now();
+    relay.observer.session_resumed(dark_since.map_or(Duration::ZERO, |since| now.since(since)));
     session.with(|session, now| {
         session.authorize(grant.good_for, now);
     });
@@ -449,8 +474,6 @@ fn welcome<R: Runtime>(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -39,8 +39,10 @@ pub(super) enum ClientLoss {
     Revoked,
 }
 
-/// The moments of a request whose client asked for them.
+/// The moments of a request that is measured.
 pub(super) struct Timing<'a> {
+    /// Whether its client asked for them.
+    pub(super) is_told: bool,
     /// When it came.
     pub(super) started: Timestamp,
     /// When it had its stream.
@@ -72,8 +74,10 @@ pub(super) struct PublicCodec<'a> {
     draining: &'a Flag,
     /// The application shares its web origin with others, and may not speak for it.
     pub(super) is_isolated: bool,
-    /// For a client that asked where the time of its request went.
+    /// Where the time of the request went, for a client that asked and for metrics.
     pub(super) timing: Option<Timing<'a>>,
+    /// What that was until the final head, if it was measured.
+    pub(super) stages: Option<Stages>,
     /// For a client that is bound to its session and has no cookie for it.
     pub(super) binding: Option<Bound<'a>>,
     /// The status of the final head, once it was written.
@@ -102,6 +106,7 @@ impl<'a> PublicCodec<'a> {
             draining,
             is_isolated: false,
             timing: None,
+            stages: None,
             binding: None,
             status: None,
             is_opaque: false,
@@ -204,7 +209,11 @@ impl Codec for PublicCodec<'_> {
             isolation::clear(&mut head.headers);
         }
         if let Some(timing) = self.timing.as_ref().filter(|_| !head.is_interim()) {
-            head.headers.push("Server-Timing", timing.stages(told).to_field());
+            let stages = timing.stages(told);
+            self.stages = Some(stages);
+            if timing.is_told {
+                head.headers.push("Server-Timing", stages.to_field());
+            }
         }
         if let Some(Bound { binding, mount, is_secure }) =
             self.binding.as_ref().filter(|_| !head.is_interim())

@@ -21,6 +21,7 @@ use telephone_core::session::OpenError;
 use telephone_core::target;
 use telephone_core::time::Timestamp;
 use telephone_core::timing;
+use telephone_core::traceparent::TraceParent;
 use telephone_core::wire::Opening;
 
 use super::Inner;
@@ -66,6 +67,9 @@ pub(super) async fn serve<R: Runtime>(
     client.set_client(relay, stamped.client, request.at);
     request.is_timed = stamped.is_timed;
     (account.client, account.is_timed) = (stamped.client, request.is_timed);
+    let start = TraceParent::start(fastrand::u128(..), fastrand::u64(..));
+    account.trace = Some(TraceParent::settle(&mut request.head.headers, start));
+    account.is_measured = relay.is_measured(request.at);
     let is_visit = rooms::is_visit(relay, &request.head);
     // In a box, for few requests are for rooms.
     let entered = if is_visit { Box::pin(rooms::enter(relay, client, request)).await } else { Ok(()) };
@@ -142,7 +146,7 @@ fn refuse_or_leave<R: Runtime>(
 fn refuse<R: Runtime>(client: &mut Client<R>, refused: Refused, account: &mut Account) -> ControlFlow<()> {
     account.status = Some(refused.answer.status());
     account.cause = refused.cause();
-    let answer = refused.answer;
+    let answer = account.trace.map_or(refused.answer, |trace| refused.answer.trace(trace));
     let timed = account.is_timed.then(|| answer.relay_time(client.alarm.now().since(account.started)));
     client.server.refuse(&timed.unwrap_or(answer));
     ControlFlow::Continue(())
@@ -172,10 +176,10 @@ async fn route<R: Runtime>(
     let decision = match routed {
         Decision::Wait(ticket) => {
             let left = client_left(relay, client);
-            let decided = unless_revoked(request, turn::wait_for_session(relay, ticket, left));
-            let decision = decided.await.map_err(Some)?.ok_or(None)?;
-            *now = relay.runtime.now();
-            decision
+            let decided = unless_revoked(request, turn::wait_for_session(relay, ticket, left)).await;
+            let (outcome, since) = (turn::outcome(&decided), std::mem::replace(now, relay.runtime.now()));
+            relay.observer.request_waited(outcome, now.since(since));
+            decided.map_err(Some)?.ok_or(None)?
         }
         other => other,
     };
@@ -222,7 +226,7 @@ async fn open<R: Runtime>(
     client.server.set_offer(head.upgrade.as_ref());
     // Behind an offer of h2c the direction stays open, as behind others.
     let end = request.end && head.upgrade.is_none();
-    if request.is_timed && tells_timing(chosen) {
+    if (request.is_timed || account.is_measured) && tells_timing(chosen) {
         head.headers.push(timing::ASK, "1");
     }
     if chosen.binding.is_some() {
@@ -271,7 +275,8 @@ async fn carry<R: Runtime>(
         is_secure: affinity::is_secure(&request.head.headers),
     });
     let clock = || relay.runtime.now();
-    codec.timing = request.is_timed.then(|| Timing {
+    codec.timing = (request.is_timed || account.is_measured).then(|| Timing {
+        is_told: request.is_timed,
         started: request.at,
         opened: clock(),
         is_asked: tells_timing(chosen),
@@ -285,6 +290,7 @@ async fn carry<R: Runtime>(
     let Some(ended) = ended else { return Attempt::Elsewhere };
     account.add(pump.moved);
     account.status = codec.status;
+    account.stages = codec.stages;
     if codec.is_body_cut {
         account.cause = Cause::RequestUnread;
     }

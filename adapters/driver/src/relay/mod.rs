@@ -32,16 +32,20 @@ mod visitors;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use telephone_core::address::AddressBlock;
 use telephone_core::connections::Activity;
 use telephone_core::error::LeaveCode;
 use telephone_core::forward::{Trusted, TrustedField};
-use telephone_core::limits::{HelloLimits, HttpLimits, REDIAL_SPREAD, RouterLimits, SessionLimits};
+use telephone_core::limits::{
+    HelloLimits, HttpLimits, MEASURED_A_SECOND, REDIAL_SPREAD, RouterLimits, SessionLimits,
+};
 use telephone_core::router::{AffinityKey, RouterCounts};
 use telephone_core::site::SiteUrl;
+use telephone_core::time::Timestamp;
+use telephone_core::token_bucket::TokenBucket;
 use telephone_core::wire::{HeadRules, Move, Stats};
 
 use crate::authority::Authority;
@@ -174,6 +178,8 @@ struct Inner<R: Runtime> {
     clients: AtomicU64,
     /// What telephones and clients cause of the log.
     log: Log,
+    /// Which requests are measured.
+    measured: Mutex<TokenBucket>,
 }
 
 /// What each session adds to the interval over which dials are spread. (L12)
@@ -186,6 +192,11 @@ fn spread<R: Runtime>(relay: &Inner<R>) -> Duration {
 }
 
 impl<R: Runtime> Inner<R> {
+    /// Whether metrics say where the time of this request goes.
+    fn is_measured(&self, now: Timestamp) -> bool {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner).take(now)
+    }
+
     /// The address block that per-address limits count a client under; `None` if it is exempt.
     fn counted_block(&self, address: IpAddr) -> Option<AddressBlock> {
         let is_exempt = address.to_canonical().is_loopback() && !self.config.limit_loopback;
@@ -207,6 +218,7 @@ impl<R: Runtime> Plugboard<R> {
         let verification = Verification::new(config.hellos.clone());
         let ports = Ports::default();
         let connections = Connections::new(config.connections);
+        let measured = TokenBucket::new(MEASURED_A_SECOND, MEASURED_A_SECOND, runtime.now());
         Self(Arc::new(Inner {
             runtime,
             config,
@@ -224,6 +236,7 @@ impl<R: Runtime> Plugboard<R> {
             exchanges: Exchanges::default(),
             clients: AtomicU64::new(0),
             log: Log::default(),
+            measured: Mutex::new(measured),
         }))
     }
 

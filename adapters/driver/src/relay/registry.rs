@@ -1,11 +1,12 @@
 //! The router with the sessions that it chooses among, and the requests that wait for it.
 
+mod choice;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use telephone_core::affinity::Binding;
 use telephone_core::claims::Claims;
 use telephone_core::error::LeaveCode;
 use telephone_core::limits::RouterLimits;
@@ -13,8 +14,8 @@ use telephone_core::log_limit::{Due, LineKind, LineSource, LogLimit};
 use telephone_core::mount::Mount;
 use telephone_core::retry::RetryBudget;
 use telephone_core::router::{
-    AffinityKey, Client, Identity, Reduced, Refusal, RegisterError, Registration, Route, Router,
-    RouterCounts, RouterEvent, SessionKey, Ticket,
+    AffinityKey, Client, Identity, Reduced, RegisterError, Registration, Route, Router, RouterCounts,
+    RouterEvent, SessionKey, Ticket,
 };
 use telephone_core::time::{Timestamp, as_millis};
 use telephone_core::wire::{Move, Resume};
@@ -23,6 +24,8 @@ use super::site::Site;
 use crate::authority::Grant;
 use crate::log;
 use crate::shared::SharedSession;
+pub(super) use choice::{Chosen, Decision};
+use choice::{Settled, choose};
 
 /// A registered session.
 struct Registered {
@@ -72,27 +75,6 @@ pub(super) enum Renewed {
 struct Waiting {
     settled: Option<Settled>,
     waker: Option<Waker>,
-}
-
-type Settled = Result<(SessionKey, Arc<Mount>, Option<Binding>), Refusal>;
-
-/// What [`Registry::route`] decided.
-pub(super) enum Decision {
-    To(Chosen),
-    Wait(Ticket),
-    Refuse(Refusal),
-}
-
-/// A session that was chosen for a request.
-pub(super) struct Chosen {
-    pub(super) key: SessionKey,
-    pub(super) session: SharedSession,
-    pub(super) subject: Arc<str>,
-    pub(super) mount: Arc<Mount>,
-    /// Whether a room's client must show a token.
-    pub(super) client_tokens: bool,
-    /// How the client is bound to the session by a cookie, if the mount's clients are.
-    pub(super) binding: Option<Binding>,
 }
 
 struct State {
@@ -283,6 +265,11 @@ impl Registry {
         let state = self.lock();
         let key = state.router.resumable(identity, resume)?;
         state.sessions.get(&key).map(|one| (key, one.session.clone()))
+    }
+
+    /// Since when a session has had no link, if it has none.
+    pub(super) fn dark_since(&self, key: SessionKey) -> Option<Timestamp> {
+        self.lock().router.dark_since(key)
     }
 
     /// Whether a session may open raw streams to a mount of others.
@@ -485,25 +472,6 @@ impl Registry {
 /// Mounts in the notation of the hello.
 pub(super) fn texts(mounts: &[Mount]) -> Vec<String> {
     mounts.iter().map(ToString::to_string).collect()
-}
-
-/// Finds the session that the router chose.
-fn choose(state: &mut State, (key, mount, binding): (SessionKey, Arc<Mount>, Option<Binding>)) -> Decision {
-    match state.sessions.get(&key) {
-        Some(one) => Decision::To(Chosen {
-            key,
-            session: one.session.clone(),
-            subject: one.subject.clone(),
-            mount,
-            client_tokens: one.client_tokens,
-            binding,
-        }),
-        None => {
-            // The router and the map change together, so it is there; if it were not, nobody is connected.
-            state.router.finish(key);
-            Decision::Refuse(Refusal::NobodyConnected { retry_after: std::time::Duration::from_secs(1) })
-        }
-    }
 }
 
 mod holders;

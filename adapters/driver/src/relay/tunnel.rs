@@ -85,7 +85,9 @@ pub(super) async fn run<R: Runtime>(
     report.up(has_resumed);
     let renewals = Renewals::new(relay, &session, (key, id), client);
     let on_event = |event| on_event(relay, &session, &renewals, (key, peer), event);
-    let mut ended = link.run((&relay.runtime, &relay.log), &session, id, on_event, permit).await;
+    let on_round_trip = |time| relay.observer.round_trip(time);
+    let hooks = (on_event, on_round_trip);
+    let mut ended = link.run((&relay.runtime, &relay.log), &session, id, hooks, permit).await;
     relay.observer.link_down();
     if ended.is_none() && keeper.is_latest() {
         relay.registry.settle_line(key, relay.runtime.now());

@@ -70,6 +70,16 @@ pub(super) async fn wait_for_session<R: Runtime>(
     future::or(settled, future::or(clock, left)).await
 }
 
+/// How a wait for a session ended, in a word for metrics.
+pub(super) const fn outcome<E>(decided: &Result<Option<Decision>, E>) -> &'static str {
+    match decided {
+        Ok(Some(Decision::To(_))) => "served",
+        Ok(Some(Decision::Refuse(_) | Decision::Wait(_))) => "refused",
+        Ok(None) => "client_left",
+        Err(_) => "revoked",
+    }
+}
+
 /// Opens a stream, waiting for as long as [`slot_deadline`] says if the session has as many as its telephone takes: a slot
 /// comes back only some time after its exchange. `Err(None)` if `left` was ready first.
 pub(super) async fn open<R: Runtime>(

@@ -271,7 +271,7 @@ impl<R: Runtime> Line<R> {
             let (session, asked) = (session.clone(), asked.clone());
             async move {
                 let on_event = |event| self.on_event(&session, &asked, event);
-                link.run((&self.runtime, &self.config.log), &session, id, on_event, ()).await
+                link.run((&self.runtime, &self.config.log), &session, id, (on_event, |_| ()), ()).await
             }
         });
         let wakes = future::or(self.ask_at_wake_ups(&session), self.reload_tokens(&session, &asked));

@@ -44,6 +44,9 @@ pub(super) fn write_line(
     out.extend_from_slice(b",\"cause\":\"");
     out.extend_from_slice(record.cause.word().as_bytes());
     out.push(b'"');
+    if let Some(parent) = record.trace {
+        let _ = write!(out, ",\"trace\":\"{:032x}\"", parent.trace());
+    }
     if let Some(rule) = rule {
         out.extend_from_slice(b",\"rule\":");
         string(out, rule.as_bytes());

@@ -19,6 +19,8 @@ pub(crate) fn record(target: &[u8]) -> AccessRecord<'_> {
         peer: "192.0.2.1:5000".parse().unwrap(),
         mount: Some("/a"),
         subject: Some("shop"),
+        stages: None,
+        trace: None,
         cause: Cause::Complete,
     }
 }

@@ -20,6 +20,10 @@ impl Sessions for TwoSessions {
         3
     }
 
+    fn waiting(&self) -> usize {
+        0
+    }
+
     fn connections(&self) -> usize {
         4
     }

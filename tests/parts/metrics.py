@@ -1,0 +1,13 @@
+"""Reads metrics from standard input with Prometheus' own parser, as the format that the argument names, and prints each family's
+name and type."""
+
+import sys
+
+from prometheus_client import parser
+from prometheus_client.openmetrics import parser as openmetrics
+
+parse = {"text": parser.text_string_to_metric_families, "openmetrics": openmetrics.text_string_to_metric_families}
+for family in parse[sys.argv[1]](sys.stdin.read()):
+    for sample in family.samples:
+        float(sample.value)
+    print(family.name, family.type)
