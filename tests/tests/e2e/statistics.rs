@@ -104,7 +104,7 @@ fn prometheus_reads_the_metrics_in_both_formats() {
     let token = relay.token(&["/m"]);
     let _sidecar = Program::Tokio.dial(&relay).token(&token).mount("/m").backend(&origin.url()).ready();
     assert_eq!(get(relay.addr(), "/m/x").status(), 200);
-    assert_eq!(get(relay.addr(), "/elsewhere").status(), 404);
+    assert_eq!(ask(relay.addr(), &Request::new("TRACE", "/m/x")).status(), 405);
     let wanted = [
         "plugboard_request_phase_seconds_count{class=\"2xx\",phase=\"backend\"} 1",
         "plugboard_request_duration_seconds_count{class=\"4xx\"} 1",
