@@ -169,6 +169,17 @@ impl Model {
     }
 }
 
+fn registration(
+    identity: Identity,
+    epoch: u64,
+    mounts: Vec<Mount>,
+    claims: Vec<Mount>,
+    is_partial_enough: bool,
+) -> Registration {
+    let secret = ResumeSecret::new([7; 16]);
+    Registration { identity, epoch, mounts, claims, is_partial_enough, secret, sticky: None }
+}
+
 struct Pair {
     router: Router,
     model: Model,
@@ -197,15 +208,8 @@ impl Pair {
                 let parse = |places: &[usize]| -> Vec<Mount> {
                     places.iter().map(|&index| MOUNTS[index].parse().unwrap()).collect()
                 };
-                self.register(Registration {
-                    identity,
-                    epoch: *epoch,
-                    mounts: parse(mounts),
-                    claims: parse(claims),
-                    is_partial_enough: *partial,
-                    secret: ResumeSecret::new([7; 16]),
-                    sticky: None,
-                });
+                let (mounts, claims) = (parse(mounts), parse(claims));
+                self.register(registration(identity, *epoch, mounts, claims, *partial));
             }
             Op::LinkUp(pick) | Op::LinkDown(pick) => {
                 let (key, is_up) = (self.key(*pick), matches!(op, Op::LinkUp(_)));

@@ -229,7 +229,7 @@ impl Observer for Telemetry {
         let kind = if is_resume { "resumed" } else { "new" };
         self.with(|| {
             gauge!("plugboard_links").increment(1.0);
-            counter!("plugboard_links_total", "kind" => kind).increment(1);
+            counter!("plugboard_link_starts_total", "kind" => kind).increment(1);
         });
     }
 

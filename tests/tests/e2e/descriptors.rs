@@ -122,8 +122,8 @@ fn survives_an_attack(descriptors: u64, program: Program) {
     release.send(()).expect("the origin holds it");
     assert_eq!(held.answer("GET").text(), "late", "an exchange in progress was lost");
     assert!(sidecar.is_ready());
-    assert_eq!(relay.metric("plugboard_links_total{kind=\"new\"}"), 1);
-    assert_eq!(relay.metric("plugboard_links_total{kind=\"resumed\"}"), 0);
+    assert_eq!(relay.metric("plugboard_link_starts_total{kind=\"new\"}"), 1);
+    assert_eq!(relay.metric("plugboard_link_starts_total{kind=\"resumed\"}"), 0);
     println!(
         "{descriptors} descriptors: {tried} tried in {took:?}, {shed} shed; probes {probes:?}, requests {requests:?}"
     );

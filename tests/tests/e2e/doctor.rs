@@ -92,7 +92,7 @@ fn where_all_is_well_it_says_so_and_disturbs_nobody() {
         assert_eq!(number(&session()), before, "the telephone lost its session");
         let metrics = line.relay().metrics();
         assert!(
-            metrics.contains("plugboard_links_total{kind=\"new\"} 1"),
+            metrics.contains("plugboard_link_starts_total{kind=\"new\"} 1"),
             "the doctor registered: {metrics}"
         );
         assert_eq!(get(line.addr(), "/m/x").status(), 200);

@@ -253,6 +253,12 @@ async fn open<R: Runtime>(
     })
 }
 
+/// What the client is to keep, if it does not have it yet.
+fn bound<'a>(chosen: &'a Chosen, request: &Request) -> Option<Bound<'a>> {
+    let binding = chosen.binding.filter(|binding| binding.is_new)?;
+    Some(Bound { binding, mount: &chosen.mount, is_secure: affinity::is_secure(&request.head.headers) })
+}
+
 /// Carries a request through one session.
 async fn carry<R: Runtime>(
     relay: &Arc<Inner<R>>,
@@ -268,12 +274,7 @@ async fn carry<R: Runtime>(
     };
     let mut codec = PublicCodec::new(&mut client.server, &relay.config, &relay.draining);
     codec.is_isolated = relay.config.isolate_paths && isolation::is_shared(&chosen.mount);
-    let new_binding = chosen.binding.filter(|binding| binding.is_new);
-    codec.binding = new_binding.map(|binding| Bound {
-        binding,
-        mount: &chosen.mount,
-        is_secure: affinity::is_secure(&request.head.headers),
-    });
+    codec.binding = bound(chosen, request);
     let clock = || relay.runtime.now();
     codec.timing = (request.is_timed || account.is_measured).then(|| Timing {
         is_told: request.is_timed,

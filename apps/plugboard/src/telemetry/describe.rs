@@ -45,7 +45,7 @@ pub(super) fn all() {
     describe_gauge!("plugboard_sessions", "Sessions that are registered");
     describe_counter!("plugboard_sessions_ended_total", "Sessions that ended, by why");
     describe_gauge!("plugboard_links", "Links that are up");
-    describe_counter!("plugboard_links_total", "Links that came up, by whether they resumed a session");
+    describe_counter!("plugboard_link_starts_total", "Links that came up, by whether they resumed a session");
     describe_counter!(
         "plugboard_tokens_refused_total",
         "Tokens that were refused, by why; overloaded: without a check"

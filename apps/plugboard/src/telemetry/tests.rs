@@ -82,7 +82,7 @@ fn sessions_and_links_go_up_and_down() {
     telemetry.token_unchecked();
     assert_eq!(lines(&telemetry, "plugboard_sessions "), ["plugboard_sessions 1"]);
     assert_eq!(lines(&telemetry, "plugboard_links "), ["plugboard_links 1"]);
-    assert_eq!(lines(&telemetry, "plugboard_links_total").len(), 2);
+    assert_eq!(lines(&telemetry, "plugboard_link_starts_total").len(), 2);
     let mut refused = lines(&telemetry, "plugboard_tokens_refused_total");
     refused.sort();
     let line = |reason| format!("plugboard_tokens_refused_total{{reason=\"{reason}\"}} 1");
