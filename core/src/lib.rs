@@ -54,6 +54,7 @@ extern crate std;
 
 pub mod address;
 pub mod affinity;
+pub mod backend_health;
 pub mod bound;
 pub mod cause;
 pub mod claims;
@@ -73,6 +74,7 @@ pub mod limits;
 pub mod log_limit;
 pub mod login;
 pub mod message;
+pub mod missing_mounts;
 pub mod mount;
 pub mod output;
 pub mod queue;

@@ -460,6 +460,21 @@ pub const TELEPHONE_DESCRIPTORS: u64 = 96;
 /// Descriptors of a telephone for each plugboard: the link, the next one, and sessions that were moved (4).
 pub const LINE_DESCRIPTORS: u64 = 8;
 
+/// Between a failed connect to an application and the first attempt of its telephone, which doubles each time: an application
+/// that restarts is back within seconds, and systemd's and Docker's first restart delays are below a second.
+pub const BACKEND_RETRY_MIN: Duration = Duration::from_secs(1);
+/// What it grows to: as often as Kubernetes probes by default.
+pub const BACKEND_RETRY_MAX: Duration = Duration::from_secs(10);
+/// Between two checks of an application that is up (Kubernetes: `periodSeconds` 10).
+pub const BACKEND_CHECK_INTERVAL: Duration = Duration::from_secs(10);
+/// How long one attempt, or the answer to a check, may take.
+pub const BACKEND_CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between a scope that lacks mounts and the first time that they are presented again, which doubles each time: a port may be
+/// that of a program that is about to end.
+pub const MISSING_RETRY_MIN: Duration = Duration::from_secs(1);
+/// What it grows to: as for a token that was refused.
+pub const MISSING_RETRY_MAX: Duration = Duration::from_secs(60);
+
 /// How many streams a telephone of `descriptors` open files can serve for each of its plugboards, at least one: each may need
 /// a connection to a backend. Of a small limit half is kept for the rest. (L7)
 ///

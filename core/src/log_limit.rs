@@ -74,6 +74,8 @@ kinds! {
     SessionAbandoned = 4;
     /// A session lost mounts to a newer process of its identity.
     MountsTakenOver = 4;
+    /// Mounts that a telephone presented are not served.
+    MountsLeftOut = 4;
     /// Tokens were refused without a check.
     TokenUnchecked = 1;
     /// A renewal was refused.
@@ -86,6 +88,10 @@ kinds! {
     PortFailed = 4;
     /// The backend's answer is no HTTP.
     BackendBroken = 4;
+    /// The application accepts no connections.
+    BackendDown = 4;
+    /// It accepts them again.
+    BackendReady = 4;
     /// A login of a connection ends with its answer, since nobody says whose it is.
     LoginUnbound = 1;
     /// An exchange was ended for its slowness, since connections or memory run short.
@@ -112,7 +118,7 @@ kinds! {
     Renewed = 4;
     /// The token for a renewal cannot be read.
     TokenUnreadable = 4;
-    /// The token covers fewer mounts.
+    /// The plugboard changed the mounts of the session.
     ScopeNarrowed = 4;
     /// The plugboard told where mounts are public.
     SiteTold = 4;

@@ -7,8 +7,8 @@ use telephone_core::error::{LeaveCode, Reset, ResetCode, Touched};
 use telephone_core::limits::{self, SessionLimits};
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::wire::{
-    Frame, Frames, Hello, MountUrl, Move, Opening, Profile, Refused, RefusedCode, Resume, Scope, Setting,
-    Settings, Site, Stats, StreamId, Welcome, skippable, varint,
+    Frame, Frames, Hello, MountUrl, Mounts, Move, Opening, Profile, Refused, RefusedCode, Resume, Scope,
+    Setting, Settings, Site, Stats, StreamId, Welcome, skippable, varint,
 };
 
 const PROTOCOL: &str = include_str!("../../PROTOCOL.md");
@@ -208,6 +208,7 @@ fn session() -> Vec<(&'static str, Frame)> {
             "site",
             Frame::Site(Site { mounts: vec![MountUrl { mount: "/api".into(), url: "http://a/api".into() }] }),
         ),
+        ("mounts", Frame::Mounts(Mounts { ready: vec!["/api".into()], not_ready: vec!["/shop".into()] })),
     ]
 }
 

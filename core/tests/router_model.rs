@@ -12,6 +12,9 @@ use telephone_core::router::{
 use telephone_core::target;
 use telephone_core::time::Timestamp;
 
+#[path = "router_model/presenting.rs"]
+mod presenting;
+
 const MOUNTS: [&str; 8] = ["/", "/a", "/a/b", "/a-b", "/ab", "h.net/", "h.net/a", "/a/b/c"];
 const HOSTS: [Option<&str>; 3] = [None, Some("H.net.:80"), Some("other.net")];
 const PATHS: [&str; 9] = ["/", "/a", "/a/", "/a/b/x", "/a-b/c", "/abc", "/x", "/a/b/c/d", "/a/x//y"];
@@ -32,6 +35,7 @@ fn limits() -> RouterLimits {
 #[derive(Debug, Clone)]
 enum Op {
     Register { subject: u8, instance: u8, epoch: u64, mounts: Vec<usize>, claims: Vec<usize>, partial: bool },
+    Present { session: usize, mounts: Vec<usize>, not_ready: Vec<usize>, claims: Vec<usize> },
     LinkUp(usize),
     LinkDown(usize),
     Suspend(usize),
@@ -59,6 +63,9 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     let any_session = || 0_usize..12;
     let op = prop_oneof![
         4 => register,
+        2 => (any_session(), mounts(), mounts(), mounts()).prop_map(|(session, mounts, not_ready, claims)| {
+            Op::Present { session, mounts, not_ready, claims }
+        }),
         2 => any_session().prop_map(Op::LinkUp),
         2 => any_session().prop_map(Op::LinkDown),
         1 => any_session().prop_map(Op::Suspend),
@@ -78,6 +85,8 @@ struct Member {
     identity: Identity,
     epoch: u64,
     mounts: Vec<Mount>,
+    /// Those whose application does not accept connections.
+    not_ready: Vec<Mount>,
     is_linked: bool,
     /// It registered mounts.
     serves: bool,
@@ -131,11 +140,20 @@ impl Model {
             .max_by_key(|mount| (mount.host().is_some(), mount.path().unwrap_or_default().len()))
     }
 
+    /// Some session holds these mounts from now on.
+    fn learn(&mut self, mounts: &[Mount]) {
+        self.lost.retain(|(_, _, lost)| !mounts.contains(lost));
+        let news: Vec<Mount> = mounts.iter().filter(|mount| !self.known.contains(mount)).cloned().collect();
+        self.known.extend(news);
+    }
+
     /// Takes mounts away from a session.
     fn withdraw(&mut self, key: SessionKey, keep: impl Fn(&Mount) -> bool) {
         let Some(member) = self.members.iter_mut().find(|member| member.key == key) else { return };
         let (kept, gone) = std::mem::take(&mut member.mounts).into_iter().partition(|mount| keep(mount));
         member.mounts = kept;
+        let Member { mounts, not_ready, .. } = member;
+        not_ready.retain(|mount| mounts.contains(mount));
         for mount in gone {
             if self.holders(&mount).next().is_none() {
                 let order = self.known.iter().position(|known| *known == mount).unwrap();
@@ -180,6 +198,10 @@ fn registration(
     Registration { identity, epoch, mounts, claims, is_partial_enough, secret, sticky: None }
 }
 
+fn parse(places: &[usize]) -> Vec<Mount> {
+    places.iter().map(|&index| MOUNTS[index].parse().unwrap()).collect()
+}
+
 struct Pair {
     router: Router,
     model: Model,
@@ -205,11 +227,11 @@ impl Pair {
         match op {
             Op::Register { subject, instance, epoch, mounts, claims, partial } => {
                 let identity = Identity::new(format!("s{subject}"), format!("i{instance}"));
-                let parse = |places: &[usize]| -> Vec<Mount> {
-                    places.iter().map(|&index| MOUNTS[index].parse().unwrap()).collect()
-                };
                 let (mounts, claims) = (parse(mounts), parse(claims));
                 self.register(registration(identity, *epoch, mounts, claims, *partial));
+            }
+            Op::Present { session, mounts, not_ready, claims } => {
+                self.present(self.key(*session), &parse(mounts), &parse(not_ready), &parse(claims));
             }
             Op::LinkUp(pick) | Op::LinkDown(pick) => {
                 let (key, is_up) = (self.key(*pick), matches!(op, Op::LinkUp(_)));
@@ -310,18 +332,22 @@ impl Pair {
         assert_eq!(found, expected);
         let Ok(Registered { mounts, reduced }) = found else { return };
         self.next_key += 1;
-        self.model.lost.retain(|(_, _, lost)| !mounts.contains(lost));
-        let news: Vec<Mount> =
-            mounts.iter().filter(|mount| !self.model.known.contains(mount)).cloned().collect();
-        self.model.known.extend(news);
+        self.model.learn(&mounts);
         let (is_linked, is_suspended, load) = (true, false, 0);
         let serves = !mounts.is_empty();
-        let member = Member { key, identity, epoch, mounts, is_linked, serves, is_suspended, load };
+        let not_ready = Vec::new();
+        let member =
+            Member { key, identity, epoch, mounts, not_ready, is_linked, serves, is_suspended, load };
         self.model.members.push(member);
         for Reduced { session, left } in reduced {
             self.model.withdraw(session, |mount| left.contains(mount));
             self.model.members.retain(|member| member.key != session || !left.is_empty());
         }
+        self.settle_unknown();
+    }
+
+    /// Requests for mounts that were not known wait for theirs.
+    fn settle_unknown(&mut self) {
         for index in 0..self.model.waiting.len() {
             let (host, path) = self.model.waiting[index].place;
             if self.model.waiting[index].mount.is_none() {
@@ -363,9 +389,13 @@ impl Pair {
         }
     }
 
-    /// One exchange goes to `session`, which must be a least busy linked holder of the mount.
+    /// One exchange goes to `session`, which must be a least busy linked holder of the mount, of those that are ready if
+    /// there are any.
     fn begin(&mut self, session: SessionKey, mount: &Mount) {
         let linked = || self.model.holders(mount).filter(|member| member.is_linked);
+        let is_ready = |member: &Member| !member.not_ready.contains(mount);
+        let is_any_ready = linked().any(is_ready);
+        let linked = || linked().filter(|member| is_ready(member) || !is_any_ready);
         let least = linked().map(|member| member.load).min();
         let chosen = linked().find(|member| member.key == session).map(|member| member.load);
         assert!(chosen.is_some() && chosen == least, "{session:?} of {mount}: {:?}", self.model);

@@ -6,8 +6,8 @@ use telephone_core::error::{LeaveCode, Reset, ResetCode, Touched};
 use telephone_core::limits::SessionLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
 use telephone_core::wire::{
-    Frame, Hello, MountUrl, Move, Opening, Refused, RefusedCode, Resume, Scope, Settings, Site, Stats,
-    StreamId, Welcome,
+    Frame, Hello, MountUrl, Mounts, Move, Opening, Refused, RefusedCode, Resume, Scope, Settings, Site,
+    Stats, StreamId, Welcome,
 };
 
 /// Fields in one generated section.
@@ -27,7 +27,7 @@ pub(crate) fn frames(source: &mut Unstructured<'_>, max: usize) -> Vec<Frame> {
 
 /// One frame of any kind.
 pub(crate) fn frame(source: &mut Unstructured<'_>) -> Result<Frame> {
-    let kind = source.int_in_range(0..=22_u8)?;
+    let kind = source.int_in_range(0..=23_u8)?;
     Ok(match kind {
         0 => Frame::Hello(hello(source)?),
         1 => Frame::Welcome(welcome(source)?),
@@ -55,8 +55,9 @@ pub(crate) fn frame(source: &mut Unstructured<'_>) -> Result<Frame> {
         18 => Frame::Move(optional(source, order)?),
         19 => Frame::Scope(scope(source)?),
         20 => Frame::Client { id: id(source)?, client: number(source)? },
-        21 => Frame::Site(site(source)?),
-        _ => Frame::Skipped { kind: number(source)?.max(69) },
+        21 => Frame::Mounts(mounts(source)?),
+        22 => Frame::Site(site(source)?),
+        _ => Frame::Skipped { kind: number(source)?.max(70) },
     })
 }
 
@@ -69,6 +70,11 @@ fn site(source: &mut Unstructured<'_>) -> Result<Site> {
     let count = source.int_in_range(0..=4_usize)?;
     let mut url = || Ok(MountUrl { mount: source.arbitrary()?, url: source.arbitrary()? });
     Ok(Site { mounts: (0..count).map(|_| url()).collect::<Result<_>>()? })
+}
+
+fn mounts(source: &mut Unstructured<'_>) -> Result<Mounts> {
+    let (ready, not_ready) = (source.int_in_range(0..=4_usize)?, source.int_in_range(0..=4_usize)?);
+    Ok(Mounts { ready: strings(source, ready)?, not_ready: strings(source, not_ready)? })
 }
 
 fn strings(source: &mut Unstructured<'_>, count: usize) -> Result<Vec<String>> {

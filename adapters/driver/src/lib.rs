@@ -49,7 +49,7 @@ pub use request_record::RequestRecord;
 pub use runtime::{Endpoint, Listener, Runtime};
 pub use service::{BodyLost, BoxError, Incoming};
 pub use socket::{ReadSocket, Socket, TcpOrUnix, WriteSocket, is_writable};
-pub use status::{LineStatus, MountUrl, State, Stats, Status};
+pub use status::{BackendStatus, LineStatus, MountUrl, State, Stats, Status};
 pub use telephone::{
     Acceptor, BadProxy, BuildError, Certificate, ConnectError, EmbedError, Events, Handle, NotUpgraded,
     Probe, ProbeError, Proxies, Proxy, ProxyError, ServeError, Telephone, TelephoneBuilder, TelephoneEvent,
@@ -60,9 +60,10 @@ pub use token::{Token, TokenSource};
 /// What a program that embeds a telephone may name. Each adapter gives it out as its own.
 pub mod embedding {
     pub use crate::{
-        Acceptor, BackendTrust, BackendUrl, BadBackendUrl, BadUrl, BodyLost, BoxError, BuildError,
-        ConnectError, EmbedError, Endpoint, Events, Handle, Incoming, LineStatus, Proxies, RawStream,
-        Recorder, RequestRecord, ServeError, State, Stats, Status, TelephoneEvent, Token, TokenSource,
+        Acceptor, BackendStatus, BackendTrust, BackendUrl, BadBackendUrl, BadUrl, BodyLost, BoxError,
+        BuildError, ConnectError, EmbedError, Endpoint, Events, Handle, Incoming, LineStatus, Proxies,
+        RawStream, Recorder, RequestRecord, ServeError, State, Stats, Status, TelephoneEvent, Token,
+        TokenSource,
     };
     pub use {bytes, http, http_body};
 }

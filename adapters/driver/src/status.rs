@@ -61,6 +61,19 @@ pub struct LineStatus {
     pub plugboard_stats: Option<Stats>,
 }
 
+/// An application that a telephone serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendStatus {
+    /// What is dialled.
+    pub backend: String,
+    /// Whether it accepted the latest connection, and passed the latest check if there is one.
+    pub is_ready: bool,
+    /// Since when.
+    pub since: SystemTime,
+    /// Why it is not ready.
+    pub last_error: Option<String>,
+}
+
 /// A telephone's state at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
@@ -72,14 +85,23 @@ pub struct Status {
     pub streams: u64,
     /// Streams that were accepted since the start.
     pub requests: u64,
+    /// The applications that it connects to; handlers inside the program are not among them.
+    pub backends: Vec<BackendStatus>,
     /// When the telephone was started.
     pub started: SystemTime,
 }
 
 impl Status {
-    /// Whether requests can reach the application: a session has a link and a good token, and nothing is draining.
+    /// Whether a session has a link and a good token, and nothing is draining.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.lines.iter().any(|line| line.state == State::Connected)
+    }
+
+    /// Whether requests can reach the application: the telephone is [connected](Self::is_connected), and each application
+    /// accepts connections.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.lines.iter().any(|line| line.state == State::Connected)
+        self.is_connected() && self.backends.iter().all(|backend| backend.is_ready)
     }
 }

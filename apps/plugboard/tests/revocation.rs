@@ -130,7 +130,7 @@ impl Stage {
     }
 
     async fn until_linked(&self) {
-        until("the telephone is linked", || self.telephone.status().is_ready()).await;
+        until("the telephone is linked", || self.telephone.status().is_connected()).await;
     }
 
     /// Loses the telephone's link, which it then dials anew.

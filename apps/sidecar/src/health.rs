@@ -3,7 +3,9 @@
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
-use telephone_driver::{LineStatus, State, Status};
+use telephone_driver::{BackendStatus, LineStatus, State, Status};
+
+use crate::values::ReadyOn;
 
 /// What to answer to one request of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,10 +20,10 @@ pub struct Answer {
 
 /// Answers `method` on `target` (its query is ignored).
 ///
-/// `/livez` says that the process turns over, `/readyz` that requests can reach the application, and
-/// `/healthz` tells the whole story as JSON.
+/// `/livez` says that the process turns over, `/readyz` that the telephone is ready as `ready_on` means it, and `/healthz`
+/// tells the whole story as JSON.
 #[must_use]
-pub fn answer(method: &str, target: &str, status: &Status) -> Answer {
+pub fn answer(method: &str, target: &str, status: &Status, ready_on: ReadyOn) -> Answer {
     let path = target.split('?').next().unwrap_or_default();
     if !matches!(path, "/livez" | "/readyz" | "/healthz") {
         return text(404, "not found; there are /livez, /readyz and /healthz\n");
@@ -29,11 +31,19 @@ pub fn answer(method: &str, target: &str, status: &Status) -> Answer {
     if !matches!(method, "GET" | "HEAD") {
         return text(405, "only GET and HEAD are answered here\n");
     }
+    let is_ready = match ready_on {
+        ReadyOn::Link => status.is_connected(),
+        ReadyOn::Backend => status.is_ready(),
+    };
     match path {
         "/livez" => text(200, "alive\n"),
-        "/readyz" if status.is_ready() => text(200, "ready\n"),
+        "/readyz" if is_ready => text(200, "ready\n"),
         "/readyz" => text(503, "not ready\n"),
-        _ => Answer { status: 200, content_type: "application/json", body: format!("{:#}\n", story(status)) },
+        _ => Answer {
+            status: 200,
+            content_type: "application/json",
+            body: format!("{:#}\n", story(status, is_ready)),
+        },
     }
 }
 
@@ -49,16 +59,18 @@ fn text(status: u16, body: &str) -> Answer {
     Answer { status, content_type: "text/plain; charset=utf-8", body: body.to_owned() }
 }
 
-fn story(status: &Status) -> Value {
+fn story(status: &Status, is_ready: bool) -> Value {
     let best = status.lines.iter().min_by_key(|line| rank(line.state));
     json!({
         "state": best.map_or(State::Stopped, |line| line.state).label(),
+        "ready": is_ready,
         "session": best.and_then(|line| line.session.as_deref()),
         "since": best.map(|line| moment(line.since)),
         "token_expires": status.token_expires.map(moment),
         "streams": status.streams,
         "requests": status.requests,
         "started": moment(status.started),
+        "backends": status.backends.iter().map(backend).collect::<Vec<_>>(),
         "plugboards": status.lines.iter().map(line).collect::<Vec<_>>(),
     })
 }
@@ -87,6 +99,15 @@ fn line(line: &LineStatus) -> Value {
         "reconnects": line.reconnects,
         "stats": line.stats,
         "plugboard_stats": line.plugboard_stats,
+    })
+}
+
+fn backend(backend: &BackendStatus) -> Value {
+    json!({
+        "backend": backend.backend,
+        "ready": backend.is_ready,
+        "since": moment(backend.since),
+        "last_error": backend.last_error,
     })
 }
 
@@ -121,6 +142,7 @@ mod tests {
             token_expires: Some(SystemTime::UNIX_EPOCH),
             streams: 2,
             requests: 40,
+            backends: Vec::new(),
             started: SystemTime::UNIX_EPOCH,
         }
     }
@@ -136,26 +158,62 @@ mod tests {
             (&[State::Stopped], 503),
             (&[], 503),
         ] {
-            assert_eq!(answer("GET", "/readyz", &status(states)).status, code, "{states:?}");
+            assert_eq!(
+                answer("GET", "/readyz", &status(states), ReadyOn::Backend).status,
+                code,
+                "{states:?}"
+            );
         }
     }
 
     #[test]
+    fn an_application_that_is_down_is_not_ready_unless_the_link_alone_is_asked_for() {
+        let backend = |is_ready| BackendStatus {
+            backend: "http://app:80".into(),
+            is_ready,
+            since: SystemTime::UNIX_EPOCH,
+            last_error: (!is_ready).then(|| "refused".into()),
+        };
+        let mut status = status(&[State::Connected]);
+        for (backends, codes) in [
+            (vec![backend(true)], [200, 200]),
+            (vec![backend(false)], [503, 200]),
+            (vec![backend(true), backend(false)], [503, 200]),
+        ] {
+            status.backends = backends;
+            let asked =
+                [ReadyOn::Backend, ReadyOn::Link].map(|on| answer("GET", "/readyz", &status, on).status);
+            assert_eq!(asked, codes);
+        }
+        let page = answer("GET", "/healthz", &status, ReadyOn::Backend);
+        let story: Value = serde_json::from_str(&page.body).unwrap();
+        assert_eq!((&story["ready"], &story["state"]), (&json!(false), &json!("connected")));
+        let down = json!({
+            "backend": "http://app:80", "ready": false, "since": "1970-01-01T00:00:00.000Z", "last_error": "refused"
+        });
+        assert_eq!(story["backends"][1], down);
+    }
+
+    #[test]
     fn a_telephone_without_a_line_is_alive() {
-        assert_eq!(answer("HEAD", "/livez?verbose", &status(&[State::Connecting])).status, 200);
+        assert_eq!(
+            answer("HEAD", "/livez?verbose", &status(&[State::Connecting]), ReadyOn::Backend).status,
+            200
+        );
     }
 
     #[test]
     fn other_paths_and_methods_are_told_what_there_is() {
         let none = status(&[]);
-        assert_eq!(answer("GET", "/", &none).status, 404);
-        assert_eq!(answer("GET", "/healthz/", &none).status, 404);
-        assert_eq!(answer("POST", "/livez", &none).status, 405);
+        assert_eq!(answer("GET", "/", &none, ReadyOn::Backend).status, 404);
+        assert_eq!(answer("GET", "/healthz/", &none, ReadyOn::Backend).status, 404);
+        assert_eq!(answer("POST", "/livez", &none, ReadyOn::Backend).status, 405);
     }
 
     #[test]
     fn the_story_is_told_by_the_line_that_serves_best() {
-        let page = answer("GET", "/healthz", &status(&[State::Connecting, State::Connected]));
+        let page =
+            answer("GET", "/healthz", &status(&[State::Connecting, State::Connected]), ReadyOn::Backend);
         let story: Value = serde_json::from_str(&page.body).unwrap();
         assert_eq!(story["state"], "connected");
         assert_eq!(story["session"], "s1");

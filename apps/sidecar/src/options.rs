@@ -18,7 +18,7 @@ use crate::replay::{REPLAY_EXAMPLES, ReplayOptions, ReplaySettings};
 use crate::settings::Settings;
 use crate::status::StatusOptions;
 use crate::usage::{Stop, Usage};
-use crate::values::{self, AllowedUpgrade, StickyBy, TcpService};
+use crate::values::{self, AllowedUpgrade, ReadyOn, StickyBy, TcpService};
 use crate::variables::{self, Environment, Naming, StandIn};
 
 const EXAMPLES: &str = "\
@@ -90,6 +90,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "URL", env = "BACKEND_URL", value_parser = values::backend)]
     pub(crate) backend: Option<BackendUrl>,
 
+    /// Check the application by GET of this path every 10 s: it is ready while it answers 2xx or 3xx [default: while it
+    /// accepts connections]
+    #[arg(long, value_name = "PATH", env = "TELEPHONE_BACKEND_CHECK", value_parser = values::check_path)]
+    pub(crate) backend_check: Option<String>,
+
     /// Trust the certificates in this PEM file, and no others, for an https:// backend; read again when it changes
     #[arg(long, value_name = "FILE", env = "TELEPHONE_BACKEND_CA")]
     pub(crate) backend_ca: Option<PathBuf>,
@@ -98,9 +103,14 @@ pub(crate) struct Options {
     #[arg(long, env = "TELEPHONE_BACKEND_INSECURE", value_parser = BoolishValueParser::new())]
     pub(crate) backend_insecure: bool,
 
-    /// Serve GET /livez, /readyz (200 only while a session has a link) and /healthz (JSON) here
+    /// Serve GET /livez, /readyz (200 only while a session has a link and the application accepts connections) and /healthz
+    /// (JSON) here
     #[arg(long, value_name = "ADDR", env = "TELEPHONE_HEALTH", value_parser = values::listen_address)]
     pub(crate) health: Option<SocketAddr>,
+
+    /// What /readyz asks for: backend, a link and an application that accepts connections, or link alone
+    #[arg(long, value_name = "WHAT", env = "TELEPHONE_READY_ON", default_value = "backend")]
+    pub(crate) ready_on: ReadyOn,
 
     /// A name under which the health page is reached, beside localhost and addresses; repeat it, or put commas in the
     /// variable. Requests with another Host get 403

@@ -9,7 +9,7 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use telephone_core::http1::{Closing, Server, ServerEvent};
 use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, RequestHead, ResponseHead};
-use telephone_driver::{Runtime, Status, WhenFull, accept_loop};
+use telephone_driver::{Runtime, WhenFull, accept_loop};
 
 use crate::health::{self, Answer};
 use crate::host_guard::HostGuard;
@@ -19,20 +19,20 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Probes at once. More are closed unanswered, so that the port cannot use up the descriptors.
 const PROBES_MAX: usize = 64;
 
-/// Answers probes for ever with what `status` says at the moment.
+/// Answers probes for ever, each by its method and target with `page`.
 pub(crate) async fn serve<R: Runtime>(
     runtime: R,
     listener: R::Listener,
     when_full: WhenFull,
     guard: HostGuard,
-    status: impl Fn() -> Status + Clone + Send + Sync + 'static,
+    page: impl Fn(&str, &str) -> Answer + Clone + Send + Sync + 'static,
 ) {
     let (open, guard) = (Arc::new(()), Arc::new(guard));
     let on_socket = |socket, _| {
         if Arc::strong_count(&open) > PROBES_MAX {
             return;
         }
-        let (clock, status, open) = (runtime.clone(), status.clone(), Arc::clone(&open));
+        let (clock, page, open) = (runtime.clone(), page.clone(), Arc::clone(&open));
         let guard = Arc::clone(&guard);
         runtime.spawn(async move {
             let _open = open;
@@ -40,7 +40,7 @@ pub(crate) async fn serve<R: Runtime>(
                 clock.sleep_until(clock.now() + PROBE_TIMEOUT).await;
                 Err(io::ErrorKind::TimedOut.into())
             };
-            if let Err(error) = future::or(converse(&clock, socket, &guard, status), timeout).await {
+            if let Err(error) = future::or(converse(&clock, socket, &guard, page), timeout).await {
                 tracing::debug!(%error, "a probe failed");
             }
         });
@@ -52,7 +52,7 @@ async fn converse<R: Runtime>(
     clock: &R,
     mut socket: R::Socket,
     guard: &HostGuard,
-    status: impl Fn() -> Status,
+    page: impl Fn(&str, &str) -> Answer,
 ) -> io::Result<()> {
     let mut server = Server::new(HttpLimits::default(), clock.now());
     server.announce_close();
@@ -60,7 +60,7 @@ async fn converse<R: Runtime>(
     loop {
         while let Some(event) = server.poll_event(&mut input, clock.now()) {
             if let ServerEvent::Request { head, .. } = event {
-                let answer = answer(&head, guard, &status);
+                let answer = answer(&head, guard, &page);
                 respond(&mut server, &head, answer);
             }
         }
@@ -78,12 +78,12 @@ async fn converse<R: Runtime>(
     }
 }
 
-fn answer(request: &RequestHead, guard: &HostGuard, status: impl Fn() -> Status) -> Answer {
+fn answer(request: &RequestHead, guard: &HostGuard, page: impl Fn(&str, &str) -> Answer) -> Answer {
     if !guard.admits(request.headers.all("host").map(AsRef::as_ref)) {
         return health::foreign_host();
     }
     let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
-    health::answer(&text(&request.method), &text(&request.target), &status())
+    page(&text(&request.method), &text(&request.target))
 }
 
 fn respond(server: &mut Server, request: &RequestHead, answer: Answer) {

@@ -15,6 +15,7 @@ use crate::connect;
 use crate::descriptors::raise_descriptor_limit;
 use crate::doctor;
 use crate::exit::Exit;
+use crate::health;
 use crate::host_guard::HostGuard;
 use crate::line::TokenOrigin;
 use crate::listen::cannot_listen;
@@ -95,6 +96,7 @@ async fn serve<R: Runtime>(
     signals: impl Stream<Item = Signal>,
 ) -> Result<Exit, Stop> {
     let (health, names) = (settings.health, std::mem::take(&mut settings.health_hosts));
+    let ready_on = settings.ready_on;
     settings.streams = affordable_streams(&settings, descriptors);
     let token = settings.line.token.clone();
     let telephone = telephone(runtime.clone(), builders, settings)?;
@@ -106,7 +108,9 @@ async fn serve<R: Runtime>(
         tracing::info!("health page on http://{address}/healthz");
         let status = handle.clone();
         let guard = HostGuard::new(address, names);
-        let task = probes::serve(runtime.clone(), listener, WhenFull::Serve, guard, move || status.status());
+        let page =
+            move |method: &str, target: &str| health::answer(method, target, &status.status(), ready_on);
+        let task = probes::serve(runtime.clone(), listener, WhenFull::Serve, guard, page);
         runtime.spawn(task);
     }
     let serving = async { exit_of(telephone.run().await) };
@@ -149,6 +153,9 @@ fn telephone<R: Runtime>(
     if settings.logs_requests.unwrap_or_else(|| io::stderr().is_terminal()) {
         let format = settings.line.log_format;
         builder = builder.on_request(move |request| requests::log(format, request));
+    }
+    if let Some(path) = settings.backend_check {
+        builder = builder.backend_check(path);
     }
     if let Some(clock) = settings.body_clock {
         builder = builder.body_clock(clock);

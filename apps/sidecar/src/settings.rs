@@ -13,7 +13,7 @@ use crate::exclusive::{BACKEND, Either, PORT, either};
 use crate::line::LineSettings;
 use crate::options::Options;
 use crate::usage::Usage;
-use crate::values::{AllowedUpgrade, TcpService};
+use crate::values::{AllowedUpgrade, ReadyOn, TcpService};
 
 /// What a sidecar was asked to do. Every value has been checked; nothing was opened yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,10 @@ pub struct Settings {
     pub backend: Option<BackendUrl>,
     /// Which certificates it may have.
     pub backend_trust: BackendTrust,
+    /// The path of its check, if there is one.
+    pub backend_check: Option<String>,
+    /// What makes the telephone ready.
+    pub ready_on: ReadyOn,
     /// Where to serve the health page, if anywhere.
     pub health: Option<SocketAddr>,
     /// The names under which it is reached.
@@ -71,6 +75,13 @@ impl Settings {
         } else {
             Some(backend(options.port, options.backend)?)
         };
+        if let (Some(path), None) = (&options.backend_check, &backend) {
+            let named = format!("--backend-check {path} (TELEPHONE_BACKEND_CHECK)");
+            return Err(Usage::new(
+                &named,
+                "there is no backend that answers requests; give --port or --backend",
+            ));
+        }
         let backend_trust = backend_trust(options.backend_ca, options.backend_insecure, backend.as_ref())?;
         let first = backend.as_ref().or_else(|| options.tcp.first().map(|service| &service.backend));
         let instance = options.instance.unwrap_or_else(|| default_instance(first));
@@ -79,6 +90,8 @@ impl Settings {
             mounts,
             tcp: options.tcp,
             proxy_protocol: options.proxy_protocol,
+            backend_check: options.backend_check,
+            ready_on: options.ready_on,
             health: options.health,
             health_hosts: options.health_host,
             instance,

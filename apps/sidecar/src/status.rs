@@ -18,6 +18,8 @@ use crate::values;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of its answer: some kilobytes for each plugboard are a hundred of them.
 const PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Applications that are shown: one for each mount.
+const BACKENDS_MAX: usize = MOUNTS_MAX;
 /// Plugboards that are shown.
 const PLUGBOARDS_MAX: usize = 100;
 
@@ -29,17 +31,17 @@ pub(crate) struct StatusOptions {
     pub(crate) health: SocketAddr,
 }
 
-/// Asks the sidecar whose health page is at `health`, and says what it tells. The exit code is 0 if requests reach the
-/// application through it.
+/// Asks the sidecar whose health page is at `health`, and says what it tells. The exit code is 0 if it is ready.
 ///
 /// # Errors
 /// Nobody answers, or it is no health page.
 pub(crate) fn show(health: SocketAddr) -> Result<Exit, Stop> {
     let page = ask(health).map_err(|error| Stop::new(Exit::Failed, format!("--health {health}: {error}")))?;
-    let is_connected = page["state"] == "connected";
+    // A page of before there was `ready` has the state alone.
+    let is_ready = page["ready"].as_bool().unwrap_or(page["state"] == "connected");
     // Whoever closed the pipe does not want to read it.
     let _ = std::io::stdout().write_all(told(&page).as_bytes());
-    Ok(if is_connected { Exit::Clean } else { Exit::Failed })
+    Ok(if is_ready { Exit::Clean } else { Exit::Failed })
 }
 
 fn ask(address: SocketAddr) -> std::io::Result<Value> {
@@ -79,6 +81,7 @@ fn told(page: &Value) -> String {
     };
     for (name, key) in [
         ("state", "state"),
+        ("ready", "ready"),
         ("since", "since"),
         ("started", "started"),
         ("token expires", "token_expires"),
@@ -86,6 +89,12 @@ fn told(page: &Value) -> String {
         ("streams open", "streams"),
     ] {
         line(name, &page[key]);
+    }
+    for backend in page["backends"].as_array().into_iter().flatten().take(BACKENDS_MAX) {
+        line("application", &backend["backend"]);
+        for (name, key) in [("  ready", "ready"), ("  since", "since"), ("  last error", "last_error")] {
+            line(name, &backend[key]);
+        }
     }
     for plugboard in page["plugboards"].as_array().into_iter().flatten().take(PLUGBOARDS_MAX) {
         line("plugboard", &plugboard["url"]);
@@ -121,12 +130,15 @@ mod tests {
     fn a_health_page_is_told_line_by_line() {
         let page = serde_json::json!({
             "state": "connected", "since": "2026-01-01T00:00:00Z", "token_expires": null, "requests": 40,
+            "ready": false, "backends": [{"backend": "http://app:80", "ready": false, "last_error": "refused"}],
             "plugboards": [{"url": "ws://a/", "state": "connected", "stats": {"bytes_sent": 7}}],
         });
         let text = told(&page);
         assert!(text.starts_with("state              connected\n"), "{text}");
         assert!(text.contains("\ntoken expires      -\n"), "{text}");
         assert!(text.contains("\nrequests           40\n"), "{text}");
+        assert!(text.contains("\nready              false\n"), "{text}");
+        assert!(text.contains("\napplication        http://app:80\n  ready            false\n"), "{text}");
         assert!(text.contains("\nplugboard          ws://a/\n"), "{text}");
         assert!(text.contains("\n  octets sent      7\n"), "{text}");
     }

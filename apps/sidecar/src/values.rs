@@ -34,6 +34,15 @@ impl From<StickyBy> for Sticky {
     }
 }
 
+/// What makes a telephone ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReadyOn {
+    /// A session with a link.
+    Link,
+    /// That, and applications that accept connections.
+    Backend,
+}
+
 /// Hosts that a telephone follows its plugboard to: `HOST`, `HOST:PORT` or `HOST:*`. White space around it is left out, as
 /// it stands behind commas.
 ///
@@ -88,6 +97,19 @@ pub fn ping_interval(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         interval if PING_INTERVAL.contains(&interval) => Ok(interval),
         _ => Err("it must be between 1s and 20s".into()),
+    }
+}
+
+/// The path of a check: as in a request, with a query or without.
+///
+/// # Errors
+/// What would be right.
+pub fn check_path(text: &str) -> Result<String, String> {
+    let is_sound = text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    if is_sound {
+        Ok(text.to_owned())
+    } else {
+        Err("give a path that begins with a slash, such as /healthz".into())
     }
 }
 
@@ -218,6 +240,16 @@ mod tests {
             assert!(duration(text).is_err(), "{text}");
         }
         assert!(positive_duration("0s").is_err());
+    }
+
+    #[test]
+    fn the_path_of_a_check_is_one_that_a_request_may_have() {
+        for text in ["/", "/healthz", "/a/b?deep=1", "/a%20b"] {
+            assert_eq!(check_path(text).as_deref(), Ok(text));
+        }
+        for text in ["", "healthz", "/a b", "/a\r\nX: y", "/é", "/a#b", "http://a/"] {
+            assert!(check_path(text).unwrap_err().contains("such as /healthz"), "{text:?}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::error::{LeaveCode, Misbehaviour, Reset, ResetCode};
 use crate::message::{Headers, ResponseHead};
 use crate::session::{LinkId, StreamId};
 use crate::time::Timestamp;
-use crate::wire::{MountUrl, Move, Opening, Refused};
+use crate::wire::{MountUrl, Mounts, Move, Opening, Refused};
 
 /// One call of a method of [`Session`](crate::session::Session) that may change it, with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +80,8 @@ pub enum Input {
     ConfirmMove,
     /// `tell_scope`.
     TellScope { mounts: Vec<String> },
+    /// `present_mounts`.
+    PresentMounts { mounts: Mounts },
     /// `ask_stats`.
     AskStats { now: Timestamp },
     /// `resume`.
@@ -137,6 +139,7 @@ impl Input {
             Self::ConfirmMove => to.confirm_move(),
             Self::TellScope { mounts } => to.tell_scope(mounts),
             Self::TellSite { mounts } => to.tell_site(mounts),
+            Self::PresentMounts { mounts } => to.present_mounts(mounts),
             Self::AskStats { now } => to.ask_stats(now),
             Self::Resume { peer_position, now } => ignore(to.resume(peer_position, now)),
             Self::Abandon => to.abandon(),
@@ -185,6 +188,7 @@ impl Input {
             | Self::ConfirmMove
             | Self::TellScope { .. }
             | Self::TellSite { .. }
+            | Self::PresentMounts { .. }
             | Self::Abandon
             | Self::TellClient { .. }
             | Self::LimitMessages { .. } => None,

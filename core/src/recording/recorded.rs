@@ -15,7 +15,7 @@ use crate::session::{
     StreamId,
 };
 use crate::time::Timestamp;
-use crate::wire::{MountUrl, Move, Opening, Refused};
+use crate::wire::{MountUrl, Mounts, Move, Opening, Refused};
 
 /// A [`Session`] that is recorded if it has a tape.
 ///
@@ -286,6 +286,13 @@ impl Recorded {
     pub fn tell_site(&mut self, mounts: Vec<MountUrl>) {
         self.note(|| Input::TellSite { mounts: mounts.clone() });
         self.session.tell_site(mounts);
+        self.told(|| Output::Nothing);
+    }
+
+    /// As [`Session::present_mounts`].
+    pub fn present_mounts(&mut self, mounts: Mounts) {
+        self.note(|| Input::PresentMounts { mounts: mounts.clone() });
+        self.session.present_mounts(mounts);
         self.told(|| Output::Nothing);
     }
 

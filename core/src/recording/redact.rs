@@ -184,6 +184,7 @@ fn frame(of: &mut Frame) {
         | Frame::Move(None)
         | Frame::Scope(_)
         | Frame::Site(_)
+        | Frame::Mounts(_)
         | Frame::Client { .. }
         | Frame::Skipped { .. } => {}
     }
@@ -310,6 +311,7 @@ pub(crate) fn event(of: &mut Event) {
         | Event::Renewed(_)
         | Event::ScopeLeft(_)
         | Event::Site(_)
+        | Event::MountsPresented(_)
         | Event::Moved
         | Event::Expired
         | Event::PeerLeaves(_)
@@ -352,6 +354,7 @@ pub(super) fn input(profile: Profile, of: &mut Input) {
         | Input::Ping
         | Input::TellScope { .. }
         | Input::TellSite { .. }
+        | Input::PresentMounts { .. }
         | Input::AskStats { .. }
         | Input::Resume { .. }
         | Input::Abandon

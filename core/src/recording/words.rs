@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{Input, Output};
 use crate::session::{Event, Incoming, StreamId};
-use crate::wire::{Frame, MountUrl, Opening, Profile};
+use crate::wire::{Frame, MountUrl, Mounts, Opening, Profile};
 
 /// A message in words: its acknowledgement in brackets, then its frames, one data frame for those of a stream in a row.
 /// A frame that cannot be read is told by the rule that it breaks.
@@ -90,6 +90,7 @@ pub fn frame(frame: &Frame) -> String {
         Frame::Move(None) => "move, done".into(),
         Frame::Scope(scope) => format!("scope {}", listed(&scope.mounts)),
         Frame::Site(site) => format!("site {}", urls(&site.mounts)),
+        Frame::Mounts(mounts) => presented(mounts),
         Frame::Client { id, client } => format!("stream {id} is for client {client}"),
         Frame::Renewed { expires_in_s } => format!("renewed, {expires_in_s:?} s"),
         Frame::Skipped { kind } => format!("type {kind}"),
@@ -104,6 +105,10 @@ fn urls(mounts: &[MountUrl]) -> String {
 /// What a peer names; whoever prints it has a terminal that obeys to some octets.
 fn listed(mounts: &[String]) -> String {
     mounts.join(" ").escape_debug().to_string()
+}
+
+fn presented(mounts: &Mounts) -> String {
+    format!("mounts {}, not ready {}", listed(&mounts.ready), listed(&mounts.not_ready))
 }
 
 fn opening(opening: &Opening) -> String {
@@ -161,6 +166,7 @@ pub fn input(profile: Profile, input: &Input) -> String {
         Input::ConfirmMove => "the telephone has moved".into(),
         Input::TellScope { mounts } => format!("tell the scope {}", listed(mounts)),
         Input::TellSite { mounts } => format!("tell the site {}", urls(mounts)),
+        Input::PresentMounts { mounts } => format!("present {}", presented(mounts)),
         Input::AskStats { .. } => "ask for numbers".into(),
         Input::Resume { peer_position, .. } => format!("a new link goes on behind {peer_position}"),
         Input::Abandon => "abandon".into(),

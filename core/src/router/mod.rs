@@ -5,6 +5,7 @@ mod holders;
 mod identities;
 mod mounts;
 mod parking;
+mod presentation;
 mod routing;
 mod sessions;
 mod table;
@@ -51,7 +52,8 @@ use crate::wire::Resume;
 ///
 /// **Where a request goes.** To the mount with the longest path that the request's path lies under, on
 /// segment boundaries; any mount of its host goes before all mounts without a host. Of the mount's
-/// sessions that have a link the least busy one is chosen, of equally busy ones the next in turn.
+/// sessions that have a link the least busy one is chosen, of equally busy ones the next in turn. One whose telephone
+/// [said](Self::present) that the mount is not ready is chosen only while all are such.
 ///
 /// **Who stays.** Where a telephone of the mount asks for it, the requests of a client go to one session, as
 /// [`Sticky`](crate::affinity::Sticky) says by what the client is recognised: of several wishes the one of the session that

@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::sessions::Rank;
 use super::table::{Ambiguous, MountId, Table};
 use super::types::SessionKey;
 use crate::affinity::Sticky;
@@ -105,17 +106,17 @@ impl Mounts {
         Some(id)
     }
 
-    /// Chooses the least busy session of a mount, of equally busy ones the next in turn. `load` is `None`
-    /// for a session that takes no requests.
+    /// Chooses the session of a mount with the least rank, of equal ones the next in turn. `rank` is `None` for a session
+    /// that takes no requests.
     pub(super) fn choose(
         &mut self,
         id: MountId,
-        load: impl Fn(SessionKey) -> Option<u64>,
+        rank: impl Fn(SessionKey) -> Option<Rank>,
     ) -> Option<(SessionKey, Arc<Mount>)> {
         let entry = self.entries.get_mut(&id)?;
         let (earlier, later) = entry.members.split_at_checked(entry.turn).unwrap_or((&[], &entry.members));
         let in_turn = later.iter().chain(earlier).copied();
-        let (_, key) = in_turn.filter_map(|key| Some((load(key)?, key))).min_by_key(|&(load, _)| load)?;
+        let (_, key) = in_turn.filter_map(|key| Some((rank(key)?, key))).min_by_key(|&(rank, _)| rank)?;
         let place = entry.members.iter().position(|member| *member == key);
         entry.turn = place.map_or(0, |at| at.saturating_add(1));
         Some((key, Arc::clone(&entry.mount)))

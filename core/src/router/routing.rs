@@ -60,7 +60,7 @@ impl Router {
         let name = host.map(host_name);
         if let Ok(Some(id)) = self.mounts.lookup(name.as_deref(), path)
             && self.mounts.members(id).contains(&key)
-            && self.sessions.load(key).is_some()
+            && self.is_eligible(id, key)
             && let Some(mount) = self.mounts.mount(id).cloned()
         {
             self.sessions.begin_exchange(key);
@@ -129,7 +129,7 @@ impl Router {
         let chosen = match choice {
             Choice::To(key) => self.mounts.mount(id).map(|mount| (key, Arc::clone(mount))),
             Choice::Hold(until) => return Assigned::Held(until),
-            Choice::Any => self.mounts.choose(id, |key| self.sessions.load(key)),
+            Choice::Any => self.mounts.choose(id, |key| self.sessions.rank(key, id)),
         };
         let Some((session, mount)) = chosen else { return Assigned::Nobody };
         self.sessions.begin_exchange(session);
@@ -143,7 +143,7 @@ impl Router {
         }
         let candidate = |&key: &SessionKey| {
             let standing = match self.sessions.dark_since(key) {
-                _ if self.sessions.load(key).is_some() => Standing::Taking,
+                _ if self.is_eligible(id, key) => Standing::Taking,
                 Some(since) if self.now < since + DARK_TIME => Standing::Dark { until: since + DARK_TIME },
                 Some(_) | None => Standing::Lost,
             };
@@ -153,6 +153,14 @@ impl Router {
         let expected_until = self.started + self.limits.start_grace;
         let expected_until = Some(expected_until).filter(|&until| self.now < until);
         self.rendezvous.choose(sticky, preference, &candidates, expected_until)
+    }
+
+    /// Whether a session takes requests of a mount: it is ready for them, or no session is.
+    fn is_eligible(&self, id: MountId, key: SessionKey) -> bool {
+        let ranks =
+            |members: &[SessionKey]| members.iter().filter_map(|&one| self.sessions.rank(one, id)).min();
+        let best = ranks(self.mounts.members(id));
+        self.sessions.rank(key, id).zip(best).is_some_and(|(own, best)| own.is_ready() || !best.is_ready())
     }
 
     /// How a client is bound to the session that has its request, if that is by a cookie.

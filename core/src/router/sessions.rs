@@ -23,6 +23,8 @@ pub(super) struct Session {
     pub(super) identity: Identity,
     pub(super) epoch: u64,
     pub(super) mounts: Vec<MountId>,
+    /// Those whose application does not accept connections.
+    not_ready: Vec<MountId>,
     /// It registered mounts: it is an application's, and does not only connect to others'.
     serves: bool,
     secret: ResumeSecret,
@@ -48,6 +50,25 @@ pub(super) struct New {
     pub(super) tag: u64,
 }
 
+/// How well a session serves the next request of a mount: the least of all does best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    is_not_ready: bool,
+    load: u64,
+}
+
+impl Rank {
+    pub(super) const fn is_ready(self) -> bool {
+        !self.is_not_ready
+    }
+}
+
+impl Session {
+    pub(super) fn is_suspended(&self) -> bool {
+        self.line == Line::Suspended
+    }
+}
+
 /// Whether a session takes requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
@@ -68,6 +89,7 @@ impl Sessions {
             identity,
             epoch,
             mounts,
+            not_ready: Vec::new(),
             serves,
             secret,
             sticky,
@@ -111,6 +133,21 @@ impl Sessions {
         let (kept, withdrawn) = session.mounts.iter().partition(|&&id| keep(id));
         session.mounts = kept;
         withdrawn
+    }
+
+    /// A session has one more mount.
+    pub(super) fn hold(&mut self, key: SessionKey, id: MountId) {
+        let Some(session) = self.by_key.get_mut(&key) else { return };
+        session.mounts.push(id);
+        let is_new = !core::mem::replace(&mut session.serves, true);
+        self.serving = self.serving.saturating_add(usize::from(is_new && session.line == Line::Linked));
+    }
+
+    /// The mounts of a session that are not ready, of those that it holds.
+    pub(super) fn set_not_ready(&mut self, key: SessionKey, mut not_ready: Vec<MountId>) {
+        let Some(session) = self.by_key.get_mut(&key) else { return };
+        not_ready.retain(|id| session.mounts.contains(id));
+        session.not_ready = not_ready;
     }
 
     pub(super) fn set_linked(&mut self, key: SessionKey) {
@@ -170,9 +207,21 @@ impl Sessions {
 
     /// How busy a session is that takes requests.
     pub(super) fn load(&self, key: SessionKey) -> Option<u64> {
+        self.taking(key).map(|session| session.load)
+    }
+
+    /// A session that takes requests.
+    fn taking(&self, key: SessionKey) -> Option<&Session> {
         let is_taking =
             |session: &&Session| session.line == Line::Linked || cfg!(planted = "dark-session-chosen");
-        self.by_key.get(&key).filter(is_taking).map(|session| session.load)
+        self.by_key.get(&key).filter(is_taking)
+    }
+
+    /// How well a session serves the next request of a mount, if it takes requests.
+    pub(super) fn rank(&self, key: SessionKey, id: MountId) -> Option<Rank> {
+        let session = self.taking(key)?;
+        let is_not_ready = session.not_ready.contains(&id) && !cfg!(planted = "readiness-ignored");
+        Some(Rank { is_not_ready, load: session.load })
     }
 
     pub(super) fn begin_exchange(&mut self, key: SessionKey) {

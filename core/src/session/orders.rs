@@ -1,5 +1,5 @@
-//! What a plugboard tells about a session as a whole: that it is to move, what it is left with, and that its fresh token
-//! is refused.
+//! What concerns a session as a whole: that it is to move, which mounts its telephone wants, which it has and where they are
+//! public, and that its fresh token is refused.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::transmit::Message;
 use super::{Event, HEAD_BYTES_MAX, Role, Session};
 use crate::error::{LeaveCode, Misbehaviour};
+use crate::limits::MOUNTS_MAX;
 use crate::time::Timestamp;
-use crate::wire::{Frame, MountUrl, Move, Refused, Scope, Setting, Site};
+use crate::wire::{Frame, MountUrl, Mounts, Move, Refused, Scope, Setting, Site};
 
 /// What of that is to be said: of each the latest, and nothing that would not fit a message.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -21,11 +22,13 @@ pub(super) struct DueOrders {
     site: Option<Site>,
     /// The answer to a renewal that was not taken.
     refused: Option<Refused>,
+    mounts: Option<Mounts>,
 }
 
 impl DueOrders {
     pub(super) const fn is_any(&self) -> bool {
-        self.moving.is_some() || self.scope.is_some() || self.site.is_some() || self.refused.is_some()
+        let Self { moving, scope, site, refused, mounts } = self;
+        moving.is_some() || scope.is_some() || site.is_some() || refused.is_some() || mounts.is_some()
     }
 
     /// The order that is to be said.
@@ -94,6 +97,33 @@ impl Session {
         Ok(())
     }
 
+    /// Presents all mounts that the telephone wants from now on; those that it leaves out are withdrawn, and the plugboard
+    /// answers with a scope. Of several lists that were not sent yet the latest counts. Only a telephone does, and only to a
+    /// plugboard that [announced](Setting::Mounts) that it takes them: no effect otherwise.
+    pub fn present_mounts(&mut self, mounts: Mounts) {
+        if self.config.role == Role::Telephone && self.config.peer.has(Setting::Mounts) {
+            self.due.orders.mounts = Some(mounts).filter(|mounts| fits(&Frame::Mounts(mounts.clone())));
+        }
+    }
+
+    /// Whether the peer takes [presented mounts](Self::present_mounts).
+    #[must_use]
+    pub fn peer_takes_mounts(&self) -> bool {
+        self.config.peer.has(Setting::Mounts)
+    }
+
+    pub(super) fn on_mounts(&mut self, mounts: Mounts, now: Timestamp) -> Result<(), Misbehaviour> {
+        self.charge(now)?;
+        if self.config.role == Role::Telephone {
+            return Err(Misbehaviour::FrameOutOfPlace);
+        }
+        if mounts.len() > MOUNTS_MAX {
+            return Err(Misbehaviour::FrameMalformed);
+        }
+        self.put_news(Event::MountsPresented(mounts));
+        Ok(())
+    }
+
     pub(super) fn on_move(&mut self, order: Option<Move>, now: Timestamp) -> Result<(), Misbehaviour> {
         self.charge(now)?;
         if cfg!(planted = "move-taken-for-leave") && order.is_some() {
@@ -129,11 +159,12 @@ impl Session {
     }
 
     pub(super) fn put_orders(&mut self, message: &mut Message) {
-        let DueOrders { moving, scope, site, refused } = &mut self.due.orders;
+        let DueOrders { moving, scope, site, refused, mounts } = &mut self.due.orders;
         let is_put = |message: &mut Message, frame: Frame| message.takes_control() && message.try_put(&frame);
         scope.take_if(|scope| is_put(message, Frame::Scope(scope.clone())));
         site.take_if(|site| is_put(message, Frame::Site(site.clone())));
         refused.take_if(|refused| is_put(message, Frame::Refused(refused.clone())));
+        mounts.take_if(|mounts| is_put(message, Frame::Mounts(mounts.clone())));
         moving.take_if(|order| is_put(message, Frame::Move(order.clone())));
     }
 }

@@ -153,6 +153,7 @@ impl Session {
             Frame::Move(order) => self.on_move(order, now),
             Frame::Scope(scope) => self.on_scope(scope, now),
             Frame::Site(site) => self.on_site(site, now),
+            Frame::Mounts(mounts) => self.on_mounts(mounts, now),
             Frame::Client { id, client } => self.on_client(id, client, now),
             Frame::Leave { code, last } => self.on_leave(code, last, now),
             Frame::Renew { .. } | Frame::Renewed { .. } => self.on_token(frame, now),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{CloseReason, HeadRefused, LeaveCode};
 use crate::limits::SessionLimits;
-use crate::wire::{MountUrl, Move, Opening, Profile, Refused, Settings, StreamId};
+use crate::wire::{MountUrl, Mounts, Move, Opening, Profile, Refused, Settings, StreamId};
 
 /// Which end a session is. Nothing but the parity of stream ids, and who holds the token, follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,10 +59,14 @@ pub enum Event {
     Renewed(Option<Duration>),
     /// The peer did not take our fresh token; the one before stays in force.
     RenewalRefused(Refused),
-    /// What a fresh token left of the mounts, in the notation of the hello (telephone); comes before [`Event::Renewed`].
+    /// The mounts that the session has, in the notation of the hello: a fresh token left them, ahead of [`Event::Renewed`], or they
+    /// answer [`Session::present_mounts`](super::Session::present_mounts) (telephone).
     ScopeLeft(Vec<String>),
     /// Under which URLs the session's mounts are public (telephone). What an earlier one said is no longer true.
     Site(Vec<MountUrl>),
+    /// All mounts that the telephone wants from now on: judge them as a hello's, withdraw the others, then call
+    /// [`Session::tell_scope`](super::Session::tell_scope) (plugboard).
+    MountsPresented(Mounts),
     /// The plugboard is about to leave: have the next session elsewhere, then call
     /// [`Session::confirm_move`](super::Session::confirm_move). This one goes on until the plugboard leaves it (telephone).
     MoveAsked(Move),

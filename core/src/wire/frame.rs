@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::hello::{Hello, Refused, Welcome};
+use super::mounts::Mounts;
 use super::moving::Move;
 use super::opening::{self, Opening};
 use super::scope::Scope;
@@ -142,6 +143,8 @@ pub enum Frame {
     Scope(Scope),
     /// Under which URLs the mounts are public.
     Site(Site),
+    /// The mounts that the telephone wants from now on: those that it leaves out are withdrawn. A scope answers it.
+    Mounts(Mounts),
     /// Which of the plugboard's client connections the stream is for that the next open frame opens: a login runs on it.
     Client {
         /// The stream that is opened next.
@@ -188,6 +191,7 @@ pub(super) mod kind {
     pub(in crate::wire) const SCOPE: u64 = 66;
     pub(in crate::wire) const CLIENT: u64 = 67;
     pub(in crate::wire) const SITE: u64 = 68;
+    pub(in crate::wire) const MOUNTS: u64 = 69;
 }
 
 impl Frame {
@@ -217,6 +221,7 @@ impl Frame {
             Self::Scope(_) => kind::SCOPE,
             Self::Site(_) => kind::SITE,
             Self::Client { .. } => kind::CLIENT,
+            Self::Mounts(_) => kind::MOUNTS,
             Self::Skipped { kind } => *kind,
         }
     }
@@ -252,6 +257,7 @@ impl Frame {
             | Self::Move(_)
             | Self::Scope(_)
             | Self::Site(_)
+            | Self::Mounts(_)
             | Self::Client { .. }
             | Self::Skipped { .. } => None,
         }
@@ -283,6 +289,7 @@ impl Frame {
             Self::Move(order) => postcard_size(order),
             Self::Scope(scope) => postcard_size(scope),
             Self::Site(site) => postcard_size(site),
+            Self::Mounts(mounts) => postcard_size(mounts),
             Self::Client { id, client } => id_size(id) + varint::size(*client),
         }
     }
@@ -315,6 +322,7 @@ impl Frame {
             Self::Move(order) => put_postcard(out, order),
             Self::Scope(scope) => put_postcard(out, scope),
             Self::Site(site) => put_postcard(out, site),
+            Self::Mounts(mounts) => put_postcard(out, mounts),
             Self::Reset { .. }
             | Self::Stop { .. }
             | Self::Credit { .. }
@@ -362,6 +370,7 @@ impl Frame {
             | Self::Move(_)
             | Self::Scope(_)
             | Self::Site(_)
+            | Self::Mounts(_)
             | Self::Skipped { .. } => {}
         }
     }
@@ -378,6 +387,7 @@ impl Frame {
             kind::MOVE => return take_postcard(body).map(Self::Move),
             kind::SCOPE => return take_postcard(body).map(Self::Scope),
             kind::SITE => return take_postcard(body).map(Self::Site),
+            kind::MOUNTS => return take_postcard(body).map(Self::Mounts),
             kind::OPEN => return take_open(body),
             kind::CLIENT => Self::Client { id: take_id(&mut body)?, client: varint::take(&mut body)? },
             kind::RENEW => return Ok(Self::Renew { token: Bytes::copy_from_slice(body) }),

@@ -199,6 +199,9 @@ pub enum Setting {
     /// How many seconds nothing of a request's body may come, as the sender, a telephone, wants it for its requests. The
     /// plugboard's own limit is the least, and it caps what is asked for.
     BodyClock,
+    /// Not 0 if the sender, a plugboard, takes [`Mounts`](super::Mounts) within a session. From a telephone: it takes a session
+    /// without those of its ports that the plugboard cannot open, and presents them again.
+    Mounts,
     /// Not 0 if the sender, a telephone, takes [h2c](super::HeadRules::is_h2c) among the protocols that a request offers.
     H2c,
     /// Not 0 if the sender, a telephone, shows [where its mounts are public](super::Site): only then is that sent to it.
@@ -210,7 +213,7 @@ pub enum Setting {
 }
 
 impl Setting {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Streams,
         Self::StreamFloor,
         Self::Resume,
@@ -221,6 +224,7 @@ impl Setting {
         Self::Clients,
         Self::BodyClock,
         Self::H2c,
+        Self::Mounts,
         Self::Site,
         Self::Refusals,
         Self::Sticky,
@@ -238,6 +242,7 @@ impl Setting {
             Self::Clients => 8,
             Self::BodyClock => 9,
             Self::H2c => 10,
+            Self::Mounts => 11,
             Self::Site => 12,
             Self::Refusals => 14,
             Self::Sticky => 13,
@@ -256,6 +261,7 @@ impl Setting {
             Self::Clients => "clients",
             Self::BodyClock => "body_clock",
             Self::H2c => "h2c",
+            Self::Mounts => "mounts",
             Self::Site => "site",
             Self::Refusals => "refusals",
             Self::Sticky => "sticky",

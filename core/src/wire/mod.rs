@@ -18,6 +18,7 @@ mod frames;
 mod head;
 mod hello;
 mod json;
+mod mounts;
 mod moving;
 mod opening;
 mod profile;
@@ -31,6 +32,7 @@ pub(crate) use frame::put_data_head;
 pub use frame::{Frame, StreamId, skippable};
 pub use frames::Frames;
 pub use hello::{Hello, Refused, RefusedCode, Resume, Setting, Settings, Welcome};
+pub use mounts::Mounts;
 pub use moving::Move;
 pub use opening::Opening;
 

@@ -69,7 +69,7 @@ impl End {
             role,
             profile: Profile::Binary,
             limits: limits.clone(),
-            peer: Settings::of(peer).with(Setting::Refusals, 1),
+            peer: Settings::of(peer).with(Setting::Refusals, 1).with(Setting::Mounts, 1),
             seed: 1,
             resume_window: window,
         };

@@ -10,7 +10,7 @@ use telephone_core::random::Random;
 use telephone_core::recording::Tape;
 use telephone_core::session::{Event, Incoming, Role, StreamId};
 use telephone_core::time::Timestamp;
-use telephone_core::wire::{MountUrl, Move, Opening, Refused, RefusedCode};
+use telephone_core::wire::{MountUrl, Mounts, Move, Opening, Refused, RefusedCode};
 
 use super::apply::{End, GIVEN_UP};
 use super::rules::Stage;
@@ -175,7 +175,7 @@ impl World {
     /// What concerns the session as a whole.
     fn ask(&mut self, end: usize, arg: u16) {
         let session = &mut self.ends[end].session;
-        match arg % 10 {
+        match arg % 11 {
             0 => session.authorize(Some(TOKEN_LIFE), self.now),
             1 => session.renew(Bytes::from_static(b"a.b.c")),
             2 => session.confirm_renewal(Some(TOKEN_LIFE), self.now),
@@ -189,6 +189,7 @@ impl World {
                 retry_after_ms: None,
             }),
             8 => session.tell_site(vec![MountUrl { mount: "/a".into(), url: "http://a/a".into() }]),
+            9 => session.present_mounts(Mounts { ready: vec!["/a".into()], not_ready: Vec::new() }),
             _ => session.tell_scope(vec!["/a".into()]),
         }
     }

@@ -53,7 +53,8 @@ const fn rank(frame: &Frame) -> u8 {
         | Frame::Move(_)
         | Frame::Refused(_)
         | Frame::Scope(_)
-        | Frame::Site(_) => 1,
+        | Frame::Site(_)
+        | Frame::Mounts(_) => 1,
         Frame::Credit { .. } | Frame::Stop { .. } => 2,
         Frame::Client { .. }
         | Frame::Open { .. }
@@ -168,7 +169,7 @@ impl Tap {
                 assert!(*limit > self.streams_told, "slots that raise nothing");
                 self.streams_told = *limit;
             }
-            Frame::Renew { .. } => assert_eq!(self.role, Role::Telephone),
+            Frame::Renew { .. } | Frame::Mounts(_) => assert_eq!(self.role, Role::Telephone),
             Frame::Renewed { .. } => assert_eq!(self.role, Role::Plugboard),
             Frame::Move(order) => assert_eq!(self.role == Role::Plugboard, order.is_some()),
             Frame::Scope(_) | Frame::Site(_) | Frame::Refused(_) | Frame::Client { .. } => {

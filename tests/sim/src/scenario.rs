@@ -240,6 +240,10 @@ pub enum FaultKind {
     Revoke,
     /// A telephone finds no fresh token for a while.
     NoToken,
+    /// A telephone's application accepts no connections for a while, as the telephone says.
+    NotReady,
+    /// A telephone withdraws its mount for a while.
+    Withdraw,
 }
 
 impl FaultKind {

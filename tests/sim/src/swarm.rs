@@ -20,7 +20,7 @@ struct Swarm {
     chaos: Micros,
 }
 
-const FAULTS: [FaultKind; 20] = [
+const FAULTS: [FaultKind; 22] = [
     FaultKind::Reset,
     FaultKind::Cut,
     FaultKind::ResetAtTelephone,
@@ -41,6 +41,8 @@ const FAULTS: [FaultKind; 20] = [
     FaultKind::HandOver,
     FaultKind::Revoke,
     FaultKind::NoToken,
+    FaultKind::NotReady,
+    FaultKind::Withdraw,
 ];
 /// Those that lose a link at once: most scenarios have one of them.
 const CUTS: [FaultKind; 4] =

@@ -41,8 +41,15 @@ fn all_kinds_of_faults_and_requests_are_drawn() {
     for seed in 0..400 {
         seen.push_str(&scenario(seed).to_string());
     }
-    let faults =
-        [FaultKind::Reset, FaultKind::Flap, FaultKind::Revoke, FaultKind::HandOver, FaultKind::NoToken];
+    let faults = [
+        FaultKind::Reset,
+        FaultKind::Flap,
+        FaultKind::Revoke,
+        FaultKind::HandOver,
+        FaultKind::NoToken,
+        FaultKind::NotReady,
+        FaultKind::Withdraw,
+    ];
     let shapes = [Shape::Get, Shape::Head, Shape::Put, Shape::Post, Shape::Upgrade, Shape::Tcp];
     let words = faults.map(|fault| format!("kind: {fault:?} ")).into_iter();
     let words = words.chain(shapes.map(|shape| format!("shape: {shape:?},")));

@@ -170,6 +170,18 @@ impl Origin {
         self.seen().pop().expect("a request reached the origin").head
     }
 
+    /// Waits until a telephone that has just started has connected once, to see whether somebody listens, and returns the
+    /// counts behind that; `accepted` is what they were before.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn wait_probed(&self, accepted: usize) -> Counts {
+        wait::until("the telephone has connected once", wait::PATIENCE, || {
+            let counts = self.counts();
+            (counts.accepted > accepted && counts.open == 0).then_some(counts)
+        })
+    }
+
     /// Waits until no connection is open, and returns the time that it took.
     ///
     /// # Panics

@@ -45,6 +45,7 @@ mod odd_messages;
 mod pressure;
 mod proxies;
 mod public_urls;
+mod readiness;
 mod recordings;
 mod refusals;
 mod renewals;

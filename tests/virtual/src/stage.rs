@@ -345,7 +345,7 @@ impl Stage {
     pub fn is_linked(&self) -> bool {
         let processes = self.lock();
         let mut telephones = processes.telephones.iter();
-        telephones.all(|one| one.as_ref().is_some_and(|process| process.handle.status().is_ready()))
+        telephones.all(|one| one.as_ref().is_some_and(|process| process.handle.status().is_connected()))
             && processes.relay.as_ref().is_some_and(|relay| relay.plugboard.counts().linked == self.seats())
     }
 

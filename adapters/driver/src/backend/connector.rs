@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
@@ -12,7 +12,6 @@ use telephone_core::address::Localhost;
 
 use super::BackendUrl;
 use crate::happy_eyeballs;
-use crate::log::Log;
 use crate::runtime::{Endpoint, Runtime};
 use crate::socket::{ReadSocket, Socket, WriteSocket};
 use crate::telephone::BuildError;
@@ -39,7 +38,6 @@ pub struct BackendConnector<R> {
     /// With the name that its certificate must be for.
     #[cfg(feature = "tls")]
     tls: Option<(TlsConnector, String)>,
-    log: Arc<Log>,
 }
 
 impl<R: Runtime> BackendConnector<R> {
@@ -69,14 +67,12 @@ impl<R: Runtime> BackendConnector<R> {
             #[cfg(feature = "tls")]
             endpoint: url.into(),
             localhost: Mutex::default(),
-            log: Arc::default(),
         })
     }
 
-    /// Logs to `log` what fails.
-    pub(crate) fn with_log(mut self, log: Arc<Log>) -> Self {
-        self.log = log;
-        self
+    /// What it connects to, as a `Host` names it.
+    pub(crate) fn authority(&self) -> String {
+        self.endpoint.authority()
     }
 
     /// A new connection. Dropping the future leaves nothing behind.
@@ -90,10 +86,8 @@ impl<R: Runtime> BackendConnector<R> {
         };
         #[cfg(feature = "tls")]
         if let Some((tls, host)) = &self.tls {
-            return match tls.connect(host, socket).await {
-                Ok(secured) => Ok(BackendSocket(Transport::Tls(Box::new(secured)))),
-                Err(error) => Err(self.untrusted(error)),
-            };
+            let secured = tls.connect(host, socket).await.map_err(io::Error::other)?;
+            return Ok(BackendSocket(Transport::Tls(Box::new(secured))));
         }
         Ok(BackendSocket(Transport::Plain(socket)))
     }
@@ -103,23 +97,6 @@ impl<R: Runtime> BackendConnector<R> {
         let (socket, address) = happy_eyeballs::connect_localhost(&self.runtime, port, localhost).await?;
         self.localhost.lock().unwrap_or_else(PoisonError::into_inner).handle_connected(address);
         Ok(socket)
-    }
-
-    /// Logs why the backend is not reached by TLS: its user can mend that, and the plugboard only knows that it failed.
-    #[cfg(feature = "tls")]
-    fn untrusted(&self, error: crate::tls::TlsError) -> io::Error {
-        use telephone_core::log_limit::{Due, LineKind, LineSource};
-        let now = self.runtime.now();
-        if let Some(Due { suppressed, .. }) = self.log.line(LineKind::BackendBroken, LineSource::Process, now)
-        {
-            let reason = crate::log::shown(error.to_string());
-            tracing::warn!(
-                suppressed,
-                "no TLS connection to the backend {}: {reason}",
-                self.endpoint.authority()
-            );
-        }
-        io::Error::other(error)
     }
 }
 

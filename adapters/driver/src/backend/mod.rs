@@ -1,11 +1,13 @@
 //! The backend leg: from a stream that the relay opened to an HTTP/1.1 connection of the application.
 
 mod bound;
+mod check;
 mod codec;
 mod connector;
 mod pool;
 mod report;
 mod url;
+mod watch;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -35,6 +37,7 @@ pub use connector::{BackendConnector, BackendTrust};
 use pool::Pool;
 pub(crate) use pool::connect_for;
 pub use url::{BackendUrl, BadBackendUrl};
+pub(crate) use watch::{HealthProbe, Watch};
 
 /// Serves the streams that a relay opens.
 pub(crate) trait Leg: Send + Sync + 'static {
@@ -104,11 +107,11 @@ pub(crate) struct Backend<R: Runtime> {
 impl<R: Runtime> Backend<R> {
     pub(crate) fn new(
         (runtime, log): (R, Arc<Log>),
-        connector: BackendConnector<R>,
+        (connector, watch): (Arc<BackendConnector<R>>, Arc<Watch>),
         rewrite: Rewrite,
         limits: BackendLimits,
     ) -> Self {
-        let pool = Pool::new(runtime.clone(), connector, limits.clone(), HttpLimits::default());
+        let pool = Pool::new(runtime.clone(), (connector, watch), limits.clone(), HttpLimits::default());
         let bound = BoundConnections::new(runtime.clone(), &limits);
         Self { runtime, pool, bound, rewrite, limits, log }
     }

@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_lite::future;
+use telephone_core::backend_health::Attempt;
 use telephone_core::error::ResetCode;
 use telephone_core::http1::Client;
 use telephone_core::limits::{BackendLimits, HttpLimits};
 use telephone_core::reuse::Rest;
 
+use super::Watch;
 use super::connector::{BackendConnector, BackendSocket};
 use crate::alarm::Alarm;
 use crate::connection::Connection;
@@ -36,7 +38,8 @@ struct Idle<R: Runtime> {
 
 pub(super) struct Pool<R: Runtime> {
     runtime: R,
-    connector: BackendConnector<R>,
+    connector: Arc<BackendConnector<R>>,
+    watch: Arc<Watch>,
     limits: BackendLimits,
     http: HttpLimits,
     idle: Arc<Mutex<Shelf<R>>>,
@@ -52,12 +55,12 @@ struct Shelf<R: Runtime> {
 impl<R: Runtime> Pool<R> {
     pub(super) fn new(
         runtime: R,
-        connector: BackendConnector<R>,
+        (connector, watch): (Arc<BackendConnector<R>>, Arc<Watch>),
         limits: BackendLimits,
         http: HttpLimits,
     ) -> Self {
         let shelf = Shelf { idle: Vec::new(), has_reaper: false };
-        Self { runtime, connector, limits, http, idle: Arc::new(Mutex::new(shelf)) }
+        Self { runtime, connector, watch, limits, http, idle: Arc::new(Mutex::new(shelf)) }
     }
 
     /// The connection that was used last and may carry such a request, if its backend has not closed it meanwhile.
@@ -77,7 +80,8 @@ impl<R: Runtime> Pool<R> {
 
     /// A fresh connection for one stream.
     pub(super) async fn connect(&self, stream: &StreamHandle) -> Result<Box<Kept<R>>, ResetCode> {
-        let connect = || connect_for(&self.runtime, self.connector.connect(), &self.limits, stream);
+        let connect =
+            || connect_for(&self.runtime, self.connector.connect(), (&self.limits, &self.watch), stream);
         let socket = match connect().await {
             // A request needs the descriptor more than a connection that waits for one.
             Err(ResetCode::Exhausted) if self.close_idle() => connect().await,
@@ -121,18 +125,28 @@ impl<R: Runtime> Pool<R> {
 pub(crate) async fn connect_for<R: Runtime, S>(
     runtime: &R,
     connect: impl Future<Output = io::Result<S>>,
-    limits: &BackendLimits,
+    (limits, watch): (&BackendLimits, &Watch),
     stream: &StreamHandle,
 ) -> Result<S, ResetCode> {
     let connecting = async {
-        connect.await.map_err(|error| {
-            tracing::debug!(%error, "cannot reach the backend");
-            // What this process lacks is not the application's fault.
-            if file_table::is_full(&error) { ResetCode::Exhausted } else { ResetCode::Unreachable }
-        })
+        let error = match connect.await {
+            Ok(socket) => {
+                watch.note(Attempt::Stream, None, runtime.now());
+                return Ok(socket);
+            }
+            Err(error) => error,
+        };
+        tracing::debug!(%error, "cannot reach the backend");
+        // What this process lacks is not the application's fault.
+        if file_table::is_full(&error) {
+            return Err(ResetCode::Exhausted);
+        }
+        watch.note(Attempt::Stream, Some(&error), runtime.now());
+        Err(ResetCode::Unreachable)
     };
     let late = async {
         runtime.sleep_until(runtime.now() + limits.connect_timeout).await;
+        watch.note(Attempt::Stream, Some(&"it accepted no connection in time"), runtime.now());
         Err(ResetCode::TimedOut)
     };
     let left = async { Err(std::future::poll_fn(|cx| stream.poll_stopped(cx)).await.code) };

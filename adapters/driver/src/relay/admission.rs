@@ -267,35 +267,55 @@ fn admit<R: Runtime>(
     if relay.draining.is_raised() {
         return Err(refused(RefusedCode::Leaving, "the plugboard is leaving"));
     }
-    let with_ports: Vec<Mount> = mounts.iter().filter(|mount| mount.port().is_some()).cloned().collect();
-    open_ports(relay, &with_ports)
-        .and_then(|()| {
-            let admitted = register(relay, profile, hello, identity, (grant, claims), (mounts, site))?;
+    let (mounts, closed) = with_open_ports(relay, hello, mounts)?;
+    let with_ports = mounts.clone();
+    let admitted =
+        register(relay, profile, hello, identity, (grant, claims), (mounts, site)).and_then(|admitted| {
             // An earlier holder that left meanwhile took them for its own.
-            match open_ports(relay, &with_ports) {
-                Ok(()) => Ok(admitted),
-                Err(refused) => {
-                    relay.registry.remove(admitted.key, relay.runtime.now());
-                    // Requests that waited for it may have been given to it already.
-                    drop(Ending(admitted.session));
-                    Err(refused)
-                }
-            }
-        })
-        .inspect_err(|_| ports::settle(relay))
+            let Some((_, error)) = ports::open_all(relay, &with_ports).into_iter().next() else {
+                return Ok(admitted);
+            };
+            relay.registry.remove(admitted.key, relay.runtime.now());
+            // Requests that waited for it may have been given to it already.
+            drop(Ending(admitted.session));
+            Err(port_refused(error))
+        });
+    let admitted = admitted.inspect_err(|_| ports::settle(relay))?;
+    if !closed.is_empty() && !hello.settings.has(Setting::Mounts) {
+        // One that presents them again is reported then.
+        let why = |(mount, error): ports::Closed| format!("{mount}: {error}");
+        let left_out: Vec<String> = closed.into_iter().map(why).collect();
+        report::left_out(relay, admitted.key, &left_out.join("; "));
+    }
+    Ok(admitted)
 }
 
-/// Opens the ports among the mounts.
-fn open_ports<R: Runtime>(relay: &Arc<Inner<R>>, mounts: &[Mount]) -> Result<(), Refused> {
-    let opened = mounts.iter().try_for_each(|mount| ports::open(relay, mount));
-    opened.map_err(|error| {
-        let code = match error {
-            PortError::NoneOffered | PortError::NotOffered { .. } => RefusedCode::Forbidden,
-            // Whoever has it now may let go of it.
-            PortError::Unavailable { .. } => RefusedCode::Busy,
-        };
-        refused(code, error)
-    })
+/// Opens the ports among the mounts. A telephone that takes a session without some of them gets one if any mount is left.
+fn with_open_ports<R: Runtime>(
+    relay: &Arc<Inner<R>>,
+    hello: &Hello,
+    mut mounts: Vec<Mount>,
+) -> Result<(Vec<Mount>, Vec<ports::Closed>), Refused> {
+    let closed = ports::open_all(relay, &mounts);
+    let takes_part = hello.settings.has(Setting::Partial) || hello.settings.has(Setting::Mounts);
+    mounts.retain(|mount| closed.iter().all(|(one, _)| one != mount));
+    if closed.is_empty() || (takes_part && !mounts.is_empty()) {
+        return Ok((mounts, closed));
+    }
+    ports::settle(relay);
+    // One that may be free later outlives one that never will be.
+    let worst = closed.into_iter().min_by_key(|(_, error)| !matches!(error, PortError::Unavailable { .. }));
+    let reason = worst.map(|(_, error)| port_refused(error));
+    Err(reason.unwrap_or_else(|| refused(RefusedCode::Busy, "no port is open")))
+}
+
+fn port_refused(error: PortError) -> Refused {
+    let code = match error {
+        PortError::NoneOffered | PortError::NotOffered { .. } => RefusedCode::Forbidden,
+        // Whoever has it now may let go of it.
+        PortError::Unavailable { .. } => RefusedCode::Busy,
+    };
+    refused(code, error)
 }
 
 /// Goes on with the session that a hello names and proves the right to, if that can go on.
@@ -468,7 +488,9 @@ fn welcome<R: Runtime>(
         resume_window_ms: as_millis(session.with_link(|session| session.resume_window())),
         spread_ms: as_millis(spread(relay)),
         expires_in_s: grant.expires_in().map(|life| life.as_secs()),
-        settings: Settings::of(&relay.config.session).with(Setting::Exhausted, ResetCode::LEVEL),
+        settings: Settings::of(&relay.config.session)
+            .with(Setting::Exhausted, ResetCode::LEVEL)
+            .with(Setting::Mounts, 1),
     }
 }
 

@@ -16,6 +16,7 @@ mod holders;
 mod login;
 mod loss;
 mod ports;
+mod presented;
 mod pressure;
 mod public;
 mod raw;

@@ -49,6 +49,9 @@ pub(super) enum PortError {
     Unavailable { port: u16, error: io::Error },
 }
 
+/// A mount whose port cannot be opened, and why.
+pub(super) type Closed = (Mount, PortError);
+
 /// One open port.
 struct Door {
     mount: Mount,
@@ -95,7 +98,7 @@ impl Ports {
 }
 
 /// Opens the port of `mount`, if it has one, unless it is open already. [`settle`] closes it.
-pub(super) fn open<R: Runtime>(relay: &Arc<Inner<R>>, mount: &Mount) -> Result<(), PortError> {
+fn open<R: Runtime>(relay: &Arc<Inner<R>>, mount: &Mount) -> Result<(), PortError> {
     let Some(port) = mount.port() else { return Ok(()) };
     let offer = relay.config.tcp.as_ref().ok_or(PortError::NoneOffered)?;
     if !offer.ports.contains(&port) {
@@ -116,6 +119,11 @@ pub(super) fn open<R: Runtime>(relay: &Arc<Inner<R>>, mount: &Mount) -> Result<(
     }
     relay.runtime.spawn(listen(relay.clone(), mount.clone(), (offer.clone(), port), listener));
     Ok(())
+}
+
+/// Opens the ports of these mounts. Tells which of the mounts have one that cannot be opened, and why.
+pub(super) fn open_all<R: Runtime>(relay: &Arc<Inner<R>>, mounts: &[Mount]) -> Vec<Closed> {
+    mounts.iter().filter_map(|mount| Some((mount.clone(), open(relay, mount).err()?))).collect()
 }
 
 /// Closes the ports whose mounts nobody holds any more.

@@ -36,6 +36,10 @@ struct Registered {
     client_tokens: bool,
     /// What it registered, less what a renewal no longer covered.
     mounts: Vec<Mount>,
+    /// What the claims of its last token cover.
+    claims: Vec<Mount>,
+    /// Stands for the mounts that it presented last and did not get.
+    left_out: u64,
     /// Where it may open raw streams to.
     connect: Vec<Mount>,
     /// Where its mounts are public, if that is known.
@@ -200,16 +204,26 @@ impl Registry {
         now: Timestamp,
     ) -> Result<(), RegisterError> {
         let subject: Arc<str> = registration.identity.subject().into();
-        let asked = registration.mounts.clone();
+        let (asked, claims) = (registration.mounts.clone(), registration.claims.clone());
         let (token_id, client_tokens) = (grant.token_id.clone(), grant.client_tokens);
         let unix_millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, as_millis);
         let taken_over = self.with(|state| {
             let outcome = state.router.register(key, registration, unix_millis, now)?;
             let mounts = outcome.mounts;
             let is_whole = asked.iter().all(|mount| mounts.contains(mount));
-            let has_moved = false;
-            let one =
-                Registered { session, subject, token_id, client_tokens, mounts, connect, site, has_moved };
+            let (left_out, has_moved) = (0, false);
+            let one = Registered {
+                session,
+                subject,
+                token_id,
+                client_tokens,
+                mounts,
+                claims,
+                left_out,
+                connect,
+                site,
+                has_moved,
+            };
             if is_whole {
                 one.tell_site();
             } else {
@@ -305,6 +319,7 @@ impl Registry {
             }
             let before = one.mounts.len();
             one.connect.clone_from(&claims.connect);
+            one.claims.clone_from(&claims.mounts);
             one.mounts.retain(is_covered);
             one.token_id.clone_from(&grant.token_id);
             one.client_tokens = grant.client_tokens;
@@ -475,5 +490,6 @@ pub(super) fn texts(mounts: &[Mount]) -> Vec<String> {
 }
 
 mod holders;
+mod presenting;
 #[cfg(test)]
 mod tests;

@@ -65,6 +65,15 @@ pub(super) fn denied<R: Runtime>(relay: &Inner<R>, key: SessionKey, mount: &[u8]
     tracing::info!(%peer, session, mount, suppressed, suppressed_elsewhere, "{what}");
 }
 
+/// Mounts that a telephone asked for are not served.
+pub(super) fn left_out<R: Runtime>(relay: &Inner<R>, key: SessionKey, mounts: &str) {
+    let due = relay.session_line(LineKind::MountsLeftOut, key);
+    let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
+    let (session, mounts) = (format_args!("{:016x}", key.number()), log::shown(mounts));
+    let what = "mounts of a telephone are not served; it asks for them again";
+    tracing::warn!(session, mounts, suppressed, suppressed_elsewhere, "{what}");
+}
+
 /// A renewal was refused, the last of so many of its link.
 pub(super) fn renewal_refused<R: Runtime>(
     relay: &Inner<R>,

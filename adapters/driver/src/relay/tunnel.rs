@@ -21,7 +21,7 @@ use super::connections::Permit;
 use super::public::Client;
 use super::renewal::Renewals;
 use super::report::SessionReport;
-use super::{Inner, RelayConfig, ports, raw, rooms};
+use super::{Inner, RelayConfig, ports, presented, raw, rooms};
 use crate::link::{self, Link};
 use crate::runtime::Runtime;
 use crate::shared::{Ending, SharedSession};
@@ -137,6 +137,7 @@ fn on_event<R: Runtime>(
         Event::Renewal(token) => renewals.renew(token),
         // Who was not asked has gone nowhere that counts.
         Event::Moved if relay.moving.get().is_some() => relay.registry.set_moved(key),
+        Event::MountsPresented(mounts) => presented::present(relay, key, &mounts),
         Event::Expired => relay.registry.settle_line(key, relay.runtime.now()),
         Event::PeerLeaves(_) => {
             relay.registry.suspend(key, relay.runtime.now());

@@ -1,32 +1,38 @@
 //! Describes a telephone.
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
 use std::marker::PhantomData;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use telephone_core::affinity::Sticky;
+use telephone_core::backend_health::BackendHealth;
 use telephone_core::dialer::DialerConfig;
 use telephone_core::follow::{BadFollowRule, FollowPolicy, FollowRule};
 use telephone_core::limits::{BackendLimits, MOUNTS_MAX, PING_INTERVAL, SessionLimits};
 use telephone_core::mount::{Mount, MountError};
 use telephone_core::served::ServedMounts;
-use telephone_core::time::as_millis;
+use telephone_core::time::{Timestamp, as_millis};
 
 use super::instance::default_instance;
 use super::proxy::Proxies;
 use super::raw::{Acceptor, Arrivals, RawService, THIS_PROGRAM};
-use super::{Config, Telephone};
+use super::readiness::Readiness;
+use super::{Config, Telephone, Watched};
 use crate::backend::{
-    Backend, BackendConnector, BackendTrust, BackendUrl, BadBackendUrl, Leg, NoLeg, Rewrite,
+    Backend, BackendConnector, BackendTrust, BackendUrl, BadBackendUrl, HealthProbe, Leg, NoLeg, Rewrite,
+    Watch,
 };
 use crate::log::Log;
 use crate::plugboard_url::{BadUrl, PlugboardUrl};
 use crate::recorder::Recorder;
 use crate::request_record::{OnRequest, RequestRecord};
-use crate::runtime::Runtime;
+use crate::runtime::{Endpoint, Runtime};
 use crate::token::{Token, TokenSource};
 use crate::wake::WakeUps;
 
@@ -100,6 +106,8 @@ pub struct TelephoneBuilder<R> {
     sticky: Option<Sticky>,
     backend_limits: BackendLimits,
     backend_trust: BackendTrust,
+    backend_check: Option<String>,
+    watched: Option<Watched>,
     dialer: DialerConfig,
     ca: Option<PathBuf>,
     recorder: Option<Recorder>,
@@ -129,6 +137,8 @@ impl<R> Default for TelephoneBuilder<R> {
             sticky: None,
             backend_limits: BackendLimits::default(),
             backend_trust: BackendTrust::default(),
+            backend_check: None,
+            watched: None,
             dialer: DialerConfig::default(),
             ca: None,
             recorder: None,
@@ -179,7 +189,9 @@ impl<R> TelephoneBuilder<R> {
         if backend.is_tls() {
             self.blame(BuildError::RawTls(backend));
         } else {
-            self.add_raw(mount, RawService::Backend(backend.into()));
+            let endpoint = Endpoint::from(backend);
+            let watch = self.raw_watch(&endpoint);
+            self.add_raw(mount, RawService::Backend(endpoint, watch));
         }
         self
     }
@@ -202,6 +214,17 @@ impl<R> TelephoneBuilder<R> {
     pub const fn connects(mut self) -> Self {
         self.may_connect = true;
         self
+    }
+
+    /// What watches a backend of raw connections: one for all mounts that it has. It counts as ready until a connect fails, for
+    /// one that a probe connects to may serve that and no other.
+    fn raw_watch(&self, endpoint: &Endpoint) -> Arc<Watch> {
+        let same = self.raw.values().find_map(|service| match service {
+            RawService::Backend(other, watch) if other == endpoint => Some(Arc::clone(watch)),
+            RawService::Backend(..) | RawService::Acceptor(_) => None,
+        });
+        let health = || BackendHealth::new(false, false, Timestamp::ZERO);
+        same.unwrap_or_else(|| Arc::new(Watch::new(endpoint.authority(), health())))
     }
 
     fn add_raw(&mut self, mount: &str, service: RawService) {
@@ -322,6 +345,13 @@ impl<R> TelephoneBuilder<R> {
         self
     }
 
+    /// Checks the backend of requests by a `GET` of this path, every 10 s: it is ready while the answer is a 2xx or 3xx. By
+    /// default it is ready while it accepts connections.
+    pub fn backend_check(mut self, path: impl Into<String>) -> Self {
+        self.backend_check = Some(path.into());
+        self
+    }
+
     /// A PEM file of roots for `wss://`, instead of the platform's.
     pub fn ca(mut self, file: impl Into<PathBuf>) -> Self {
         self.ca = Some(file.into());
@@ -367,9 +397,20 @@ impl<R: Runtime> TelephoneBuilder<R> {
         rewrite.scheme = backend.scheme();
         self.target = backend.to_string();
         let (log, limits) = (self.log(), self.backend_limits.clone());
-        let connector = BackendConnector::new(runtime.clone(), backend, &self.backend_trust)?;
-        let connector = connector.with_log(Arc::clone(&log));
-        let backend = Backend::new((runtime.clone(), log), connector, rewrite, limits);
+        let dialled = backend.to_string();
+        let connector = Arc::new(BackendConnector::new(runtime.clone(), backend, &self.backend_trust)?);
+        let check: Option<Arc<str>> = self.backend_check.take().map(Arc::from);
+        let health = BackendHealth::new(true, check.is_some(), runtime.now());
+        let watch = Arc::new(Watch::new(dialled, health));
+        let probe = {
+            let connector = Arc::clone(&connector);
+            move || -> Pin<Box<dyn Future<Output = io::Result<()>> + Send>> {
+                let (connector, check) = (Arc::clone(&connector), check.clone());
+                Box::pin(async move { connector.check(check.as_deref()).await })
+            }
+        };
+        self.watched = Some((Arc::clone(&watch), Box::new(probe)));
+        let backend = Backend::new((runtime.clone(), log), (connector, watch), rewrite, limits);
         self.leg(runtime, backend)
     }
 
@@ -409,10 +450,12 @@ impl<R: Runtime> TelephoneBuilder<R> {
         }
         self.dialer.token_is_fixed = token.is_fixed();
         self.limits.heads.is_wide = true;
+        let (readiness, watched) = self.readiness(&runtime);
         let instance = self.instance.take().unwrap_or_else(|| default_instance(None));
         let config = Config {
             token,
             served: ServedMounts::new(self.mounts),
+            readiness: Arc::new(readiness),
             follow: FollowPolicy::new(self.urls.iter().map(PlugboardUrl::location).collect(), self.follow),
             raw: self.raw,
             target: self.target,
@@ -435,8 +478,37 @@ impl<R: Runtime> TelephoneBuilder<R> {
                 None
             },
         };
-        Ok(Telephone::new(runtime, config, self.urls, leg))
+        Ok(Telephone::new(runtime, config, self.urls, leg, watched))
     }
+
+    /// What watches the applications behind the mounts, and what is to run for that.
+    fn readiness(&mut self, runtime: &R) -> (Readiness, Vec<Watched>) {
+        let http = self.watched.as_ref().map(|(watch, _)| Arc::clone(watch));
+        let mut watched: Vec<Watched> = self.watched.take().into_iter().collect();
+        let mut mounts = Vec::new();
+        for mount in &self.mounts {
+            let watch = match self.raw.get(mount.as_str().as_bytes()) {
+                Some(RawService::Backend(endpoint, watch)) => {
+                    if !watched.iter().any(|(one, _)| Arc::ptr_eq(one, watch)) {
+                        watched.push((Arc::clone(watch), raw_probe(runtime.clone(), endpoint.clone())));
+                    }
+                    Some(Arc::clone(watch))
+                }
+                Some(RawService::Acceptor(_)) => None,
+                None => http.clone(),
+            };
+            mounts.push((mount.clone(), watch));
+        }
+        let watches = watched.iter().map(|(watch, _)| Arc::clone(watch)).collect();
+        (Readiness::new(mounts, watches), watched)
+    }
+}
+
+fn raw_probe<R: Runtime>(runtime: R, endpoint: Endpoint) -> HealthProbe {
+    Box::new(move || {
+        let (runtime, endpoint) = (runtime.clone(), endpoint.clone());
+        Box::pin(async move { runtime.connect(&endpoint).await.map(drop) })
+    })
 }
 
 /// Milliseconds since 1970.

@@ -181,6 +181,7 @@ fn hello(config: &Config, token: String, wanted: Wanted) -> Hello {
     let settings = Settings::of(&config.limits)
         .with(Setting::Timing, 1)
         .with(Setting::Clients, 1)
+        .with(Setting::Mounts, 1)
         .with(Setting::Site, 1)
         .with(Setting::Refusals, 1)
         .with(Setting::Partial, u64::from(is_partial_enough));

@@ -4,11 +4,12 @@ mod follow;
 mod liveness;
 mod opened;
 mod report;
+mod scope;
 mod site;
 mod token;
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::future;
@@ -29,7 +30,6 @@ use super::parting::{Asked, Parting};
 use super::{Config, ServeError, SharedStatus, TelephoneEvent};
 use crate::flag::Flag;
 use crate::link;
-use crate::log;
 use crate::plugboard_url::PlugboardUrl;
 use crate::runtime::Runtime;
 use crate::shared::{Clock, Ending, SharedSession};
@@ -37,6 +37,7 @@ use crate::socket::Socket;
 use crate::status::State;
 use follow::ReportedUrls;
 use report::Failure;
+pub(in crate::telephone) use scope::Scope;
 use token::Taken;
 pub(super) use token::Tokens;
 
@@ -53,7 +54,7 @@ pub(super) struct Line<R: Runtime> {
     pub(super) shutdown: Arc<Flag>,
     pub(super) stop: Arc<Flag>,
     /// The mounts of the present session: of those that the telephone serves what the plugboard left it.
-    pub(super) scope: Mutex<Vec<String>>,
+    pub(super) scope: Scope,
     pub(super) tokens: Tokens,
     /// What the plugboard named and was not followed to.
     pub(super) reported: ReportedUrls,
@@ -95,10 +96,6 @@ impl Live {
 }
 
 impl<R: Runtime> Line<R> {
-    fn scope(&self) -> Vec<String> {
-        self.scope.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// What a hello asks for. All mounts, also those that an earlier session lost to a newer process or to a token that
     /// covered less: this session may have them, and a plugboard gives what it can of them. What another subject holds would
     /// be refused with all others, so that the next hello asks for what was left.
@@ -276,7 +273,8 @@ impl<R: Runtime> Line<R> {
         });
         let wakes = future::or(self.ask_at_wake_ups(&session), self.reload_tokens(&session, &asked));
         let order = future::or(async { Err(asked.order().await) }, wakes);
-        let ended = future::or(async { Ok(running.as_mut().await) }, order).await;
+        let beside = future::or(order, self.present_missing(&session));
+        let ended = future::or(async { Ok(running.as_mut().await) }, beside).await;
         if session.position() > position {
             dialer.handle_progress(self.runtime.now());
         }
@@ -374,7 +372,7 @@ impl<R: Runtime> Line<R> {
             (Some(_), None) => return None,
             (None, _) => {
                 let one = self.begin(welcome);
-                *self.scope.lock().unwrap_or_else(PoisonError::into_inner) = mounts;
+                self.begin_scope(mounts);
                 one.session.link().inspect(|_| *live = Some(one))?
             }
         };
@@ -410,6 +408,7 @@ impl<R: Runtime> Line<R> {
         };
         let tape = self.config.recorder.as_ref().map(|recorder| recorder.tape(welcome.session));
         let session = SharedSession::new(Recorded::new(config, self.runtime.now(), tape), clock);
+        self.config.readiness.join(&session);
         Live {
             ending: Ending(session.clone()),
             session,
@@ -448,29 +447,13 @@ impl<R: Runtime> Line<R> {
         Err(failure)
     }
 
-    /// The plugboard serves no more than these mounts; those that were never asked for do not count.
-    fn narrow(&self, mut mounts: Vec<String>) {
-        let mut scope = self.scope.lock().unwrap_or_else(PoisonError::into_inner);
-        mounts.retain(|mount| scope.contains(mount));
-        if mounts.is_empty() {
-            return;
-        }
-        if let Some(Due { suppressed, .. }) = self.log(LineKind::ScopeNarrowed) {
-            let left = log::shown(format!("{mounts:?}"));
-            tracing::warn!(plugboard = %self.url, left, suppressed, "the plugboard took mounts away: the token does not cover them, or a newer process of this identity has them");
-        }
-        scope.clone_from(&mounts);
-        drop(scope);
-        self.status.narrow(self.index, mounts);
-    }
-
     fn on_event(&self, session: &SharedSession, asked: &Asked, event: Event) {
         match event {
             Event::Opened => self.take_opened(session),
             Event::RenewalDue => self.on_renewal_due(session),
             Event::Renewed(expires_in) => self.on_token_taken(expires_in, Taken::Renewal),
             Event::RenewalRefused(refused) => self.on_renewal_refused(&refused),
-            Event::ScopeLeft(mounts) if !asked.is_set() => self.narrow(mounts),
+            Event::ScopeLeft(mounts) if !asked.is_set() => self.on_scope(mounts),
             // The successor goes by its own token.
             Event::ScopeLeft(_) => {}
             Event::Site(urls) if !asked.is_set() => self.on_site(urls),
@@ -482,7 +465,12 @@ impl<R: Runtime> Line<R> {
                 }
             }
             Event::Closed(reason) => tracing::debug!(%reason, "the session is over"),
-            Event::Readable(_) | Event::Writable(_) | Event::Renewal(_) | Event::Moved | Event::Expired => {}
+            Event::Readable(_)
+            | Event::Writable(_)
+            | Event::Renewal(_)
+            | Event::MountsPresented(_)
+            | Event::Moved
+            | Event::Expired => {}
         }
     }
 }

@@ -12,6 +12,7 @@ mod parting;
 mod probe;
 mod proxy;
 mod raw;
+mod readiness;
 mod shared_status;
 mod upgrade;
 
@@ -19,7 +20,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,7 +31,7 @@ use telephone_core::follow::FollowPolicy;
 use telephone_core::limits::SessionLimits;
 use telephone_core::served::ServedMounts;
 
-use crate::backend::Leg;
+use crate::backend::{HealthProbe, Leg, Watch};
 use crate::flag::Flag;
 use crate::log::Log;
 use crate::plugboard_url::PlugboardUrl;
@@ -46,17 +47,19 @@ use crew::{Crew, Serve};
 pub use embed::EmbedError;
 pub use events::{Events, TelephoneEvent};
 pub use instance::default_instance;
-use line::{Line, Tokens};
+use line::{Line, Scope, Tokens};
 pub use probe::{Certificate, NotUpgraded, Probe, ProbeError, TlsFault, Tried, Upgraded};
 pub use proxy::{BadProxy, Proxies, Proxy, ProxyError};
 pub use raw::Acceptor;
 use raw::RawService;
+use readiness::Readiness;
 use shared_status::SharedStatus;
 
 /// What all lines of one telephone share.
 struct Config {
     token: Arc<dyn TokenSource>,
     served: ServedMounts,
+    readiness: Arc<Readiness>,
     /// Where it follows its plugboards.
     follow: FollowPolicy,
     /// Who serves the raw streams, by mount.
@@ -164,8 +167,14 @@ impl<R> Telephone<R> {
 }
 
 impl<R: Runtime> Telephone<R> {
-    fn new<L: Leg>(runtime: R, config: Config, urls: Vec<PlugboardUrl>, leg: L) -> Self {
-        let status = Arc::new(SharedStatus::new(&urls));
+    fn new<L: Leg>(
+        runtime: R,
+        config: Config,
+        urls: Vec<PlugboardUrl>,
+        leg: L,
+        watched: Vec<Watched>,
+    ) -> Self {
+        let status = Arc::new(SharedStatus::new(&urls, config.readiness.clone()));
         let (shutdown, stop) = (Arc::<Flag>::default(), Arc::<Flag>::default());
         let config = Arc::new(config);
         let crew: Arc<dyn Serve> = Arc::new(Crew::new(runtime.clone(), leg));
@@ -186,7 +195,7 @@ impl<R: Runtime> Telephone<R> {
                 status: status.clone(),
                 shutdown: shutdown.clone(),
                 stop: stop.clone(),
-                scope: Mutex::new(config.served.as_slice().iter().map(ToString::to_string).collect()),
+                scope: Scope::of(config.served.as_slice()),
                 tokens: Tokens::new(config.token.is_fixed()),
                 reported: Default::default(),
             })
@@ -198,7 +207,8 @@ impl<R: Runtime> Telephone<R> {
             if let Some(ignored) = urls.iter().find_map(|url| config.proxies.ignored_on_way_to(url)) {
                 tracing::warn!("{ignored}");
             }
-            let watching = async { match config.wake_ups.watch(&runtime).await {} };
+            let waking = async { match config.wake_ups.watch(&runtime).await {} };
+            let watching = future::or(waking, watch_all(runtime.clone(), &config, watched));
             future::or(run_lines(lines), watching).await
         });
         Self { running, handle, runtime: PhantomData }
@@ -211,6 +221,27 @@ struct EndOfEvents(Arc<SharedStatus>);
 impl Drop for EndOfEvents {
     fn drop(&mut self) {
         self.0.events.end();
+    }
+}
+
+/// An application and how it is probed.
+type Watched = (Arc<Watch>, HealthProbe);
+
+/// Watches all applications, and tells what changes. Never ready.
+fn watch_all<R: Runtime, T>(
+    runtime: R,
+    config: &Arc<Config>,
+    watched: Vec<Watched>,
+) -> impl Future<Output = T> + Send + use<R, T> {
+    let config = config.clone();
+    let watch = move |(watch, probe): Watched| {
+        let on_change = config.clone();
+        watch.run(runtime.clone(), config.log.clone(), probe, move || on_change.readiness.present())
+    };
+    let watching: futures_util::stream::FuturesUnordered<_> = watched.into_iter().map(watch).collect();
+    async {
+        watching.collect::<()>().await;
+        future::pending().await
     }
 }
 

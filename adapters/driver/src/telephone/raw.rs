@@ -12,7 +12,7 @@ use ppp::v2;
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::limits::BackendLimits;
 
-use crate::backend::{connect_for, report_shortage};
+use crate::backend::{Watch, connect_for, report_shortage};
 use crate::log::Log;
 use crate::raw::{GivenUp, RawStream, carry};
 use crate::runtime::{Endpoint, Runtime};
@@ -28,7 +28,7 @@ const NOBODY: Reset = Reset { code: ResetCode::Unreachable, touched: Touched::No
 #[derive(Clone)]
 pub(super) enum RawService {
     /// A backend.
-    Backend(Endpoint),
+    Backend(Endpoint, Arc<Watch>),
     /// This program.
     Acceptor(Arc<Arrivals>),
 }
@@ -36,7 +36,7 @@ pub(super) enum RawService {
 impl fmt::Display for RawService {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Backend(endpoint) => endpoint.fmt(formatter),
+            Self::Backend(endpoint, _) => endpoint.fmt(formatter),
             Self::Acceptor(_) => formatter.write_str(THIS_PROGRAM),
         }
     }
@@ -118,12 +118,12 @@ pub(super) async fn serve<R: Runtime>(
     from: Option<SocketAddr>,
     stream: StreamHandle,
 ) {
-    let endpoint = match service {
+    let (endpoint, watch) = match service {
         RawService::Acceptor(arrivals) => return arrivals.put(RawStream::new(stream, from)),
-        RawService::Backend(endpoint) => endpoint,
+        RawService::Backend(endpoint, watch) => (endpoint, watch),
     };
     let limits = BackendLimits::default();
-    let socket = match connect_for(&runtime, runtime.connect(&endpoint), &limits, &stream).await {
+    let socket = match connect_for(&runtime, runtime.connect(&endpoint), (&limits, &watch), &stream).await {
         Ok(socket) => socket,
         Err(code) => {
             report_shortage(&log, runtime.now(), code);

@@ -1,7 +1,7 @@
 //! The state of all lines, written by them and read from outside.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use event_listener::Event;
@@ -9,6 +9,7 @@ use telephone_core::error::LeaveCode;
 use telephone_core::wire::{MountUrl, Welcome};
 
 use super::events::{Readers, TelephoneEvent};
+use super::readiness::Readiness;
 use crate::plugboard_url::PlugboardUrl;
 use crate::shared::SharedSession;
 use crate::status::{LineStatus, State, Status};
@@ -34,6 +35,7 @@ pub(super) struct SharedStatus {
     lines: Mutex<Vec<LineState>>,
     token_expires: Mutex<Option<SystemTime>>,
     requests: AtomicU64,
+    readiness: Arc<Readiness>,
     /// A line got a session.
     connecting: Event,
     /// The token is to be read again.
@@ -43,7 +45,7 @@ pub(super) struct SharedStatus {
 }
 
 impl SharedStatus {
-    pub(super) fn new(urls: &[PlugboardUrl]) -> Self {
+    pub(super) fn new(urls: &[PlugboardUrl], readiness: Arc<Readiness>) -> Self {
         let line = |url: &PlugboardUrl| LineState {
             status: LineStatus {
                 plugboard: url.to_string(),
@@ -66,6 +68,7 @@ impl SharedStatus {
             lines,
             token_expires: Mutex::default(),
             requests: AtomicU64::new(0),
+            readiness,
             connecting: Event::new(),
             reloading: Event::new(),
             started: SystemTime::now(),
@@ -213,7 +216,7 @@ impl SharedStatus {
         }
     }
 
-    /// A fresh token left the line's session these mounts.
+    /// The line's session has these mounts.
     pub(super) fn narrow(&self, index: usize, mounts: Vec<String>) {
         self.tell(index, |plugboard| TelephoneEvent::Narrowed { plugboard, mounts: mounts.clone() });
         self.change(index, |line| line.status.mounts = mounts);
@@ -271,6 +274,7 @@ impl SharedStatus {
             token_expires: *self.token_expires.lock().unwrap_or_else(PoisonError::into_inner),
             streams,
             requests: self.requests.load(Ordering::Relaxed),
+            backends: self.readiness.status(),
             started: self.started,
         }
     }

@@ -5,6 +5,7 @@ mod choice;
 mod identities;
 mod memory;
 mod parking;
+mod presenting;
 mod registration;
 mod waiting;
 
@@ -13,8 +14,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{
-    Identity, Refusal, RegisterError, Registered, Registration, ResumeSecret, Route, Router, RouterEvent,
-    SessionKey, Ticket,
+    Identity, Reduced, Refusal, RegisterError, Registered, Registration, ResumeSecret, Route, Router,
+    RouterEvent, SessionKey, Ticket,
 };
 use crate::limits::RouterLimits;
 use crate::mount::Mount;

@@ -10,7 +10,9 @@ use crate::error::Misbehaviour;
 use crate::limits::SessionLimits;
 use crate::session::{Event, Role, Session, SessionConfig};
 use crate::time::Timestamp;
-use crate::wire::{Frame, MountUrl, Move, Profile, Refused, RefusedCode, Scope, Setting, Settings, Site};
+use crate::wire::{
+    Frame, MountUrl, Mounts, Move, Profile, Refused, RefusedCode, Scope, Setting, Settings, Site,
+};
 
 const NOW: Timestamp = Timestamp::ZERO;
 
@@ -136,6 +138,26 @@ fn public_urls_are_told_only_to_a_telephone_that_shows_them_behind_the_scope() {
     }
 }
 
+fn presented(ready: &[&str], not_ready: &[&str]) -> Mounts {
+    Mounts { ready: scope(ready), not_ready: scope(not_ready) }
+}
+
+#[test]
+fn of_the_lists_of_mounts_the_latest_is_sent_and_only_to_a_plugboard_that_announced_that_it_takes_them() {
+    for is_announced in [false, true] {
+        let peer = Settings::default().with(Setting::Mounts, u64::from(is_announced));
+        let (role, profile, limits) = (Role::Telephone, Profile::Binary, SessionLimits::default());
+        let config = SessionConfig { role, profile, limits, peer, seed: 1, resume_window: Duration::ZERO };
+        let mut session = Session::new(config, NOW);
+        said(&mut session, NOW);
+        session.present_mounts(presented(&["/a", "/b"], &[]));
+        session.present_mounts(presented(&["/a"], &["/b"]));
+        let frames = [Frame::Mounts(presented(&["/a"], &["/b"]))];
+        assert_eq!(said(&mut session, NOW), &frames[..usize::from(is_announced)]);
+        assert!(frames[0].is_numbered());
+    }
+}
+
 #[test]
 fn a_telephone_has_the_public_urls_that_were_told_last() {
     let site =
@@ -145,4 +167,15 @@ fn a_telephone_has_the_public_urls_that_were_told_last() {
     let told = events(&mut session);
     let urls = vec![MountUrl { mount: "/a".into(), url: "http://new/a".into() }];
     assert_eq!(told, [Event::Site(urls)]);
+}
+
+#[test]
+fn a_plugboard_learns_the_latest_list_of_mounts_and_presents_none_itself() {
+    let mut plugboard = lone(Role::Plugboard);
+    plugboard.hear(message(&[Frame::Mounts(presented(&["/a"], &[]))]), NOW);
+    plugboard.hear(message(&[Frame::Mounts(presented(&[], &["/a"]))]), NOW);
+    assert_eq!(events(&mut plugboard), [Event::MountsPresented(presented(&[], &["/a"]))]);
+    said(&mut plugboard, NOW);
+    plugboard.present_mounts(presented(&["/a"], &[]));
+    assert_eq!(said(&mut plugboard, NOW), []);
 }

@@ -49,6 +49,7 @@ mod name {
     pub(super) const SCOPE: &str = "scope";
     pub(super) const SITE: &str = "site";
     pub(super) const CLIENT: &str = "client";
+    pub(super) const MOUNTS: &str = "mounts";
     pub(super) const SKIPPED: &str = "unknown";
 }
 
@@ -120,6 +121,7 @@ pub(super) fn write(ack: u64, frame: &Frame) -> Vec<u8> {
         Frame::Move(order) => text.envelope(name::MOVE, Some(frame.kind()), order.as_ref()),
         Frame::Scope(scope) => text.envelope(name::SCOPE, Some(frame.kind()), Some(scope)),
         Frame::Site(site) => text.envelope(name::SITE, Some(frame.kind()), Some(site)),
+        Frame::Mounts(mounts) => text.envelope(name::MOUNTS, Some(frame.kind()), Some(mounts)),
         Frame::Client { id, client } => {
             let client = Client { stream: id.number(), client: *client };
             text.envelope(name::CLIENT, Some(frame.kind()), Some(&client))
@@ -172,6 +174,7 @@ pub(super) fn read(message: &[u8]) -> Result<(u64, Frame), Misbehaviour> {
         name::MOVE => Frame::Move(read.data.map(|data| parse(data.get())).transpose()?),
         name::SCOPE => Frame::Scope(parse(data)?),
         name::SITE => Frame::Site(parse(data)?),
+        name::MOUNTS => Frame::Mounts(parse(data)?),
         name::CLIENT => parse::<Client>(data)?.into_frame(),
         _ => match read.number {
             Some(kind) if skippable(kind) => Frame::Skipped { kind },
@@ -210,6 +213,7 @@ fn check(frame: &Frame) -> Result<(), crate::error::HeadRefused> {
         | Frame::Move(_)
         | Frame::Scope(_)
         | Frame::Site(_)
+        | Frame::Mounts(_)
         | Frame::Client { .. }
         | Frame::Skipped { .. } => Ok(()),
     }

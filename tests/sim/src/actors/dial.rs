@@ -9,6 +9,7 @@ use telephone_core::wire::{Hello, Profile, Refused, Resume, Settings, Welcome};
 
 use super::issuer::Issuer;
 use super::plugboard::session_limits;
+use super::presenting::Wanted;
 use super::telephone::{Served, Telephone};
 use crate::clock::Micros;
 use crate::line::Line;
@@ -205,6 +206,9 @@ impl Telephone {
         let tape = stage.tape(Side::Telephone, self.index, welcome.session);
         let mut session = Recorded::new(config, now, tape);
         session.authorize(welcome.expires_in(), now);
+        if self.wanted != Wanted::Ready {
+            session.present_mounts(self.presented(stage));
+        }
         let line = Line::new(session, welcome.session, Side::Telephone, self.index, wire, stage.now());
         // What is left of an earlier session is lost with it.
         self.served = Some(Served { line, secret: welcome.secret, position: 0, asked: None });

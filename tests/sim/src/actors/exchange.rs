@@ -114,6 +114,7 @@ impl Plugboard {
         let plan = *stage.request(request);
         let verdict = self.may_take(key, plan.tenant, stage.now());
         self.judge_choice(request, key, plan.tenant, stage);
+        self.judge_readiness(request, key, plan.tenant, stage);
         let Some(held) = self.sessions.get_mut(&key) else { return };
         let (opening, is_whole) = client::opening(request, &plan);
         let is_leaving = held.line.is_leaving();
@@ -172,6 +173,7 @@ impl Plugboard {
         let idler = self.sessions.iter().find(|(other, held)| {
             held.tenant == tenant
                 && held.load < chosen.load
+                && held.wanted == chosen.wanted
                 && held.line.session.is_open()
                 && self.may_take(**other, tenant, now).is_ok()
         });

@@ -10,6 +10,7 @@ pub mod issuer;
 pub mod operator;
 pub mod parting;
 pub mod plugboard;
+pub mod presenting;
 pub mod reception;
 pub mod repeats;
 pub mod telephone;

@@ -3,6 +3,7 @@
 use telephone_core::error::LeaveCode;
 
 use super::plugboard::Plugboard;
+use super::presenting::Wanted;
 use super::telephone::Telephone;
 use crate::clock::{Event, Micros};
 use crate::net::Side;
@@ -47,6 +48,8 @@ pub fn break_down(world: &mut World<'_>, number: u32) {
         }),
         FaultKind::FreezePlugboard => world.plugboards[index as usize].freezes += 1,
         FaultKind::Revoke => revoke(world, index),
+        FaultKind::NotReady => want(world, index, Wanted::NotReady),
+        FaultKind::Withdraw => want(world, index, Wanted::Withdrawn),
         FaultKind::NoToken => {
             if let Some(telephone) = &mut world.telephones[index as usize].process {
                 telephone.has_tokens = false;
@@ -175,6 +178,7 @@ pub fn repair(world: &mut World<'_>, number: u32) {
             raise_plugboard(world, index, 1);
         }
         FaultKind::FreezePlugboard => thaw_plugboard(world, index, 1),
+        FaultKind::NotReady | FaultKind::Withdraw => want(world, index, Wanted::Ready),
         FaultKind::Revoke | FaultKind::NoToken => give_tokens(world),
         FaultKind::Reset
         | FaultKind::ResetAtTelephone
@@ -209,6 +213,9 @@ pub fn heal(world: &mut World<'_>) {
         }
         raise_telephone(world, index, u32::MAX);
     }
+    for index in 0..world.telephones.len() as u32 {
+        want(world, index, Wanted::Ready);
+    }
     world.stage.is_healed = true;
 }
 
@@ -224,6 +231,11 @@ fn lighten(world: &mut World<'_>, number: Option<u32>) {
             world.black.push((fault, wire, side));
         }
     }
+}
+
+/// A telephone's application goes down, comes back, or is withdrawn.
+fn want(world: &mut World<'_>, index: u32, wanted: Wanted) {
+    world.with_telephone(index, |telephone, stage| telephone.want(wanted, stage));
 }
 
 fn give_tokens(world: &mut World<'_>) {

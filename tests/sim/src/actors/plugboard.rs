@@ -15,6 +15,7 @@ use telephone_core::wire::Profile;
 use super::client::PublicLeg;
 use super::drain::Drain;
 use super::issuer::BadToken;
+use super::presenting::Wanted;
 use super::reception::lifetime;
 use super::repeats::Repeats;
 use crate::clock::{Event, Micros};
@@ -67,6 +68,8 @@ pub(super) struct Held {
     pub(super) load: u32,
     /// Its telephone has another session elsewhere.
     pub(super) has_moved: bool,
+    /// What its telephone wants of its mount, as the scope has answered.
+    pub(super) wanted: Wanted,
 }
 
 /// A plugboard's process.
@@ -254,6 +257,7 @@ impl Plugboard {
                     held.has_moved = true;
                 }
             }
+            News::MountsPresented(mounts) => self.on_presented(key, &mounts, stage),
             News::Closed(reason) => self.on_closed(key, reason, stage),
             News::Opened
             | News::Readable(_)
@@ -465,6 +469,7 @@ impl Plugboard {
                 && other.instance == held.instance
                 && other.epoch > held.epoch
                 && !other.is_suspended
+                && other.wanted != Wanted::Withdrawn
                 // One that says its last word holds nothing any more.
                 && other.line.session.is_open()
         };
@@ -473,6 +478,7 @@ impl Plugboard {
             () if held.is_over => Err("a session that is over"),
             () if held.line.wire().is_none() => Err("a session without a link"),
             () if held.is_suspended => Err("a session that leaves"),
+            () if held.wanted == Wanted::Withdrawn => Err("a session whose mount was withdrawn"),
             () if now >= held.good_until => Err("a session whose token is over"),
             () if self.sessions.values().any(is_newer) => Err("a session of an older process"),
             () => Ok(()),

@@ -13,6 +13,7 @@ use telephone_core::wire::{Hello, Profile, Refused, RefusedCode, Setting, Settin
 
 use super::issuer::{BadToken, Grant};
 use super::plugboard::{Held, Plugboard, Stand, session_limits};
+use super::presenting::Wanted;
 use crate::clock::Micros;
 use crate::line::Line;
 use crate::net::{Arrival, Side};
@@ -177,6 +178,7 @@ impl Plugboard {
             lost_at: None,
             load: 0,
             has_moved: false,
+            wanted: Wanted::Ready,
         };
         self.sessions.insert(key, held);
         self.stands.insert(wire, Stand::Used(key));
@@ -230,7 +232,8 @@ fn welcome(
             resume_window_ms: stage.scenario.resume_window / crate::clock::MILLI,
             spread_ms: 100,
             expires_in_s: grant.expires_in.map(|left| left.as_secs()),
-            settings: Settings::of(&session_limits(&stage.scenario.plugboard_limits)),
+            settings: Settings::of(&session_limits(&stage.scenario.plugboard_limits))
+                .with(Setting::Mounts, 1),
         },
     )
 }

@@ -10,6 +10,7 @@ use telephone_core::wire::Move;
 use super::backend::BackendLeg;
 use super::dial::Dial;
 use super::issuer::Issuer;
+use super::presenting::Wanted;
 use crate::clock::{Event, Micros};
 use crate::laws;
 use crate::line::Line;
@@ -50,6 +51,8 @@ pub struct Telephone {
     pub(super) attempts: std::collections::VecDeque<Micros>,
     /// Whether a fresh token can be had.
     pub has_tokens: bool,
+    /// What it wants of its mount.
+    pub(super) wanted: Wanted,
     /// It was asked to end: when it does, whatever is still open.
     leaves_at: Option<Micros>,
     has_given_up: bool,
@@ -78,6 +81,7 @@ impl Served {
                 | News::ScopeLeft(_)
                 | News::Site(_)
                 | News::RenewalRefused(_)
+                | News::MountsPresented(_)
                 | News::Moved
                 | News::Expired => {}
             }
@@ -111,6 +115,7 @@ impl Telephone {
             armed: Micros::MAX,
             attempts: std::collections::VecDeque::new(),
             has_tokens: true,
+            wanted: Wanted::Ready,
             leaves_at: None,
             has_given_up: false,
         }

@@ -13,7 +13,9 @@ use super::{Script, script};
 use crate::error::{CloseReason, LeaveCode, Misbehaviour as M, Reset, ResetCode, Touched};
 use crate::limits::{MOUNTS_MAX, TOKEN_BYTES_MAX};
 use crate::session::{Event, Incoming};
-use crate::wire::{Frame, MountUrl, Move, Refused, RefusedCode, Scope, Settings, Site, Stats, Welcome};
+use crate::wire::{
+    Frame, MountUrl, Mounts, Move, Refused, RefusedCode, Scope, Settings, Site, Stats, Welcome,
+};
 
 pub(super) fn scripts() -> Vec<Script> {
     [pings(), numbers(), tokens(), orders(), handshakes(), leaves(), crossed()]
@@ -164,6 +166,10 @@ fn tokens() -> Vec<Script> {
 
 fn orders() -> Vec<Script> {
     let moving = |within_ms, url: Option<String>| Frame::Move(Some(Move { within_ms, url }));
+    let mounts = |ready, not_ready| {
+        let texts = |count| vec!["/m".to_string(); count];
+        Frame::Mounts(Mounts { ready: texts(ready), not_ready: texts(not_ready) })
+    };
     let scope = |count: usize| Frame::Scope(Scope { mounts: vec!["/m".to_string(); count] });
     let site = |count: usize| {
         let one = MountUrl { mount: "/m".to_string(), url: "http://a/m".to_string() };
@@ -203,6 +209,19 @@ fn orders() -> Vec<Script> {
         script("URLs of the largest number", telephone).sends([site(MOUNTS_MAX)]),
         script("a URL more", telephone).sends([site(MOUNTS_MAX + 1)]).misbehaves(M::FrameMalformed),
         script("URLs without end", telephone).sends(vec![site(1); 201]).misbehaves(M::FreeFrames),
+        script("a plugboard presents mounts", telephone).sends([mounts(1, 0)]).misbehaves(M::FrameOutOfPlace),
+        script("the largest number of mounts is presented", plugboard)
+            .sends([mounts(MOUNTS_MAX - 1, 1)])
+            .acts(|victim| assert!(matches!(&victim.told[..], [Event::MountsPresented(_)]))),
+        script("a mount more is presented", plugboard)
+            .sends([mounts(MOUNTS_MAX, 1)])
+            .misbehaves(M::FrameMalformed),
+        script("more mounts that are not ready", plugboard)
+            .sends([mounts(0, MOUNTS_MAX + 1)])
+            .misbehaves(M::FrameMalformed),
+        script("mounts are presented without end", plugboard)
+            .sends(vec![mounts(1, 0); 201])
+            .misbehaves(M::FreeFrames),
         script("mounts without end", telephone).sends(vec![scope(1); 201]).misbehaves(M::FreeFrames),
     ]
 }
