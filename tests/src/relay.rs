@@ -52,7 +52,7 @@ impl Relay {
     /// # Panics
     /// If it does not get ready.
     pub fn on(address: IpAddr, options: &[&str]) -> Self {
-        Self::at(SocketAddr::new(address, free_addr().port()), &fresh_secret(), options, None)
+        Self::at(SocketAddr::new(address, free_addr().port()), &fresh_secret(), options, None, Plan::start)
     }
 
     /// The same with that secret: several relays may share one.

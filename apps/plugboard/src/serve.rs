@@ -45,11 +45,8 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
     let admin_address = admin.local_addr().map_err(failed)?;
     let log = access_log(&settings.access_log)?.map(|log| log.keep_queries(settings.log_queries));
 
-    let telemetry = Telemetry::new(log).map_err(|error| Stop::new(Exit::Failed, error))?;
-    let telemetry = Arc::new(telemetry);
-    for (option, path) in &settings.secret_files {
-        warn_if_exposed(option, path);
-    }
+    let telemetry = Arc::new(Telemetry::new(log).map_err(|error| Stop::new(Exit::Failed, error))?);
+    settings.secret_files.iter().for_each(|(option, path)| warn_if_exposed(option, path));
     let revocations = Arc::new(revocations(settings.revocations.as_deref())?);
     let authority = Arc::new(TokenAuthority::new(settings.verifier, Arc::clone(&revocations)));
     let reload =

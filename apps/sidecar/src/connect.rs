@@ -15,14 +15,14 @@ use futures_lite::io::{AsyncRead, AsyncWrite};
 use futures_lite::{Stream, StreamExt as _, future};
 use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_driver::{
-    BuildError, Handle, Listener as _, Log, ReadSocket, Runtime, Socket, Telephone, TelephoneBuilder,
-    WhenFull, WriteSocket, accept_loop,
+    Handle, Listener as _, Log, ReadSocket, Runtime, Socket, Telephone, TelephoneBuilder, WhenFull,
+    WriteSocket, accept_loop,
 };
 
 use crate::exit::Exit;
 use crate::line::{LineOptions, LineSettings};
 use crate::listen::cannot_listen;
-use crate::run::{exit_of, reload, until_stopped};
+use crate::run::{Built, exit_of, reload, until_stopped};
 use crate::signals::Signal;
 use crate::usage::{Stop, Usage};
 use crate::values;
@@ -99,7 +99,7 @@ impl ConnectSettings {
 /// Joins as `settings` say until a signal, the end of standard input and output, or until there is no use in going on.
 pub(crate) async fn run<R: Runtime>(
     runtime: R,
-    build: fn(TelephoneBuilder<R>, R) -> Result<Telephone<R>, BuildError>,
+    build: fn(TelephoneBuilder<R>, R) -> Built<R>,
     settings: ConnectSettings,
     signals: impl Stream<Item = Signal>,
 ) -> Result<Exit, Stop> {

@@ -41,7 +41,7 @@ pub use options::{Command, parse};
 pub use recording::Recording;
 pub use replay::ReplaySettings;
 pub use requests::readable as readable_duration;
-pub use run::{Builders, end, main, run};
+pub use run::{Builders, Built, end, main, run};
 pub use secret_file::{exposure, warn_if_exposed};
 pub use settings::Settings;
 pub use signals::{Signal, Terminal, signals, stops};

@@ -53,13 +53,16 @@ pub fn end(result: Result<Exit, Stop>) -> ExitCode {
     exit.into()
 }
 
+/// A telephone, or the first mistake of its description.
+pub type Built<R> = Result<Telephone<R>, BuildError>;
+
 /// How telephones are made on a runtime. Its binding compiles these for speed; all else of a sidecar is compiled for size.
 #[derive(Debug, Clone, Copy)]
 pub struct Builders<R> {
     /// [`TelephoneBuilder::backend`].
-    pub backend: fn(TelephoneBuilder<R>, R, BackendUrl) -> Result<Telephone<R>, BuildError>,
+    pub backend: fn(TelephoneBuilder<R>, R, BackendUrl) -> Built<R>,
     /// [`TelephoneBuilder::raw`].
-    pub raw: fn(TelephoneBuilder<R>, R) -> Result<Telephone<R>, BuildError>,
+    pub raw: fn(TelephoneBuilder<R>, R) -> Built<R>,
 }
 
 /// Does what the command line asked for, until a signal, or until there is no use in going on. The first signal lets

@@ -70,7 +70,7 @@ fn a_refusal_is_told_once_for_each_token() {
 fn a_renewal_without_an_answer_is_told_once() {
     let mut life = hour();
     let look = |now| {
-        life.handle_due(SECOND, at(now));
+        let _ = life.handle_due(SECOND, at(now));
         Some((now, life.poll_warning(at(now))?))
     };
     let told: Vec<_> = (0..300).filter_map(look).collect();

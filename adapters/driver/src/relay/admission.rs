@@ -1,5 +1,7 @@
 //! Admission of telephones: judges a hello and finds its session, a new one or one to go on with.
 
+mod mounts;
+
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -23,7 +25,6 @@ use telephone_core::verification::Overload;
 use telephone_core::wire::{Hello, Profile, Refused, RefusedCode, Setting, Settings, Welcome};
 
 use super::connections::Permit;
-use super::ports::PortError;
 use super::public::Upgraded;
 use super::registry::{Renewed, texts};
 use super::site::Site;
@@ -34,12 +35,10 @@ use crate::link::{CloseCode, FAREWELL, Link};
 use crate::runtime::Runtime;
 use crate::shared::{Clock, Ending, SharedSession};
 use crate::socket::Socket as _;
+use mounts::{claimed_mounts, port_refused, with_open_ports};
 
 /// When to come back with a token that only has to become good, or to be checked: soon, and not all at once.
 const TOKEN_RETRY_MS: RangeInclusive<u64> = 1_000..=5_000;
-
-/// Claims that a refusal names: it must fit the message of a handshake, and a claim has at most 512 bytes.
-const CLAIMS_SHOWN_MAX: usize = 16;
 
 /// Receives a telephone's hello and finds its session. `None` if there is none: then it has been told why, and the connection
 /// is over.
@@ -290,34 +289,6 @@ fn admit<R: Runtime>(
     Ok(admitted)
 }
 
-/// Opens the ports among the mounts. A telephone that takes a session without some of them gets one if any mount is left.
-fn with_open_ports<R: Runtime>(
-    relay: &Arc<Inner<R>>,
-    hello: &Hello,
-    mut mounts: Vec<Mount>,
-) -> Result<(Vec<Mount>, Vec<ports::Closed>), Refused> {
-    let closed = ports::open_all(relay, &mounts);
-    let takes_part = hello.settings.has(Setting::Partial) || hello.settings.has(Setting::Mounts);
-    mounts.retain(|mount| closed.iter().all(|(one, _)| one != mount));
-    if closed.is_empty() || (takes_part && !mounts.is_empty()) {
-        return Ok((mounts, closed));
-    }
-    ports::settle(relay);
-    // One that may be free later outlives one that never will be.
-    let worst = closed.into_iter().min_by_key(|(_, error)| !matches!(error, PortError::Unavailable { .. }));
-    let reason = worst.map(|(_, error)| port_refused(error));
-    Err(reason.unwrap_or_else(|| refused(RefusedCode::Busy, "no port is open")))
-}
-
-fn port_refused(error: PortError) -> Refused {
-    let code = match error {
-        PortError::NoneOffered | PortError::NotOffered { .. } => RefusedCode::Forbidden,
-        // Whoever has it now may let go of it.
-        PortError::Unavailable { .. } => RefusedCode::Busy,
-    };
-    refused(code, error)
-}
-
 /// Goes on with the session that a hello names and proves the right to, if that can go on.
 fn resume<R: Runtime>(
     relay: &Arc<Inner<R>>,
@@ -435,40 +406,6 @@ pub(super) const fn auth_code(error: AuthError) -> RefusedCode {
         | AuthError::WrongIssuer
         | AuthError::Revoked
         | AuthError::NotClaimed => RefusedCode::Forbidden,
-    }
-}
-
-/// The hello's mounts, each of which a claim of the token must cover, or one of them at least if the telephone says
-/// that this is enough.
-fn claimed_mounts(hello: &Hello, claims: &Claims) -> Result<Vec<Mount>, Refused> {
-    if hello.mounts.is_empty() && claims.connect.is_empty() {
-        return Err(refused(
-            RefusedCode::Forbidden,
-            "no mount was asked for, and the token has no claim to connect",
-        ));
-    }
-    let not_covered = |mount: &Mount| {
-        let shown = claims.mounts.get(..CLAIMS_SHOWN_MAX).unwrap_or(&claims.mounts);
-        let more = if shown.len() < claims.mounts.len() { ", …" } else { "" };
-        let claims = texts(shown).join(", ");
-        let reason = format!("the token does not cover the mount {mount}: its claims are {claims}{more}");
-        refused(RefusedCode::Forbidden, reason)
-    };
-    let is_partial_enough = hello.settings.has(Setting::Partial);
-    let (mut covered, mut uncovered) = (Vec::new(), None);
-    for text in &hello.mounts {
-        let mount: Mount = text.parse().map_err(|error| refused(RefusedCode::Malformed, error))?;
-        if mount.is_covered_by(&claims.mounts) {
-            covered.push(mount);
-        } else if is_partial_enough {
-            uncovered = Some(mount);
-        } else {
-            return Err(not_covered(&mount));
-        }
-    }
-    match uncovered {
-        Some(mount) if covered.is_empty() => Err(not_covered(&mount)),
-        _ => Ok(covered),
     }
 }
 

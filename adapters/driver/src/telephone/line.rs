@@ -22,7 +22,7 @@ use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_core::recording::Recorded;
 use telephone_core::session::{Event, LinkId, Role, SessionConfig};
 use telephone_core::time::Timestamp;
-use telephone_core::wire::{Profile, Resume, Welcome};
+use telephone_core::wire::{Move, Profile, Resume, Welcome};
 
 use super::crew::Serve;
 use super::dial::{self, DialError, Established, Wanted};
@@ -285,10 +285,7 @@ impl<R: Runtime> Line<R> {
                 self.on_link_over(dialer, live, reason)
             }
             Err(order) => {
-                if let Some(Due { suppressed, .. }) = self.log(LineKind::MoveAsked) {
-                    let within = order.within();
-                    tracing::info!(plugboard = %self.url, ?within, suppressed, "the plugboard is leaving; moving");
-                }
+                self.report_move(&order);
                 // Another line is there already, and one identity has one session at a plugboard.
                 let told = order.url.as_deref().and_then(|url| self.followed(url));
                 *elsewhere = told.filter(|url| !self.others.contains(url));
@@ -299,6 +296,12 @@ impl<R: Runtime> Line<R> {
                 Ok(())
             }
         }
+    }
+
+    fn report_move(&self, order: &Move) {
+        let Some(Due { suppressed, .. }) = self.log(LineKind::MoveAsked) else { return };
+        let within = order.within();
+        tracing::info!(plugboard = %self.url, ?within, suppressed, "the plugboard is leaving; moving");
     }
 
     /// Presents the token each time that it is to be read again.

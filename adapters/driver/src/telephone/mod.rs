@@ -1,5 +1,6 @@
 //! The telephone: lines to one or more plugboards, and what serves their streams.
 
+mod build_error;
 mod builder;
 mod connect;
 mod crew;
@@ -41,7 +42,8 @@ use crate::runtime::Runtime;
 use crate::status::Status;
 use crate::token::TokenSource;
 use crate::wake::WakeUps;
-pub use builder::{BuildError, TelephoneBuilder};
+pub use build_error::BuildError;
+pub use builder::TelephoneBuilder;
 pub use connect::ConnectError;
 use crew::{Crew, Serve};
 pub use embed::EmbedError;

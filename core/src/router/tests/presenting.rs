@@ -33,10 +33,11 @@ fn a_client_whose_state_is_at_a_session_goes_elsewhere_while_that_is_not_ready_a
     let mut relay = Relay::new();
     relay.register(1, "a/one", "/x");
     relay.register(2, "a/two", "/x");
-    let back = |relay: &mut Relay| match relay.router.route_back(SessionKey::new(1), None, b"/x", relay.now) {
-        Route::To { session, .. } => session.number(),
-        other => panic!("{other:?}"),
-    };
+    let back =
+        |relay: &mut Relay| match relay.router.route_back(SessionKey::new(1), None, None, b"/x", relay.now) {
+            Route::To { session, .. } => session.number(),
+            other => panic!("{other:?}"),
+        };
     assert_eq!(back(&mut relay), 1);
     relay.present(1, "", "/x", "/x");
     assert_eq!(back(&mut relay), 2);

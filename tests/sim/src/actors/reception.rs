@@ -151,10 +151,9 @@ impl Plugboard {
         session.authorize(lifetime(grant, stage.now()), now);
         let secret = secret(stage);
         let mounts: Vec<Mount> = hello.mounts.iter().filter_map(|mount| mount.parse().ok()).collect();
-        let identity = Self::identity(grant, hello);
         let claims = vec![own_claim(grant).parse().map_err(|_| RefusedCode::Malformed)?];
         let registration = Registration {
-            identity,
+            identity: Self::identity(grant, hello),
             epoch: hello.epoch,
             mounts,
             claims,
