@@ -19,6 +19,7 @@ use rustls::{
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls_platform_verifier::BuilderVerifierExt;
+use telephone_core::hint::Hint;
 use telephone_core::text::{ForeignEncoding, foreign_encoding};
 
 use crate::socket::{ReadSocket, Socket, WriteSocket};
@@ -46,7 +47,10 @@ pub enum RootsError {
     /// The file holds no certificate.
     #[error("no certificate in {0}")]
     Empty(PathBuf),
-    /// A root cannot be used, or the platform has none.
+    /// The platform has no roots.
+    #[error("this machine has no usable root certificates: {0}. {hint}", hint = Hint::NoRoots.text())]
+    NoneTrusted(rustls::Error),
+    /// A root cannot be used.
     #[error("cannot use the root certificates: {0}")]
     Unusable(rustls::Error),
 }
@@ -62,7 +66,7 @@ pub enum TlsError {
     #[error("the server's certificate is not for this host: {0}")]
     WrongHost(rustls::Error),
     /// The certificate is expired, of an unknown issuer, or otherwise not to be trusted.
-    #[error("the server's certificate is not trusted: {0}")]
+    #[error("the server's certificate is not trusted: {}", mistrust(.0))]
     BadCertificate(rustls::Error),
     /// The peer's first bytes are not TLS: a plain HTTP port, or a proxy in between.
     #[error("the server does not speak TLS: {0}")]
@@ -73,6 +77,20 @@ pub enum TlsError {
     /// The connection broke during the handshake.
     #[error("the connection broke during the TLS handshake: {0}")]
     Broken(io::Error),
+}
+
+/// Why a certificate is not trusted. What rustls says of times is for programmers.
+fn mistrust(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        ) => "it has expired".into(),
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
+        ) => "it is not valid yet".into(),
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => "its issuer is unknown".into(),
+        other => other.to_string(),
+    }
 }
 
 /// Makes TLS connections, all with the same roots. Clones are the same connector.
@@ -98,7 +116,7 @@ impl TlsConnector {
     /// When there are no usable roots.
     pub fn new(ca_file: Option<&Path>) -> Result<Self, RootsError> {
         let Some(path) = ca_file else {
-            let builder = builder()?.with_platform_verifier().map_err(RootsError::Unusable)?;
+            let builder = builder()?.with_platform_verifier().map_err(RootsError::NoneTrusted)?;
             return Ok(Self(Roots::Fixed(with(builder.with_no_client_auth()))));
         };
         Ok(Self(Roots::File(Arc::new(Mutex::new(RootsFile::open(path)?)))))

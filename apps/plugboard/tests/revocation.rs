@@ -84,11 +84,12 @@ impl Observer for Ends {
 }
 
 /// A token that is never the same, so that a refusal of one is not the end.
-struct Fresh;
+#[derive(Default)]
+struct Fresh(AtomicUsize);
 
 impl TokenSource for Fresh {
     fn token(&self) -> io::Result<String> {
-        Ok("a.b.c".into())
+        Ok(format!("a.b.{}", self.0.fetch_add(1, Ordering::SeqCst)))
     }
 }
 
@@ -122,7 +123,8 @@ impl Stage {
         let carried = Arc::default();
         let hop = hop(public, Arc::clone(&carried)).await;
         let backend = Endpoint::Tcp { host: "127.0.0.1".into(), port: 1 };
-        let builder = Telephone::builder().url(&format!("ws://{hop}")).mount("room:r").token_source(Fresh);
+        let builder =
+            Telephone::builder().url(&format!("ws://{hop}")).mount("room:r").token_source(Fresh::default());
         let telephone = builder.instance("one").backend(runtime, backend).unwrap();
         let handle = telephone.handle();
         tokio::spawn(telephone.run());

@@ -16,6 +16,7 @@ mod memory;
 mod options;
 mod probes;
 mod recording;
+#[cfg(feature = "replay")]
 mod replay;
 mod requests;
 mod run;
@@ -39,6 +40,7 @@ pub use listen::cannot_listen;
 pub use logging::{LogFormat, init as init_logging};
 pub use options::{Command, parse};
 pub use recording::Recording;
+#[cfg(feature = "replay")]
 pub use replay::ReplaySettings;
 pub use requests::readable as readable_duration;
 pub use run::{Builders, Built, end, main, run};

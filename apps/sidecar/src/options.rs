@@ -14,6 +14,7 @@ use crate::connect::{CONNECT_EXAMPLES, ConnectOptions, ConnectSettings, Side};
 use crate::doctor::{self, DoctorSettings};
 use crate::line::LineOptions;
 use crate::logging::LogFormat;
+#[cfg(feature = "replay")]
 use crate::replay::{REPLAY_EXAMPLES, ReplayOptions, ReplaySettings};
 use crate::settings::Settings;
 use crate::status::StatusOptions;
@@ -181,6 +182,7 @@ enum Verb {
     /// Show what a running sidecar is doing, by its health page
     Status(StatusOptions),
     /// Replay what was recorded with --record, and see whether the same comes of it
+    #[cfg(feature = "replay")]
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayOptions),
 }
@@ -197,6 +199,7 @@ pub enum Command {
     /// Show what the sidecar with this health page is doing.
     Status(SocketAddr),
     /// Replay a recording.
+    #[cfg(feature = "replay")]
     Replay(ReplaySettings),
 }
 
@@ -212,7 +215,9 @@ impl Command {
             Self::Connect(settings) => (settings.line.log_format, LevelFilter::INFO),
             // What goes wrong is what it reports.
             Self::Doctor(_) => (LogFormat::Text, LevelFilter::ERROR),
-            Self::Status(_) | Self::Replay(_) => (LogFormat::Text, LevelFilter::INFO),
+            Self::Status(_) => (LogFormat::Text, LevelFilter::INFO),
+            #[cfg(feature = "replay")]
+            Self::Replay(_) => (LogFormat::Text, LevelFilter::INFO),
         }
     }
 }
@@ -251,6 +256,7 @@ where
             ConnectSettings::new(*options).map(|settings| Command::Connect(Box::new(settings)))
         }
         Some(Verb::Status(options)) => Ok(Command::Status(options.health)),
+        #[cfg(feature = "replay")]
         Some(Verb::Replay(options)) => Ok(Command::Replay(options.into())),
         None => Settings::new(options).map(|settings| Command::Serve(Box::new(settings))),
     })

@@ -23,6 +23,7 @@ use crate::logging;
 use crate::memory;
 use crate::options::{self, Command, NAMING, SERVICE_LINKS};
 use crate::probes;
+#[cfg(feature = "replay")]
 use crate::replay;
 use crate::requests;
 use crate::settings::Settings;
@@ -82,6 +83,7 @@ pub async fn run<R: Runtime>(
         Command::Connect(settings) => connect::run(runtime, builders.raw, *settings, signals).await,
         Command::Doctor(settings) => doctor::run(runtime, *settings, stops(signals, || {})).await,
         Command::Status(health) => status::show(health),
+        #[cfg(feature = "replay")]
         Command::Replay(settings) => replay::show(&settings),
     }
 }

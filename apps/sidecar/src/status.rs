@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::Value;
 use telephone_core::limits::MOUNTS_MAX;
-use telephone_core::text::readable;
+use telephone_core::text::{readable, rough_duration};
 
 use crate::exit::Exit;
+use crate::requests::readable as readable_duration;
 use crate::usage::Stop;
 use crate::values;
 
@@ -110,16 +111,25 @@ fn told(page: &Value) -> String {
         for url in plugboard["urls"].as_array().into_iter().flatten().take(MOUNTS_MAX) {
             line("  URL", &url["url"]);
         }
-        for (name, key) in [
-            ("  octets sent", "bytes_sent"),
-            ("  octets received", "bytes_received"),
-            ("  up for (ms)", "uptime_ms"),
-            ("  round trip (µs)", "round_trip_us"),
-        ] {
-            line(name, &plugboard["stats"][key]);
-        }
+        let stats = &plugboard["stats"];
+        let shown =
+            |key: &str, show: fn(u64) -> String| stats[key].as_u64().map_or(Value::Null, |n| show(n).into());
+        line("  sent", &shown("bytes_sent", readable_size));
+        line("  received", &shown("bytes_received", readable_size));
+        line("  up for", &shown("uptime_ms", |ms| rough_duration(Duration::from_millis(ms))));
+        line("  round trip", &shown("round_trip_us", |us| readable_duration(Duration::from_micros(us))));
     }
     text.replace(" null\n", " -\n")
+}
+
+/// So many bytes in the greatest unit of which there is one.
+fn readable_size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let Some(unit) = (1..=UNITS.len()).rev().find(|unit| bytes >> (10 * unit) > 0) else {
+        return format!("{bytes} bytes");
+    };
+    let tenths = (u128::from(bytes) * 10) >> (10 * unit);
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit - 1])
 }
 
 #[cfg(test)]
@@ -131,7 +141,7 @@ mod tests {
         let page = serde_json::json!({
             "state": "connected", "since": "2026-01-01T00:00:00Z", "token_expires": null, "requests": 40,
             "ready": false, "backends": [{"backend": "http://app:80", "ready": false, "last_error": "refused"}],
-            "plugboards": [{"url": "ws://a/", "state": "connected", "stats": {"bytes_sent": 7}}],
+            "plugboards": [{"url": "ws://a/", "state": "connected", "stats": {"bytes_sent": 7, "bytes_received": 1_600_000, "round_trip_us": 940}}],
         });
         let text = told(&page);
         assert!(text.starts_with("state              connected\n"), "{text}");
@@ -140,7 +150,8 @@ mod tests {
         assert!(text.contains("\nready              false\n"), "{text}");
         assert!(text.contains("\napplication        http://app:80\n  ready            false\n"), "{text}");
         assert!(text.contains("\nplugboard          ws://a/\n"), "{text}");
-        assert!(text.contains("\n  octets sent      7\n"), "{text}");
+        assert!(text.contains("\n  sent             7 bytes\n  received         1.5 MiB\n"), "{text}");
+        assert!(text.contains("\n  up for           -\n  round trip       0.9 ms\n"), "{text}");
     }
 
     #[test]

@@ -88,7 +88,7 @@ fn other_names_of_variables_stand_in_where_nothing_says_otherwise() {
     assert_eq!(code, 1, "{log}");
     assert!(log.contains(url.trim_start_matches("ws://")), "{log}");
     for (name, value, part) in [
-        ("PLUGBOARD_URL", "http://b", "http://b"),
+        ("PLUGBOARD_URL", "ftp://b", "ftp://b"),
         ("BACKEND_PORT", "http", "http"),
         ("BACKEND_URL", "b", "'b'"),
     ] {
@@ -102,7 +102,7 @@ fn other_names_of_variables_stand_in_where_nothing_says_otherwise() {
 fn a_bad_variable_ends_with_2_and_is_named() {
     for (name, value, parts) in [
         ("MOUNT_PATH", "/a,b", &["MOUNT_PATH", "\"b\""][..]),
-        ("PLUGBOARD_URL", "ws://a,http://b", &["PLUGBOARD_URL", "http://b", "ws://"]),
+        ("PLUGBOARD_URL", "ws://a,ftp://b", &["PLUGBOARD_URL", "ftp://b", "ws://"]),
         ("PLUGBOARD_URL", "", &["--plugboard"]),
         ("BACKEND_PORT", "http", &["--port", "BACKEND_PORT", "http"]),
         ("BACKEND_PORT", "tcp://10.96.0.12:80", &["--port", "BACKEND_PORT", "missing"]),

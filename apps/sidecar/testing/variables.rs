@@ -8,7 +8,8 @@ use clap::{Arg, Command};
 use super::{Naming, Parsed, Stop, parse_line as parse};
 
 /// Values of which each option takes one.
-const VALUES: [&str; 16] = [
+const VALUES: [&str; 17] = [
+    "link",
     "true",
     "1",
     "1s",

@@ -9,6 +9,9 @@ use crate::error::Misbehaviour;
 use crate::limits::{MESSAGE_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::websocket::MessageType;
 
+/// Whether this program has the JSON profile. One without it accepts no session in that.
+const HAS_JSON: bool = cfg!(feature = "json");
+
 /// How the frames of a link are written. The telephone chooses, by the WebSocket subprotocol that it offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Profile {
@@ -34,7 +37,7 @@ impl Profile {
         let mut tokens = offers.into_iter().flat_map(|list| list.split(|octet| *octet == b','));
         tokens.find_map(|token| {
             let names = |profile: &Self| profile.subprotocol().as_bytes() == token.trim_ascii();
-            [Self::Binary, Self::Json].into_iter().find(names)
+            [Self::Binary, Self::Json].into_iter().filter(|one| HAS_JSON || *one == Self::Binary).find(names)
         })
     }
 
@@ -66,7 +69,8 @@ impl Profile {
                 frame.put(&mut out);
                 out.freeze()
             }
-            Self::Json => json::write(ack, frame).into(),
+            Self::Json if HAS_JSON => json::write(ack, frame).into(),
+            Self::Json => Bytes::new(),
         }
     }
 
@@ -77,7 +81,10 @@ impl Profile {
     pub fn read(self, message: Bytes) -> Result<(u64, Frames), Misbehaviour> {
         match self {
             Self::Binary => Frames::of(message),
-            Self::Json => json::read(&message).map(|(ack, frame)| (ack, Frames::one(Box::new(frame)))),
+            Self::Json if HAS_JSON => {
+                json::read(&message).map(|(ack, frame)| (ack, Frames::one(Box::new(frame))))
+            }
+            Self::Json => Err(Misbehaviour::UnknownFrame),
         }
     }
 }
