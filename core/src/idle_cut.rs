@@ -5,7 +5,7 @@
 
 use core::time::Duration;
 
-use crate::limits::{IDLE_CUT_LINKS, IDLE_CUT_MIN};
+use crate::limits::{IDLE_CUT_LINKS, IDLE_CUT_MIN, PING_INTERVAL};
 
 /// Recognises links that are closed after the same silence.
 ///
@@ -35,7 +35,8 @@ impl IdleCuts {
             _ => 1,
         };
         self.silence = silence;
-        let interval = Duration::from_secs(silence.as_secs() * 2 / 3).max(Duration::from_secs(1));
+        let interval = Duration::from_secs(silence.as_secs() * 2 / 3);
+        let interval = interval.clamp(*PING_INTERVAL.start(), *PING_INTERVAL.end());
         (self.links == IDLE_CUT_LINKS).then_some(interval)
     }
 }

@@ -132,6 +132,8 @@ impl TokenLife {
     ) -> bool {
         let before = self.taken.map(|_| self.ends_at);
         let is_same = self.taken.replace(id) == Some(id);
+        // Another link may be lost while the file still holds the token that was refused: the good one serves again.
+        self.refused_dial = self.refused_dial.filter(|refused| refused.id == id);
         let ends_at = expires_in.map(|left| now + left);
         let over_at = ends_at.map(|end| end + TOKEN_LEEWAY.saturating_sub(expired_for));
         self.presented = None;

@@ -91,7 +91,7 @@ pub fn planted(name: &str) -> PathBuf {
         std::fs::set_permissions(&wrapper, executable).expect("a file of our own");
     }
     let mut cargo = cargo_build(&target);
-    cargo.args(["--package", "telephone-cli", "--no-default-features"]);
+    cargo.args(["--package", "telephone-cli", "--no-default-features", "--features", "replay"]);
     cargo.env("RUSTC_WORKSPACE_WRAPPER", wrapper).env("CARGO_PROFILE_DEV_DEBUG", "none");
     if let Err(said) = finish(cargo) {
         panic!("telephone does not build:\n{said}");

@@ -60,10 +60,10 @@ impl Reload {
             Ok(keys) => {
                 let count = keys.len();
                 self.authority.replace_keys(keys);
-                tracing::info!("SIGHUP: opened the access log anew and read {count} keys again");
+                tracing::info!("SIGHUP: opening the access log anew; read {count} keys again");
             }
             Err(error) => tracing::error!(
-                "SIGHUP: opened the access log anew; {error}; the keys of before stay: correct the file, and send SIGHUP again"
+                "SIGHUP: {error}; the keys of before stay: correct the file, and send SIGHUP again"
             ),
         }
     }

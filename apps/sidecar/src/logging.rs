@@ -76,7 +76,7 @@ pub(crate) fn flush() {
 /// A panic is a line of the log. The standard library would wait for the reader of standard error; with `RUST_BACKTRACE` it
 /// does, for whoever looks for a bug.
 fn report_panics() {
-    if std::env::var_os("RUST_BACKTRACE").is_none() {
+    if std::env::var_os("RUST_BACKTRACE").is_none_or(|value| value.is_empty() || value == "0") {
         std::panic::set_hook(Box::new(|panic| {
             tracing::error!("{panic}; this is a bug: report it with the output under RUST_BACKTRACE=1");
         }));

@@ -79,7 +79,7 @@ pub fn parse(
     naming: &Naming,
     environment: Environment<'_>,
 ) -> Result<Parsed, Stop> {
-    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+    if args.iter().any(|arg| ["--help", "-h", "--version", "-V"].iter().any(|one| arg == one)) {
         // The help shows the variables as they are, and parses none.
         return Ok(Parsed { matches: command.try_get_matches_from(args)?, read: Vec::new() });
     }

@@ -30,6 +30,12 @@ impl Router {
         available
     }
 
+    /// Whether a session may still have mounts: it does not drain.
+    #[must_use]
+    pub fn takes_mounts(&self, key: SessionKey) -> bool {
+        self.sessions.session(key).is_some_and(|session| !session.is_suspended())
+    }
+
     /// A session's telephone wants these mounts and no others; those of `not_ready` get requests only while no session on
     /// them is ready. It has those that are [`available`](Self::available) afterwards; the earlier sessions of its
     /// identity lose them.

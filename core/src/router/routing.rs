@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::Router;
 use super::affinity::{Candidate, Choice, Preference, Standing};
 use super::parking::{Place, Wanted};
+use super::sessions::Rank;
 use super::table::{Ambiguous, MountId};
 use super::types::{Client, Refusal, Route, RouterEvent, SessionKey, Ticket};
 use crate::affinity::{Binding, Sticky};
@@ -60,7 +61,7 @@ impl Router {
         let name = host.map(host_name);
         if let Ok(Some(id)) = self.mounts.lookup(name.as_deref(), path)
             && self.mounts.members(id).contains(&key)
-            && self.is_eligible(id, key)
+            && self.is_eligible(id, key, self.best_rank(id))
             && let Some(mount) = self.mounts.mount(id).cloned()
         {
             self.sessions.begin_exchange(key);
@@ -141,9 +142,10 @@ impl Router {
         if cfg!(planted = "affinity-forgotten") {
             return Choice::Any;
         }
+        let best = self.best_rank(id);
         let candidate = |&key: &SessionKey| {
             let standing = match self.sessions.dark_since(key) {
-                _ if self.is_eligible(id, key) => Standing::Taking,
+                _ if self.is_eligible(id, key, best) => Standing::Taking,
                 Some(since) if self.now < since + DARK_TIME => Standing::Dark { until: since + DARK_TIME },
                 Some(_) | None => Standing::Lost,
             };
@@ -155,11 +157,14 @@ impl Router {
         self.rendezvous.choose(sticky, preference, &candidates, expected_until)
     }
 
-    /// Whether a session takes requests of a mount: it is ready for them, or no session is.
-    fn is_eligible(&self, id: MountId, key: SessionKey) -> bool {
-        let ranks =
-            |members: &[SessionKey]| members.iter().filter_map(|&one| self.sessions.rank(one, id)).min();
-        let best = ranks(self.mounts.members(id));
+    /// The rank of the session that serves a mount best.
+    fn best_rank(&self, id: MountId) -> Option<Rank> {
+        self.mounts.members(id).iter().filter_map(|&key| self.sessions.rank(key, id)).min()
+    }
+
+    /// Whether a session takes requests of a mount: it is ready for them, or no session is, as the [best](Self::best_rank) rank
+    /// tells.
+    fn is_eligible(&self, id: MountId, key: SessionKey, best: Option<Rank>) -> bool {
         self.sessions.rank(key, id).zip(best).is_some_and(|(own, best)| own.is_ready() || !best.is_ready())
     }
 

@@ -101,6 +101,8 @@ impl Session {
         self.budget.earn();
         self.forget_unnumbered();
         self.due.ping = true;
+        // The hello had a token that is as fresh.
+        self.due.renew = None;
         if self.phase == (Phase::Draining { by_us: true }) && !cfg!(planted = "leave-not-repeated") {
             self.due.leave = Some(LeaveCode::Draining);
         }

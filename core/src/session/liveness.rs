@@ -154,6 +154,7 @@ impl Liveness {
         self.resumable_until = None;
         self.probe = None;
         self.sent = None;
+        self.timed = None;
         self.delay = Duration::ZERO;
         self.hear(now);
         self.say(now);
@@ -171,8 +172,9 @@ impl Liveness {
         let patience = self.round_trip.unwrap_or(ROUND_TRIP_UNKNOWN) * 4;
         let patience = patience.clamp(*WAKE_PATIENCE.start(), *WAKE_PATIENCE.end());
         self.probe = Some(Probe { settled_at: now + WAKE_SETTLE, until: now + patience });
-        // The answer to an earlier ping may have waited.
+        // The answers to what was sent earlier may have waited.
         self.sent = None;
+        self.timed = None;
     }
 
     /// Octets came.

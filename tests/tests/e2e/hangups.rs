@@ -42,7 +42,7 @@ fn a_relay_opens_its_access_log_anew_takes_new_keys_and_serves_on() {
     let origin = Origin::start();
     let dial = |token: &str| Program::Tokio.dial(&relay).token(token).mount("/a").backend(&origin.url());
     let refused = dial(&old_token).start();
-    refused.process().wait_stderr("refused the token", PATIENCE);
+    refused.process().wait_stderr("giving up", PATIENCE);
     let sidecar = dial(&other.token(&["/a"])).ready();
     assert_eq!(get(relay.addr(), "/a/echo").status(), 200);
     // A file that is no key changes nothing.

@@ -57,6 +57,7 @@ const OF_THE_HOP: &[&str] = &[
     "keep-alive",
     "content-length",
     "transfer-encoding",
+    "traceparent",
     "forwarded",
     "x-forwarded-for",
     "x-forwarded-proto",

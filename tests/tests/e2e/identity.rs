@@ -254,7 +254,7 @@ fn bad_usage_exits_2_and_names_what_was_wrong() {
         (without("--mount"), "--mount"),
         (without("--port"), "--port"),
         (without("--token"), "--token"),
-        (with("--plugboard", "http://127.0.0.1:1"), "http"),
+        (with("--plugboard", "ftp://127.0.0.1:1"), "ftp"),
         (with("--plugboard", "nonsense"), "nonsense"),
         (with("--mount", "no slash"), "no slash"),
         (with("--mount", "/a;b"), "/a;b"),

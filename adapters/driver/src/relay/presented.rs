@@ -20,14 +20,26 @@ pub(super) fn present<R: Runtime>(relay: &Arc<Inner<R>>, key: SessionKey, presen
     let asked = [parse(&presented.ready), not_ready.clone()].concat();
     let mut mounts = relay.registry.available(key, &asked);
     // A relay that leaves has closed its ports for good.
-    let closed = if relay.draining.is_raised() { Vec::new() } else { ports::open_all(relay, &mounts) };
-    mounts.retain(|mount| closed.iter().all(|(one, _)| one != mount));
-    let left_out = left_out(&asked, &mounts, &closed);
-    let hash = hash(&left_out);
-    let is_new = relay.registry.present(key, (&mounts, &not_ready), hash, relay.runtime.now());
+    let open = |mounts: &[Mount]| match relay.draining.is_raised() {
+        true => Vec::new(),
+        false => ports::open_all(relay, mounts),
+    };
+    let mut closed = open(&mounts);
+    let (mut is_new, mut left);
+    loop {
+        mounts.retain(|mount| closed.iter().all(|(one, _)| one != mount));
+        left = left_out(&asked, &mounts, &closed);
+        is_new = relay.registry.present(key, (&mounts, &not_ready), hash(&left), relay.runtime.now());
+        // An earlier holder that left meanwhile took ports for its own.
+        let lost = open(&mounts);
+        if lost.is_empty() {
+            break;
+        }
+        closed.extend(lost);
+    }
     ports::settle(relay);
-    if is_new && !left_out.is_empty() {
-        report::left_out(relay, key, &left_out.join("; "));
+    if is_new && !left.is_empty() {
+        report::left_out(relay, key, &left.join("; "));
     }
 }
 

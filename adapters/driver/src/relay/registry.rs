@@ -44,6 +44,8 @@ struct Registered {
     connect: Vec<Mount>,
     /// Where its mounts are public, if that is known.
     site: Option<Site>,
+    /// Its telephone presents its mounts within the session: it may have none for a while.
+    has_presented: bool,
     /// Its telephone has another session elsewhere, as it was asked to.
     has_moved: bool,
 }
@@ -211,7 +213,7 @@ impl Registry {
             let outcome = state.router.register(key, registration, unix_millis, now)?;
             let mounts = outcome.mounts;
             let is_whole = asked.iter().all(|mount| mounts.contains(mount));
-            let (left_out, has_moved) = (0, false);
+            let (left_out, has_presented, has_moved) = (0, false, false);
             let one = Registered {
                 session,
                 subject,
@@ -222,6 +224,7 @@ impl Registry {
                 left_out,
                 connect,
                 site,
+                has_presented,
                 has_moved,
             };
             if is_whole {
@@ -312,8 +315,8 @@ impl Registry {
         let is_covered = |mount: &Mount| mount.is_covered_by(&claims.mounts);
         self.with(|state| {
             let Some(one) = state.sessions.get_mut(&key) else { return Renewed::Useless };
-            let is_of_use =
-                one.mounts.iter().any(is_covered) || (one.mounts.is_empty() && !claims.connect.is_empty());
+            let is_of_use = one.mounts.iter().any(is_covered)
+                || (one.mounts.is_empty() && (one.has_presented || !claims.connect.is_empty()));
             if *one.subject != *grant.subject || !is_of_use {
                 return Renewed::Useless;
             }

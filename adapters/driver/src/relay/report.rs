@@ -70,7 +70,8 @@ pub(super) fn left_out<R: Runtime>(relay: &Inner<R>, key: SessionKey, mounts: &s
     let due = relay.session_line(LineKind::MountsLeftOut, key);
     let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
     let (session, mounts) = (format_args!("{:016x}", key.number()), log::shown(mounts));
-    let what = "mounts of a telephone are not served; it asks for them again";
+    let what =
+        "mounts of a telephone are not served: change its token or its mounts, or the ports of --tcp-ports";
     tracing::warn!(session, mounts, suppressed, suppressed_elsewhere, "{what}");
 }
 

@@ -87,6 +87,8 @@ struct Standing {
     was_held: bool,
     /// How the latest links ended.
     idle_cuts: IdleCuts,
+    /// The wake-ups so far when the latest link ended.
+    wake_ups: usize,
 }
 
 impl Live {
@@ -175,7 +177,8 @@ impl<R: Runtime> Line<R> {
                 Some(DialEvent::GiveUp(reason)) => return Err(self.given_up(reason, last_error)),
                 None => self.wait(&mut dialer, &mut standing.live).await,
             }
-            if self.config.wake_ups.count() != wake_ups {
+            // One that happened while a link was up has been dealt with there.
+            if self.config.wake_ups.count() > wake_ups.max(standing.wake_ups) {
                 dialer.handle_woken(self.runtime.now());
             }
         }
@@ -237,7 +240,8 @@ impl<R: Runtime> Line<R> {
         let url = self.next_url(standing, dialer.attempts()).clone();
         let wanted = self.wanted(standing);
         let mounts = wanted.mounts.clone();
-        let Standing { live, elsewhere, was_registered, was_held, idle_cuts } = standing;
+        let Standing { live, elsewhere, was_registered, was_held, idle_cuts, wake_ups: linked_wake_ups } =
+            standing;
         let patience = dial_race::patience(dialer.attempts());
         let Some(dialled) = self.dial((&url, patience), wanted, live.as_ref()).await else {
             *live = None;
@@ -275,6 +279,7 @@ impl<R: Runtime> Line<R> {
         let order = future::or(async { Err(asked.order().await) }, wakes);
         let beside = future::or(order, self.present_missing(&session));
         let ended = future::or(async { Ok(running.as_mut().await) }, beside).await;
+        *linked_wake_ups = self.config.wake_ups.count();
         if session.position() > position {
             dialer.handle_progress(self.runtime.now());
         }
@@ -311,7 +316,7 @@ impl<R: Runtime> Line<R> {
                 self.on_event(session, asked, Event::RenewalDue);
             }
         };
-        self.status.at_reloads(reload).await
+        self.status.at_reloads(self.reloads_seen(), reload).await
     }
 
     /// A session that was moved ended.
@@ -453,6 +458,9 @@ impl<R: Runtime> Line<R> {
     fn on_event(&self, session: &SharedSession, asked: &Asked, event: Event) {
         match event {
             Event::Opened => self.take_opened(session),
+            // One that is to move lives on beside its successor, to which the life of the token belongs.
+            Event::RenewalDue if asked.is_set() => self.renew_moved(session),
+            Event::Renewed(_) | Event::RenewalRefused(_) if asked.is_set() => {}
             Event::RenewalDue => self.on_renewal_due(session),
             Event::Renewed(expires_in) => self.on_token_taken(expires_in, Taken::Renewal),
             Event::RenewalRefused(refused) => self.on_renewal_refused(&refused),

@@ -40,6 +40,7 @@ pub(super) struct SharedStatus {
     connecting: Event,
     /// The token is to be read again.
     reloading: Event,
+    reloads: AtomicU64,
     started: SystemTime,
     pub(super) events: Readers,
 }
@@ -71,6 +72,7 @@ impl SharedStatus {
             readiness,
             connecting: Event::new(),
             reloading: Event::new(),
+            reloads: AtomicU64::new(0),
             started: SystemTime::now(),
             events: Readers::default(),
         }
@@ -113,13 +115,13 @@ impl SharedStatus {
             }
         });
         match (before, state) {
-            (State::Connected, State::Connecting) => {
+            (State::Connected | State::Expired, State::Connecting) => {
                 self.tell(index, |plugboard| TelephoneEvent::Lost { plugboard });
             }
-            (State::Connecting | State::Connected, State::Draining) => {
+            (State::Connecting | State::Connected | State::Expired, State::Draining) => {
                 self.tell(index, |plugboard| TelephoneEvent::Draining { plugboard });
             }
-            (State::Connecting | State::Connected | State::Draining, State::Stopped) => {
+            (State::Connecting | State::Connected | State::Expired | State::Draining, State::Stopped) => {
                 self.tell(index, |plugboard| TelephoneEvent::Stopped { plugboard });
             }
             _ => {}
@@ -137,6 +139,9 @@ impl SharedStatus {
         let served = mounts.clone();
         self.change(index, |line| {
             line.status.mounts = mounts;
+            if welcome.resumed.is_none() {
+                line.status.urls.clear();
+            }
             line.session = Some(session.clone());
             line.status.reconnects += u64::from(core::mem::replace(&mut line.has_connected, true));
             line.status.session = Some(format!("{:016x}", welcome.session));
@@ -171,13 +176,22 @@ impl SharedStatus {
     }
 
     pub(super) fn reload_token(&self) {
+        self.reloads.fetch_add(1, Ordering::Relaxed);
         self.reloading.notify(usize::MAX);
     }
 
-    /// Runs `reload` each time that the token is to be read again.
-    pub(super) async fn at_reloads<T>(&self, reload: impl Fn()) -> T {
+    /// How often the token was to be read again.
+    pub(super) fn reloads(&self) -> u64 {
+        self.reloads.load(Ordering::Relaxed)
+    }
+
+    /// Runs `reload` each time that the token is to be read again, and at once if that was so since it was `seen`.
+    pub(super) async fn at_reloads<T>(&self, mut seen: u64, reload: impl Fn()) -> T {
         loop {
-            self.reloading.listen().await;
+            let listener = self.reloading.listen();
+            if std::mem::replace(&mut seen, self.reloads()) == self.reloads() {
+                listener.await;
+            }
             reload();
         }
     }
@@ -216,9 +230,11 @@ impl SharedStatus {
         }
     }
 
-    /// The line's session has these mounts.
-    pub(super) fn narrow(&self, index: usize, mounts: Vec<String>) {
-        self.tell(index, |plugboard| TelephoneEvent::Narrowed { plugboard, mounts: mounts.clone() });
+    /// The line's session has these mounts; `is_less` is whether it lost some.
+    pub(super) fn narrow(&self, index: usize, mounts: Vec<String>, is_less: bool) {
+        if is_less {
+            self.tell(index, |plugboard| TelephoneEvent::Narrowed { plugboard, mounts: mounts.clone() });
+        }
         self.change(index, |line| line.status.mounts = mounts);
     }
 

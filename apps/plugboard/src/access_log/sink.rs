@@ -56,7 +56,9 @@ impl LogFile {
 
     fn new(file: Option<File>, path: Option<PathBuf>) -> Self {
         let (log, now) = (Log::default(), Instant::now());
-        Self { file, path, looked: now, is_failing: false, log, started: now }
+        // One without a reader has been reported.
+        let is_failing = file.is_none();
+        Self { file, path, looked: now, is_failing, log, started: now }
     }
 
     /// A line of the program's log about this one.
@@ -76,6 +78,10 @@ impl Sink for LogFile {
                     Ok(file) => self.file = Some(file),
                     // The file that is open takes the lines: its directory may be gone for a moment.
                     Err(error) if self.file.is_none() => return Err(error),
+                    Err(error) if reopens => {
+                        let path = path.display();
+                        tracing::error!(%error, %path, "cannot open the access log anew: lines go into the file of before; correct its directory, and send SIGHUP again");
+                    }
                     Err(_) => {}
                 }
             }

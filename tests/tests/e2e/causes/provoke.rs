@@ -228,7 +228,7 @@ fn token_expired(program: Program) -> Provoked {
     let relay = Relay::with(&[NO_GRACE, &["--limit", "park-time=50ms"]].concat());
     let origin = Origin::start();
     // It lives on the last two seconds of the leeway.
-    let token = token_life::token(&relay, &["/m"], -58);
+    let token = token_life::token(&relay, &["/m"], -50);
     let sidecar = program.dial(&relay).mount("/m").backend(&origin.url()).token(&token).start();
     sidecar.process().wait_stderr("the token has ended", PATIENCE);
     let answers = vec![get(relay.addr(), "/m/x").head];

@@ -33,6 +33,8 @@ pub(super) struct Case {
     pub(super) until: Until,
     /// What to start, and the names of what differs from run to run.
     pub(super) plan: fn(&World) -> (Plan, Names),
+    /// What to start beside it once it is connected.
+    pub(super) then: Option<fn(&World) -> Plan>,
 }
 
 pub(super) type Names = BTreeMap<String, &'static str>;
@@ -119,7 +121,8 @@ impl World {
     }
 
     fn dial_for(&self, url: &str, mount: &str, token: &str) -> Plan {
-        let args = ["--plugboard", url, "--mount", mount, "--port", "1"];
+        let port = self.no_web.addr().port().to_string();
+        let args = ["--plugboard", url, "--mount", mount, "--port", &port];
         self.program.plan().args(args).env("TELEPHONE_TOKEN", token)
     }
 
@@ -146,7 +149,7 @@ impl World {
 }
 
 const fn case(name: &'static str, until: Until, plan: fn(&World) -> (Plan, Names)) -> Case {
-    Case { name, until, plan }
+    Case { name, until, plan, then: None }
 }
 
 pub(super) const ALL: &[Case] = &[
@@ -218,6 +221,21 @@ pub(super) const ALL: &[Case] = &[
         let args = ["--plugboard", &world.relay.url(), "--mount", "/m", "--port", "1", "--token-file"];
         world.with(world.program.plan().args(args).arg(world.missing()))
     }),
+    case("the token has expired", Exit, |world| {
+        let claims = json!({"sub": "a", "mounts": ["/m"], "exp": 1_000_000_000});
+        world.with_token(&jwt::sign(world.relay.secret(), &claims))
+    }),
+    case("the application is down", Lines(1), |world| {
+        let args = ["--plugboard", &world.relay.url(), "--mount", "/m", "--backend"];
+        let plan = world.program.plan().args(args).arg(format!("http://{}", world.closed));
+        world.with(plan.env("TELEPHONE_TOKEN", world.relay.token(&["/m"])))
+    }),
+    Case {
+        name: "two processes have the same instance",
+        until: Lines(1),
+        plan: |world| world.with(world.dial_relay().args(["--instance", "web-1"])),
+        then: Some(|world| world.dial_relay().args(["--instance", "web-1"])),
+    },
     case("the mount belongs to another subject", Lines(1), |world| {
         world.with(world.dial_for(&world.relay.url(), "/held", &world.relay.token(&["/held"])))
     }),

@@ -26,7 +26,11 @@ impl Registry {
         let (is_new, taken_over) = self.with(|state| {
             let State { router, sessions, .. } = state;
             let Some(one) = sessions.get_mut(&key) else { return (false, TakenOver::default()) };
+            if !router.takes_mounts(key) {
+                return (false, TakenOver::default());
+            }
             let outcome = router.present(key, mounts, not_ready, &one.claims, now);
+            one.has_presented = true;
             one.mounts = outcome.mounts;
             one.tell_scope();
             let is_new = std::mem::replace(&mut one.left_out, left_out) != left_out;

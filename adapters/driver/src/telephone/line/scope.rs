@@ -42,26 +42,32 @@ impl<R: Runtime> Line<R> {
 
     /// A new session has these mounts until its plugboard says otherwise.
     pub(super) fn begin_scope(&self, mounts: Vec<String>) {
+        // A hello that left out what another subject held asks for it again within the session.
+        let is_whole = self.is_whole(&mounts);
         *lock(&self.scope.mounts) = mounts;
-        *lock(&self.scope.missing) = MissingMounts::default();
+        let mut missing = MissingMounts::default();
+        missing.handle_scope(is_whole, self.runtime.now());
+        *lock(&self.scope.missing) = missing;
+        self.scope.changed.notify(usize::MAX);
     }
 
     /// The plugboard serves these mounts and no others; those that this telephone does not serve do not count.
     pub(super) fn on_scope(&self, mut mounts: Vec<String>) {
         let served = self.config.served.as_slice();
         mounts.retain(|mount| served.iter().any(|own| own.as_str() == mount));
-        let is_whole = served.iter().all(|own| mounts.iter().any(|mount| own.as_str() == mount));
-        lock(&self.scope.missing).handle_scope(is_whole, self.runtime.now());
+        lock(&self.scope.missing).handle_scope(self.is_whole(&mounts), self.runtime.now());
         self.scope.changed.notify(usize::MAX);
-        if mounts.is_empty() {
-            return;
-        }
         let before = std::mem::replace(&mut *lock(&self.scope.mounts), mounts.clone());
         let (lost, regained) = (without(&before, &mounts), without(&mounts, &before));
         if !lost.is_empty() || !regained.is_empty() {
             self.report_scope(&lost, &regained);
-            self.status.narrow(self.index, mounts);
+            self.status.narrow(self.index, mounts, !lost.is_empty());
         }
+    }
+
+    /// Whether these are all mounts that the telephone serves.
+    fn is_whole(&self, mounts: &[String]) -> bool {
+        self.config.served.as_slice().iter().all(|own| mounts.iter().any(|mount| own.as_str() == mount))
     }
 
     fn report_scope(&self, lost: &[String], regained: &[String]) {

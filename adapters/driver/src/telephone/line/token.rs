@@ -26,6 +26,8 @@ struct Known {
     presented: String,
     /// The one that the plugboard took last, in case the next one is refused.
     last_good: String,
+    /// How often it was to be read again when it was read for the latest dial.
+    reloads: u64,
 }
 
 /// What there is to say of a token whose leeway is over.
@@ -40,7 +42,7 @@ fn id(token: &str) -> TokenId {
 impl Tokens {
     pub(in crate::telephone) fn new(is_fixed: bool) -> Self {
         let life = TokenLife::new(is_fixed);
-        Self(Mutex::new(Known { life, presented: String::new(), last_good: String::new() }))
+        Self(Mutex::new(Known { life, presented: String::new(), last_good: String::new(), reloads: 0 }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -74,8 +76,10 @@ impl<R: Runtime> Line<R> {
 
     /// The token for the dial that is about to begin.
     pub(super) fn token_to_dial(&self) -> io::Result<String> {
+        let reloads = self.status.reloads();
         let read = self.config.token.token()?;
         let mut known = self.tokens.lock();
+        known.reloads = reloads;
         if known.life.handle_dial(id(&read), self.runtime.now()) {
             tracing::info!(plugboard = %self.url, "presenting the last good token once, in place of the refused one");
             known.presented = known.last_good.clone();
@@ -83,6 +87,11 @@ impl<R: Runtime> Line<R> {
             known.presented = read;
         }
         Ok(known.presented.clone())
+    }
+
+    /// How often the token was to be read again when it was read for the latest dial.
+    pub(super) fn reloads_seen(&self) -> u64 {
+        self.tokens.lock().reloads
     }
 
     /// Whether there is another token than the one that was refused.
@@ -161,7 +170,7 @@ impl<R: Runtime> Line<R> {
             }
             Err(error) => {
                 if let Some(Due { suppressed, .. }) = self.log(LineKind::TokenUnreadable) {
-                    let what = "cannot read the token to renew the session with";
+                    let what = "cannot read the token to renew the session with; the one before stays in use until it ends";
                     tracing::warn!(%error, suppressed, "{what}");
                 }
             }
@@ -173,13 +182,26 @@ impl<R: Runtime> Line<R> {
         }
     }
 
+    /// Presents the token that there is to a session that was asked to move.
+    pub(super) fn renew_moved(&self, session: &SharedSession) {
+        if let Ok(token) = self.config.token.token().map(Bytes::from)
+            && !self.is_fixed()
+        {
+            session.renew(token);
+        }
+    }
+
     /// The plugboard refused a renewal.
     pub(super) fn on_renewal_refused(&self, refused: &Refused) {
         let is_first = self.tokens.lock().life.handle_refused();
+        let next = match refused.code {
+            RefusedCode::Busy => "it is presented again",
+            _ => "correct the new one",
+        };
         let error = format!("the plugboard refused the new token: {}", readable(&refused.reason));
         self.status.complain(self.index, &error);
         if is_first {
-            tracing::warn!(plugboard = %self.url, "{error}; the one before stays in use until it ends; correct the new one");
+            tracing::warn!(plugboard = %self.url, "{error}; the one before stays in use until it ends; {next}");
         }
     }
 
