@@ -262,8 +262,7 @@ impl<R: Runtime> Line<R> {
             dialer.handle_lost(None, self.runtime.now());
             return Err("the plugboard goes on with a session that is over here".into());
         };
-        *elsewhere = None;
-        *was_registered = true;
+        (*elsewhere, *was_registered) = (None, true);
         parting.confirm();
         let Some(one) = live.as_ref() else { return Ok(()) };
         let (session, asked) = (one.session.clone(), one.asked.clone());
@@ -276,9 +275,9 @@ impl<R: Runtime> Line<R> {
             }
         });
         let wakes = future::or(self.ask_at_wake_ups(&session), self.reload_tokens(&session, &asked));
-        let order = future::or(async { Err(asked.order().await) }, wakes);
-        let beside = future::or(order, self.present_missing(&session));
-        let ended = future::or(async { Ok(running.as_mut().await) }, beside).await;
+        let beside = future::or(wakes, self.present_missing(&session));
+        let order = future::or(async { Err(asked.order().await) }, beside);
+        let ended = future::or(async { Ok(running.as_mut().await) }, order).await;
         *linked_wake_ups = self.config.wake_ups.count();
         if session.position() > position {
             dialer.handle_progress(self.runtime.now());
