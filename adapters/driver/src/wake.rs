@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use event_listener::{Event, EventListener};
 use rustix::time::{ClockId, clock_gettime};
+use telephone_core::limits::WAKE_PATIENCE;
 use telephone_core::time::{Timestamp, as_millis};
 use telephone_core::wakefulness::Wakefulness;
 
@@ -30,6 +31,8 @@ pub(crate) struct WakeUps {
     count: AtomicUsize,
     /// Milliseconds of the latest time.
     latest: AtomicU64,
+    /// When that ended, in milliseconds.
+    at: AtomicU64,
     event: Event,
 }
 
@@ -42,6 +45,12 @@ impl WakeUps {
     /// For how long it did last.
     pub(crate) fn latest(&self) -> Duration {
         Duration::from_millis(self.latest.load(Ordering::Relaxed))
+    }
+
+    /// Whether the latest ended so lately that a link may be lost for it.
+    pub(crate) fn is_recent(&self, now: Timestamp) -> bool {
+        let at = Timestamp::ZERO + Duration::from_millis(self.at.load(Ordering::Relaxed));
+        now.since(at) <= *WAKE_PATIENCE.end() * 2
     }
 
     /// Ready at the next time.
@@ -60,6 +69,7 @@ impl WakeUps {
                     "this machine was suspended, or this program stopped, for {seconds} s; checking the links"
                 );
                 self.latest.store(as_millis(time), Ordering::Relaxed);
+                self.at.store(as_millis(runtime.now().since(Timestamp::ZERO)), Ordering::Relaxed);
                 self.count.fetch_add(1, Ordering::Relaxed);
                 self.event.notify(usize::MAX);
             }

@@ -1,5 +1,6 @@
 //! The processes of a world: one plugboard, telephones with their backends, clients. They come and go.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,7 @@ use telephone_driver::core::limits::HttpLimits;
 use telephone_driver::core::router::RouterCounts;
 use telephone_driver::{
     AccessRecord, AuthError, Authority, DrainConfig, Endpoint, Grant, Handle, Observer, Plugboard,
-    RelayConfig, Runtime as _, Telephone, Token, WhenFull, accept_loop,
+    RelayConfig, Runtime as _, Telephone, TokenSource, WhenFull, accept_loop,
 };
 
 use crate::actors;
@@ -35,7 +36,8 @@ struct Tokens;
 
 impl Authority for Tokens {
     fn verify(&self, token: &str) -> Result<Grant, AuthError> {
-        let subject = token.strip_prefix("token-of-").ok_or(AuthError::BadSignature)?;
+        let (name, _) = token.split_once('#').unwrap_or((token, ""));
+        let subject = name.strip_prefix("token-of-").ok_or(AuthError::BadSignature)?;
         Ok(Grant {
             subject: subject.into(),
             token_id: None,
@@ -44,6 +46,18 @@ impl Authority for Tokens {
             client_tokens: false,
             good_for: Some(Duration::from_secs(3600)),
         })
+    }
+}
+
+/// A file whose token is replaced each time that it is read.
+struct Fresh {
+    name: String,
+    count: AtomicUsize,
+}
+
+impl TokenSource for Fresh {
+    fn token(&self) -> io::Result<String> {
+        Ok(format!("{}#{}", self.name, self.count.fetch_add(1, Ordering::Relaxed)))
     }
 }
 
@@ -268,7 +282,7 @@ impl Stage {
         let built = Telephone::builder()
             .url(&format!("ws://plugboard:{LINK_PORT}"))
             .mount(&format!("/m{mount}"))
-            .token(Token::new(token(&format!("m{mount}"))))
+            .token_source(Fresh { name: token(&format!("m{mount}")), count: AtomicUsize::new(0) })
             .instance(format!("instance-{instance}"))
             .epoch(1_700_000_000_000 + starts)
             .backend(runtime.clone(), backend);

@@ -87,8 +87,6 @@ struct Standing {
     was_held: bool,
     /// How the latest links ended.
     idle_cuts: IdleCuts,
-    /// The wake-ups so far when the latest link ended.
-    wake_ups: usize,
 }
 
 impl Live {
@@ -177,9 +175,10 @@ impl<R: Runtime> Line<R> {
                 Some(DialEvent::GiveUp(reason)) => return Err(self.given_up(reason, last_error)),
                 None => self.wait(&mut dialer, &mut standing.live).await,
             }
-            // One that happened while a link was up has been dealt with there.
-            if self.config.wake_ups.count() > wake_ups.max(standing.wake_ups) {
-                dialer.handle_woken(self.runtime.now());
+            let now = self.runtime.now();
+            // One of long ago, while a link was up, cuts no wait short.
+            if self.config.wake_ups.count() != wake_ups && self.config.wake_ups.is_recent(now) {
+                dialer.handle_woken(now);
             }
         }
         if self.stop.is_raised() { Err(ServeError::Stopped) } else { Ok(()) }
@@ -240,8 +239,7 @@ impl<R: Runtime> Line<R> {
         let url = self.next_url(standing, dialer.attempts()).clone();
         let wanted = self.wanted(standing);
         let mounts = wanted.mounts.clone();
-        let Standing { live, elsewhere, was_registered, was_held, idle_cuts, wake_ups: linked_wake_ups } =
-            standing;
+        let Standing { live, elsewhere, was_registered, was_held, idle_cuts } = standing;
         let patience = dial_race::patience(dialer.attempts());
         let Some(dialled) = self.dial((&url, patience), wanted, live.as_ref()).await else {
             *live = None;
@@ -278,7 +276,6 @@ impl<R: Runtime> Line<R> {
         let beside = future::or(wakes, self.present_missing(&session));
         let order = future::or(async { Err(asked.order().await) }, beside);
         let ended = future::or(async { Ok(running.as_mut().await) }, order).await;
-        *linked_wake_ups = self.config.wake_ups.count();
         if session.position() > position {
             dialer.handle_progress(self.runtime.now());
         }
