@@ -30,7 +30,8 @@ struct Task {
 
 /// What a timer does.
 enum Due {
-    Wake(Waker),
+    /// Wakes whoever waits by the clock of this group.
+    Wake(Option<Group>, Waker),
     Run(Box<dyn FnOnce() + Send>),
 }
 
@@ -46,12 +47,20 @@ pub enum TimerClock {
 struct Process {
     name: String,
     is_alive: bool,
-    /// Since when it is frozen, and its tasks that were woken meanwhile.
-    frozen: Option<(Timestamp, Vec<u64>)>,
+    frozen: Option<Frozen>,
     /// How far its clock of timers is behind.
     behind: Duration,
     /// Polls of its tasks, those that have ended too.
     polls: u64,
+}
+
+/// What happens to a process while it is frozen.
+struct Frozen {
+    since: Timestamp,
+    /// Its tasks that were woken.
+    woken: Vec<u64>,
+    /// Its timers that would have fired.
+    due: Vec<((Timestamp, u64), Waker)>,
 }
 
 #[derive(Default)]
@@ -159,7 +168,7 @@ impl Executor {
         let mut state = self.lock();
         let now = state.now;
         if let Some(process) = state.processes.get_mut(group.0) {
-            process.frozen.get_or_insert((now, Vec::new()));
+            process.frozen.get_or_insert(Frozen { since: now, woken: Vec::new(), due: Vec::new() });
         }
     }
 
@@ -168,11 +177,15 @@ impl Executor {
         let mut state = self.lock();
         let now = state.now;
         let Some(process) = state.processes.get_mut(group.0) else { return };
-        let Some((since, woken)) = process.frozen.take() else { return };
-        if clock == TimerClock::StoodStill {
-            process.behind += now.since(since);
-        }
+        let Some(Frozen { since, woken, due }) = process.frozen.take() else { return };
         state.queue.extend(woken);
+        match clock {
+            TimerClock::StoodStill => state.put_off(group, due, now.since(since)),
+            TimerClock::WentOn => {
+                drop(state);
+                due.into_iter().for_each(|(_, waker)| waker.wake());
+            }
+        }
     }
 
     /// The time of a group's timers.
@@ -273,9 +286,15 @@ impl Executor {
             state.polls_at_once = 0;
         }
         let due = state.timers.remove(&(at, number));
+        if let Some(Due::Wake(Some(group), waker)) = &due
+            && let Some(frozen) = state.processes.get_mut(group.0).and_then(|one| one.frozen.as_mut())
+        {
+            frozen.due.push(((at, number), waker.clone()));
+            return true;
+        }
         drop(state);
         match due {
-            Some(Due::Wake(waker)) => waker.wake(),
+            Some(Due::Wake(_, waker)) => waker.wake(),
             Some(Due::Run(event)) => event(),
             None => {}
         }
@@ -291,7 +310,7 @@ impl Executor {
     /// Timers that tasks have set; what the network has under way is not among them.
     #[must_use]
     pub fn timers(&self) -> usize {
-        self.lock().timers.values().filter(|due| matches!(due, Due::Wake(_))).count()
+        self.lock().timers.values().filter(|due| matches!(due, Due::Wake(..))).count()
     }
 
     /// Polls of all tasks of a group so far.
@@ -332,8 +351,8 @@ impl State {
 
     fn take_work(&mut self, id: u64) -> Option<(Work, Waker)> {
         let task = self.tasks.get_mut(&id)?;
-        if let Some((_, woken)) = self.processes.get_mut(task.group.0).and_then(|one| one.frozen.as_mut()) {
-            woken.push(id);
+        if let Some(frozen) = self.processes.get_mut(task.group.0).and_then(|one| one.frozen.as_mut()) {
+            frozen.woken.push(id);
             return None;
         }
         task.is_queued = false;
@@ -358,6 +377,31 @@ impl State {
         self.processes.get(group.0).map_or(Duration::ZERO, |process| process.behind)
     }
 
+    /// When a timer for `deadline` on a group's clock fires.
+    fn due_at(&self, deadline: Timestamp, group: Option<Group>) -> Timestamp {
+        deadline + group.map_or(Duration::ZERO, |group| self.behind(group))
+    }
+
+    /// Puts a group's timers off by the time that its clock stood still: those that were `due` meanwhile, and those to come.
+    fn put_off(&mut self, group: Group, due: Vec<((Timestamp, u64), Waker)>, time: Duration) {
+        let due = due.into_iter().map(|(key, waker)| (key, Due::Wake(Some(group), waker)));
+        let of_group = |_: &_, due: &mut Due| matches!(due, Due::Wake(Some(one), _) if *one == group);
+        let timers: Vec<_> = due.chain(self.timers.extract_if(.., of_group)).collect();
+        self.timers.extend(timers.into_iter().map(|((at, number), due)| ((at + time, number), due)));
+        if let Some(process) = self.processes.get_mut(group.0) {
+            process.behind += time;
+        }
+    }
+
+    /// Takes a timer of a group out, wherever it is.
+    fn take_timer(&mut self, group: Option<Group>, key: (Timestamp, u64)) -> Option<Due> {
+        let frozen = group.and_then(|group| self.processes.get_mut(group.0)?.frozen.as_mut());
+        if let Some(frozen) = frozen {
+            frozen.due.retain(|(due, _)| *due != key);
+        }
+        self.timers.remove(&key)
+    }
+
     fn trace(&mut self, words: &[u64]) {
         for word in words {
             let mixed = (self.trace ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -372,13 +416,17 @@ pub struct Sleep {
     deadline: Timestamp,
     /// Whose clock it goes by, if not the world's.
     group: Option<Group>,
-    timer: Option<(Timestamp, u64)>,
+    /// Its number in the heap.
+    timer: Option<u64>,
 }
 
 impl Sleep {
     fn clear(&mut self) {
-        let Some(key) = self.timer.take() else { return };
-        let due = self.executor.lock().timers.remove(&key);
+        let Some(number) = self.timer.take() else { return };
+        let mut state = self.executor.lock();
+        let at = state.due_at(self.deadline, self.group);
+        let due = state.take_timer(self.group, (at, number));
+        drop(state);
         drop(due);
     }
 }
@@ -389,21 +437,15 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let executor = self.executor.clone();
         let mut state = executor.lock();
-        let at = self.deadline + self.group.map_or(Duration::ZERO, |group| state.behind(group));
+        let at = state.due_at(self.deadline, self.group);
         if at <= state.now {
             return Poll::Ready(());
         }
-        let due = Due::Wake(cx.waker().clone());
-        // One that is set may be early, where a clock has stood still since.
-        let early = self.timer.filter(|(set, _)| *set < at).and_then(|key| state.timers.remove(&key));
-        let key = match self.timer {
-            Some(key) if key.0 >= at => key,
-            Some(_) | None => state.next_timer(at),
-        };
-        let earlier = state.timers.insert(key, due);
+        let key = self.timer.map_or_else(|| state.next_timer(at), |number| (at, number));
+        let earlier = state.timers.insert(key, Due::Wake(self.group, cx.waker().clone()));
         drop(state);
-        drop((early, earlier));
-        self.timer = Some(key);
+        drop(earlier);
+        self.timer = Some(key.1);
         Poll::Pending
     }
 }
