@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use telephone_driver::core::affinity::Sticky;
 use telephone_driver::core::limits::HttpLimits;
 use telephone_driver::core::router::RouterCounts;
 use telephone_driver::{
@@ -25,6 +26,9 @@ pub const PUBLIC_PORT: u16 = 80;
 pub const LINK_PORT: u16 = 8080;
 /// Where backends listen.
 pub const BACKEND_PORT: u16 = 3000;
+
+/// The epochs of telephones count from here.
+const FIRST_EPOCH: u64 = 1_700_000_000_000;
 
 /// The token of a subject, which allows it every mount of its own.
 fn token(subject: &str) -> String {
@@ -91,12 +95,14 @@ struct Relay {
 }
 
 /// One telephone's place in the world: what stays the same when its process is started again.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Seat {
     /// Which of the mounts it serves.
     pub mount: usize,
     /// Which instance of that mount's subject it is.
     pub instance: usize,
+    /// How it has clients bound to it.
+    pub sticky: Option<Sticky>,
 }
 
 struct Process {
@@ -174,11 +180,19 @@ impl Stage {
     /// If they are not linked within an hour.
     #[must_use]
     pub fn at_rest(telephones: usize, plans: impl IntoIterator<Item = Plan>) -> Self {
+        Self::at_rest_in((0..telephones).map(|mount| Seat { mount, ..Seat::default() }).collect(), plans)
+    }
+
+    /// The same with telephones in these seats.
+    ///
+    /// # Panics
+    /// Likewise.
+    #[must_use]
+    pub fn at_rest_in(seats: Vec<Seat>, plans: impl IntoIterator<Item = Plan>) -> Self {
         fastrand::seed(7);
         let executor = Executor::new();
         let net = Net::new(executor.clone(), 7);
         let ledger = Ledger::new(executor.clone(), plans);
-        let seats = (0..telephones).map(|mount| Seat { mount, instance: 0 }).collect();
         let stage = Self::new(executor.clone(), net, ledger, seats);
         stage.start();
         let is_linked = executor.run_until(executor.now() + Duration::from_secs(3600), || stage.is_linked());
@@ -271,20 +285,33 @@ impl Stage {
 
     /// Starts a telephone's process.
     pub fn start_telephone(&self, seat: usize) {
-        let Seat { mount, instance } = self.seats[seat];
-        let runtime = self.runtime(format!("telephone {seat}"), seat_host(seat));
         let starts = {
             let mut processes = self.lock();
             processes.starts += 1;
             processes.starts
         };
+        self.start_telephone_of(seat, FIRST_EPOCH + starts);
+    }
+
+    /// Starts a telephone's process with a clock that is behind that of all processes before it.
+    pub fn start_telephone_behind(&self, seat: usize) {
+        self.start_telephone_of(seat, FIRST_EPOCH - 1);
+    }
+
+    fn start_telephone_of(&self, seat: usize, epoch: u64) {
+        let Seat { mount, instance, sticky } = self.seats[seat];
+        let runtime = self.runtime(format!("telephone {seat}"), seat_host(seat));
         let backend = Endpoint::Tcp { host: seat_host(seat).to_string(), port: BACKEND_PORT };
-        let built = Telephone::builder()
+        let mut builder = Telephone::builder();
+        if let Some(sticky) = sticky {
+            builder = builder.sticky(sticky);
+        }
+        let built = builder
             .url(&format!("ws://plugboard:{LINK_PORT}"))
             .mount(&format!("/m{mount}"))
             .token_source(Fresh { name: token(&format!("m{mount}")), count: AtomicUsize::new(0) })
             .instance(format!("instance-{instance}"))
-            .epoch(1_700_000_000_000 + starts)
+            .epoch(epoch)
             .backend(runtime.clone(), backend);
         let telephone = match built {
             Ok(telephone) => telephone,
@@ -325,7 +352,7 @@ impl Stage {
     pub fn start_backend(&self, seat: usize) {
         let address = SocketAddr::new(seat_host(seat), BACKEND_PORT);
         let runtime = self.runtime(format!("backend {seat}"), address.ip());
-        runtime.spawn(actors::backend(runtime.clone(), self.ledger.clone(), address));
+        runtime.spawn(actors::backend(runtime.clone(), self.ledger.clone(), seat, address));
         self.lock().backends[seat] = Some(runtime.group());
     }
 
@@ -339,8 +366,13 @@ impl Stage {
 
     /// Starts a client that carries out these requests.
     pub fn start_client(&self, ids: Vec<u64>) {
+        self.start_client_at(host(200), ids);
+    }
+
+    /// Starts a client with this address that carries out these requests.
+    pub fn start_client_at(&self, address: IpAddr, ids: Vec<u64>) {
         let number = self.lock().clients.len();
-        let runtime = self.runtime(format!("client {number}"), host(200));
+        let runtime = self.runtime(format!("client {number}"), address);
         let relay = Endpoint::Tcp { host: "plugboard".into(), port: PUBLIC_PORT };
         runtime.spawn(actors::client(runtime.clone(), self.ledger.clone(), relay, ids));
         self.lock().clients.push(runtime.group());
