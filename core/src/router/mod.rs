@@ -62,7 +62,8 @@ use crate::wire::Resume;
 /// requests wait. A busy session keeps its clients.
 ///
 /// **Who waits.** A request whose mount has no linked session, and in the first moments of a relay one
-/// whose mount is not known yet, for [`RouterLimits::park_time`]. A mount that lost its last session is
+/// whose mount is not known yet, for [`RouterLimits::park_time`]. One is refused at once if all sessions of its mount have a
+/// link and a token that is over. A mount that lost its last session is
 /// remembered and still hides shorter ones, so that a restart hands no request to another application.
 ///
 /// Inputs may come in any order and about any session; those about unknown ones change nothing. After

@@ -105,6 +105,9 @@ impl Router {
         }
         match self.assign(id, preference.as_ref()) {
             Assigned::To { session, mount, binding } => Route::To { session, mount, binding },
+            Assigned::Held(_) | Assigned::Nobody if self.is_out_of_tokens(id) => {
+                Route::Refuse(Refusal::TokenExpired { retry_after: self.limits.retry_after })
+            }
             Assigned::Held(until) => {
                 let route = self.park(Place::Mount(id), None, now);
                 if let Route::Park(ticket) = route {

@@ -136,7 +136,19 @@ fn a_request_for_a_mount_whose_tokens_are_all_over_is_refused_for_that() {
         assert_eq!(refusal(&mut relay), NOBODY, "the token of one session is good");
         relay.router.handle_token(SessionKey::new(key), true);
     }
-    assert_eq!(refusal(&mut relay), Refusal::TokenExpired { retry_after: RETRY_AFTER });
+    let expired = Refusal::TokenExpired { retry_after: RETRY_AFTER };
+    assert_eq!(relay.refuses("/api"), expired, "there is nothing to wait for");
+
+    // A telephone without a link may come back with another token.
+    let wait = |relay: &mut Relay, held| relay.router.handle_waiting(SessionKey::new(2), held);
+    assert_eq!(wait(&mut relay, Some(0)), []);
+    assert_eq!(refusal(&mut relay), expired);
+    let ticket = relay.parks("/api");
+    assert_eq!(wait(&mut relay, None), []);
     relay.router.handle_token(SessionKey::new(2), false);
+    relay.link_up(2);
+    assert_eq!(relay.events().0, [(ticket, 2)]);
+
+    relay.link_down(2);
     assert_eq!(refusal(&mut relay), NOBODY);
 }

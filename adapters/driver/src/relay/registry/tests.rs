@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use telephone_core::address::AddressBlock;
 use telephone_core::message::Headers;
-use telephone_core::router::{Identity, ResumeSecret};
+use telephone_core::router::{Identity, Refusal, ResumeSecret};
 
 use super::*;
 use crate::log::capture::Capture;
@@ -72,16 +72,17 @@ fn a_renewal_that_meets_the_expiry_keeps_the_session_in_use() {
 }
 
 #[test]
-fn a_request_that_waits_for_a_renewal_goes_on_with_it() {
+fn a_request_behind_a_tokens_end_is_refused_at_once_and_waits_only_for_a_link() {
     let (registry, session) = registered(&["/m"]);
     session.with_link(|session| session.handle_timeout(NOW + LIFE));
     registry.settle_line(KEY, NOW);
-    let Decision::Wait(ticket) = route(&registry, "/m") else { panic!("the request waits") };
+    let refused = route(&registry, "/m");
+    assert!(matches!(refused, Decision::Refuse(Refusal::TokenExpired { .. })), "the request waits");
 
-    session.with(|session, now| session.confirm_renewal(Some(LIFE), now));
+    let link = session.link().expect("a link");
+    session.with(|session, now| session.handle_disconnect(link, now));
     registry.settle_line(KEY, NOW);
-    let mut cx = Context::from_waker(Waker::noop());
-    assert!(matches!(registry.poll_wait(ticket, &mut cx), Poll::Ready(Decision::To(_))));
+    assert!(matches!(route(&registry, "/m"), Decision::Wait(_)), "another link may bring another token");
 }
 
 #[test]
