@@ -80,7 +80,7 @@ pub struct Router {
     rendezvous: Rendezvous,
     /// Mounts whose waiting requests may have somewhere to go, and the first of those that were not looked at.
     ready: BTreeMap<MountId, Ticket>,
-    /// Requests that no longer wait for one session.
+    /// Requests that no longer wait for one session, or whose wait ends earlier.
     unparked: VecDeque<RouterEvent>,
     /// The latest time of an input.
     now: Timestamp,
@@ -356,12 +356,12 @@ impl Router {
         self.parking.cancel(ticket);
     }
 
-    /// The next request whose wait has ended.
+    /// The next request whose wait has ended, or ends earlier than it was to.
     pub fn poll_event(&mut self) -> Option<RouterEvent> {
         if let Some((ticket, refusal)) = self.parking.poll_refused() {
             return Some(RouterEvent::Refused { ticket, refusal });
         }
-        self.unparked.pop_front().or_else(|| self.poll_unparked())
+        self.unparked.pop_front().or_else(|| self.poll_unparked()).or_else(|| self.unparked.pop_front())
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.

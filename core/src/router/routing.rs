@@ -205,7 +205,7 @@ impl Router {
                     return Some(RouterEvent::Unparked { ticket, session, mount, binding });
                 }
                 Assigned::Held(until) => {
-                    self.parking.hold(ticket, preference, Some(until));
+                    self.hold(ticket, preference, until);
                     self.ready.insert(id, ticket.next());
                 }
                 Assigned::Nobody => {
@@ -235,8 +235,17 @@ impl Router {
                 self.parking.take(ticket);
                 self.unparked.push_back(RouterEvent::Unparked { ticket, session, mount, binding });
             }
-            Assigned::Held(until) => self.parking.hold(ticket, preference, Some(until)),
+            Assigned::Held(until) => self.hold(ticket, preference, until),
             Assigned::Nobody => self.parking.hold(ticket, preference, None),
+        }
+    }
+
+    /// Lets a request that waits for any session wait for the one that it prefers. Its caller has a timer for the other wait.
+    fn hold(&mut self, ticket: Ticket, preference: Option<Preference>, until: Timestamp) {
+        let before = self.parking.wake_at(ticket);
+        self.parking.hold(ticket, preference, Some(until));
+        if self.parking.wake_at(ticket) < before {
+            self.unparked.push_back(RouterEvent::Rescheduled { ticket });
         }
     }
 }

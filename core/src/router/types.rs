@@ -266,6 +266,11 @@ pub enum RouterEvent {
         /// Why.
         refusal: Refusal,
     },
+    /// It waits on, and [its wait](crate::router::Router::wake_at) ends earlier than it was to.
+    Rescheduled {
+        /// The request.
+        ticket: Ticket,
+    },
 }
 
 /// How much of everything there is, for metrics.

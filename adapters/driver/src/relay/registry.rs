@@ -1,10 +1,11 @@
 //! The router with the sessions that it chooses among, and the requests that wait for it.
 
 mod choice;
+mod waits;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use telephone_core::claims::Claims;
@@ -24,8 +25,9 @@ use super::site::Site;
 use crate::authority::Grant;
 use crate::log;
 use crate::shared::SharedSession;
+use choice::choose;
 pub(super) use choice::{Chosen, Decision};
-use choice::{Settled, choose};
+use waits::Waiting;
 
 /// A registered session.
 struct Registered {
@@ -74,13 +76,6 @@ pub(super) enum Renewed {
     Whole,
     /// It covers some of the mounts, and the telephone is told which; the others are withdrawn.
     Narrowed,
-}
-
-/// A request that waits for a session, or whose wait has ended.
-#[derive(Default)]
-struct Waiting {
-    settled: Option<Settled>,
-    waker: Option<Waker>,
 }
 
 struct State {
@@ -168,6 +163,10 @@ impl Registry {
                     (ticket, Ok((session, mount, binding)))
                 }
                 RouterEvent::Refused { ticket, refusal } => (ticket, Err(refusal)),
+                RouterEvent::Rescheduled { ticket } => {
+                    wakers.extend(state.waiting.get_mut(&ticket).and_then(|waiting| waiting.waker.take()));
+                    continue;
+                }
             };
             match state.waiting.get_mut(&ticket) {
                 Some(waiting) => {
@@ -434,38 +433,6 @@ impl Registry {
                 Route::Refuse(refusal) => Decision::Refuse(refusal),
             }
         })
-    }
-
-    /// Whether the wait of `ticket` has ended; if not, the task is woken when it does.
-    pub(super) fn poll_wait(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Decision> {
-        let mut state = self.lock();
-        let Some(waiting) = state.waiting.get_mut(&ticket) else { return Poll::Pending };
-        let Some(settled) = waiting.settled.take() else {
-            waiting.waker = Some(cx.waker().clone());
-            return Poll::Pending;
-        };
-        state.waiting.remove(&ticket);
-        Poll::Ready(match settled {
-            Ok(settled) => choose(&mut state, settled),
-            Err(refusal) => Decision::Refuse(refusal),
-        })
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) is due for a request that waits.
-    pub(super) fn wake_at(&self, ticket: Ticket) -> Option<Timestamp> {
-        self.lock().router.wake_at(ticket)
-    }
-
-    /// Gives up a request that may still wait; one whose wait has ended is not concerned.
-    pub(super) fn cancel(&self, ticket: Ticket) {
-        self.with(|state| {
-            let settled = state.waiting.remove(&ticket).and_then(|waiting| waiting.settled);
-            match settled {
-                Some(Ok((key, ..))) => state.router.finish(key),
-                Some(Err(_)) => {}
-                None => state.router.cancel(ticket),
-            }
-        });
     }
 
     /// An exchange with a chosen session has ended.

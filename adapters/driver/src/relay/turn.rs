@@ -54,20 +54,26 @@ pub(super) async fn wait_for_session<R: Runtime>(
     left: impl Future<Output = ()>,
 ) -> Option<Decision> {
     let _place = Place { relay, ticket };
-    let settled = async { Some(poll_fn(|cx| relay.registry.poll_wait(ticket, cx)).await) };
     // With a clock of its own for each, none is woken for another's end.
-    let clock = async {
-        while let Some(due) = relay.registry.wake_at(ticket) {
-            relay.runtime.sleep_until(due).await;
-            relay.registry.handle_timeout(relay.runtime.now());
+    let mut alarm = Alarm::new(relay.runtime.clone());
+    let settled = poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(decision) = relay.registry.poll_wait(ticket, cx) {
+                return Poll::Ready(Some(decision));
+            }
+            // Asked behind it: the wait may have become shorter.
+            let (due, now) = (relay.registry.wake_at(ticket), relay.runtime.now());
+            if !alarm.poll(due, now, cx) {
+                return Poll::Pending;
+            }
+            relay.registry.handle_timeout(now);
         }
-        future::pending().await
-    };
+    });
     let left = async {
         left.await;
         None
     };
-    future::or(settled, future::or(clock, left)).await
+    future::or(settled, left).await
 }
 
 /// How a wait for a session ended, in a word for metrics.

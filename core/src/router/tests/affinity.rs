@@ -156,7 +156,8 @@ fn relays_with_one_key_choose_alike_and_with_another_key_otherwise() {
     let chosen = |key: [u8; 16]| {
         let router =
             Router::new(RouterLimits::default(), Timestamp::ZERO).with_affinity_key(AffinityKey::new(key));
-        let mut relay = Relay { router, now: Timestamp::from_micros(60_000_000) };
+        let now = Timestamp::from_micros(60_000_000);
+        let mut relay = Relay { router, now, rescheduled: Vec::new() };
         (1..=3).for_each(|session| relay.bind(session, &format!("a/{session}"), Sticky::Address));
         visit_all(&mut relay, &mut visitors())
     };
@@ -284,6 +285,23 @@ fn a_relay_that_has_just_started_waits_for_the_session_that_a_cookie_names() {
     relay.router.handle_timeout(relay.now);
     assert_eq!(relay.events().0, [(waiting, 13 - own)]);
     assert_eq!(relay.visit(&mut visitor), 13 - own);
+}
+
+#[test]
+fn a_request_whose_wait_ends_earlier_than_it_was_to_is_rescheduled() {
+    let mut relay = Relay::pool(Sticky::Cookie, 2);
+    let mut visitor = Visitor::at(1);
+    let own = relay.visit(&mut visitor);
+
+    // At the start of a relay the request waits for any session of an unknown mount, and then for the one of its cookie.
+    let mut restarted = Relay::just_started(RouterLimits::default());
+    restarted.pass(3_000);
+    let waiting = restarted.waits(&visitor);
+    assert_eq!(restarted.router.wake_at(waiting), Some(Timestamp::from_micros(8_000_000)));
+    restarted.bind(13 - own, &format!("a/{}", 3 - own), Sticky::Cookie);
+    assert_eq!(restarted.events(), (Vec::new(), Vec::new()));
+    assert_eq!(restarted.rescheduled, [waiting]);
+    assert_eq!(restarted.router.wake_at(waiting), Some(Timestamp::from_micros(5_000_000)));
 }
 
 #[test]
