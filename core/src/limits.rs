@@ -220,6 +220,10 @@ pub const LOG_SOURCES_MAX: usize = 4_096;
 pub const LOG_KIND_LINES_INTERVAL: Duration = Duration::from_millis(20);
 /// Lines of one kind that all sources together may cause at once: a fleet that is back after a restart.
 pub const LOG_KIND_LINES_BURST: u32 = 500;
+/// Lines about failed dials of one kind, before they become fewer: the third names `telephone doctor`.
+pub const DIAL_LINES_FIRST: u32 = 3;
+/// Between two lines about failed dials of one kind behind these: the longest delay between dials by default.
+pub const DIAL_LINES_INTERVAL: Duration = Duration::from_secs(30);
 /// Bytes that a log line shows of what a stranger chose, before escapes.
 pub const LOG_FIELD_BYTES_MAX: usize = 512;
 /// Bytes of the program's log that may wait while nobody reads standard error: some thousand lines, the last minutes of a

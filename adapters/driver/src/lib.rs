@@ -44,7 +44,7 @@ pub use observe::{AccessRecord, Observer, Unobserved};
 pub use plugboard_url::{BadUrl, PlugboardUrl};
 pub use raw::RawStream;
 pub use recorder::Recorder;
-pub use relay::{DrainConfig, Plugboard, RelayConfig, RoomsConfig, TcpPorts, Trust};
+pub use relay::{DrainConfig, Drained, Plugboard, RelayConfig, RoomsConfig, TcpPorts, Trust};
 pub use request_record::RequestRecord;
 pub use runtime::{Endpoint, Listener, Runtime};
 pub use service::{BodyLost, BoxError, Incoming};

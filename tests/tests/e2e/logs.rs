@@ -10,9 +10,11 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use serde_json::{Value, json};
 use telephone_tests::bins;
 use telephone_tests::client::get;
+use telephone_tests::line::{Line, both_at_once};
 use telephone_tests::process::{Finished, Plan};
 use telephone_tests::puppet::Puppet;
 use telephone_tests::relay::{NO_GRACE, Relay};
+use telephone_tests::request::Request;
 use telephone_tests::sidecar::Program;
 use telephone_tests::wait::{self, PATIENCE};
 
@@ -182,6 +184,8 @@ fn a_fifo_that_nobody_serves_holds_no_program_up() {
     let running = Relay::with(&[NO_GRACE, &["--access-log", log.to_str().expect("UTF-8")]].concat());
     running.process().wait_stderr("FIFO that nobody reads", PATIENCE);
     assert_eq!(get(running.addr(), "/unread").status(), 503);
+    let dropped = || running.metric("plugboard_access_lines_dropped_total");
+    wait::until_true("its line is dropped", PATIENCE, || dropped() > 0);
     // Its reader may come later. What it reads then is of that time.
     let mut options = fs::File::options();
     options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
@@ -237,4 +241,38 @@ fn a_record_directory_that_others_can_write_to_is_refused_by_each_program() {
         let wanted = [format!("--record {path}"), "mode 0775".to_owned(), format!("chmod 700 {path}")];
         assert!(wanted.iter().all(|text| ended.stderr.contains(text)), "{}", ended.stderr);
     }
+}
+
+#[test]
+fn a_drain_has_one_line_for_all_dials_that_it_refuses_at_each_end() {
+    both_at_once(|program| {
+        let mut line = Line::with(program, NO_GRACE, &[]);
+        let release = line.origin.hold("/m/held");
+        let client = line.connect();
+        client.send(Request::get("/m/held").to_vec());
+        wait::until_true("the request is there", PATIENCE, || line.origin.counts().requests > 0);
+        line.relay().terminate();
+        // It has nowhere else to go, and dials again and again.
+        let refused = || line.relay().metric("plugboard_handshakes_total{outcome=\"leaving\"}");
+        wait::until_true("some dials are refused", PATIENCE, || refused() >= 6);
+        drop(release);
+        assert_eq!(line.relay_mut().wait_exit(), Some(0));
+
+        let said = line.relay().process().stderr();
+        assert!(!said.contains("refused a telephone"), "{said}");
+        let drained = said.lines().find(|line| line.ends_with(" cut_off=0") && line.contains("drained"));
+        let drained = drained.unwrap_or_else(|| panic!("no line about its end: {said}"));
+        assert!(count_in(drained, "sessions") == 1 && count_in(drained, "moved") == 0, "{drained}");
+        assert!(count_in(drained, "refused_dials") >= 6, "{drained}");
+
+        line.sidecar().process().wait_stderr("cannot reach the plugboard", PATIENCE);
+        let said = line.sidecar().process().stderr();
+        let lines: Vec<&str> =
+            said.lines().filter(|line| line.contains("the plugboard is leaving; d")).collect();
+        assert_eq!(lines.len(), 1, "{said}");
+        assert!(lines[0].contains(" INFO "), "a session serves meanwhile: {}", lines[0]);
+        let next =
+            said.lines().find(|line| line.contains("cannot reach the plugboard")).expect("it is there");
+        assert!(count_in(next, "suppressed") >= 5, "{next}");
+    });
 }

@@ -59,8 +59,8 @@ use crate::runtime::Runtime;
 use crate::shared::SharedSession;
 use crate::socket::Socket;
 use connections::{Connections, Permit};
-pub use drain::DrainConfig;
 use drain::Exchanges;
+pub use drain::{DrainConfig, Drained};
 use ports::Ports;
 pub use ports::TcpPorts;
 use registry::Registry;
@@ -175,6 +175,8 @@ struct Inner<R: Runtime> {
     /// What is in flight is cut off.
     stopping: Flag,
     exchanges: Exchanges,
+    /// Telephones that were refused since it leaves.
+    turned_away: AtomicU64,
     /// Client connections that it has had.
     clients: AtomicU64,
     /// What telephones and clients cause of the log.
@@ -235,6 +237,7 @@ impl<R: Runtime> Plugboard<R> {
             closing: Flag::default(),
             stopping: Flag::default(),
             exchanges: Exchanges::default(),
+            turned_away: AtomicU64::new(0),
             clients: AtomicU64::new(0),
             log: Log::default(),
             measured: Mutex::new(measured),

@@ -85,8 +85,8 @@ struct State {
     waiting: HashMap<Ticket, Waiting>,
     next_key: u64,
     retries: RetryBudget,
-    /// Some telephone has moved.
-    has_moved: bool,
+    /// Telephones that have moved.
+    moved: usize,
     /// Which sessions that are given up or lose mounts are logged.
     log: LogLimit,
 }
@@ -138,7 +138,7 @@ impl Registry {
     pub(super) fn new(limits: RouterLimits, key: AffinityKey, now: Timestamp) -> Self {
         Self(Mutex::new(State {
             retries: RetryBudget::new(&limits, now),
-            has_moved: false,
+            moved: 0,
             router: Router::new(limits, now).with_affinity_key(key),
             sessions: BTreeMap::new(),
             waiting: HashMap::new(),
@@ -343,11 +343,9 @@ impl Registry {
 
     /// A session's telephone has another one elsewhere.
     pub(super) fn set_moved(&self, key: SessionKey) {
-        let mut state = self.lock();
-        state.has_moved = true;
-        if let Some(one) = state.sessions.get_mut(&key) {
-            one.has_moved = true;
-        }
+        let state = &mut *self.lock();
+        let Some(one) = state.sessions.get_mut(&key) else { return };
+        state.moved += usize::from(!std::mem::replace(&mut one.has_moved, true));
     }
 
     /// Whether every telephone that is still here has another session elsewhere.
@@ -357,7 +355,12 @@ impl Registry {
 
     /// Whether no telephone is to be waited for: all have moved, or none ever has, for then there is nowhere to go.
     pub(super) fn is_nobody_moving(&self) -> bool {
-        !self.lock().has_moved || self.has_all_moved()
+        self.moved() == 0 || self.has_all_moved()
+    }
+
+    /// How many telephones have another session elsewhere, those that have left meanwhile too.
+    pub(super) fn moved(&self) -> usize {
+        self.lock().moved
     }
 
     /// A session is over.
