@@ -28,6 +28,8 @@ pub struct AccessRecord<'a> {
     pub bytes_out: u64,
     /// From when the head was whole to the end.
     pub duration: Duration,
+    /// How much of that it waited in the plugboard: for a session of its mount, or for a stream of one.
+    pub waited: Duration,
     /// The client's socket.
     pub peer: SocketAddr,
     /// The mount that was chosen, if one was.
@@ -54,6 +56,7 @@ impl<'a> AccessRecord<'a> {
             bytes_in: 0,
             bytes_out: 0,
             duration: Duration::ZERO,
+            waited: Duration::ZERO,
             peer,
             mount: None,
             subject: None,

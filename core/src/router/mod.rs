@@ -26,8 +26,8 @@ use self::parking::{Parking, Wanted};
 use self::sessions::{New, Sessions};
 use self::table::{Ambiguous, MountId};
 pub use self::types::{
-    Client, Identity, Reduced, Refusal, RegisterError, Registered, Registration, ResumeSecret, Route,
-    RouterCounts, RouterEvent, SessionKey, Ticket,
+    Awaited, Client, Identity, Reduced, Refusal, RegisterError, Registered, Registration, ResumeSecret,
+    Route, RouterCounts, RouterEvent, SessionKey, Ticket,
 };
 use self::waiting::Waiting;
 use crate::limits::{EPOCH_AHEAD_MAX, MOUNTS_MAX, RouterLimits};
@@ -374,6 +374,14 @@ impl Router {
     #[must_use]
     pub fn wake_at(&self, ticket: Ticket) -> Option<Timestamp> {
         self.parking.wake_at(ticket)
+    }
+
+    /// What a request waits for; `None` if its wait is over, or its mount is not known yet.
+    #[must_use]
+    pub fn awaited(&self, ticket: Ticket) -> Option<Awaited> {
+        let id = self.parking.mount_of(ticket)?;
+        let mount = Arc::clone(self.mounts.mount(id)?);
+        Some(Awaited { mount, number: id.0, waiting: self.parking.count(id) })
     }
 
     /// Ends the waits that have been long enough. The next deadline lies after `now`.

@@ -273,6 +273,17 @@ pub enum RouterEvent {
     },
 }
 
+/// What a request waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaited {
+    /// The mount.
+    pub mount: Arc<Mount>,
+    /// Stands for the mount.
+    pub number: u64,
+    /// Requests that wait for it.
+    pub waiting: usize,
+}
+
 /// How much of everything there is, for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RouterCounts {

@@ -276,3 +276,31 @@ fn a_drain_has_one_line_for_all_dials_that_it_refuses_at_each_end() {
         assert!(count_in(next, "suppressed") >= 5, "{next}");
     });
 }
+
+#[test]
+fn requests_that_wait_have_one_line_for_their_mount_and_each_its_time_in_the_access_log() {
+    both_at_once(|program| {
+        let mut line = Line::with(program, &[NO_GRACE, &["--limit", "park-time=10m"]].concat(), &[]);
+        line.sidecar_mut().kill();
+        line.relay().process().wait_stderr("lost its link", PATIENCE);
+        let clients: Vec<_> = (0..3).map(|_| line.connect()).collect();
+        clients.iter().for_each(|client| client.send(Request::get("/m/x").to_vec()));
+        let told = line.relay().process().wait_stderr("requests wait: ", PATIENCE);
+        line.replace_sidecar();
+        for mut client in clients {
+            assert_eq!(client.head().status(), 200);
+        }
+        assert!(told.contains("mount=/m ") && told.contains(" waiting="), "{told}");
+        let of_requests = || {
+            let lines = access_lines(line.relay());
+            (lines.len() >= 3).then_some(lines)
+        };
+        wait::until_true("each request has its line", PATIENCE, || of_requests().is_some());
+        for line in of_requests().expect("they are there") {
+            let [waited, duration] = ["waited_ms", "duration_ms"].map(|name| line[name].as_f64());
+            assert!(waited > Some(0.0) && waited <= duration, "{line}");
+        }
+        let said = line.relay().process().stderr();
+        assert_eq!(said.matches("requests wait: ").count(), 1, "{said}");
+    });
+}

@@ -104,7 +104,10 @@ async fn serve_stamped<R: Runtime>(
 ) -> ControlFlow<()> {
     let (mut now, mut avoided) = (request.at, None);
     for attempt in 1..=REQUEST_ATTEMPTS_MAX {
-        let chosen = match route(relay, client, (request, account.client, avoided), &mut now).await {
+        let since = now;
+        let routed = route(relay, client, (request, account.client, avoided), &mut now).await;
+        account.waited += now.since(since);
+        let chosen = match routed {
             Ok(chosen) => chosen,
             Err(refused) => return refuse_or_leave(client, refused, account),
         };
@@ -238,7 +241,8 @@ async fn open<R: Runtime>(
     };
     let told = client.login.told(chosen.key, &request.head.headers);
     let left = client_left(relay, client);
-    let opened = unless_revoked(request, turn::open(relay, (chosen, told, now), opening, end, left)).await;
+    let turn = turn::open(relay, (chosen, told, now), &mut account.waited, opening, end, left);
+    let opened = unless_revoked(request, turn).await;
     let opened = opened.map_err(|refused| Attempt::Over(refuse(client, refused, account)))?;
     opened.map(|stream| (stream, end)).map_err(|error| match error {
         None => Attempt::Over(client_lost(client, account)),

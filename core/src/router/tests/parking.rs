@@ -93,6 +93,22 @@ fn too_many_waiting_requests_for_one_mount_leave_room_for_another() {
 }
 
 #[test]
+fn what_a_request_waits_for_is_told_while_it_waits() {
+    let mut relay = Relay::new();
+    relay.register(1, "a", "/api");
+    relay.link_down(1);
+    let tickets = [(); 2].map(|()| relay.parks("/api/x"));
+    let awaited = relay.router.awaited(tickets[0]).unwrap();
+    assert_eq!((awaited.mount.to_string(), awaited.waiting), ("/api".to_string(), 2));
+    relay.link_up(1);
+    relay.events();
+    assert_eq!(relay.router.awaited(tickets[0]), None);
+    let mut started = Relay::just_started(RouterLimits::default());
+    let ticket = started.parks("/unknown");
+    assert_eq!(started.router.awaited(ticket), None);
+}
+
+#[test]
 fn a_session_that_loses_its_link_again_before_the_poll_gets_nothing() {
     let mut relay = Relay::new();
     relay.register(1, "a", "/api");

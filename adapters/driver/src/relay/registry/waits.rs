@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, Waker};
 
-use telephone_core::router::Ticket;
+use telephone_core::router::{Awaited, Ticket};
 use telephone_core::time::Timestamp;
 
 use super::Registry;
@@ -34,6 +34,11 @@ impl Registry {
     /// When [`handle_timeout`](Self::handle_timeout) is due for a request that waits.
     pub(in crate::relay) fn wake_at(&self, ticket: Ticket) -> Option<Timestamp> {
         self.lock().router.wake_at(ticket)
+    }
+
+    /// What a request waits for, if that is known.
+    pub(in crate::relay) fn awaited(&self, ticket: Ticket) -> Option<Awaited> {
+        self.lock().router.awaited(ticket)
     }
 
     /// Gives up a request that may still wait; one whose wait has ended is not concerned.
