@@ -1,5 +1,6 @@
 //! The run of a sidecar program, from its command line to its exit code.
 
+use std::collections::HashSet;
 use std::io::{self, IsTerminal as _};
 use std::pin::pin;
 use std::process::ExitCode;
@@ -125,7 +126,9 @@ async fn serve<R: Runtime>(
 
 /// The streams that can be served with so many descriptors, at most those that were asked for; says so if it is fewer.
 fn affordable_streams(settings: &Settings, descriptors: u64) -> u32 {
-    let (asked, plugboards) = (settings.streams, settings.line.plugboards.len());
+    // One that is given twice has one session.
+    let plugboards = settings.line.plugboards.iter().collect::<HashSet<_>>().len();
+    let asked = settings.streams;
     let affordable = streams_within(descriptors, plugboards as u64);
     let streams = u32::try_from(affordable).unwrap_or(u32::MAX).min(asked);
     if streams < asked {
