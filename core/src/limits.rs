@@ -389,6 +389,8 @@ pub const EPOCH_AHEAD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// round trip of 1 s and one lost packet with its retransmission (RFC 6298 §2.4: 1 s) fit, and the handshake's 10 s are not
 /// used up. (T-11)
 pub const HOLDER_PING_TIMEOUT: Duration = Duration::from_secs(3);
+/// The same for a holder whose answers took longer lately: twice that time, up to this, which leaves 2 s of the handshake's 10 s.
+pub const HOLDER_PING_SLOW: Duration = Duration::from_secs(8);
 /// The least delay of a telephone that a newer one of its identity took over from. (T-11)
 pub const REDIAL_REPLACED: Duration = Duration::from_secs(5);
 /// How long a plugboard that has a session is dialled alone. No request that comes meanwhile waits longer, so that from

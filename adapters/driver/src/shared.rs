@@ -299,6 +299,11 @@ impl SharedSession {
         self.lock().session.last_heard()
     }
 
+    /// How long an answer of the peer took lately.
+    pub(crate) fn answer_delay(&self) -> Duration {
+        self.lock().session.answer_delay()
+    }
+
     /// Whether its token is over.
     pub(crate) fn is_expired(&self) -> bool {
         self.lock().session.is_expired()

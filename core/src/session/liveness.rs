@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Role;
 use super::snapshot::TIME_MAX;
-use crate::limits::{FAREWELL_TIME, SessionLimits, TOKEN_GRACE, WAKE_PATIENCE, WAKE_SETTLE};
+use crate::limits::{
+    FAREWELL_TIME, SessionLimits, TOKEN_GRACE, WAKE_PATIENCE, WAKE_PATIENCE_SLOW, WAKE_SETTLE,
+};
 use crate::random::Random;
 use crate::time::{Timestamp, earliest};
 
@@ -116,6 +118,15 @@ impl Liveness {
         self.heard_at
     }
 
+    pub(super) const fn delay(&self) -> Duration {
+        self.delay
+    }
+
+    #[cfg(test)]
+    pub(super) fn set_delay(&mut self, time: Duration) {
+        self.delay = time;
+    }
+
     /// Whether a session that is over, or is not, goes on from what was read from a file.
     pub(super) fn is_sound(&self, is_over: bool) -> bool {
         // A last word that never goes out, of a session that waits for its next link, would be due without end.
@@ -169,8 +180,12 @@ impl Liveness {
     pub(super) fn probe(&mut self, stood_still: Duration, now: Timestamp) {
         // A longer one was measured while it stood still.
         self.round_trip = self.round_trip.filter(|time| *time < stood_still);
+        if self.delay >= stood_still {
+            self.delay = Duration::ZERO;
+        }
         let patience = self.round_trip.unwrap_or(ROUND_TRIP_UNKNOWN) * 4;
         let patience = patience.clamp(*WAKE_PATIENCE.start(), *WAKE_PATIENCE.end());
+        let patience = patience.max((self.delay * 2).min(WAKE_PATIENCE_SLOW));
         self.probe = Some(Probe { settled_at: now + WAKE_SETTLE, until: now + patience });
         // The answers to what was sent earlier may have waited.
         self.sent = None;
