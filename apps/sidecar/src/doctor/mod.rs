@@ -37,12 +37,12 @@ Examples:
 It looks at DNS, TCP, a proxy (HTTPS_PROXY, ALL_PROXY, NO_PROXY), TLS, the upgrade to a
 WebSocket, the token, and the clock against the plugboard's, in this order, and then whether the
 application answers GET / in a way that a telephone passes on; if not, it names the rule, the field
-and the value. A stage that depends on one that failed is skipped. The plugboard judges
+and the value. With --backend-check it asks for that path, and fails unless a 2xx or 3xx comes. A stage that depends on one that failed is skipped. The plugboard judges
 the token without registering anything: a telephone that is running keeps its mounts. No secret is
 shown. Exit codes: 0 if nothing failed, 1 if something did, 2 for bad usage.";
 
 /// The options of a telephone that it looks at, by their ids. It takes all of them.
-const USED: [&str; 11] = [
+const USED: [&str; 12] = [
     "plugboard",
     "token",
     "token_file",
@@ -51,6 +51,7 @@ const USED: [&str; 11] = [
     "tcp",
     "port",
     "backend",
+    "backend_check",
     "backend_ca",
     "backend_insecure",
     "ca",
@@ -79,6 +80,7 @@ pub struct DoctorSettings {
     token: Option<TokenOrigin>,
     mounts: Vec<Mount>,
     backend: Option<BackendUrl>,
+    backend_check: Option<String>,
     backend_trust: BackendTrust,
     ca: Option<PathBuf>,
     proxies: Proxies,
@@ -107,6 +109,7 @@ impl DoctorSettings {
             token,
             mounts,
             backend,
+            backend_check: options.backend_check,
             backend_trust,
             ca: options.line.ca,
             proxies: proxies(),
@@ -146,7 +149,7 @@ async fn examine<R: Runtime>(runtime: &R, settings: &DoctorSettings) -> Result<R
         ways.push((url.to_string(), Box::pin(checks::plugboard(runtime, settings, url)).await?));
     }
     if let Some(backend) = &settings.backend {
-        ways.push((backend.to_string(), checks::backend(runtime, backend, &settings.backend_trust).await?));
+        ways.push((backend.to_string(), checks::backend(runtime, backend, settings).await?));
     }
     Ok(Report(ways))
 }
