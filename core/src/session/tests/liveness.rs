@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 
-use super::pair::{OnLink as _, Pair, SECOND, events, lone, message, said, session, tcp};
+use super::pair::{OnLink as _, Pair, SECOND, events, lone, message, resumable, said, session, tcp};
 use crate::error::{CloseReason, LeaveCode};
 use crate::limits::SessionLimits;
 use crate::session::{Event, OpenError, Role, Session};
@@ -52,6 +52,26 @@ fn an_idle_link_is_dead_after_30_s_of_silence() {
     assert_eq!(silent_end(&mut session), at(30));
     assert_eq!(events(&mut session), [Event::Closed(CloseReason::Silent)]);
     assert_eq!(session.poll_timeout(), None);
+}
+
+/// A front that closes an idle link says so. Silence alone is also a lost network or a suspended machine, so that it neither counts
+/// towards a run of [idle cuts](crate::idle_cut) nor breaks one.
+#[test]
+fn a_link_that_was_closed_tells_its_silence_and_one_that_fell_silent_tells_none() {
+    let limits = SessionLimits::default();
+    let resumable = || resumable(Role::Telephone, &limits, &limits, 1, 60 * SECOND);
+    let mut closed = resumable();
+    said(&mut closed, Timestamp::ZERO);
+    closed.lose(at(10));
+    assert_eq!(closed.silence_of_closed_link(at(10)), Some(10 * SECOND));
+    let mut silent = resumable();
+    let mut now = Timestamp::ZERO;
+    while silent.link().is_some() {
+        said(&mut silent, now);
+        now = silent.poll_timeout().expect("a deadline");
+        silent.handle_timeout(now);
+    }
+    assert_eq!((silent.closed(), silent.silence_of_closed_link(now)), (None, None));
 }
 
 #[test]
