@@ -137,7 +137,8 @@ fn a_check_makes_an_application_that_answers_503_not_ready() {
         let answered = Arc::clone(&answer);
         origin.on("/up", move |exchange| exchange.answer(answered.load(Ordering::SeqCst), ""));
         let sidecar = dial(program, &relay, origin.addr(), "one").args(&["--backend-check", "/up"]).start();
-        sidecar.process().wait_stderr("GET /up was answered with 503", PATIENCE);
+        let told = sidecar.process().wait_stderr("failed its check: GET /up was answered with 503", PATIENCE);
+        assert!(told.contains("--backend-check") && !told.contains("running there"), "{told}");
         sidecar.process().wait_stderr("connected", PATIENCE);
         // Requests that it answers prove nothing.
         assert_eq!(get(relay.addr(), "/m/x").status(), 200);

@@ -124,7 +124,7 @@ pub enum ProxyError {
         is_temporary: bool,
     },
     /// A SOCKS5 proxy wants credentials, or others.
-    #[error("the proxy {proxy} refused the login: write socks5://USER:PASSWORD@HOST:PORT in its variable")]
+    #[error("the proxy {proxy} refused the login")]
     Login {
         /// Which proxy.
         proxy: Proxy,
@@ -144,7 +144,10 @@ impl ProxyError {
         match self {
             Self::Unreachable { error, .. } if error.kind() == io::ErrorKind::NotFound => Hint::ProxyName,
             Self::Unreachable { .. } => Hint::ProxyUnreachable,
-            Self::Refused { status: 407, .. } | Self::Login { .. } => Hint::ProxyLogin,
+            Self::Refused { status: 407, proxy } | Self::Login { proxy } => match proxy.credentials {
+                Some(_) => Hint::ProxyLoginRefused,
+                None => Hint::ProxyLogin,
+            },
             Self::Refused { status: 500.., .. } | Self::NotConnected { is_temporary: true, .. } => {
                 Hint::ProxyRoute
             }
