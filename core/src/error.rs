@@ -198,7 +198,7 @@ impl fmt::Display for LeaveCode {
             Self::Revoked => "the token was revoked",
             Self::Misbehaved => "a rule of the protocol was broken",
             Self::CalmDown => "too many frames moved nothing",
-            Self::Forbidden => "the token is another subject's, or covers none of the mounts",
+            Self::Forbidden => "the new token is another subject's, or covers none of the mounts",
             Self::Stopped => "it stops",
             Self::Other(code) => return write!(formatter, "for the unknown reason {code}"),
         })

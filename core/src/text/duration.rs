@@ -28,6 +28,22 @@ pub fn rough_duration(duration: Duration) -> String {
     }
 }
 
+/// When something happens that has this delay: "at once", "in 0.3 s", "in 12.5 s", "in 4 min 10 s".
+///
+/// ```
+/// use core::time::Duration;
+/// use telephone_core::text::told_delay;
+/// assert_eq!(told_delay(Duration::from_millis(1_234)), "in 1.2 s");
+/// ```
+#[must_use]
+pub fn told_delay(delay: Duration) -> String {
+    match (delay.as_millis() + 50) / 100 {
+        0 => "at once".into(),
+        tenths @ ..600 => format!("in {}.{} s", tenths / 10, tenths % 10),
+        _ => format!("in {}", rough_duration(delay)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +61,22 @@ mod tests {
             (30 * 86_400 + 7_200, "30 days 2 h"),
         ] {
             assert_eq!(rough_duration(Duration::from_secs(seconds)), told);
+        }
+    }
+
+    #[test]
+    fn a_delay_is_told_in_tenths_of_a_second_and_a_long_one_in_minutes() {
+        for (millis, told) in [
+            (0, "at once"),
+            (49, "at once"),
+            (50, "in 0.1 s"),
+            (1_960, "in 2.0 s"),
+            (59_949, "in 59.9 s"),
+            (59_950, "in 59 s"),
+            (60_000, "in 1 min"),
+            (75_000, "in 1 min 15 s"),
+        ] {
+            assert_eq!(told_delay(Duration::from_millis(millis)), told, "{millis}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use telephone_core::dialer::{DialFailure, Dialer};
 use telephone_core::error::CloseReason;
 use telephone_core::hint::Hint;
-use telephone_core::text::readable;
+use telephone_core::text::{readable, told_delay};
 
 use super::super::dial::DialError;
 use super::Line;
@@ -28,15 +28,16 @@ impl From<&str> for Failure {
 
 impl From<CloseReason> for Failure {
     fn from(reason: CloseReason) -> Self {
-        let hint = match reason {
-            CloseReason::Received(code) => Hint::of_leave(code),
+        match reason {
+            CloseReason::Received(code) => {
+                Self { text: format!("the plugboard ended the session: {code}"), hint: Hint::of_leave(code) }
+            }
             CloseReason::Left
             | CloseReason::Sent(_)
             | CloseReason::LinkLost
             | CloseReason::Silent
-            | CloseReason::Misbehaved(_) => None,
-        };
-        Self { text: reason.to_string(), hint }
+            | CloseReason::Misbehaved(_) => Self { text: reason.to_string(), hint: None },
+        }
     }
 }
 
@@ -57,13 +58,13 @@ impl<R: Runtime> Line<R> {
         if attempts == DOCTOR_ATTEMPTS {
             next.push_str(" `telephone doctor` with the same options examines each step.");
         }
-        match dialer.delay() {
+        match dialer.delay().map(told_delay) {
             Some(delay) if dialer.is_awaiting_token() => tracing::warn!(
                 plugboard = %self.url, attempts,
-                "{text}; dialling again with another token, or in {delay:.0?}.{next} Put a good one into the token file."
+                "{text}; dialling again with another token, or {delay}.{next} Put a good one into the token file."
             ),
             Some(delay) => {
-                tracing::warn!(plugboard = %self.url, attempts, "{text}; dialling again in {delay:.1?}.{next}");
+                tracing::warn!(plugboard = %self.url, attempts, "{text}; dialling again {delay}.{next}");
             }
             None => tracing::error!(plugboard = %self.url, attempts, "{text}; giving up.{next}"),
         }
@@ -73,7 +74,7 @@ impl<R: Runtime> Line<R> {
     pub(super) fn fail(&self, dialer: &mut Dialer, url: &PlugboardUrl, error: &DialError) -> Failure {
         let clocks = self.clock_to_blame(error);
         let failure = match error.failure() {
-            // Whoever answers where a plugboard said that it is has no last word.
+            // A server at a URL that the plugboard named does not decide for the plugboard.
             DialFailure::Forbidden if *url != self.url => DialFailure::Unreachable,
             // Once the clocks are right the only token that there is may be good.
             DialFailure::Forbidden if clocks.is_some() && self.config.dialer.token_is_fixed => {
@@ -83,13 +84,13 @@ impl<R: Runtime> Line<R> {
         };
         let now = self.runtime.now();
         dialer.handle_failed(failure, now);
-        if failure == DialFailure::Forbidden && self.on_token_refused() {
-            dialer.handle_token_changed(now);
-        }
         let hint = if clocks.is_some() { Hint::Clock } else { error.hint() };
         // It holds what the peer wrote, and is for the log, a terminal and the health page.
         let text = readable(&format!("{error}{}", clocks.unwrap_or_default()));
         let text = if *url == self.url { text } else { format!("{url}: {text}") };
+        if failure == DialFailure::Forbidden && self.on_token_refused(&text) {
+            dialer.handle_token_changed(now);
+        }
         let is_refusal = matches!(error, DialError::Refused(..));
         self.status.tell_failed(self.index, dialer.attempts(), &text, is_refusal);
         Failure { text, hint: Some(hint) }
