@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
+use telephone_driver::file::Reading;
 
 use super::provider;
 use crate::scratch::Scratch;
@@ -34,7 +35,7 @@ pub(crate) fn now() -> SystemTime {
 }
 
 pub(crate) fn secret() -> Secret {
-    Secret::read(Scratch::file(b"a secret for tests, 32 octets or more").path()).unwrap()
+    Secret::read(Scratch::file(b"a secret for tests, 32 octets or more").path(), Reading::First).unwrap()
 }
 
 pub(crate) fn signer() -> EncodingKey {
