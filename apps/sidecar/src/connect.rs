@@ -121,9 +121,10 @@ pub(crate) async fn run<R: Runtime>(
     let serving = async { exit_of(telephone.run().await) };
     let stops = signals.filter_map(|signal| match (signal, side) {
         (Signal::Stop, _) => Some(()),
+        (Signal::Reload { was_ignored: true }, Side::Stdio) => None,
         // So ssh ends its ProxyCommand.
-        (Signal::Reload, Side::Stdio) => Some(()),
-        (Signal::Reload, Side::Listen(_)) => {
+        (Signal::Reload { was_ignored: false }, Side::Stdio) => Some(()),
+        (Signal::Reload { .. }, Side::Listen(_)) => {
             reload(&handle, &token);
             None
         }

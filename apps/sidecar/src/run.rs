@@ -68,21 +68,23 @@ pub struct Builders<R> {
 }
 
 /// Does what the command line asked for, until a signal, or until there is no use in going on. The first signal lets
-/// what is in flight finish; the second does not wait for it.
+/// what is in flight finish; the second does not wait for it. `signals` begins to receive them, and is called only by what runs
+/// until one: what ends by itself keeps the system's way with signals.
 ///
 /// # Errors
 /// Nothing could be started.
-pub async fn run<R: Runtime>(
+pub async fn run<R: Runtime, S: Stream<Item = Signal>>(
     runtime: R,
     builders: Builders<R>,
     command: Command,
-    signals: impl Stream<Item = Signal>,
+    signals: impl FnOnce() -> io::Result<S>,
 ) -> Result<Exit, Stop> {
     let descriptors = raise_descriptor_limit();
+    let signals = || signals().map_err(|error| Stop::new(Exit::Failed, error));
     match command {
-        Command::Serve(settings) => serve(runtime, builders, *settings, descriptors, signals).await,
-        Command::Connect(settings) => connect::run(runtime, builders.raw, *settings, signals).await,
-        Command::Doctor(settings) => doctor::run(runtime, *settings, stops(signals, || {})).await,
+        Command::Serve(settings) => serve(runtime, builders, *settings, descriptors, signals()?).await,
+        Command::Connect(settings) => connect::run(runtime, builders.raw, *settings, signals()?).await,
+        Command::Doctor(settings) => doctor::run(runtime, *settings).await,
         Command::Status(health) => status::show(health),
         #[cfg(feature = "replay")]
         Command::Replay(settings) => replay::show(&settings),

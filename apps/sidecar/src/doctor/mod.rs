@@ -8,10 +8,8 @@ mod report;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
-use std::pin::pin;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use futures_lite::{Stream, StreamExt as _, future};
 use telephone_core::mount::Mount;
 use telephone_driver::{BackendTrust, BackendUrl, PlugboardUrl, Proxies, Runtime};
 
@@ -118,27 +116,16 @@ impl DoctorSettings {
     }
 }
 
-/// Looks at everything and says what it found; a signal ends it before.
+/// Looks at everything and says what it found.
 ///
 /// # Errors
 /// The roots for TLS cannot be loaded.
-pub(crate) async fn run<R: Runtime>(
-    runtime: R,
-    settings: DoctorSettings,
-    signals: impl Stream<Item = ()>,
-) -> Result<Exit, Stop> {
-    let mut signals = pin!(signals);
-    let stopped = async {
-        if signals.next().await.is_none() {
-            future::pending::<()>().await;
-        }
-        Err(Stop::new(Exit::Failed, "stopped before all was looked at"))
-    };
-    let report = future::or(examine(&runtime, &settings), stopped).await?;
+pub(crate) async fn run<R: Runtime>(runtime: R, settings: DoctorSettings) -> Result<Exit, Stop> {
+    let report = examine(&runtime, &settings).await?;
     let mut out = io::stdout();
     let text =
         if settings.is_json { format!("{}\n", report.to_json()) } else { report.to_text(out.is_terminal()) };
-    // Whoever closed the pipe does not want to read it.
+    // A reader that closed the pipe needs no more.
     let _ = out.write_all(text.as_bytes());
     Ok(if report.has_failed() { Exit::Failed } else { Exit::Clean })
 }
