@@ -42,7 +42,9 @@ pub fn main(program: &'static str, start: impl FnOnce(Command) -> Result<Exit, S
         let command = options::parse(program, std::env::args_os(), &environment)?;
         let (format, level) = command.log();
         logging::init_at(format, level)?;
-        variables::report_service_links(&NAMING, &SERVICE_LINKS, &environment);
+        for ignored in variables::ignored_service_links(&NAMING, &SERVICE_LINKS, &environment) {
+            tracing::info!("{ignored}");
+        }
         start(command)
     };
     end(run())
