@@ -206,6 +206,11 @@ impl SharedSession {
         self.lock().session.resumable_until()
     }
 
+    /// As [`Session::lost_link`](telephone_core::session::Session::lost_link).
+    pub(crate) fn lost_link(&self) -> Option<CloseReason> {
+        self.lock().session.lost_link()
+    }
+
     /// As [`Session::silence_of_closed_link`](telephone_core::session::Session::silence_of_closed_link).
     pub(crate) fn silence_of_closed_link(&self, now: Timestamp) -> Option<Duration> {
         self.lock().session.silence_of_closed_link(now)

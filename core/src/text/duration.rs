@@ -28,20 +28,25 @@ pub fn rough_duration(duration: Duration) -> String {
     }
 }
 
-/// When something happens that has this delay: "at once", "in 0.3 s", "in 12.5 s", "in 4 min 10 s".
+/// A duration in tenths of a second, and from a minute on in its two greatest units: "0.3 s", "12.5 s", "4 min 10 s".
 ///
 /// ```
 /// use core::time::Duration;
-/// use telephone_core::text::told_delay;
-/// assert_eq!(told_delay(Duration::from_millis(1_234)), "in 1.2 s");
+/// use telephone_core::text::told_time;
+/// assert_eq!(told_time(Duration::from_millis(1_234)), "1.2 s");
 /// ```
 #[must_use]
-pub fn told_delay(delay: Duration) -> String {
-    match (delay.as_millis() + 50) / 100 {
-        0 => "at once".into(),
-        tenths @ ..600 => format!("in {}.{} s", tenths / 10, tenths % 10),
-        _ => format!("in {}", rough_duration(delay)),
+pub fn told_time(time: Duration) -> String {
+    match (time.as_millis() + 50) / 100 {
+        tenths @ ..600 => format!("{}.{} s", tenths / 10, tenths % 10),
+        _ => rough_duration(time),
     }
+}
+
+/// When something happens that has this delay: "at once", "in 0.3 s", "in 4 min 10 s".
+#[must_use]
+pub fn told_delay(delay: Duration) -> String {
+    if delay < Duration::from_millis(50) { "at once".into() } else { format!("in {}", told_time(delay)) }
 }
 
 #[cfg(test)]

@@ -1,14 +1,19 @@
-//! What a line writes about dials and links that failed, with the next step.
+//! What a line writes about dials and links that failed, with the next step, and about links that are up.
+
+use std::time::Duration;
 
 use telephone_core::dialer::{DialFailure, Dialer};
 use telephone_core::error::CloseReason;
 use telephone_core::hint::Hint;
-use telephone_core::text::{readable, told_delay};
+use telephone_core::log_limit::{Due, LineKind};
+use telephone_core::text::{readable, told_delay, told_time};
+use telephone_core::wire::Welcome;
 
 use super::super::dial::DialError;
 use super::Line;
 use crate::plugboard_url::PlugboardUrl;
 use crate::runtime::Runtime;
+use crate::shared::SharedSession;
 
 /// Failures in a row behind which the log names `telephone doctor`.
 const DOCTOR_ATTEMPTS: u32 = 3;
@@ -18,11 +23,13 @@ const DOCTOR_ATTEMPTS: u32 = 3;
 pub(super) struct Failure {
     pub(super) text: String,
     pub(super) hint: Option<Hint>,
+    /// Whether a session waits for the next link.
+    pub(super) is_link_lost: bool,
 }
 
 impl From<&str> for Failure {
     fn from(text: &str) -> Self {
-        Self { text: text.into(), hint: None }
+        Self { text: text.into(), hint: None, is_link_lost: false }
     }
 }
 
@@ -30,13 +37,14 @@ impl From<CloseReason> for Failure {
     fn from(reason: CloseReason) -> Self {
         match reason {
             CloseReason::Received(code) => {
-                Self { text: format!("the plugboard ended the session: {code}"), hint: Hint::of_leave(code) }
+                let text = format!("the plugboard ended the session: {code}");
+                Self { text, hint: Hint::of_leave(code), is_link_lost: false }
             }
             CloseReason::Left
             | CloseReason::Sent(_)
             | CloseReason::LinkLost
             | CloseReason::Silent
-            | CloseReason::Misbehaved(_) => Self { text: reason.to_string(), hint: None },
+            | CloseReason::Misbehaved(_) => reason.to_string().as_str().into(),
         }
     }
 }
@@ -44,9 +52,12 @@ impl From<CloseReason> for Failure {
 impl<R: Runtime> Line<R> {
     /// Writes one line about a failure. It has the hint if the line before had another one, and names the doctor once.
     pub(super) fn report(&self, dialer: &Dialer, failure: &Failure, shown: &mut Option<Hint>) {
-        let Failure { text, hint } = failure;
+        let Failure { text, hint, is_link_lost } = failure;
         let attempts = dialer.attempts();
         self.status.fail(self.index, attempts, text);
+        // The pace of dials bounds the other lines. A link that holds for a moment each time resets that.
+        let due = if *is_link_lost { self.log(LineKind::LinkLost) } else { Some(Due::default()) };
+        let Some(Due { suppressed, .. }) = due else { return };
         let is_new = std::mem::replace(shown, *hint) != *hint;
         let mut next = String::new();
         if let Some(hint) = hint.filter(|_| is_new || attempts == DOCTOR_ATTEMPTS) {
@@ -64,7 +75,7 @@ impl<R: Runtime> Line<R> {
                 "{text}; dialling again with another token, or {delay}.{next} Put a good one into the token file."
             ),
             Some(delay) => {
-                tracing::warn!(plugboard = %self.url, attempts, "{text}; dialling again {delay}.{next}");
+                tracing::warn!(plugboard = %self.url, attempts, suppressed, "{text}; dialling again {delay}.{next}");
             }
             None => tracing::error!(plugboard = %self.url, attempts, "{text}; giving up.{next}"),
         }
@@ -93,6 +104,33 @@ impl<R: Runtime> Line<R> {
         }
         let is_refusal = matches!(error, DialError::Refused(..));
         self.status.tell_failed(self.index, dialer.attempts(), &text, is_refusal);
-        Failure { text, hint: Some(hint) }
+        Failure { text, hint: Some(hint), is_link_lost: false }
+    }
+
+    /// The link of a session was lost that waits for the next one. Tells what is written about it.
+    pub(super) fn lost_link(&self, session: &SharedSession) -> Failure {
+        let now = self.runtime.now();
+        let why = match session.lost_link() {
+            Some(CloseReason::Silent) => {
+                format!("the plugboard was silent for {}", told_time(now.since(session.last_heard())))
+            }
+            _ => "the connection was closed".to_owned(),
+        };
+        let left = session.resumable_until().map(|until| told_time(until.since(now))).unwrap_or_default();
+        let text =
+            format!("the link was lost: {why}; its session waits up to {left}, and its requests wait with it");
+        Failure { text, hint: None, is_link_lost: true }
+    }
+
+    /// There is a link, after the line was without one for `away` if it had one before.
+    pub(super) fn report_link(&self, welcome: &Welcome, away: Option<Duration>) {
+        let (plugboard, session) = (&self.url, format_args!("{:016x}", welcome.session));
+        let away = away.map(|away| format!(" after {}", told_time(away))).unwrap_or_default();
+        if welcome.resumed.is_none() {
+            let mounts = self.scope();
+            tracing::info!(%plugboard, session, ?mounts, "connected{away}");
+        } else if let Some(Due { suppressed, .. }) = self.log(LineKind::SessionResumed) {
+            tracing::info!(%plugboard, session, suppressed, "connected again{away}: the session goes on");
+        }
     }
 }
