@@ -36,8 +36,10 @@ impl State {
 /// One line: the session to one plugboard URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineStatus {
-    /// The plugboard's URL.
+    /// The plugboard's URL, as it was given.
     pub plugboard: String,
+    /// Where the line dials now or has its link: another URL if the plugboard sent it there.
+    pub dialled: String,
     /// What the line is doing.
     pub state: State,
     /// The mounts that it serves: fewer than were asked for if a fresh token covered fewer.

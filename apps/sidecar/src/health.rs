@@ -89,6 +89,7 @@ const fn rank(state: State) -> u8 {
 fn line(line: &LineStatus) -> Value {
     json!({
         "url": line.plugboard,
+        "dialled": line.dialled,
         "state": line.state.label(),
         "mounts": line.mounts,
         "urls": line.urls,
@@ -126,6 +127,7 @@ mod tests {
     fn status(states: &[State]) -> Status {
         let line = |(number, state): (usize, &State)| LineStatus {
             plugboard: format!("ws://relay{number}/"),
+            dialled: format!("ws://relay{number}/next"),
             state: *state,
             mounts: vec!["/m".into()],
             urls: vec![MountUrl { mount: "/m".into(), url: "http://a/m".into() }],
@@ -221,6 +223,8 @@ mod tests {
         assert_eq!(story["token_expires"], "1970-01-01T00:00:00.000Z");
         assert_eq!(story["requests"], 40);
         assert_eq!(story["plugboards"][0]["state"], "connecting");
+        assert_eq!(story["plugboards"][0]["url"], "ws://relay0/");
+        assert_eq!(story["plugboards"][0]["dialled"], "ws://relay0/next");
         assert_eq!(story["plugboards"][0]["stats"]["bytes_sent"], 9);
         assert_eq!(story["plugboards"][0]["reconnects"], 3);
         assert_eq!(story["plugboards"][0]["urls"], json!([{"mount": "/m", "url": "http://a/m"}]));

@@ -239,6 +239,7 @@ impl<R: Runtime> Line<R> {
         parting: &Parting<'a>,
     ) -> Result<(), Failure> {
         let url = self.next_url(standing, dialer.attempts()).clone();
+        self.status.dial(self.index, &url);
         let wanted = self.wanted(standing);
         let mounts = wanted.mounts.clone();
         let patience = dial_race::patience(dialer.attempts());

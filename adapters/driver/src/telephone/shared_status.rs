@@ -50,6 +50,7 @@ impl SharedStatus {
         let line = |url: &PlugboardUrl| LineState {
             status: LineStatus {
                 plugboard: url.to_string(),
+                dialled: url.to_string(),
                 state: State::Connecting,
                 mounts: Vec::new(),
                 urls: Vec::new(),
@@ -126,6 +127,11 @@ impl SharedStatus {
             }
             _ => {}
         }
+    }
+
+    /// A dial begins, to `url`.
+    pub(super) fn dial(&self, index: usize, url: &PlugboardUrl) {
+        self.change(index, |line| line.status.dialled = url.to_string());
     }
 
     pub(super) fn connect(
