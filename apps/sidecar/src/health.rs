@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
-use telephone_driver::{BackendStatus, LineStatus, State, Status};
+use telephone_driver::{BackendStatus, LineStatus, MissingMount, State, Status};
 
 use crate::values::ReadyOn;
 
@@ -92,6 +92,7 @@ fn line(line: &LineStatus) -> Value {
         "dialled": line.dialled,
         "state": line.state.label(),
         "mounts": line.mounts,
+        "missing_mounts": line.missing.iter().map(missing).collect::<Vec<_>>(),
         "urls": line.urls,
         "session": line.session,
         "since": moment(line.since),
@@ -100,6 +101,14 @@ fn line(line: &LineStatus) -> Value {
         "reconnects": line.reconnects,
         "stats": line.stats,
         "plugboard_stats": line.plugboard_stats,
+    })
+}
+
+fn missing(missing: &MissingMount) -> Value {
+    json!({
+        "mount": missing.mount,
+        "reason": missing.reason,
+        "asked_again": missing.asked_again.map(moment),
     })
 }
 
@@ -130,6 +139,7 @@ mod tests {
             dialled: format!("ws://relay{number}/next"),
             state: *state,
             mounts: vec!["/m".into()],
+            missing: vec![MissingMount { mount: "tcp:1".into(), reason: "taken", asked_again: None }],
             urls: vec![MountUrl { mount: "/m".into(), url: "http://a/m".into() }],
             session: Some(format!("s{number}")),
             since: SystemTime::UNIX_EPOCH + Duration::from_millis(1500),
@@ -228,6 +238,8 @@ mod tests {
         assert_eq!(story["plugboards"][0]["stats"]["bytes_sent"], 9);
         assert_eq!(story["plugboards"][0]["reconnects"], 3);
         assert_eq!(story["plugboards"][0]["urls"], json!([{"mount": "/m", "url": "http://a/m"}]));
+        let missing = json!([{"mount": "tcp:1", "reason": "taken", "asked_again": null}]);
+        assert_eq!(story["plugboards"][0]["missing_mounts"], missing);
         assert_eq!(story["plugboards"][0]["last_error"], "refused \"now\"");
     }
 }

@@ -116,6 +116,11 @@ fn told(page: &Value) -> String {
         for url in plugboard["urls"].as_array().into_iter().flatten().take(MOUNTS_MAX) {
             line(if is_up { "  URL" } else { "  URL, offline" }, &url["url"]);
         }
+        for missing in plugboard["missing_mounts"].as_array().into_iter().flatten().take(MOUNTS_MAX) {
+            line("  missing mount", &missing["mount"]);
+            line("    reason", &missing["reason"]);
+            line("    asked again", &missing["asked_again"]);
+        }
         let stats = &plugboard["stats"];
         let shown =
             |key: &str, show: fn(u64) -> String| stats[key].as_u64().map_or(Value::Null, |n| show(n).into());
@@ -171,6 +176,14 @@ mod tests {
         let text = told_of("connecting", "ws://b/");
         assert!(text.contains("\n  dialled          ws://b/\n  state            connecting\n"), "{text}");
         assert!(text.contains("\n  URL, offline     http://a/m\n"), "{text}");
+    }
+
+    #[test]
+    fn a_missing_mount_is_told_with_its_reason_and_when_it_is_asked_for_again() {
+        let missing = serde_json::json!([{"mount": "tcp:1", "reason": "taken", "asked_again": "2026-01-01T00:00:00Z"}]);
+        let text = told(&serde_json::json!({"plugboards": [{"url": "ws://a/", "missing_mounts": missing}]}));
+        let lines = "\n  missing mount    tcp:1\n    reason         taken\n    asked again    2026-01-01T00:00:00Z\n";
+        assert!(text.contains(lines), "{text}");
     }
 
     #[test]
