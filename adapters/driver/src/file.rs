@@ -179,7 +179,10 @@ mod tests {
         writer.write_all(b"text").expect("room in the pipe");
         drop(writer);
         let mut text = String::new();
-        open_named(Path::new(&path), Reading::First).expect("a pipe").read_to_string(&mut text).expect("text");
+        open_named(Path::new(&path), Reading::First)
+            .expect("a pipe")
+            .read_to_string(&mut text)
+            .expect("text");
         assert_eq!(text, "text");
         assert!(open_named(Path::new(&path), Reading::Again).is_err());
     }

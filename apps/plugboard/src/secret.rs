@@ -124,7 +124,11 @@ mod tests {
             (format!(" {TEXT} "), format!(" {TEXT} ")),
         ] {
             let file = Scratch::file(text.as_bytes());
-            assert_eq!(Secret::read(file.path(), Reading::First).unwrap().expose(), secret.as_bytes(), "{text:?}");
+            assert_eq!(
+                Secret::read(file.path(), Reading::First).unwrap().expose(),
+                secret.as_bytes(),
+                "{text:?}"
+            );
             assert_eq!(Secret::from_variable(text.into()).unwrap().expose(), secret.as_bytes());
         }
     }
@@ -155,7 +159,10 @@ mod tests {
             let error = Secret::read(Scratch::file(&octets).path(), Reading::First).unwrap_err().to_string();
             assert!(error.contains(part) && !error.contains("canary"), "{error}");
         }
-        assert!(matches!(Secret::read(Path::new("/nonexistent"), Reading::Again), Err(BadSecret::Unreadable(_))));
+        assert!(matches!(
+            Secret::read(Path::new("/nonexistent"), Reading::Again),
+            Err(BadSecret::Unreadable(_))
+        ));
     }
 
     #[test]

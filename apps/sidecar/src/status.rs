@@ -168,7 +168,8 @@ mod tests {
     fn the_url_that_is_dialled_and_the_state_of_the_public_ones_are_told() {
         let told_of = |state: &str, dialled: &str| {
             let urls = serde_json::json!([{"mount": "/m", "url": "http://a/m"}]);
-            let line = serde_json::json!({"url": "ws://a/", "dialled": dialled, "state": state, "urls": urls});
+            let line =
+                serde_json::json!({"url": "ws://a/", "dialled": dialled, "state": state, "urls": urls});
             told(&serde_json::json!({"state": state, "plugboards": [line]}))
         };
         let text = told_of("connected", "ws://a/");
@@ -180,9 +181,11 @@ mod tests {
 
     #[test]
     fn a_missing_mount_is_told_with_its_reason_and_when_it_is_asked_for_again() {
-        let missing = serde_json::json!([{"mount": "tcp:1", "reason": "taken", "asked_again": "2026-01-01T00:00:00Z"}]);
+        let missing =
+            serde_json::json!([{"mount": "tcp:1", "reason": "taken", "asked_again": "2026-01-01T00:00:00Z"}]);
         let text = told(&serde_json::json!({"plugboards": [{"url": "ws://a/", "missing_mounts": missing}]}));
-        let lines = "\n  missing mount    tcp:1\n    reason         taken\n    asked again    2026-01-01T00:00:00Z\n";
+        let lines =
+            "\n  missing mount    tcp:1\n    reason         taken\n    asked again    2026-01-01T00:00:00Z\n";
         assert!(text.contains(lines), "{text}");
     }
 

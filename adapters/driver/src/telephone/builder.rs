@@ -482,7 +482,8 @@ mod tests {
         let builder = same.iter().fold(TelephoneBuilder::<()>::default(), |builder, url| builder.url(url));
         assert_eq!(builder.urls.len(), 1);
         assert_eq!(log.lines("ws://127.0.0.1:4000/.well-known/telephone is given more than once").len(), 2);
-        let builder = builder.url("ws://127.0.0.1:4001").url("wss://127.0.0.1:4000").url("ws://127.0.0.1:4000/x");
+        let builder =
+            builder.url("ws://127.0.0.1:4001").url("wss://127.0.0.1:4000").url("ws://127.0.0.1:4000/x");
         assert_eq!(builder.urls.len(), 4, "another port, scheme or path is another plugboard");
     }
 }

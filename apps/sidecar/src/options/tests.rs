@@ -330,8 +330,14 @@ fn a_missing_port_whose_variable_is_a_service_link_names_both() {
         stop.text().to_owned()
     };
     let text = told(&[("BACKEND_PORT", "tcp://10.96.0.12:80")]);
-    assert!(text.starts_with("error: --port N (BACKEND_PORT): it is missing; give it or --backend URL"), "{text}");
-    assert!(text.contains("\nnote: BACKEND_PORT=tcp://10.96.0.12:80 is ignored: Kubernetes sets it"), "{text}");
+    assert!(
+        text.starts_with("error: --port N (BACKEND_PORT): it is missing; give it or --backend URL"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\nnote: BACKEND_PORT=tcp://10.96.0.12:80 is ignored: Kubernetes sets it"),
+        "{text}"
+    );
     let text = told(&[("TELEPHONE_LOCAL_PORT", "udp://10.96.0.12:53")]);
     assert!(text.contains("\nnote: TELEPHONE_LOCAL_PORT=udp://"), "{text}");
     assert!(!told(&[]).contains("note: "));

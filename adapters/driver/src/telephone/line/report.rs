@@ -117,8 +117,9 @@ impl<R: Runtime> Line<R> {
             _ => "the connection was closed".to_owned(),
         };
         let left = session.resumable_until().map(|until| told_time(until.since(now))).unwrap_or_default();
-        let text =
-            format!("the link was lost: {why}; its session waits up to {left}, and its requests wait with it");
+        let text = format!(
+            "the link was lost: {why}; its session waits up to {left}, and its requests wait with it"
+        );
         Failure { text, hint: None, is_link_lost: true }
     }
 

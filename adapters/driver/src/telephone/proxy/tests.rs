@@ -148,9 +148,12 @@ fn only_a_whole_head_of_http_has_a_status() {
 
 #[test]
 fn a_refused_login_asks_for_credentials_only_if_none_were_given() {
-    for (url, hint) in [("http://a:1", Hint::ProxyLogin), ("http://user:canary@a:1", Hint::ProxyLoginRefused)] {
+    for (url, hint) in [("http://a:1", Hint::ProxyLogin), ("http://user:canary@a:1", Hint::ProxyLoginRefused)]
+    {
         let proxy = || parse(url).unwrap();
-        for error in [ProxyError::Refused { proxy: proxy(), status: 407 }, ProxyError::Login { proxy: proxy() }] {
+        for error in
+            [ProxyError::Refused { proxy: proxy(), status: 407 }, ProxyError::Login { proxy: proxy() }]
+        {
             assert_eq!(error.hint(), hint, "{url}");
             assert!(!error.to_string().contains("USER") && !error.to_string().contains("canary"), "{error}");
         }
