@@ -9,10 +9,10 @@ use telephone_driver::file::{Reading, open_named};
 
 /// Octets of the shortest secret: an HMAC key must be as long as the hash (RFC 7518 §3.2).
 pub const SECRET_BYTES_MIN: usize = 32;
-/// Octets of the longest secret file: more is some other file.
+/// Bytes of the longest secret file: more is some other file.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
-/// A secret of at least [`SECRET_BYTES_MIN`] octets. No output shows it.
+/// A secret of at least [`SECRET_BYTES_MIN`] bytes. No output shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
 
@@ -89,7 +89,7 @@ impl Secret {
         Ok(Self(hex(&bits).into_bytes()))
     }
 
-    /// The octets, for whoever signs, verifies or prints a fresh one.
+    /// The bytes, to sign, to verify, or to print a fresh one.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
@@ -102,7 +102,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Two lower-case digits an octet.
+/// Two lower-case digits a byte.
 pub(crate) fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }

@@ -17,7 +17,7 @@ pub const RENEWAL_ANSWER_TIME: Duration = Duration::from_secs(10);
 /// How long before its end a token that nothing has renewed is warned of at the most: a working day.
 pub const TOKEN_WARNING_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often a token file is looked at while a telephone waits for another token than the one that was refused: a read of
-/// a small file costs nothing, and whoever replaces it watches.
+/// a small file costs nothing, and its operator watches the replacement.
 pub const TOKEN_WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// The head start of an address before the next is tried beside it. [RFC 8305 §5]
 pub const DIAL_HEAD_START: Duration = Duration::from_millis(250);

@@ -14,7 +14,7 @@ impl Session {
         self.due.ping |= self.link().is_some();
     }
 
-    /// When the last octet came from the peer.
+    /// When the last byte came from the peer.
     #[must_use]
     pub const fn last_heard(&self) -> Timestamp {
         self.liveness.last_heard()

@@ -151,7 +151,7 @@ impl Session {
         is_closed.then(|| now.since(self.liveness.quiet_since()))
     }
 
-    /// The session is given up: whoever drove its link is gone.
+    /// The session is given up: its driver is gone.
     pub fn abandon(&mut self) {
         self.close(CloseReason::LinkLost);
     }

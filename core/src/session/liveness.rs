@@ -1,6 +1,6 @@
 //! Timers of a session: silence, pings, the wait for a new link, token expiry.
 //!
-//! Any octet from the peer proves it alive, also one in the middle of a message. A stalled reader is
+//! Any byte from the peer proves it alive, also one in the middle of a message. A stalled reader is
 //! not a dead peer (law 6).
 
 use core::time::Duration;
@@ -51,7 +51,7 @@ struct Probe {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Liveness {
     random: Random,
-    /// The last octet from the peer.
+    /// The last byte from the peer.
     heard_at: Timestamp,
     /// The last message to the peer.
     said_at: Timestamp,
@@ -149,7 +149,7 @@ impl Liveness {
         self.heard_at.max(self.said_at)
     }
 
-    /// The link is gone. False if the window, which began with the last octet, is over already.
+    /// The link is gone. False if the window, which began with the last byte, is over already.
     #[must_use]
     pub(super) fn unlink(&mut self, window: Duration, now: Timestamp) -> bool {
         self.asked_at = None;
@@ -192,7 +192,7 @@ impl Liveness {
         self.timed = None;
     }
 
-    /// Octets came.
+    /// Bytes came.
     pub(super) fn hear(&mut self, now: Timestamp) {
         self.heard_at = self.heard_at.max(now);
         self.asked_at = None;
@@ -326,7 +326,7 @@ impl Liveness {
 
     fn ping_at(&self) -> Option<Timestamp> {
         let is_quiet = self.asked_at.is_none() && self.resumable_until.is_none();
-        // Whoever only listens speaks, too: a peer whose own pings wait behind a long message must hear something.
+        // An end that only receives sends, too: a peer whose own pings wait behind a long message must receive something.
         is_quiet.then(|| self.heard_at.min(self.said_at) + self.ping_after)
     }
 

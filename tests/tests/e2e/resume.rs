@@ -37,7 +37,7 @@ impl Traffic {
     }
 }
 
-/// A body of `seed` for as long as the traffic goes on, and of `least` octets at least, given away piece by piece.
+/// A body of `seed` for as long as the traffic goes on, and of `least` bytes at least, given away piece by piece.
 /// Says how long it became.
 fn pour<E>(
     traffic: &Traffic,
@@ -89,7 +89,7 @@ fn event(number: u32) -> String {
     format!("id: {number}\ndata: {number}\n\n")
 }
 
-/// A client of `/m/flood`: every octet arrives.
+/// A client of `/m/flood`: every byte arrives.
 fn download(line: &Line) {
     let mut client = line.connect();
     client.send(Request::get("/m/flood").to_vec());
@@ -101,7 +101,7 @@ fn download(line: &Line) {
     sizes::figure("downloaded while the link was cut, MiB", digest.len / MIB);
 }
 
-/// The origin hashes what is sent to it: every octet arrives.
+/// The origin hashes what is sent to it: every byte arrives.
 fn upload(line: &Line, traffic: &Traffic, least: u64) {
     let mut client = line.connect();
     client.send(Request::new("POST", "/m/hash").field("Transfer-Encoding", "chunked").head());
@@ -232,7 +232,7 @@ fn requests_sent_while_the_link_is_dark_are_answered_when_it_is_back() {
     });
 }
 
-/// Octets that are not all under way at any time.
+/// Bytes that are not all under way at any time.
 const LEN: u64 = 64 * MIB;
 
 /// A download under way, of which the client has the head.

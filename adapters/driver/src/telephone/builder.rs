@@ -290,7 +290,7 @@ impl<R> TelephoneBuilder<R> {
         self
     }
 
-    /// How long the backend of requests may take: to accept a connection, to begin its answer, and between two octets of
+    /// How long the backend of requests may take: to accept a connection, to begin its answer, and between two bytes of
     /// a body of declared length. By default 5 s, 60 s and 300 s.
     pub const fn backend_timeouts(mut self, connect: Duration, answer: Duration, idle: Duration) -> Self {
         self.backend_limits.connect_timeout = connect;

@@ -330,8 +330,8 @@ impl<R: Runtime> Line<R> {
         self.config.log.line(kind, LineSource::Process, self.runtime.now())
     }
 
-    /// Where to dial next: the plugboard that has the session, and when that one stays away, by turns, whoever the
-    /// URL leads to. Likewise where the next session is wanted, by turns from the first time on.
+    /// Where to dial next: the plugboard that has the session, and while that one does not answer, by turns, the URL that was
+    /// given. Likewise where the next session is wanted, by turns from the first time on.
     fn next_url<'a>(&'a self, standing: &'a Standing, attempts: u32) -> &'a PlugboardUrl {
         let (told, is_by_turns) = match &standing.live {
             Some(live) => {

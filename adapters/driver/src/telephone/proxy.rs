@@ -23,7 +23,7 @@ use crate::socket::Socket;
 use exempt::Exempt;
 use socks5::SocksError;
 
-/// Octets of the head of a proxy's answer.
+/// Bytes of the head of a proxy's answer.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -290,7 +290,7 @@ impl Proxy {
     }
 }
 
-/// The head of an answer, and not an octet behind it: those are the plugboard's.
+/// The head of an answer, and not a byte behind it: those are the plugboard's.
 async fn read_head<S: Socket>(socket: &mut S) -> io::Result<Vec<u8>> {
     let (mut head, mut octet) = (Vec::new(), [0]);
     while head.len() < HEAD_BYTES_MAX && !head.ends_with(b"\r\n\r\n") {

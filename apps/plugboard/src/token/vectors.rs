@@ -53,7 +53,7 @@ pub(crate) fn sign(algorithm: Algorithm, key: &EncodingKey, claims: &Value) -> S
     jsonwebtoken::encode(&Header::new(algorithm), claims, key).unwrap()
 }
 
-/// A token with any header and any payload octets, signed with `key` by HMAC-SHA256 over exactly those.
+/// A token with any header and any payload bytes, signed with `key` by HMAC-SHA256 over exactly those.
 pub(crate) fn sign_raw(header: &str, payload: &str, key: &EncodingKey) -> String {
     provider::install();
     let message = format!("{}.{}", base64(header.as_bytes()), base64(payload.as_bytes()));
@@ -61,7 +61,7 @@ pub(crate) fn sign_raw(header: &str, payload: &str, key: &EncodingKey) -> String
     format!("{message}.{signature}")
 }
 
-/// The payload of a token, whoever signed it.
+/// The payload of a token, whatever its signature.
 pub(crate) fn payload(token: &str) -> Value {
     jsonwebtoken::dangerous::insecure_decode_claims(token).unwrap()
 }

@@ -240,7 +240,7 @@ fn a_renewal_in_the_grace_opens_the_session_again() {
 fn an_end_that_only_listens_says_that_it_is_there() {
     let mut pair = Pair::new();
     pair.pass(SECOND);
-    // Octets of a message that takes long come in, and nothing is due.
+    // Bytes of a message that takes long come in, and nothing is due.
     for _ in 0..18 {
         pair.now = pair.now + SECOND;
         pair.plugboard.stir(pair.now);
@@ -255,7 +255,7 @@ fn an_idle_session_pings_from_one_end_at_a_time() {
     let mut pair = Pair::new();
     let before = pair.telephone.stats().bytes_sent;
     pair.pass(SECOND * 1500);
-    // One message each way in each interval of 12 to 18 s, a ping or a pong of 4 octets at most.
+    // One message each way in each interval of 12 to 18 s, a ping or a pong of 4 bytes at most.
     let sent = pair.telephone.stats().bytes_sent - before;
     assert!(sent <= 4 * 1500 / 12, "{sent} octets");
 }
@@ -275,7 +275,7 @@ fn a_long_message_is_no_silence_to_either_end() {
     let mut pair = Pair::new();
     pair.exchange();
     pair.settle();
-    // What the telephone says waits in one message that takes minutes, octet by octet.
+    // What the telephone says waits in one message that takes minutes, byte by byte.
     for _ in 0..600 {
         pair.now = pair.now + SECOND / 2;
         pair.plugboard.stir(pair.now);
