@@ -446,6 +446,9 @@ impl<R: Runtime> Line<R> {
             return Ok(());
         }
         dialer.handle_session_over(reason, now);
+        if reason == CloseReason::Received(LeaveCode::Forbidden) {
+            self.on_session_refused();
+        }
         let failure = Failure::from(reason);
         self.status
             .tell(self.index, |plugboard| TelephoneEvent::Ended { plugboard, reason: failure.text.clone() });

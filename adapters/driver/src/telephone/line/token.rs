@@ -202,6 +202,11 @@ impl<R: Runtime> Line<R> {
         }
     }
 
+    /// The plugboard ended the session for a renewal.
+    pub(super) fn on_session_refused(&self) {
+        self.tokens.lock().life.handle_session_ended();
+    }
+
     /// The plugboard refused a renewal.
     pub(super) fn on_renewal_refused(&self, refused: &Refused) {
         let is_first = self.tokens.lock().life.handle_refused();
