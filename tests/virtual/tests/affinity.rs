@@ -101,7 +101,7 @@ fn the_clients_of_a_telephone_that_leaves_move_once_and_no_others() {
             match sticky {
                 Sticky::Cookie => assert_eq!(after, between, "client {client} had a cookie for another one"),
                 Sticky::Address => {
-                    assert_eq!(after, before, "client {client} is not where its address belongs")
+                    assert_eq!(after, before, "client {client} is not where its address belongs");
                 }
             }
         }
