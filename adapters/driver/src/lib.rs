@@ -40,7 +40,7 @@ pub use authority::{AuthError, Authority, Bearer, Grant, LEEWAY};
 pub use backend::{BackendConnector, BackendTrust, BackendUrl, BadBackendUrl};
 pub use file_table::is_full as is_file_table_full;
 pub use log::Log;
-pub use observe::{AccessRecord, Observer, Unobserved};
+pub use observe::{AccessRecord, HANDSHAKE_OUTCOMES, Observer, SESSION_ENDS, Unobserved, WAIT_OUTCOMES};
 pub use plugboard_url::{BadUrl, PlugboardUrl};
 pub use raw::RawStream;
 pub use recorder::Recorder;

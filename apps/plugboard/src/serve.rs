@@ -228,6 +228,10 @@ impl Sessions for RelaySessions {
         self.0.connections()
     }
 
+    fn replay_bytes(&self) -> u64 {
+        self.0.replay_bytes()
+    }
+
     fn stats(&self) -> Stats {
         self.0.stats()
     }

@@ -3,6 +3,7 @@
 mod describe;
 mod openmetrics;
 mod process;
+mod zero;
 
 use std::array;
 use std::fmt;
@@ -65,6 +66,8 @@ pub struct Present {
     pub waiting: usize,
     /// Open connections.
     pub connections: usize,
+    /// Bytes of messages that sessions keep until their telephones acknowledge them.
+    pub replay_bytes: u64,
     /// The numbers of all sessions that there are.
     pub sessions: Stats,
 }
@@ -79,9 +82,7 @@ impl Telemetry {
         let [samples, link_bytes_in, link_bytes_out] = Default::default();
         let series = with_local_recorder(&recorder, || {
             describe::all();
-            // A series that is there from the start is a zero and not a gap.
-            gauge!("plugboard_sessions").set(0.0);
-            gauge!("plugboard_links").set(0.0);
+            zero::all();
             gauge!("plugboard_build_info", "version" => env!("CARGO_PKG_VERSION"),
                 "rustc" => env!("PLUGBOARD_RUSTC"), "features" => FEATURES)
             .set(1.0);
@@ -102,7 +103,7 @@ impl Telemetry {
     #[must_use]
     pub fn render(&self, present: &Present) -> String {
         let dropped = self.log.as_ref().map_or(0, AccessLog::dropped);
-        let Present { requests, waiting, connections, sessions } = present;
+        let Present { requests, waiting, connections, replay_bytes, sessions } = present;
         let [requests, waiting, connections] =
             [requests, waiting, connections].map(|count| u32::try_from(*count).unwrap_or(u32::MAX));
         self.with(|| {
@@ -110,6 +111,7 @@ impl Telemetry {
             gauge!("plugboard_requests_in_progress").set(f64::from(requests));
             gauge!("plugboard_requests_waiting").set(f64::from(waiting));
             gauge!("plugboard_connections").set(f64::from(connections));
+            gauge!("plugboard_replay_bytes").set(*replay_bytes as f64);
             gauge!("plugboard_streams_open").set(sessions.streams_open as f64);
             let link_bytes = |direction, live, ended: &AtomicU64| {
                 let total = ended.load(Ordering::Relaxed).saturating_add(live);

@@ -440,6 +440,14 @@ fn welcome<R: Runtime>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::HANDSHAKE_OUTCOMES;
+
+    #[test]
+    fn each_refusal_has_a_label_that_metrics_show_from_the_start() {
+        for code in (0..=7).map(RefusedCode::from) {
+            assert!(HANDSHAKE_OUTCOMES.contains(&code_label(code)), "{code:?}");
+        }
+    }
 
     #[test]
     fn a_refusal_without_a_check_asks_for_the_wait_that_is_due_and_for_some_jitter() {

@@ -296,6 +296,12 @@ impl<R: Runtime> Plugboard<R> {
         self.0.registry.sessions().iter().map(SharedSession::report).fold(Stats::default(), add)
     }
 
+    /// Bytes of messages that all sessions keep until their telephones acknowledge them, with what each message costs beside.
+    #[must_use]
+    pub fn replay_bytes(&self) -> u64 {
+        self.0.registry.sessions().iter().map(SharedSession::kept).sum()
+    }
+
     /// How much of everything there is.
     #[must_use]
     pub fn counts(&self) -> RouterCounts {
