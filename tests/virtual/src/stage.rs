@@ -1,6 +1,5 @@
 //! The processes of a world: one plugboard, telephones with their backends, clients. They come and go.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +9,8 @@ use telephone_driver::core::affinity::Sticky;
 use telephone_driver::core::limits::HttpLimits;
 use telephone_driver::core::router::RouterCounts;
 use telephone_driver::{
-    AccessRecord, AuthError, Authority, DrainConfig, Endpoint, Grant, Handle, Observer, Plugboard,
-    RelayConfig, Runtime as _, Telephone, TokenSource, WhenFull, accept_loop,
+    AccessRecord, AuthError, DrainConfig, Endpoint, Handle, Observer, Plugboard, RelayConfig, Runtime as _,
+    Telephone, WhenFull, accept_loop,
 };
 
 use crate::actors;
@@ -19,6 +18,7 @@ use crate::executor::{Executor, Group, TimerClock};
 use crate::ledger::{Ledger, Plan};
 use crate::net::Net;
 use crate::runtime::VirtualRuntime;
+use crate::tokens::Issuer;
 
 /// Where clients connect.
 pub const PUBLIC_PORT: u16 = 80;
@@ -30,47 +30,13 @@ pub const BACKEND_PORT: u16 = 3000;
 /// The epochs of telephones count from here.
 const FIRST_EPOCH: u64 = 1_700_000_000_000;
 
-/// The token of a subject, which allows it every mount of its own.
-fn token(subject: &str) -> String {
-    format!("token-of-{subject}")
-}
-
-/// Knows every token of the world.
-struct Tokens;
-
-impl Authority for Tokens {
-    fn verify(&self, token: &str) -> Result<Grant, AuthError> {
-        let (name, _) = token.split_once('#').unwrap_or((token, ""));
-        let subject = name.strip_prefix("token-of-").ok_or(AuthError::BadSignature)?;
-        Ok(Grant {
-            subject: subject.into(),
-            token_id: None,
-            mounts: vec![format!("/{subject}")],
-            connect: Vec::new(),
-            client_tokens: false,
-            good_for: Some(Duration::from_secs(3600)),
-        })
-    }
-}
-
-/// A file whose token is replaced each time that it is read.
-struct Fresh {
-    name: String,
-    count: AtomicUsize,
-}
-
-impl TokenSource for Fresh {
-    fn token(&self) -> io::Result<String> {
-        Ok(format!("{}#{}", self.name, self.count.fetch_add(1, Ordering::Relaxed)))
-    }
-}
-
 /// Counts what plugboards report.
 #[derive(Default)]
 struct Watcher {
     requests: AtomicU64,
     sessions: AtomicUsize,
     resumes: AtomicUsize,
+    refusals: AtomicUsize,
 }
 
 impl Observer for Watcher {
@@ -80,6 +46,10 @@ impl Observer for Watcher {
 
     fn link_up(&self, is_resume: bool) {
         self.resumes.fetch_add(usize::from(is_resume), Ordering::Relaxed);
+    }
+
+    fn token_refused(&self, _: AuthError) {
+        self.refusals.fetch_add(1, Ordering::Relaxed);
     }
 
     fn session_started(&self, _: &str) {
@@ -130,6 +100,8 @@ pub struct Stage {
     pub net: Net,
     /// Its requests.
     pub ledger: Ledger,
+    /// Who gives out its tokens.
+    pub issuer: Issuer,
     seats: Arc<Vec<Seat>>,
     watcher: Arc<Watcher>,
     processes: Arc<Mutex<Processes>>,
@@ -157,7 +129,8 @@ impl Stage {
             ..Processes::default()
         };
         let processes = Arc::new(Mutex::new(processes));
-        Self { executor, net, ledger, seats: Arc::new(seats), watcher: Arc::default(), processes }
+        let issuer = Issuer::new(executor.clone());
+        Self { executor, net, ledger, issuer, seats: Arc::new(seats), watcher: Arc::default(), processes }
     }
 
     fn lock(&self) -> MutexGuard<'_, Processes> {
@@ -228,8 +201,12 @@ impl Stage {
     fn start_relay_at(&self, address: IpAddr) {
         let runtime = self.runtime("plugboard".into(), address);
         let doors = self.runtime("plugboard's doors".into(), address);
-        let plugboard =
-            Plugboard::new(runtime.clone(), relay_config(), Arc::new(Tokens), self.watcher.clone());
+        let plugboard = Plugboard::new(
+            runtime.clone(),
+            relay_config(),
+            Arc::new(self.issuer.clone()),
+            self.watcher.clone(),
+        );
         for port in [PUBLIC_PORT, LINK_PORT] {
             let Ok(listener) = doors.bind(SocketAddr::new(address, port)) else {
                 self.ledger.violate(format!("the port {port} is still in use"));
@@ -309,7 +286,7 @@ impl Stage {
         let built = builder
             .url(&format!("ws://plugboard:{LINK_PORT}"))
             .mount(&format!("/m{mount}"))
-            .token_source(Fresh { name: token(&format!("m{mount}")), count: AtomicUsize::new(0) })
+            .token_source(self.issuer.file(&format!("m{mount}")))
             .instance(format!("instance-{instance}"))
             .epoch(epoch)
             .backend(runtime.clone(), backend);
@@ -429,6 +406,12 @@ impl Stage {
     #[must_use]
     pub fn resumes(&self) -> usize {
         self.watcher.resumes.load(Ordering::Relaxed)
+    }
+
+    /// Tokens that plugboards refused.
+    #[must_use]
+    pub fn refusals(&self) -> usize {
+        self.watcher.refusals.load(Ordering::Relaxed)
     }
 
     /// The tasks of the plugboard, and of all telephones.
