@@ -10,7 +10,7 @@ use super::parking::{Place, Wanted};
 use super::sessions::Rank;
 use super::table::{Ambiguous, MountId};
 use super::types::{Client, Refusal, Route, RouterEvent, SessionKey, Ticket};
-use crate::affinity::{Binding, Sticky};
+use crate::affinity::{Binding, Cookie, Sticky};
 use crate::limits::DARK_TIME;
 use crate::mount::{Mount, host_name};
 use crate::time::Timestamp;
@@ -171,17 +171,32 @@ impl Router {
         self.sessions.rank(key, id).zip(best).is_some_and(|(own, best)| own.is_ready() || !best.is_ready())
     }
 
-    /// How a client is bound to the session that has its request, if that is by a cookie.
+    /// How a client is bound to the session that has its request, if that is by a cookie. A client whose own session is only not
+    /// ready keeps the cookie of that: another session stands in for it until it is ready again.
     pub(super) fn binding(
         &mut self,
         id: MountId,
         key: SessionKey,
         preference: &Preference,
     ) -> Option<Binding> {
+        let tag = self.sessions.session(key)?.tag;
         match self.mounts.sticky(id)? {
-            Sticky::Cookie => Some(self.rendezvous.bind(self.sessions.session(key)?.tag, preference)),
+            Sticky::Cookie if preference.cookie_of(tag).is_none() => {
+                let kept =
+                    self.cookie_of_not_ready(id, preference).map(|cookie| Binding { cookie, is_new: false });
+                Some(kept.unwrap_or_else(|| self.rendezvous.bind(tag, preference)))
+            }
+            Sticky::Cookie => Some(self.rendezvous.bind(tag, preference)),
             Sticky::Address => None,
         }
+    }
+
+    /// A client's cookie that names a session of the mount which is up, and not ready.
+    fn cookie_of_not_ready(&self, id: MountId, preference: &Preference) -> Option<Cookie> {
+        let is_waiting =
+            |key: &&SessionKey| self.sessions.rank(**key, id).is_some_and(|rank| !rank.is_ready());
+        let waiting = self.mounts.members(id).iter().filter(is_waiting);
+        waiting.filter_map(|&key| preference.cookie_of(self.sessions.session(key)?.tag)).next()
     }
 
     /// Goes by what the sessions of a mount want for its clients.

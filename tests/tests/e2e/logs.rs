@@ -9,7 +9,7 @@ use std::time::Instant;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use serde_json::{Value, json};
 use telephone_tests::bins;
-use telephone_tests::client::get;
+use telephone_tests::client::{ask, get};
 use telephone_tests::line::{Line, both_at_once};
 use telephone_tests::process::{Finished, Plan};
 use telephone_tests::puppet::Puppet;
@@ -303,4 +303,31 @@ fn requests_that_wait_have_one_line_for_their_mount_and_each_its_time_in_the_acc
         let said = line.relay().process().stderr();
         assert_eq!(said.matches("requests wait: ").count(), 1, "{said}");
     });
+}
+
+#[test]
+fn each_answer_of_the_plugboards_own_names_the_trace_that_its_access_line_has() {
+    let relay = Relay::with(NO_GRACE);
+    let given = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let field = format!("00-{given}-00f067aa0ba902b7-01");
+    let own = |target: &str| Request::get(target).field("traceparent", &field);
+    let bad = Request::raw("GET", "GET /bad HTTP/1.1\r\nHost: a\r\nHost: b\r\n");
+    let requests = [
+        (503, Request::get("/nobody")),
+        (405, Request::new("TRACE", "/method")),
+        (426, Request::get("/.well-known/telephone")),
+        (503, own("/own")),
+        (400, bad.clone()),
+        (400, bad.field("traceparent", &field)),
+    ];
+    for (at, (status, request)) in requests.iter().enumerate() {
+        let answer = ask(relay.addr(), request);
+        assert_eq!(answer.status(), *status, "{}", answer.text());
+        let told = answer.head.value("traceresponse").expect("a trace");
+        let line = wait::until("its line", PATIENCE, || access_lines(&relay).get(at).cloned());
+        let trace = line["trace"].as_str().expect("a trace").to_owned();
+        assert!(told.starts_with(&format!("00-{trace}-")), "{told}: {line}");
+        let has_own = String::from_utf8_lossy(&request.to_vec()).contains("traceparent");
+        assert_eq!(trace == given, has_own, "{line}");
+    }
 }

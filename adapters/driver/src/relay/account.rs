@@ -119,5 +119,8 @@ pub(super) fn report_refused<R: Runtime>(relay: &Inner<R>, client: &Client<R>, e
     // A token may stand in the query of a room's client.
     let target = if relay.config.rooms.is_some() && room::is_visit(target) { path(target) } else { target };
     let record = AccessRecord::bare(method, target, peer, error.cause());
-    relay.observer.request_refused(&AccessRecord { status: Some(error.status()), ..record }, &rule);
+    relay.observer.request_refused(
+        &AccessRecord { status: Some(error.status()), trace: client.server.trace(), ..record },
+        &rule,
+    );
 }

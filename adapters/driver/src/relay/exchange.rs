@@ -67,8 +67,7 @@ pub(super) async fn serve<R: Runtime>(
     client.set_client(relay, stamped.client, request.at);
     request.is_timed = stamped.is_timed;
     (account.client, account.is_timed) = (stamped.client, request.is_timed);
-    let start = TraceParent::start(fastrand::u128(..), fastrand::u64(..));
-    account.trace = Some(TraceParent::settle(&mut request.head.headers, start));
+    settle_trace(client, request, &mut account);
     account.is_measured = relay.is_measured(request.at);
     let is_visit = rooms::is_visit(relay, &request.head);
     // In a box, for few requests are for rooms.
@@ -84,14 +83,27 @@ pub(super) async fn serve<R: Runtime>(
     flow
 }
 
+/// Gives a request its trace, which is in its answer if that is the plugboard's own, and in the access log.
+fn settle_trace<R: Runtime>(client: &mut Client<R>, request: &mut Request, account: &mut Account) {
+    let trace = TraceParent::settle(&mut request.head.headers, trace_start());
+    client.server.set_trace(trace);
+    account.trace = Some(trace);
+}
+
+/// A trace for a request that has none.
+pub(super) fn trace_start() -> TraceParent {
+    TraceParent::start(fastrand::u128(..), fastrand::u64(..))
+}
+
 /// Answers a request that is for telephones and comes from none.
 pub(super) fn refuse_upgrade<R: Runtime>(
     relay: &Inner<R>,
     client: &mut Client<R>,
-    request: &Request,
+    request: &mut Request,
     refused: Refused,
 ) {
     let mut account = Account::new(request, client.peer.ip());
+    settle_trace(client, request, &mut account);
     let _goes_on = refuse(client, refused, &mut account);
     report(relay, client, (&request.head, target::path(&request.head.target)), &account);
 }
@@ -149,7 +161,7 @@ fn refuse_or_leave<R: Runtime>(
 fn refuse<R: Runtime>(client: &mut Client<R>, refused: Refused, account: &mut Account) -> ControlFlow<()> {
     account.status = Some(refused.answer.status());
     account.cause = refused.cause();
-    let answer = account.trace.map_or(refused.answer, |trace| refused.answer.trace(trace));
+    let answer = refused.answer;
     let timed = account.is_timed.then(|| answer.relay_time(client.alarm.now().since(account.started)));
     client.server.refuse(&timed.unwrap_or(answer));
     ControlFlow::Continue(())

@@ -462,8 +462,14 @@ impl<R: Runtime> Line<R> {
             Event::RenewalDue if asked.is_set() => self.renew_moved(session),
             Event::Renewed(_) | Event::RenewalRefused(_) if asked.is_set() => {}
             Event::RenewalDue => self.on_renewal_due(session),
-            Event::Renewed(expires_in) => self.on_token_taken(expires_in, Taken::Renewal),
-            Event::RenewalRefused(refused) => self.on_renewal_refused(&refused),
+            Event::Renewed(expires_in) => {
+                self.on_token_taken(expires_in, Taken::Renewal);
+                self.present_put_off(session);
+            }
+            Event::RenewalRefused(refused) => {
+                self.on_renewal_refused(&refused);
+                self.present_put_off(session);
+            }
             Event::ScopeLeft(mounts) if !asked.is_set() => self.on_scope(mounts),
             // The successor goes by its own token.
             Event::ScopeLeft(_) => {}

@@ -352,3 +352,27 @@ fn a_login_goes_back_to_its_session_and_its_client_is_bound_there() {
         matches!(route, Route::To { session, binding: Some(Binding { is_new: true, .. }), .. } if session == other)
     );
 }
+
+#[test]
+fn a_client_whose_session_is_only_not_ready_keeps_its_cookie_and_returns() {
+    let mut relay = Relay::pool(Sticky::Cookie, 3);
+    let mut visitor = Visitor::at(1);
+    let own = relay.visit(&mut visitor);
+    let cookie = visitor.cookie;
+    let mount = mounts(MOUNT);
+    relay.router.present(SessionKey::new(own), &mount, &mount, &mount, relay.now);
+    let stand_ins = [(); 5].map(|()| match relay.ask_as(&visitor) {
+        Route::To { session, binding: Some(Binding { cookie, is_new: false }), .. } => {
+            (session, Some(cookie))
+        }
+        other => panic!("{other:?}"),
+    });
+    assert!(stand_ins.iter().all(|one| *one == stand_ins[0]), "one stands in: {stand_ins:?}");
+    assert!(stand_ins[0].0.number() != own && stand_ins[0].1 == cookie);
+    relay.router.present(SessionKey::new(own), &mount, &[], &mount, relay.now);
+    assert_eq!((relay.visit(&mut visitor), visitor.cookie), (own, cookie));
+    // A session that is gone does not keep its clients.
+    relay.remove(own);
+    assert_ne!(relay.visit(&mut visitor), own);
+    assert_ne!(visitor.cookie, cookie);
+}
