@@ -119,6 +119,26 @@ causes! {
     BackendBroke = "http_response_incomplete", Some("http_response_incomplete");
 }
 
+impl Cause {
+    /// The status with which a plugboard answers for an application that failed ahead of its answer's head. `None` for all other
+    /// causes: there the plugboard may have given the request to another telephone, or the client is gone.
+    #[must_use]
+    pub const fn backend_failure_status(self) -> Option<u16> {
+        if matches!(self, Self::BackendConnectTimeout | Self::BackendTimeout) {
+            return Some(504);
+        }
+        let is_failure = matches!(
+            self,
+            Self::BackendRefused
+                | Self::BackendBroke
+                | Self::UnusableAnswer
+                | Self::ResponseTooLarge
+                | Self::TransferCoding
+        );
+        if is_failure { Some(502) } else { None }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

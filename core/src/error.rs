@@ -108,7 +108,7 @@ pub enum Touched {
 }
 
 impl Touched {
-    /// The octet on the wire.
+    /// The byte on the wire.
     #[must_use]
     pub const fn to_wire(self) -> u8 {
         match self {
@@ -118,7 +118,7 @@ impl Touched {
         }
     }
 
-    /// What an octet from the wire says, if it says anything.
+    /// What a byte from the wire says, if it says anything.
     #[must_use]
     pub const fn from_wire(octet: u8) -> Option<Self> {
         match octet {
@@ -145,7 +145,7 @@ pub enum HeadRefused {
     /// It is larger, or has more fields, than a frame takes.
     #[error("a head does not fit a frame")]
     TooLarge,
-    /// It has octets or field names that heads must not have, such as CR, LF, NUL or framing.
+    /// It has bytes or field names that heads must not have, such as CR, LF, NUL or framing.
     #[error("a head has octets or fields that must not cross")]
     Malformed,
     /// The peer did not [announce](crate::wire::HeadRules) that it takes such a head.
@@ -198,7 +198,7 @@ impl fmt::Display for LeaveCode {
             Self::Revoked => "the token was revoked",
             Self::Misbehaved => "a rule of the protocol was broken",
             Self::CalmDown => "too many frames moved nothing",
-            Self::Forbidden => "the token is another subject's, or covers none of the mounts",
+            Self::Forbidden => "the new token is another subject's, or covers none of the mounts",
             Self::Stopped => "it stops",
             Self::Other(code) => return write!(formatter, "for the unknown reason {code}"),
         })

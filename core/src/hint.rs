@@ -39,6 +39,8 @@ hints! {
     ProxyUnreachable = "Does the proxy run, at this port? If none is needed, take it out of HTTPS_PROXY and ALL_PROXY, or exempt the plugboard's host in NO_PROXY.";
     /// The proxy asks who dials.
     ProxyLogin = "It wants credentials: USER:PASSWORD@ before the host in the variable.";
+    /// The proxy does not accept who dials.
+    ProxyLoginRefused = "It did not accept the credentials in the variable: correct USER:PASSWORD@, with special characters percent-encoded.";
     /// The proxy has no connection to the plugboard.
     ProxyRoute = "The proxy cannot reach the plugboard: is its name known there, its port open?";
     /// The proxy refuses.
@@ -87,6 +89,8 @@ hints! {
     TokenFile = "Let the file hold what `plugboard token` prints.";
     /// The token is over.
     TokenExpired = "Make a new one with `plugboard token`, with a longer --ttl or in a --token-file.";
+    /// A renewal ended the session.
+    TokenForeign = "Write a token of the same subject into the file, for at least one of these mounts.";
     /// The plugboard refuses the token.
     TokenRefused = "Make one as this plugboard wants it: with its key (--secret-file, --public-key-file), for its --audience, by its --issuer, for these mounts, and for a subject that was not revoked.";
     /// A clock.
@@ -99,6 +103,10 @@ hints! {
     Held = "End the telephone that holds the mount, or choose another one.";
     /// Two processes with one name.
     SameInstance = "Another process runs with the same --instance: give each replica an --instance of its own, or stop one of them.";
+    /// An application that accepts no connection.
+    NotRunning = "Is it running there?";
+    /// An application that answers its check with another status than 2xx and 3xx.
+    CheckFailed = "Something answers there: correct the application, or give --backend-check the path of its health check.";
     /// A port that is taken.
     PortTaken = "Another program listens there: stop it, or choose another port.";
     /// A port below 1024.
@@ -142,7 +150,8 @@ impl Hint {
         match code {
             LeaveCode::Replaced => Some(Self::SameInstance),
             LeaveCode::Expired => Some(Self::TokenExpired),
-            LeaveCode::Revoked | LeaveCode::Forbidden => Some(Self::TokenRefused),
+            LeaveCode::Forbidden => Some(Self::TokenForeign),
+            LeaveCode::Revoked => Some(Self::TokenRefused),
             LeaveCode::Draining
             | LeaveCode::Misbehaved
             | LeaveCode::CalmDown

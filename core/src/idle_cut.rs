@@ -24,7 +24,8 @@ pub struct IdleCuts {
 }
 
 impl IdleCuts {
-    /// The peer's side closed a link on which nothing had been sent or received for `silence`. Returns a ping interval that
+    /// The peer's side closed a link on which nothing had been sent or received for `silence`. A link that fell silent without
+    /// a close is not passed here: it neither counts nor breaks the run. Returns a ping interval that
     /// keeps links open, once for each run of links that ended alike.
     pub fn handle_closed(&mut self, silence: Duration) -> Option<Duration> {
         let tolerance = (silence / 10).max(Duration::from_secs(1));

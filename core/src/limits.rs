@@ -15,15 +15,15 @@ const MIB: u64 = 1024 * 1024;
 /// Limits of one HTTP/1.1 connection. (L1–L4)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpLimits {
-    /// Octets of a request head, request line included (nginx: 32 KiB in 4 buffers). (L1)
+    /// Bytes of a request head, request line included (nginx: 32 KiB in 4 buffers). (L1)
     pub request_head_bytes: usize,
     /// Fields in a request head (hyper: 100). (L1)
     pub request_headers: usize,
-    /// Octets of one header line. (L1)
+    /// Bytes of one header line. (L1)
     pub header_line_bytes: usize,
-    /// Octets of a request target (nginx: 8 KiB). (L1)
+    /// Bytes of a request target (nginx: 8 KiB). (L1)
     pub target_bytes: usize,
-    /// Octets of a response head. 56 KiB and not 64, so that it fits one message. (L2)
+    /// Bytes of a response head. 56 KiB and not 64, so that it fits one message. (L2)
     pub response_head_bytes: usize,
     /// Fields in a response head: as many as one head carries on the wire. (L2)
     pub response_headers: usize,
@@ -43,16 +43,16 @@ pub struct HttpLimits {
     /// How long a client may take none of an answer that waits for it: a paused player or download, for which 60 s as in
     /// nginx are too few. (M-08, H-25)
     pub send_timeout: Duration,
-    /// Octets of chunk extensions in one request's body (hyper: 16 KiB), and in one line of an answer. (L4)
+    /// Bytes of chunk extensions in one request's body (hyper: 16 KiB), and in one line of an answer. (L4)
     pub chunk_extension_bytes: usize,
-    /// Octets of a trailer section. (L4)
+    /// Bytes of a trailer section. (L4)
     pub trailer_bytes: usize,
     /// Fields in a trailer section. (L4)
     pub trailers: usize,
-    /// Octets of a request body; more is answered with 413. No limit by default: bodies stream through, and
+    /// Bytes of a request body; more is answered with 413. No limit by default: bodies stream through, and
     /// how large one may be is the backend's to say.
     pub request_body_bytes: u64,
-    /// Octets of a request body that are read and thrown away to keep a connection. (B-11, H-10)
+    /// Bytes of a request body that are read and thrown away to keep a connection. (B-11, H-10)
     pub drain_bytes: u64,
     /// How long a client that shut down its half behind a whole request may wait for the head of its answer. A client that
     /// closed looks the same, so that its request is given up only then. (B-10)
@@ -99,9 +99,9 @@ impl HttpLimits {
     }
 }
 
-/// The longest body that a head may declare, octets: a length that every HTTP implementation can hold. (H-02)
+/// The longest body that a head may declare, bytes: a length that every HTTP implementation can hold. (H-02)
 pub const BODY_LENGTH_MAX: u64 = i64::MAX as u64;
-/// Octets of a method token. (H-18)
+/// Bytes of a method token. (H-18)
 pub const METHOD_BYTES_MAX: usize = 32;
 /// Empty lines before a request line: old clients send a CRLF behind a body, some more than one (RFC 9112 §2.2). nginx
 /// takes any number. (H-06)
@@ -109,12 +109,12 @@ pub(crate) const BLANK_LINES_MAX: u8 = 4;
 
 /// Interim responses (1xx but not 101) of one request. (H-20)
 pub const INTERIM_RESPONSES_MAX: usize = 8;
-/// Octets of one binary WebSocket message on a link.
+/// Bytes of one binary WebSocket message on a link.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
-/// Octets of one text message on a link of the JSON profile. Twice the others: no octet of a head or a body takes more
+/// Bytes of one text message on a link of the JSON profile. Twice the others: no byte of a head or a body takes more
 /// than two in JSON, and the names beside them are few, so that each frame of the one profile fits a message of the other.
 pub const TEXT_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
-/// Octets of one stream's data in one scheduler turn, and of one data frame. (L5)
+/// Bytes of one stream's data in one scheduler turn, and of one data frame. (L5)
 pub const DATA_BYTES_MAX: usize = 16 * 1024;
 /// How long the unsent bytes of a link in the kernel may take to send: they delay the first byte of a new stream. The kernel
 /// asks for more when half of them are left, and 50 ms are enough to wake a task on a busy machine. With the bytes in flight
@@ -129,32 +129,32 @@ pub const UNSENT_BYTES_MIN: usize = 2 * MESSAGE_BYTES_MIN;
 pub const UNSENT_BYTES_FIRST: usize = 16 * 1024;
 /// Bytes of data in a message on the slowest link: 0.13 s at 64 kbit/s. The heads of WebSocket, TCP and IP take 6 % beside it.
 pub const MESSAGE_BYTES_MIN: usize = 1024;
-/// Octets of a send buffer of one stream: what one message holds, so that none is left over for a message of its own.
+/// Bytes of a send buffer of one stream: what one message holds, so that none is left over for a message of its own.
 pub const SEND_BUFFER_BYTES: usize = 63 * 1024;
-/// Octets of it while no other stream of the session could send something, as far as the peer allowed them: four messages.
-/// They go out one behind the other, so that whoever waits for them is woken once and not four times. Only one stream of a
+/// Bytes of it while no other stream of the session could send something, as far as the peer allowed them: four messages.
+/// They go out one behind the other, so that a task that waits for them is woken once and not four times. Only one stream of a
 /// session has more than [`SEND_BUFFER_BYTES`] at a time.
 pub const SEND_BURST_BYTES: usize = 4 * SEND_BUFFER_BYTES;
-/// Octets of a token. (L18)
+/// Bytes of a token. (L18)
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Mounts in one registration, and in one token. (L18)
 pub const MOUNTS_MAX: usize = 64;
 
-/// Octets of a mount as text: a host name of 253 octets and a path of about as many.
+/// Bytes of a mount as text: a host name of 253 bytes and a path of about as many.
 pub const MOUNT_BYTES_MAX: usize = 512;
 
 /// Limits of one session. (L5–L9)
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionLimits {
-    /// A stream's credit that is always there, outside the session window: octets.
+    /// A stream's credit that is always there, outside the session window: bytes.
     pub stream_floor: u64,
-    /// The window that a stream starts with, octets. (L6)
+    /// The window that a stream starts with, bytes. (L6)
     pub stream_window: u64,
-    /// The window that a stream may grow to, octets. (L6)
+    /// The window that a stream may grow to, bytes. (L6)
     pub stream_window_max: u64,
-    /// The window that a session starts with, octets. (L6)
+    /// The window that a session starts with, bytes. (L6)
     pub session_window: u64,
-    /// The window that a session may grow to, octets. (L6)
+    /// The window that a session may grow to, bytes. (L6)
     pub session_window_max: u64,
     /// Streams that the peer may have open at once. (L7)
     pub streams: u64,
@@ -170,10 +170,10 @@ pub struct SessionLimits {
     pub idle_timeout: Duration,
     /// Silence after a ping while bytes are owed, after which a link is dead. (L9)
     pub ping_timeout: Duration,
-    /// How long after the last octet from the peer a session waits for a new link; zero is not at all. The
+    /// How long after the last byte from the peer a session waits for a new link; zero is not at all. The
     /// plugboard's counts: it tells the telephone.
     pub resume_window: Duration,
-    /// Octets of sent messages that are kept until the peer acknowledges them, with 64 octets for each
+    /// Bytes of sent messages that are kept until the peer acknowledges them, with 64 bytes for each
     /// message. While so many are kept nothing numbered is sent.
     pub replay_bytes: usize,
     /// What that grows to while the peer's acknowledgements are all that holds the session back.
@@ -205,7 +205,7 @@ impl Default for SessionLimits {
     }
 }
 
-/// Octets of messages that arrive before an acknowledgement goes alone.
+/// Bytes of messages that arrive before an acknowledgement goes alone.
 pub const ACK_BYTES: usize = 64 * 1024;
 /// How long an acknowledgement waits for a message to ride on.
 pub const ACK_DELAY: Duration = Duration::from_millis(25);
@@ -237,7 +237,7 @@ pub const FAREWELL_TIME: Duration = Duration::from_secs(2);
 pub const TOKEN_LEEWAY: Duration = Duration::from_secs(60);
 /// How long a session outlives its token, so that what is in flight can finish.
 pub const TOKEN_GRACE: Duration = Duration::from_secs(60);
-/// Octets of a handshake message: a token of 8 KiB and 64 mounts fit. (L10)
+/// Bytes of a handshake message: a token of 8 KiB and 64 mounts fit. (L10)
 pub const HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
 /// WebSocket frames of one end until its handshake message is whole, control frames included: a hello of 16 KiB in pieces of
 /// 512 bytes, with a ping for each of the handshake's 10 s, and some to spare.
@@ -326,9 +326,9 @@ pub struct RouterLimits {
     /// How long after its start a relay parks requests for mounts that it does not know: the telephones
     /// of a relay that was restarted are back within that time.
     pub start_grace: Duration,
-    /// What `Retry-After` says. Whoever is refused has waited for `park_time` already, or nobody is there.
+    /// What `Retry-After` says. A refused request has waited for `park_time` already, or no telephone is connected.
     pub retry_after: Duration,
-    /// Octets that all sessions without a link hold for the next one, about. Beyond that the sessions of the subject
+    /// Bytes that all sessions without a link hold for the next one, about. Beyond that the sessions of the subject
     /// that holds the most are given up, first those that have waited longest. (L6)
     pub waiting_bytes: u64,
     /// Mounts without a session that are remembered (503 and not 404), the latest ones.
@@ -389,6 +389,8 @@ pub const EPOCH_AHEAD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// round trip of 1 s and one lost packet with its retransmission (RFC 6298 §2.4: 1 s) fit, and the handshake's 10 s are not
 /// used up. (T-11)
 pub const HOLDER_PING_TIMEOUT: Duration = Duration::from_secs(3);
+/// The same for a holder whose answers took longer lately: twice that time, up to this, which leaves 2 s of the handshake's 10 s.
+pub const HOLDER_PING_SLOW: Duration = Duration::from_secs(8);
 /// The least delay of a telephone that a newer one of its identity took over from. (T-11)
 pub const REDIAL_REPLACED: Duration = Duration::from_secs(5);
 /// How long a plugboard that has a session is dialled alone. No request that comes meanwhile waits longer, so that from
@@ -446,9 +448,9 @@ pub fn streams_within(descriptors: u64, plugboards: u64) -> u64 {
 pub struct BackendLimits {
     /// To connect. (B-02)
     pub connect_timeout: Duration,
-    /// From the last octet of progress to the head of the response. (B-03)
+    /// From the last byte of progress to the head of the response. (B-03)
     pub first_byte_timeout: Duration,
-    /// Between two octets of a body of declared length. A body of unknown length, as of server-sent
+    /// Between two bytes of a body of declared length. A body of unknown length, as of server-sent
     /// events, may pause for ever. (B-04)
     pub idle_timeout: Duration,
     /// Idle connections that are kept for reuse.
@@ -462,7 +464,7 @@ pub struct BackendLimits {
     /// How long a connection may have rested that carries a request which may not be repeated: below the 2 s after which
     /// gunicorn closes, the least default of the common servers. (B-12)
     pub pool_fresh_time: Duration,
-    /// Connections on which a client's login runs and that wait for its next request. Whoever is pushed out logs in again.
+    /// Connections on which a client's login runs and that wait for its next request. A client that loses its place logs in again.
     pub bound: usize,
     /// How long each waits: longer than a client connection may idle at a plugboard, so that it outlives that.
     pub bound_time: Duration,

@@ -83,9 +83,11 @@ impl FromStr for SiteUrl {
     type Err = BadSiteUrl;
 
     fn from_str(text: &str) -> Result<Self, BadSiteUrl> {
-        let (scheme, rest) = [Scheme::Http, Scheme::Https]
+        let (name, rest) = text.split_once("://").ok_or(BadSiteUrl::Scheme)?;
+        // In any case. [RFC 3986 §3.1]
+        let scheme = [Scheme::Http, Scheme::Https]
             .into_iter()
-            .find_map(|scheme| Some((scheme, text.strip_prefix(scheme.as_str())?.strip_prefix("://")?)))
+            .find(|scheme| name.eq_ignore_ascii_case(scheme.as_str()))
             .ok_or(BadSiteUrl::Scheme)?;
         let (authority, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (host, port) = match authority.rfind(':').filter(|at| authority.find(']') < Some(*at)) {
@@ -138,6 +140,8 @@ mod tests {
             ("https://apps.example", "/api", "https://apps.example/api"),
             ("https://apps.example/", "/", "https://apps.example/"),
             ("https://Apps.Example:443", "/api", "https://apps.example/api"),
+            ("HTTPS://APPS.EXAMPLE", "/api", "https://apps.example/api"),
+            ("Http://apps.example:80", "/", "http://apps.example/"),
             ("http://127.0.0.1:4000", "/api", "http://127.0.0.1:4000/api"),
             ("http://[::1]:80", "/api", "http://[::1]/api"),
             ("https://apps.example/tunnel/", "/api", "https://apps.example/tunnel/api"),

@@ -7,7 +7,7 @@ mod readable;
 use alloc::string::String;
 use core::fmt::Write as _;
 
-pub use duration::rough_duration;
+pub use duration::{rough_duration, told_delay, told_time};
 pub use encoding::{ForeignEncoding, foreign_encoding};
 pub use readable::{READABLE_CHARS_MAX, readable, readable_bytes};
 

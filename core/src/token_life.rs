@@ -3,7 +3,7 @@
 //! ```text
 //!   a session's RenewalDue, the token as it is read now ─▶ handle_due ─▶ present it, or not
 //!   welcome, renewed                                    ─▶ handle_taken ─▶ whether the end moved
-//!   refused                                             ─▶ handle_refused, handle_refused_dial
+//!   refused                                             ─▶ handle_refused, handle_refused_dial, handle_session_ended
 //!                                                          poll_warning ─▶ what the log is to say
 //! ```
 //!
@@ -74,6 +74,8 @@ pub struct TokenLife {
     presented: Option<Presented>,
     dialled: Option<TokenId>,
     refused_dial: Option<RefusedDial>,
+    /// The one that ended a session as a renewal: it is another subject's, or covers no mount.
+    ended_session: Option<TokenId>,
 }
 
 impl TokenLife {
@@ -91,6 +93,7 @@ impl TokenLife {
             presented: None,
             dialled: None,
             refused_dial: None,
+            ended_session: None,
         }
     }
 
@@ -130,6 +133,7 @@ impl TokenLife {
         expired_for: Duration,
         now: Timestamp,
     ) -> bool {
+        self.ended_session = self.ended_session.filter(|ended| *ended != id);
         let before = self.taken.map(|_| self.ends_at);
         let is_same = self.taken.replace(id) == Some(id);
         // Another link may be lost while the file still holds the token that was refused: the good one serves again.
@@ -166,7 +170,7 @@ impl TokenLife {
     /// A renewal is due, and this token was read. Says whether to present it.
     #[must_use]
     pub fn handle_due(&mut self, read: TokenId, now: Timestamp) -> bool {
-        if self.is_fixed || self.taken == Some(read) {
+        if self.is_fixed || self.taken == Some(read) || self.ended_session == Some(read) {
             return false;
         }
         let earlier = self.presented.filter(|presented| presented.id == read);
@@ -181,6 +185,12 @@ impl TokenLife {
         self.presented =
             Some(Presented { id: read, times: times.saturating_add(1), at, next_at: now + wait, is_told });
         true
+    }
+
+    /// The plugboard ended the session for the token of the renewal. It is not presented as one again: what is wrong with it
+    /// stays wrong, and it would end the next session, too.
+    pub fn handle_session_ended(&mut self) {
+        self.ended_session = self.presented.take().map(|presented| presented.id).or(self.ended_session);
     }
 
     /// The plugboard refused the renewal. Says whether that is the first refusal of this token.

@@ -19,6 +19,33 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// When a file of the user is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// At the start of the program.
+    First,
+    /// Later: at a signal, for a dial, for a request.
+    Again,
+}
+
+/// Opens a file that the command line names for reading. It must be a regular file: the name of a FIFO waits for its writer,
+/// and may do so for ever. For the first reading it may also be a descriptor that the program was started with, such as
+/// `/dev/stdin` or the `/dev/fd/63` of `<(command)`, of whatever kind that is: to read it waits for its writer's end.
+///
+/// # Errors
+/// It cannot be opened, or is none of these.
+pub fn open_named(path: &Path, reading: Reading) -> io::Result<File> {
+    match reading {
+        Reading::First if is_descriptor(path) => File::open(path),
+        Reading::First | Reading::Again => open_regular(path),
+    }
+}
+
+/// Whether the path names a descriptor of this process.
+fn is_descriptor(path: &Path) -> bool {
+    path == Path::new("/dev/stdin") || ["/dev/fd", "/proc/self/fd"].iter().any(|all| path.starts_with(all))
+}
+
 fn check_regular(metadata: &fs::Metadata) -> io::Result<()> {
     let kind = kind(metadata);
     if metadata.is_file() {
@@ -137,6 +164,27 @@ mod tests {
         let mut text = String::new();
         open_regular(&file).expect("a file").read_to_string(&mut text).expect("text");
         assert_eq!(text, "text");
+    }
+
+    #[test]
+    fn a_pipe_that_the_program_was_started_with_is_read_once_and_a_fifo_never() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let named = fifo(directory.path());
+        for reading in [Reading::First, Reading::Again] {
+            let refused = open_named(&named, reading).expect_err("a FIFO").to_string();
+            assert_eq!(refused, "it is a FIFO and not a regular file");
+        }
+        let (reader, mut writer) = io::pipe().expect("a pipe");
+        let path = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader));
+        writer.write_all(b"text").expect("room in the pipe");
+        drop(writer);
+        let mut text = String::new();
+        open_named(Path::new(&path), Reading::First)
+            .expect("a pipe")
+            .read_to_string(&mut text)
+            .expect("text");
+        assert_eq!(text, "text");
+        assert!(open_named(Path::new(&path), Reading::Again).is_err());
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub use request_record::RequestRecord;
 pub use runtime::{Endpoint, Listener, Runtime};
 pub use service::{BodyLost, BoxError, Incoming};
 pub use socket::{ReadSocket, Socket, TcpOrUnix, WriteSocket, is_writable};
-pub use status::{BackendStatus, LineStatus, MountUrl, State, Stats, Status};
+pub use status::{BackendStatus, LineStatus, MissingMount, MountUrl, State, Stats, Status};
 pub use telephone::{
     Acceptor, BadProxy, BuildError, Certificate, ConnectError, EmbedError, Events, Handle, NotUpgraded,
     Probe, ProbeError, Proxies, Proxy, ProxyError, ServeError, Telephone, TelephoneBuilder, TelephoneEvent,

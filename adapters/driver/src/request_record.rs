@@ -26,6 +26,18 @@ pub struct RequestRecord<'a> {
     pub cause: Cause,
 }
 
+impl RequestRecord<'_> {
+    /// The status that the client gets: the application's, or that of the plugboard's answer in its place, where it is known for
+    /// certain.
+    #[must_use]
+    pub const fn client_status(&self) -> Option<u16> {
+        match self.status {
+            Some(status) => Some(status),
+            None => self.cause.backend_failure_status(),
+        }
+    }
+}
+
 /// Is called with each request that is over, on the event loop: it must neither block nor panic.
 pub(crate) type OnRequest = Arc<dyn Fn(&RequestRecord<'_>) + Send + Sync>;
 

@@ -1,7 +1,7 @@
 //! A session shared between its link and the legs of its streams.
 //!
 //! The lock is held for one verb of the core, or to take apart one message: never across IO or an
-//! `.await`. Whoever leaves something to say behind wakes the link.
+//! `.await`. A caller that leaves something to send wakes the link.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -149,7 +149,7 @@ impl SharedSession {
         let mut wakers = Vec::new();
         if has_changed {
             self.0.is_up.store(up.is_some(), Ordering::Release);
-            // Whoever could turn to another session while this one is dark hears of it.
+            // A request that could go to another session while this one is dark is notified.
             wakers.extend(
                 state.streams.values_mut().flat_map(|of| [of.read.take(), of.write.take()]).flatten(),
             );
@@ -204,6 +204,11 @@ impl SharedSession {
 
     pub(crate) fn resumable_until(&self) -> Option<Timestamp> {
         self.lock().session.resumable_until()
+    }
+
+    /// As [`Session::lost_link`](telephone_core::session::Session::lost_link).
+    pub(crate) fn lost_link(&self) -> Option<CloseReason> {
+        self.lock().session.lost_link()
     }
 
     /// As [`Session::silence_of_closed_link`](telephone_core::session::Session::silence_of_closed_link).
@@ -294,9 +299,14 @@ impl SharedSession {
         state.session.is_open() && state.session.link().is_some()
     }
 
-    /// When the last octet came from the peer.
+    /// When the last byte came from the peer.
     pub(crate) fn last_heard(&self) -> Timestamp {
         self.lock().session.last_heard()
+    }
+
+    /// How long an answer of the peer took lately.
+    pub(crate) fn answer_delay(&self) -> Duration {
+        self.lock().session.answer_delay()
     }
 
     /// Whether its token is over.
@@ -304,7 +314,7 @@ impl SharedSession {
         self.lock().session.is_expired()
     }
 
-    /// The octets that the session holds for its next link, if it has none.
+    /// The bytes that the session holds for its next link, if it has none.
     pub(crate) fn held_without_link(&self) -> Option<u64> {
         let state = self.lock();
         let held = state.session.kept().saturating_add(state.session.buffered());
@@ -384,7 +394,7 @@ fn deliver(mut state: MutexGuard<'_, State>) -> Vec<Event> {
     events
 }
 
-/// Ends a session when whoever keeps it ends, however that comes: nobody else would tell its streams.
+/// Ends a session when its owner ends, for whatever reason: nothing else would notify its streams.
 pub(crate) struct Ending(pub(crate) SharedSession);
 
 impl Drop for Ending {

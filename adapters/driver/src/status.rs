@@ -36,12 +36,16 @@ impl State {
 /// One line: the session to one plugboard URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineStatus {
-    /// The plugboard's URL.
+    /// The plugboard's URL, as it was given.
     pub plugboard: String,
+    /// Where the line dials now or has its link: another URL if the plugboard sent it there.
+    pub dialled: String,
     /// What the line is doing.
     pub state: State,
     /// The mounts that it serves: fewer than were asked for if a fresh token covered fewer.
     pub mounts: Vec<String>,
+    /// The mounts that were asked for and that the plugboard does not serve.
+    pub missing: Vec<MissingMount>,
     /// Where those mounts are public that have a URL, as the plugboard told it last; empty if it does not tell.
     pub urls: Vec<MountUrl>,
     /// The session's public name, while there is a session. Never its resume secret.
@@ -59,6 +63,17 @@ pub struct LineStatus {
     /// The plugboard's numbers of it, as of the last time that somebody looked at this status; none if the plugboard
     /// does not tell them.
     pub plugboard_stats: Option<Stats>,
+}
+
+/// A mount that a plugboard does not serve, while it serves others of the same telephone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingMount {
+    /// Which one.
+    pub mount: String,
+    /// What the reason may be. The plugboard does not tell it; its log does.
+    pub reason: &'static str,
+    /// When it is asked for again; none while that is under way, and without a link.
+    pub asked_again: Option<SystemTime>,
 }
 
 /// An application that a telephone serves.

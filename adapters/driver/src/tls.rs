@@ -1,6 +1,6 @@
 //! TLS towards plugboards and backends, once for both runtimes.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -22,6 +22,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use telephone_core::hint::Hint;
 use telephone_core::text::{ForeignEncoding, foreign_encoding};
 
+use crate::file::{Reading, open_named};
 use crate::socket::{ReadSocket, Socket, WriteSocket};
 use crate::telephone::{Certificate, TlsFault};
 
@@ -119,7 +120,7 @@ impl TlsConnector {
             let builder = builder()?.with_platform_verifier().map_err(RootsError::NoneTrusted)?;
             return Ok(Self(Roots::Fixed(with(builder.with_no_client_auth()))));
         };
-        Ok(Self(Roots::File(Arc::new(Mutex::new(RootsFile::open(path)?)))))
+        Ok(Self(Roots::File(Arc::new(Mutex::new(RootsFile::open(path, Reading::First)?)))))
     }
 
     /// A connector that takes every certificate, also an expired one of another host.
@@ -243,17 +244,17 @@ struct RootsFile {
 type FileVersion = (u64, i64, i64, u64);
 
 impl RootsFile {
-    fn open(path: &Path) -> Result<Self, RootsError> {
+    fn open(path: &Path, reading: Reading) -> Result<Self, RootsError> {
         // Looked at first: a change while it is read is a change.
         let loaded = version(path);
-        let config = builder()?.with_root_certificates(roots_in(path)?).with_no_client_auth();
+        let config = builder()?.with_root_certificates(roots_in(path, reading)?).with_no_client_auth();
         Ok(Self { path: path.to_owned(), connector: with(config), loaded, refused: None })
     }
 
     fn current(&mut self) -> futures_rustls::TlsConnector {
         let version = version(&self.path);
         if version != self.loaded {
-            match Self::open(&self.path) {
+            match Self::open(&self.path, Reading::Again) {
                 Ok(changed) => {
                     *self = changed;
                     tracing::info!("read certificates from {} again", self.path.display());
@@ -274,10 +275,12 @@ fn version(path: &Path) -> Option<FileVersion> {
     Some((file.ino(), file.ctime(), file.ctime_nsec(), file.size()))
 }
 
-fn roots_in(path: &Path) -> Result<RootCertStore, RootsError> {
+fn roots_in(path: &Path, reading: Reading) -> Result<RootCertStore, RootsError> {
     let unreadable = |reason| RootsError::Unreadable { path: path.to_owned(), reason };
     let mut roots = RootCertStore::empty();
-    let bytes = std::fs::read(path).map_err(|error| unreadable(rustls_pki_types::pem::Error::Io(error)))?;
+    let mut bytes = Vec::new();
+    let read = open_named(path, reading).and_then(|mut file| file.read_to_end(&mut bytes));
+    read.map_err(|error| unreadable(rustls_pki_types::pem::Error::Io(error)))?;
     if let Some(encoding) = foreign_encoding(&bytes) {
         return Err(RootsError::Encoding { path: path.to_owned(), encoding });
     }

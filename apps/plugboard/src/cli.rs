@@ -16,6 +16,7 @@ use telephone_core::limits::MOUNTS_MAX;
 use telephone_core::mount::{Mount, MountError};
 use telephone_core::site::{BadSiteUrl, SiteUrl};
 use telephone_driver::PlugboardUrl;
+use telephone_driver::file::Reading;
 use telephone_sidecar::values::{duration, endpoint, listen_address};
 use telephone_sidecar::variables::{self, Environment, Naming};
 use telephone_sidecar::{Exit, LogFormat, Stop, Usage, exposure};
@@ -339,7 +340,7 @@ fn token(options: TokenOptions, secret: Option<OsString>) -> Result<Command, Sto
         // Standard output is the token's.
         let _ = writeln!(io::stderr(), "warning: {warning}");
     }
-    let secret = settings::secret(file, secret)?;
+    let secret = settings::secret(file, secret, Reading::First)?;
     let secret = secret.ok_or_else(|| {
         Usage::new(
             "--secret-file (PLUGBOARD_SECRET_FILE)",

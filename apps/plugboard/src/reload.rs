@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use telephone_driver::file::Reading;
 use telephone_sidecar::Usage;
 
 use crate::secret::Secret;
@@ -25,7 +26,7 @@ impl KeySources {
         variable: Option<OsString>,
         public_key_files: Vec<PathBuf>,
     ) -> Result<Self, Usage> {
-        let variable = if secret_file.is_some() { None } else { secret(None, variable)? };
+        let variable = if secret_file.is_some() { None } else { secret(None, variable, Reading::First)? };
         Ok(Self { secret_file, variable, public_key_files })
     }
 
@@ -33,13 +34,13 @@ impl KeySources {
     ///
     /// # Errors
     /// A file cannot be read, or holds no key.
-    pub fn read(&self) -> Result<Vec<Key>, Usage> {
-        let of_file = secret(self.secret_file.as_deref(), None)?;
+    pub fn read(&self, reading: Reading) -> Result<Vec<Key>, Usage> {
+        let of_file = secret(self.secret_file.as_deref(), None, reading)?;
         let secrets = of_file.iter().chain(&self.variable);
         let mut keys: Vec<Key> = secrets.map(Key::from_secret).collect();
         for path in &self.public_key_files {
             let named = || format!("--public-key-file {}", path.display());
-            keys.push(Key::read(path).map_err(|why| Usage::new(&named(), why))?);
+            keys.push(Key::read(path, reading).map_err(|why| Usage::new(&named(), why))?);
         }
         Ok(keys)
     }
@@ -56,7 +57,7 @@ impl Reload {
     /// Opens the access log anew and takes the keys as they are now: all of them, or if one is bad none.
     pub(crate) fn run(&self) {
         self.telemetry.reopen_log();
-        match self.keys.read() {
+        match self.keys.read(Reading::Again) {
             Ok(keys) => {
                 let count = keys.len();
                 self.authority.replace_keys(keys);

@@ -2,16 +2,17 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::{fmt, fs, io};
+use std::{fmt, io};
 
 use telephone_core::text::{ForeignEncoding, foreign_encoding};
+use telephone_driver::file::{Reading, open_named};
 
 /// Octets of the shortest secret: an HMAC key must be as long as the hash (RFC 7518 §3.2).
 pub const SECRET_BYTES_MIN: usize = 32;
-/// Octets of the longest secret file: more is some other file.
+/// Bytes of the longest secret file: more is some other file.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
-/// A secret of at least [`SECRET_BYTES_MIN`] octets. No output shows it.
+/// A secret of at least [`SECRET_BYTES_MIN`] bytes. No output shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
 
@@ -38,14 +39,14 @@ pub enum BadSecret {
 }
 
 impl Secret {
-    /// Reads a secret from a file; the file's last line end is not part of it.
+    /// Reads a secret from a file, as [`open_named`] has it; the file's last line end is not part of it.
     ///
     /// # Errors
     /// The file cannot be read or holds no sound secret.
-    pub fn read(path: &Path) -> Result<Self, BadSecret> {
+    pub fn read(path: &Path, reading: Reading) -> Result<Self, BadSecret> {
         use io::Read;
         let mut octets = Vec::new();
-        fs::File::open(path)?.take(SECRET_BYTES_MAX + 1).read_to_end(&mut octets)?;
+        open_named(path, reading)?.take(SECRET_BYTES_MAX + 1).read_to_end(&mut octets)?;
         if octets.len() as u64 > SECRET_BYTES_MAX {
             return Err(BadSecret::TooLong);
         }
@@ -88,7 +89,7 @@ impl Secret {
         Ok(Self(hex(&bits).into_bytes()))
     }
 
-    /// The octets, for whoever signs, verifies or prints a fresh one.
+    /// The bytes, to sign, to verify, or to print a fresh one.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
@@ -101,7 +102,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Two lower-case digits an octet.
+/// Two lower-case digits a byte.
 pub(crate) fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
@@ -123,7 +124,11 @@ mod tests {
             (format!(" {TEXT} "), format!(" {TEXT} ")),
         ] {
             let file = Scratch::file(text.as_bytes());
-            assert_eq!(Secret::read(file.path()).unwrap().expose(), secret.as_bytes(), "{text:?}");
+            assert_eq!(
+                Secret::read(file.path(), Reading::First).unwrap().expose(),
+                secret.as_bytes(),
+                "{text:?}"
+            );
             assert_eq!(Secret::from_variable(text.into()).unwrap().expose(), secret.as_bytes());
         }
     }
@@ -131,7 +136,7 @@ mod tests {
     #[test]
     fn a_secret_may_hold_any_octets() {
         let octets: Vec<u8> = (0..=255).collect();
-        assert_eq!(Secret::read(Scratch::file(&octets).path()).unwrap().expose(), octets);
+        assert_eq!(Secret::read(Scratch::file(&octets).path(), Reading::First).unwrap().expose(), octets);
     }
 
     #[test]
@@ -151,10 +156,13 @@ mod tests {
                 "UTF-16",
             ),
         ] {
-            let error = Secret::read(Scratch::file(&octets).path()).unwrap_err().to_string();
+            let error = Secret::read(Scratch::file(&octets).path(), Reading::First).unwrap_err().to_string();
             assert!(error.contains(part) && !error.contains("canary"), "{error}");
         }
-        assert!(matches!(Secret::read(Path::new("/nonexistent")), Err(BadSecret::Unreadable(_))));
+        assert!(matches!(
+            Secret::read(Path::new("/nonexistent"), Reading::Again),
+            Err(BadSecret::Unreadable(_))
+        ));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use telephone_core::forward::TrustedField;
 use telephone_core::router::AffinityKey;
 use telephone_core::site::SiteUrl;
+use telephone_driver::file::Reading;
 use telephone_driver::{DrainConfig, PlugboardUrl, RoomsConfig};
 use telephone_sidecar::{LogFormat, Recording, Usage};
 
@@ -89,7 +90,7 @@ impl ServeSettings {
             return Err(Usage::new("--trust-header (PLUGBOARD_TRUST_HEADER)", why));
         }
         let sources = KeySources::new(options.secret_file.clone(), secret_variable, options.public_key_file)?;
-        let keys = sources.read()?;
+        let keys = sources.read(Reading::First)?;
         if keys.is_empty() {
             return Err(Usage::new(
                 "--secret-file (PLUGBOARD_SECRET_FILE)",
@@ -159,10 +160,14 @@ pub fn default_threads() -> NonZeroUsize {
 }
 
 /// The secret in the file, or else the one in the variable.
-pub(crate) fn secret(file: Option<&Path>, variable: Option<OsString>) -> Result<Option<Secret>, Usage> {
+pub(crate) fn secret(
+    file: Option<&Path>,
+    variable: Option<OsString>,
+    reading: Reading,
+) -> Result<Option<Secret>, Usage> {
     if let Some(path) = file {
         let named = || format!("--secret-file {}", path.display());
-        return Secret::read(path).map(Some).map_err(|why| Usage::new(&named(), why));
+        return Secret::read(path, reading).map(Some).map_err(|why| Usage::new(&named(), why));
     }
     variable.map(Secret::from_variable).transpose().map_err(|why| Usage::new("PLUGBOARD_SECRET", why))
 }

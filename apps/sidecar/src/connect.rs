@@ -29,7 +29,7 @@ use crate::values;
 
 /// How long a connection waits for a session with a plugboard.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Octets that are read ahead of standard input, and behind standard output.
+/// Bytes that are read ahead of standard input, and behind standard output.
 const STDIO_BYTES: usize = 64 * 1024;
 
 pub(crate) const CONNECT_EXAMPLES: &str = "\
@@ -121,9 +121,10 @@ pub(crate) async fn run<R: Runtime>(
     let serving = async { exit_of(telephone.run().await) };
     let stops = signals.filter_map(|signal| match (signal, side) {
         (Signal::Stop, _) => Some(()),
+        (Signal::Reload { was_ignored: true }, Side::Stdio) => None,
         // So ssh ends its ProxyCommand.
-        (Signal::Reload, Side::Stdio) => Some(()),
-        (Signal::Reload, Side::Listen(_)) => {
+        (Signal::Reload { was_ignored: false }, Side::Stdio) => Some(()),
+        (Signal::Reload { .. }, Side::Listen(_)) => {
             reload(&handle, &token);
             None
         }
@@ -233,7 +234,7 @@ impl AsyncWrite for Stdio {
         Pin::new(&mut self.output).poll_flush(cx)
     }
 
-    /// Whoever reads standard output hears its end, also while this process goes on with what it still reads.
+    /// The reader of standard output sees its end, also while this process still reads standard input.
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.output).poll_close(cx))?;
         rustix::stdio::dup2_stdout(File::open("/dev/null")?)?;

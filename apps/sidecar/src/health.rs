@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
-use telephone_driver::{BackendStatus, LineStatus, State, Status};
+use telephone_driver::{BackendStatus, LineStatus, MissingMount, State, Status};
 
 use crate::values::ReadyOn;
 
@@ -89,8 +89,10 @@ const fn rank(state: State) -> u8 {
 fn line(line: &LineStatus) -> Value {
     json!({
         "url": line.plugboard,
+        "dialled": line.dialled,
         "state": line.state.label(),
         "mounts": line.mounts,
+        "missing_mounts": line.missing.iter().map(missing).collect::<Vec<_>>(),
         "urls": line.urls,
         "session": line.session,
         "since": moment(line.since),
@@ -99,6 +101,14 @@ fn line(line: &LineStatus) -> Value {
         "reconnects": line.reconnects,
         "stats": line.stats,
         "plugboard_stats": line.plugboard_stats,
+    })
+}
+
+fn missing(missing: &MissingMount) -> Value {
+    json!({
+        "mount": missing.mount,
+        "reason": missing.reason,
+        "asked_again": missing.asked_again.map(moment),
     })
 }
 
@@ -126,8 +136,10 @@ mod tests {
     fn status(states: &[State]) -> Status {
         let line = |(number, state): (usize, &State)| LineStatus {
             plugboard: format!("ws://relay{number}/"),
+            dialled: format!("ws://relay{number}/next"),
             state: *state,
             mounts: vec!["/m".into()],
+            missing: vec![MissingMount { mount: "tcp:1".into(), reason: "taken", asked_again: None }],
             urls: vec![MountUrl { mount: "/m".into(), url: "http://a/m".into() }],
             session: Some(format!("s{number}")),
             since: SystemTime::UNIX_EPOCH + Duration::from_millis(1500),
@@ -221,9 +233,13 @@ mod tests {
         assert_eq!(story["token_expires"], "1970-01-01T00:00:00.000Z");
         assert_eq!(story["requests"], 40);
         assert_eq!(story["plugboards"][0]["state"], "connecting");
+        assert_eq!(story["plugboards"][0]["url"], "ws://relay0/");
+        assert_eq!(story["plugboards"][0]["dialled"], "ws://relay0/next");
         assert_eq!(story["plugboards"][0]["stats"]["bytes_sent"], 9);
         assert_eq!(story["plugboards"][0]["reconnects"], 3);
         assert_eq!(story["plugboards"][0]["urls"], json!([{"mount": "/m", "url": "http://a/m"}]));
+        let missing = json!([{"mount": "tcp:1", "reason": "taken", "asked_again": null}]);
+        assert_eq!(story["plugboards"][0]["missing_mounts"], missing);
         assert_eq!(story["plugboards"][0]["last_error"], "refused \"now\"");
     }
 }

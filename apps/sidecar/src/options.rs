@@ -12,6 +12,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::connect::{CONNECT_EXAMPLES, ConnectOptions, ConnectSettings, Side};
 use crate::doctor::{self, DoctorSettings};
+use crate::exit::Exit;
 use crate::line::LineOptions;
 use crate::logging::LogFormat;
 #[cfg(feature = "replay")]
@@ -204,8 +205,8 @@ pub enum Command {
 }
 
 impl Command {
-    /// How log lines look, and the level where `RUST_LOG` names none: who joins the streams of a terminal wants to see
-    /// what goes wrong alone.
+    /// How log lines look, and the level where `RUST_LOG` names none: a program in a pipeline writes
+    /// errors alone.
     pub(crate) fn log(&self) -> (LogFormat, LevelFilter) {
         match self {
             Self::Serve(settings) => (settings.line.log_format, LevelFilter::INFO),
@@ -240,6 +241,19 @@ pub(crate) const SERVICE_LINKS: [&str; 2] = ["BACKEND_PORT", "LOCAL_PORT"];
 /// # Errors
 /// Help or the version was asked for, or something is wrong; [`Stop::say`] tells the user.
 pub fn parse<I>(program: &'static str, args: I, environment: Environment<'_>) -> Result<Command, Stop>
+where
+    I: IntoIterator<Item = OsString>,
+{
+    parse_all(program, args, environment).map_err(|stop| {
+        // One that was meant for the telephone is missing now.
+        let is_about_them = SERVICE_LINKS.iter().any(|name| stop.text().contains(name));
+        let ignored = variables::ignored_service_links(&NAMING, &SERVICE_LINKS, environment);
+        let ignored = ignored.filter(|_| is_about_them && stop.exit() == Exit::Usage).collect::<Vec<_>>();
+        ignored.iter().fold(stop, |stop, ignored| stop.with_note(ignored))
+    })
+}
+
+fn parse_all<I>(program: &'static str, args: I, environment: Environment<'_>) -> Result<Command, Stop>
 where
     I: IntoIterator<Item = OsString>,
 {

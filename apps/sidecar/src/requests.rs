@@ -12,7 +12,7 @@ use crate::logging::LogFormat;
 pub(crate) fn log(format: LogFormat, request: &RequestRecord<'_>) {
     let shown = |bytes| printable(bytes, LOG_FIELD_BYTES_MAX);
     let (method, path) = (shown(request.method), shown(request.path));
-    let (status, cause) = (request.status, request.cause.word());
+    let (status, cause) = (request.client_status(), request.cause.word());
     match format {
         LogFormat::Json => {
             let duration_ms = (request.duration.as_secs_f64() * 1e6).round() / 1e3;

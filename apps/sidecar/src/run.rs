@@ -1,5 +1,6 @@
 //! The run of a sidecar program, from its command line to its exit code.
 
+use std::collections::HashSet;
 use std::io::{self, IsTerminal as _};
 use std::pin::pin;
 use std::process::ExitCode;
@@ -41,7 +42,9 @@ pub fn main(program: &'static str, start: impl FnOnce(Command) -> Result<Exit, S
         let command = options::parse(program, std::env::args_os(), &environment)?;
         let (format, level) = command.log();
         logging::init_at(format, level)?;
-        variables::report_service_links(&NAMING, &SERVICE_LINKS, &environment);
+        for ignored in variables::ignored_service_links(&NAMING, &SERVICE_LINKS, &environment) {
+            tracing::info!("{ignored}");
+        }
         start(command)
     };
     end(run())
@@ -67,21 +70,23 @@ pub struct Builders<R> {
 }
 
 /// Does what the command line asked for, until a signal, or until there is no use in going on. The first signal lets
-/// what is in flight finish; the second does not wait for it.
+/// what is in flight finish; the second does not wait for it. `signals` begins to receive them, and is called only by what runs
+/// until one: what ends by itself keeps the system's way with signals.
 ///
 /// # Errors
 /// Nothing could be started.
-pub async fn run<R: Runtime>(
+pub async fn run<R: Runtime, S: Stream<Item = Signal>>(
     runtime: R,
     builders: Builders<R>,
     command: Command,
-    signals: impl Stream<Item = Signal>,
+    signals: impl FnOnce() -> io::Result<S>,
 ) -> Result<Exit, Stop> {
     let descriptors = raise_descriptor_limit();
+    let signals = || signals().map_err(|error| Stop::new(Exit::Failed, error));
     match command {
-        Command::Serve(settings) => serve(runtime, builders, *settings, descriptors, signals).await,
-        Command::Connect(settings) => connect::run(runtime, builders.raw, *settings, signals).await,
-        Command::Doctor(settings) => doctor::run(runtime, *settings, stops(signals, || {})).await,
+        Command::Serve(settings) => serve(runtime, builders, *settings, descriptors, signals()?).await,
+        Command::Connect(settings) => connect::run(runtime, builders.raw, *settings, signals()?).await,
+        Command::Doctor(settings) => doctor::run(runtime, *settings).await,
         Command::Status(health) => status::show(health),
         #[cfg(feature = "replay")]
         Command::Replay(settings) => replay::show(&settings),
@@ -125,7 +130,9 @@ async fn serve<R: Runtime>(
 
 /// The streams that can be served with so many descriptors, at most those that were asked for; says so if it is fewer.
 fn affordable_streams(settings: &Settings, descriptors: u64) -> u32 {
-    let (asked, plugboards) = (settings.streams, settings.line.plugboards.len());
+    // One that is given twice has one session.
+    let plugboards = settings.line.plugboards.iter().collect::<HashSet<_>>().len();
+    let asked = settings.streams;
     let affordable = streams_within(descriptors, plugboards as u64);
     let streams = u32::try_from(affordable).unwrap_or(u32::MAX).min(asked);
     if streams < asked {

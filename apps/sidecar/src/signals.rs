@@ -10,7 +10,10 @@ pub enum Signal {
     /// SIGTERM, SIGINT, or the SIGHUP of a terminal that closed: an end.
     Stop,
     /// Any other SIGHUP: the files are to be read again.
-    Reload,
+    Reload {
+        /// Whether SIGHUP was ignored at the start, as nohup has it: then it ends nothing.
+        was_ignored: bool,
+    },
 }
 
 /// The terminal that a process was started from, which decides what SIGHUP means.
@@ -21,6 +24,7 @@ pub enum Signal {
 pub struct Terminal {
     /// Whether there was one at the start and SIGHUP was not ignored, as nohup has it: the program is to outlive its terminal then.
     is_decisive: bool,
+    was_hangup_ignored: bool,
 }
 
 impl Terminal {
@@ -28,7 +32,8 @@ impl Terminal {
     #[must_use]
     pub fn at_start() -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        Self { is_decisive: has_terminal() && !ignores_hangup(&status) }
+        let was_hangup_ignored = ignores_hangup(&status);
+        Self { is_decisive: has_terminal() && !was_hangup_ignored, was_hangup_ignored }
     }
 }
 
@@ -46,7 +51,7 @@ pub fn signals(
             // The shell sends another one beside the kernel's. The second request would be to stop at once.
             (true, _) => None,
             (false, true) => Some(Signal::Stop),
-            (false, false) => Some(Signal::Reload),
+            (false, false) => Some(Signal::Reload { was_ignored: terminal.was_hangup_ignored }),
         }
     });
     stream::or(stops.map(|()| Signal::Stop), hangups)
@@ -56,7 +61,7 @@ pub fn signals(
 pub fn stops(signals: impl Stream<Item = Signal>, mut reload: impl FnMut()) -> impl Stream<Item = ()> {
     signals.filter_map(move |signal| match signal {
         Signal::Stop => Some(()),
-        Signal::Reload => {
+        Signal::Reload { .. } => {
             reload();
             None
         }
@@ -87,8 +92,11 @@ mod tests {
 
     #[test]
     fn without_a_terminal_at_the_start_each_hangup_reads_again_and_stops_nothing() {
-        let signals = signals(Terminal { is_decisive: false }, stream::empty(), stream::repeat(()).take(3));
-        let signals: Vec<Signal> = stream::block_on(signals).collect();
-        assert_eq!(signals, [Signal::Reload; 3]);
+        for was_ignored in [false, true] {
+            let terminal = Terminal { is_decisive: false, was_hangup_ignored: was_ignored };
+            let signals = signals(terminal, stream::empty(), stream::repeat(()).take(3));
+            let signals: Vec<Signal> = stream::block_on(signals).collect();
+            assert_eq!(signals, [Signal::Reload { was_ignored }; 3]);
+        }
     }
 }

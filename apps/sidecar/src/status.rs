@@ -40,7 +40,7 @@ pub(crate) fn show(health: SocketAddr) -> Result<Exit, Stop> {
     let page = ask(health).map_err(|error| Stop::new(Exit::Failed, format!("--health {health}: {error}")))?;
     // A page of before there was `ready` has the state alone.
     let is_ready = page["ready"].as_bool().unwrap_or(page["state"] == "connected");
-    // Whoever closed the pipe does not want to read it.
+    // A reader that closed the pipe needs no more.
     let _ = std::io::stdout().write_all(told(&page).as_bytes());
     Ok(if is_ready { Exit::Clean } else { Exit::Failed })
 }
@@ -72,7 +72,7 @@ fn read_page(mut socket: TcpStream, deadline: Instant) -> std::io::Result<Vec<u8
     Err(std::io::Error::other(format!("it answers more than {PAGE_BYTES_MAX} bytes: this is no health page")))
 }
 
-/// A health page as lines. What it says may come from a plugboard, or from whatever else answers at its address.
+/// A health page as lines. Its texts may come from a plugboard, or from another server at its address.
 fn told(page: &Value) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &Value| {
@@ -98,7 +98,12 @@ fn told(page: &Value) -> String {
         }
     }
     for plugboard in page["plugboards"].as_array().into_iter().flatten().take(PLUGBOARDS_MAX) {
+        let is_up = ["connected", "expired", "draining"].iter().any(|state| plugboard["state"] == *state);
         line("plugboard", &plugboard["url"]);
+        // A plugboard may send the telephone elsewhere.
+        if plugboard["dialled"].is_string() && plugboard["dialled"] != plugboard["url"] {
+            line("  dialled", &plugboard["dialled"]);
+        }
         for (name, key) in [
             ("  state", "state"),
             ("  session", "session"),
@@ -109,7 +114,12 @@ fn told(page: &Value) -> String {
             line(name, &plugboard[key]);
         }
         for url in plugboard["urls"].as_array().into_iter().flatten().take(MOUNTS_MAX) {
-            line("  URL", &url["url"]);
+            line(if is_up { "  URL" } else { "  URL, offline" }, &url["url"]);
+        }
+        for missing in plugboard["missing_mounts"].as_array().into_iter().flatten().take(MOUNTS_MAX) {
+            line("  missing mount", &missing["mount"]);
+            line("    reason", &missing["reason"]);
+            line("    asked again", &missing["asked_again"]);
         }
         let stats = &plugboard["stats"];
         let shown =
@@ -141,7 +151,7 @@ mod tests {
         let page = serde_json::json!({
             "state": "connected", "since": "2026-01-01T00:00:00Z", "token_expires": null, "requests": 40,
             "ready": false, "backends": [{"backend": "http://app:80", "ready": false, "last_error": "refused"}],
-            "plugboards": [{"url": "ws://a/", "state": "connected", "stats": {"bytes_sent": 7, "bytes_received": 1_600_000, "round_trip_us": 940}}],
+            "plugboards": [{"url": "ws://a/", "dialled": "ws://a/", "state": "connected", "stats": {"bytes_sent": 7, "bytes_received": 1_600_000, "round_trip_us": 940}}],
         });
         let text = told(&page);
         assert!(text.starts_with("state              connected\n"), "{text}");
@@ -155,7 +165,32 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_not_there_is_named() {
+    fn the_url_that_is_dialled_and_the_state_of_the_public_ones_are_told() {
+        let told_of = |state: &str, dialled: &str| {
+            let urls = serde_json::json!([{"mount": "/m", "url": "http://a/m"}]);
+            let line =
+                serde_json::json!({"url": "ws://a/", "dialled": dialled, "state": state, "urls": urls});
+            told(&serde_json::json!({"state": state, "plugboards": [line]}))
+        };
+        let text = told_of("connected", "ws://a/");
+        assert!(text.contains("\n  URL              http://a/m\n") && !text.contains("  dialled"), "{text}");
+        let text = told_of("connecting", "ws://b/");
+        assert!(text.contains("\n  dialled          ws://b/\n  state            connecting\n"), "{text}");
+        assert!(text.contains("\n  URL, offline     http://a/m\n"), "{text}");
+    }
+
+    #[test]
+    fn a_missing_mount_is_told_with_its_reason_and_when_it_is_asked_for_again() {
+        let missing =
+            serde_json::json!([{"mount": "tcp:1", "reason": "taken", "asked_again": "2026-01-01T00:00:00Z"}]);
+        let text = told(&serde_json::json!({"plugboards": [{"url": "ws://a/", "missing_mounts": missing}]}));
+        let lines =
+            "\n  missing mount    tcp:1\n    reason         taken\n    asked again    2026-01-01T00:00:00Z\n";
+        assert!(text.contains(lines), "{text}");
+    }
+
+    #[test]
+    fn an_address_without_a_health_page_is_named() {
         let stop = show("127.0.0.1:1".parse().unwrap()).unwrap_err();
         assert_eq!(stop.exit(), Exit::Failed);
         assert!(stop.text().contains("127.0.0.1:1"), "{}", stop.text());

@@ -51,6 +51,13 @@ impl Stop {
         Self { text: format!("{line}\n"), exit: Exit::Clean }
     }
 
+    /// The same, with another line behind the first of an error.
+    pub(crate) fn with_note(mut self, note: &str) -> Self {
+        let first = self.text.find('\n').unwrap_or(self.text.len());
+        self.text.insert_str(first, &format!("\nnote: {note}"));
+        self
+    }
+
     /// The last words, line ends included.
     #[must_use]
     pub fn text(&self) -> &str {

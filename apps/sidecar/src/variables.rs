@@ -119,19 +119,20 @@ pub fn value(prefix: &str, name: &str, environment: Environment<'_>) -> Option<(
     })
 }
 
-/// Logs which variables are not read because Kubernetes set them.
-pub fn report_service_links(naming: &Naming, names: &[&str], environment: Environment<'_>) {
-    for name in names {
-        let prefixed = format!("{}{name}", naming.prefix);
-        for name in [*name, &prefixed] {
-            if let Some(value) = environment(name).filter(|value| is_service_link(name, value)) {
-                let value = value.to_string_lossy();
-                tracing::info!(
-                    "{name}={value} is ignored: Kubernetes sets it for a service; set `enableServiceLinks: false` in the pod"
-                );
-            }
-        }
-    }
+/// Which of these variables are not read because Kubernetes set them, one sentence for each.
+pub fn ignored_service_links(
+    naming: &Naming,
+    names: &[&str],
+    environment: Environment<'_>,
+) -> impl Iterator<Item = String> {
+    let all = names.iter().flat_map(|name| [(*name).to_owned(), format!("{}{name}", naming.prefix)]);
+    all.filter_map(|name| {
+        let value = environment(&name).filter(|value| is_service_link(&name, value))?;
+        let value = value.to_string_lossy();
+        Some(format!(
+            "{name}={value} is ignored: Kubernetes sets it for a service; set `enableServiceLinks: false` in the pod"
+        ))
+    })
 }
 
 /// Whether Kubernetes sets the variable for a service of that name: `BACKEND_PORT=tcp://10.96.0.12:80` for `backend`.

@@ -105,7 +105,11 @@ fn a_bad_variable_ends_with_2_and_is_named() {
         ("PLUGBOARD_URL", "ws://a,ftp://b", &["PLUGBOARD_URL", "ftp://b", "ws://"]),
         ("PLUGBOARD_URL", "", &["--plugboard"]),
         ("BACKEND_PORT", "http", &["--port", "BACKEND_PORT", "http"]),
-        ("BACKEND_PORT", "tcp://10.96.0.12:80", &["--port", "BACKEND_PORT", "missing"]),
+        (
+            "BACKEND_PORT",
+            "tcp://10.96.0.12:80",
+            &["--port", "BACKEND_PORT", "missing", "is ignored: Kubernetes"],
+        ),
         ("BACKEND_URL", "http://b", &["BACKEND_URL", "one of the two"]),
         ("TELEPHONE_TOKEN_FILE", "/t", &["TELEPHONE_TOKEN_FILE", "one of the two"]),
         ("TELEPHONE_TOKEN", "canary canary", &["TELEPHONE_TOKEN", "white space"]),

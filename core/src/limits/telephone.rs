@@ -17,7 +17,7 @@ pub const RENEWAL_ANSWER_TIME: Duration = Duration::from_secs(10);
 /// How long before its end a token that nothing has renewed is warned of at the most: a working day.
 pub const TOKEN_WARNING_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often a token file is looked at while a telephone waits for another token than the one that was refused: a read of
-/// a small file costs nothing, and whoever replaces it watches.
+/// a small file costs nothing, and its operator watches the replacement.
 pub const TOKEN_WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// The head start of an address before the next is tried beside it. [RFC 8305 §5]
 pub const DIAL_HEAD_START: Duration = Duration::from_millis(250);
@@ -45,10 +45,13 @@ pub const IDLE_CUT_LINKS: u32 = 3;
 pub const WAKE_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How late a look must be to mean that the process stood still: a busy machine runs its tasks a second late.
 pub const WAKE_LATE_MIN: Duration = Duration::from_secs(3);
-/// How long the peer may take to answer the ping of a process that stood still: four round trips, within these bounds. Giving up
-/// a link that is up costs no more than a resume.
+/// How long the peer may take to answer the ping of a process that stood still: four round trips, within these bounds. On a fast
+/// link giving up one that is up costs no more than a resume.
 pub const WAKE_PATIENCE: core::ops::RangeInclusive<Duration> =
     Duration::from_millis(500)..=Duration::from_secs(2);
+/// The same on a link whose answers took longer lately: twice that time, up to this. Such a link is worth a wait: a new one
+/// takes at least four answers (TCP, TLS, upgrade, handshake). As long as a ping may take while bytes are owed.
+pub const WAKE_PATIENCE_SLOW: Duration = Duration::from_secs(10);
 /// How long bytes may come that were sent before, and wait in the system's buffers: they prove nothing.
 pub const WAKE_SETTLE: Duration = Duration::from_millis(100);
 /// How much longer a dial may take that had begun before.

@@ -1,5 +1,7 @@
 //! How streams stand in the session's lists, and how streams and sessions end.
 
+use core::time::Duration;
+
 use super::stream::{News, RecvState, SendState};
 use super::{Event, Phase, Session, StreamId, tuning};
 use crate::error::{CloseReason, Reset, ResetCode, Touched};
@@ -12,10 +14,16 @@ impl Session {
         self.due.ping |= self.link().is_some();
     }
 
-    /// When the last octet came from the peer.
+    /// When the last byte came from the peer.
     #[must_use]
     pub const fn last_heard(&self) -> Timestamp {
         self.liveness.last_heard()
+    }
+
+    /// How long an answer of the peer took lately on this link, with what is queued ahead of it; zero before the first.
+    #[must_use]
+    pub const fn answer_delay(&self) -> Duration {
+        self.liveness.delay()
     }
 
     /// Whether the token is over (plugboard): the session opens no streams until there is another one.

@@ -137,15 +137,21 @@ impl Session {
         }
     }
 
+    /// Why the session has no link, while it waits for another one.
+    #[must_use]
+    pub fn lost_link(&self) -> Option<CloseReason> {
+        self.lost.filter(|_| self.closed().is_none())
+    }
+
     /// For how long nothing had been sent or received on the latest link when its peer's side closed it: `None` unless the
     /// session waits for another link after that. `now` is when that happened.
     #[must_use]
     pub fn silence_of_closed_link(&self, now: Timestamp) -> Option<Duration> {
-        let is_closed = self.lost == Some(CloseReason::LinkLost) && self.closed().is_none();
+        let is_closed = self.lost_link() == Some(CloseReason::LinkLost);
         is_closed.then(|| now.since(self.liveness.quiet_since()))
     }
 
-    /// The session is given up: whoever drove its link is gone.
+    /// The session is given up: its driver is gone.
     pub fn abandon(&mut self) {
         self.close(CloseReason::LinkLost);
     }

@@ -1,6 +1,6 @@
 //! Timers of a session: silence, pings, the wait for a new link, token expiry.
 //!
-//! Any octet from the peer proves it alive, also one in the middle of a message. A stalled reader is
+//! Any byte from the peer proves it alive, also one in the middle of a message. A stalled reader is
 //! not a dead peer (law 6).
 
 use core::time::Duration;
@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Role;
 use super::snapshot::TIME_MAX;
-use crate::limits::{FAREWELL_TIME, SessionLimits, TOKEN_GRACE, WAKE_PATIENCE, WAKE_SETTLE};
+use crate::limits::{
+    FAREWELL_TIME, SessionLimits, TOKEN_GRACE, WAKE_PATIENCE, WAKE_PATIENCE_SLOW, WAKE_SETTLE,
+};
 use crate::random::Random;
 use crate::time::{Timestamp, earliest};
 
@@ -49,7 +51,7 @@ struct Probe {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Liveness {
     random: Random,
-    /// The last octet from the peer.
+    /// The last byte from the peer.
     heard_at: Timestamp,
     /// The last message to the peer.
     said_at: Timestamp,
@@ -116,6 +118,15 @@ impl Liveness {
         self.heard_at
     }
 
+    pub(super) const fn delay(&self) -> Duration {
+        self.delay
+    }
+
+    #[cfg(test)]
+    pub(super) fn set_delay(&mut self, time: Duration) {
+        self.delay = time;
+    }
+
     /// Whether a session that is over, or is not, goes on from what was read from a file.
     pub(super) fn is_sound(&self, is_over: bool) -> bool {
         // A last word that never goes out, of a session that waits for its next link, would be due without end.
@@ -138,7 +149,7 @@ impl Liveness {
         self.heard_at.max(self.said_at)
     }
 
-    /// The link is gone. False if the window, which began with the last octet, is over already.
+    /// The link is gone. False if the window, which began with the last byte, is over already.
     #[must_use]
     pub(super) fn unlink(&mut self, window: Duration, now: Timestamp) -> bool {
         self.asked_at = None;
@@ -169,15 +180,19 @@ impl Liveness {
     pub(super) fn probe(&mut self, stood_still: Duration, now: Timestamp) {
         // A longer one was measured while it stood still.
         self.round_trip = self.round_trip.filter(|time| *time < stood_still);
+        if self.delay >= stood_still {
+            self.delay = Duration::ZERO;
+        }
         let patience = self.round_trip.unwrap_or(ROUND_TRIP_UNKNOWN) * 4;
         let patience = patience.clamp(*WAKE_PATIENCE.start(), *WAKE_PATIENCE.end());
+        let patience = patience.max((self.delay * 2).min(WAKE_PATIENCE_SLOW));
         self.probe = Some(Probe { settled_at: now + WAKE_SETTLE, until: now + patience });
         // The answers to what was sent earlier may have waited.
         self.sent = None;
         self.timed = None;
     }
 
-    /// Octets came.
+    /// Bytes came.
     pub(super) fn hear(&mut self, now: Timestamp) {
         self.heard_at = self.heard_at.max(now);
         self.asked_at = None;
@@ -311,7 +326,7 @@ impl Liveness {
 
     fn ping_at(&self) -> Option<Timestamp> {
         let is_quiet = self.asked_at.is_none() && self.resumable_until.is_none();
-        // Whoever only listens speaks, too: a peer whose own pings wait behind a long message must hear something.
+        // An end that only receives sends, too: a peer whose own pings wait behind a long message must receive something.
         is_quiet.then(|| self.heard_at.min(self.said_at) + self.ping_after)
     }
 

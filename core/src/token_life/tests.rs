@@ -55,6 +55,23 @@ fn a_refused_token_is_presented_again_after_ever_longer_waits_and_another_one_at
 }
 
 #[test]
+fn a_token_that_ended_a_session_is_not_presented_to_the_next_one() {
+    let mut life = hour();
+    assert!(life.handle_due(SECOND, at(10)));
+    life.handle_session_ended();
+    assert!(life.is_news(SECOND), "the next dial presents it");
+    assert!(!life.handle_dial(SECOND, at(11)) && life.handle_refused_dial(at(11)));
+    assert!(life.handle_dial(SECOND, at(11)), "the last good one stands in");
+    life.handle_taken(FIRST, Some(seconds(3589)), Duration::ZERO, at(11));
+    assert!((12..3000).all(|now| !life.handle_due(SECOND, at(now))));
+    assert!(life.handle_due(THIRD, at(3000)));
+    // Another plugboard of the same name may take it at a dial.
+    life.handle_session_ended();
+    life.handle_taken(THIRD, Some(seconds(60)), Duration::ZERO, at(3001));
+    assert!(life.handle_due(SECOND, at(3002)));
+}
+
+#[test]
 fn a_refusal_is_told_once_for_each_token() {
     let mut life = hour();
     assert!(!life.handle_refused(), "nothing was presented");

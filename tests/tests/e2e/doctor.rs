@@ -387,3 +387,29 @@ fn an_answer_that_telephones_refuse_is_found_with_its_rule_field_and_value_and_a
         }
     });
 }
+
+#[test]
+fn the_path_of_backend_check_is_asked_for_and_must_be_answered_with_2xx_or_3xx() {
+    both_programs(|program| {
+        let backend = RawBackend::start(move |mut stream| {
+            let mut head = [0; 4096];
+            let read = stream.read(&mut head).unwrap_or_default();
+            let is_up = head[..read].starts_with(b"GET /up?deep=1 ");
+            let status = if is_up { "204 No Content" } else { "500 Internal Server Error" };
+            let _answered =
+                stream.write_all(format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n").as_bytes());
+        });
+        let url = format!("http://{}", backend.addr());
+        let checked = |path: &str| {
+            let args = ["--plugboard", "ws://127.0.0.1:1", "--backend", &url, "--backend-check", path];
+            visit(program, &args, &[])
+        };
+        let passed = checked("/up?deep=1");
+        let (verdict, facts, _) = &passed.stages["backend"];
+        assert_eq!((verdict.as_str(), facts.as_str()), ("ok", "it answered 204 to GET /up?deep=1"));
+        let failed = checked("/down");
+        let (verdict, facts, hint) = &failed.stages["backend"];
+        assert_eq!((verdict.as_str(), facts.as_str()), ("fail", "it answered 500 to GET /down"));
+        assert!(hint.contains("--backend-check"), "{hint}");
+    });
+}

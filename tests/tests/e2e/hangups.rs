@@ -1,6 +1,9 @@
 //! SIGHUP: files are read again, and only a terminal that closed ends a program.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 
 use rustix::process::Signal;
@@ -9,6 +12,8 @@ use telephone_tests::bins;
 use telephone_tests::client::get;
 use telephone_tests::net::{free_addr, is_listening};
 use telephone_tests::origin::Origin;
+use telephone_tests::process::Plan;
+use telephone_tests::raw::{ENDPOINT, RawBackend, RawLine};
 use telephone_tests::relay::{NO_GRACE, Relay, write_private};
 use telephone_tests::sidecar::{Program, Sidecar};
 use telephone_tests::terminal::OnTerminal;
@@ -96,6 +101,44 @@ fn a_sidecar_that_listens_for_connections_is_not_ended_by_sighup_and_a_proxy_com
         piped.wait_stderr("connected", PATIENCE);
         piped.signal(Signal::HUP);
         assert!(piped.wait_exit(PATIENCE).code().is_some(), "{}: it stops by itself", program.name());
+    }
+}
+
+/// As nohup starts it.
+#[test]
+fn a_proxy_command_that_ignores_sighup_from_its_start_is_not_ended_by_it() {
+    let backend = RawBackend::start(|mut stream| {
+        let _greeted = stream.write_all(b"hello\n");
+        let _read = stream.read_to_end(&mut Vec::new());
+    });
+    for program in Program::BOTH {
+        let line = RawLine::to(program, backend.addr(), NO_GRACE, &[]);
+        let path = bins::path(program.name());
+        let ignoring = ["-c", "trap '' HUP; exec \"$@\"", "sh", path.to_str().expect("UTF-8")];
+        let url = line.relay.url();
+        let plan = Plan::new("sh").args(ignoring).args(["connect", "--plugboard", &url, "--to", ENDPOINT]);
+        let plan = plan.arg("--stdio").env("TELEPHONE_TOKEN", line.connect_token()).env("RUST_LOG", "info");
+        let mut joined = plan.start_to_tell();
+        joined.wait_stdout("hello", PATIENCE);
+        // The second request to stop would stop at once, though a connection is open.
+        joined.signal(Signal::HUP);
+        joined.signal(Signal::TERM);
+        joined.wait_stderr("what is in flight may finish", PATIENCE);
+        joined.hush();
+        assert_eq!(joined.wait_exit(PATIENCE).code(), Some(0), "{}", joined.stderr());
+        assert!(!joined.stderr().contains("at once"), "{}", joined.stderr());
+    }
+}
+
+#[test]
+fn a_verb_that_ends_by_itself_is_ended_by_the_signal() {
+    let mute = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("ws://{}", mute.local_addr().expect("it listens"));
+    for program in Program::BOTH {
+        let mut doctor = program.plan().args(["doctor", "--plugboard", &url]).start();
+        let _dialled = mute.accept().expect("the doctor dials");
+        doctor.signal(Signal::TERM);
+        assert_eq!(doctor.wait_exit(PATIENCE).signal(), Some(15), "{}", program.name());
     }
 }
 

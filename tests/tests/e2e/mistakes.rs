@@ -62,11 +62,10 @@ fn plain(line: &str, names: &BTreeMap<String, &'static str>) -> String {
     for (text, name) in names {
         line = line.replace(text.as_str(), name);
     }
-    for (before, name) in [("again in ", "DELAY"), ("session=", "SESSION")] {
+    for (before, end, name) in [("dialling again ", ". ", "DELAY"), ("session=", " ", "SESSION")] {
         if let Some((start, rest)) = line.split_once(before) {
-            let end = rest.find([' ', ';']).unwrap_or(rest.len());
-            let end = if rest[..end].ends_with('.') { end - 1 } else { end };
-            line = format!("{start}{before}{name}{}", &rest[end..]);
+            let rest = &rest[rest.find(end).unwrap_or(rest.len())..];
+            line = format!("{start}{before}{name}{rest}");
         }
     }
     line

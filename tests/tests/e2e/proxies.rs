@@ -126,9 +126,13 @@ fn a_proxy_that_gives_no_tunnel_is_named_with_its_reason() {
             (
                 socks.url_as("user:canary"),
                 relay.addr().port(),
-                format!("the proxy socks5://{socks_addr} refused the login"),
+                format!("the proxy socks5://{socks_addr} refused the login; giving up. It did not accept"),
             ),
-            (socks.url(), relay.addr().port(), format!("the proxy socks5://{socks_addr} refused the login")),
+            (
+                socks.url(),
+                relay.addr().port(),
+                format!("the proxy socks5://{socks_addr} refused the login; giving up. It wants credentials"),
+            ),
             (
                 socks.url_as("user:right"),
                 closed,

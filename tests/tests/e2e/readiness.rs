@@ -137,7 +137,8 @@ fn a_check_makes_an_application_that_answers_503_not_ready() {
         let answered = Arc::clone(&answer);
         origin.on("/up", move |exchange| exchange.answer(answered.load(Ordering::SeqCst), ""));
         let sidecar = dial(program, &relay, origin.addr(), "one").args(&["--backend-check", "/up"]).start();
-        sidecar.process().wait_stderr("GET /up was answered with 503", PATIENCE);
+        let told = sidecar.process().wait_stderr("failed its check: GET /up was answered with 503", PATIENCE);
+        assert!(told.contains("--backend-check") && !told.contains("running there"), "{told}");
         sidecar.process().wait_stderr("connected", PATIENCE);
         // Requests that it answers prove nothing.
         assert_eq!(get(relay.addr(), "/m/x").status(), 200);
@@ -179,11 +180,27 @@ fn a_port_that_is_taken_or_not_offered_is_refused_alone_and_served_once_it_is_fr
             "{refused}"
         );
 
+        let missing = || page(&sidecar)["plugboards"][0]["missing_mounts"].clone();
+        wait::until_true("both are shown, with the time of the next attempt", PATIENCE, || {
+            missing().as_array().is_some_and(|missing| {
+                let is_told = |one: &Value| {
+                    let reason = one["reason"].as_str().unwrap_or_default();
+                    reason.contains("cannot open the port") && one["asked_again"].is_string()
+                };
+                missing.len() == 2 && missing.iter().all(is_told)
+            })
+        });
+        let (_, told) = status(&sidecar);
+        assert!(told.contains(&format!("\n  missing mount    {}\n", mounts[0])), "{told}");
+
         drop(other);
         wait::until_true("the port is open", KNOWN_AFTER, || is_listening(taken));
         sidecar.process().wait_stderr("serves mounts again", PATIENCE);
         assert_eq!(get(taken, "/m/x").status(), 200);
         assert_eq!(lines(&sidecar, "took mounts away"), 1);
+        wait::until_true("the other one is still shown", PATIENCE, || {
+            missing().as_array().is_some_and(|missing| missing.len() == 1 && missing[0]["mount"] == mounts[1])
+        });
         let held = page(&sidecar)["plugboards"][0]["mounts"].to_string();
         assert!(held.contains(&mounts[0]) && !held.contains(&mounts[1]), "{held}");
     });

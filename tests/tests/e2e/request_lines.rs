@@ -35,7 +35,7 @@ fn a_sidecar_logs_each_request_if_that_is_asked_for_and_no_query() {
         }
         assert!(line["status"] == 200 && line["duration_ms"].as_f64().is_some(), "{line}");
         let line = down.process().wait_stderr("/down/x", PATIENCE);
-        assert!(line.contains(" GET       - ") && line.ends_with("/down/x  connection_refused"), "{line}");
+        assert!(line.contains(" GET     502 ") && line.ends_with("/down/x  connection_refused"), "{line}");
         assert!(!silent.process().stderr().contains("/silent/echo"), "no terminal, no lines");
         assert!([text, json].iter().all(|one| !one.process().stderr().contains("hunter2")));
     }

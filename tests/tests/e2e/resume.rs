@@ -7,13 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use telephone_tests::bins;
 use telephone_tests::client::{Client, ask};
-use telephone_tests::hop::{Cut, Door};
+use telephone_tests::hop::{Cut, Door, Hop};
 use telephone_tests::line::{Line, both_programs};
 use telephone_tests::origin::{After, Origin};
 use telephone_tests::prf::{Body, STEP};
+use telephone_tests::relay::{NO_GRACE, Relay};
 use telephone_tests::request::{Request, chunk};
 use telephone_tests::sizes::{self, MIB};
+use telephone_tests::terminal::OnTerminal;
 use telephone_tests::wait::{self, PATIENCE};
 use telephone_tests::websocket;
 use telephone_tests::wire::Head;
@@ -34,7 +37,7 @@ impl Traffic {
     }
 }
 
-/// A body of `seed` for as long as the traffic goes on, and of `least` octets at least, given away piece by piece.
+/// A body of `seed` for as long as the traffic goes on, and of `least` bytes at least, given away piece by piece.
 /// Says how long it became.
 fn pour<E>(
     traffic: &Traffic,
@@ -86,7 +89,7 @@ fn event(number: u32) -> String {
     format!("id: {number}\ndata: {number}\n\n")
 }
 
-/// A client of `/m/flood`: every octet arrives.
+/// A client of `/m/flood`: every byte arrives.
 fn download(line: &Line) {
     let mut client = line.connect();
     client.send(Request::get("/m/flood").to_vec());
@@ -98,7 +101,7 @@ fn download(line: &Line) {
     sizes::figure("downloaded while the link was cut, MiB", digest.len / MIB);
 }
 
-/// The origin hashes what is sent to it: every octet arrives.
+/// The origin hashes what is sent to it: every byte arrives.
 fn upload(line: &Line, traffic: &Traffic, least: u64) {
     let mut client = line.connect();
     client.send(Request::new("POST", "/m/hash").field("Transfer-Encoding", "chunked").head());
@@ -229,7 +232,7 @@ fn requests_sent_while_the_link_is_dark_are_answered_when_it_is_back() {
     });
 }
 
-/// Octets that are not all under way at any time.
+/// Bytes that are not all under way at any time.
 const LEN: u64 = 64 * MIB;
 
 /// A download under way, of which the client has the head.
@@ -248,7 +251,7 @@ fn a_telephone_goes_back_to_the_url_that_its_plugboard_told_and_in_time_to_its_o
         let follow = ["--follow", "127.0.0.1:*"];
         let (line, hop) = Line::behind_hop_following(program, &["--public-url", &url], &follow);
         let (mut client, head) = begin_download(&line);
-        assert_eq!(hop.cut(Cut::Reset), 1);
+        assert!(hop.cut(Cut::Reset) > 0);
         let lost = Instant::now();
         let (asked, _) = told.accept().expect("a dial");
         let mut request = [0; 16];
@@ -275,4 +278,29 @@ fn a_told_url_that_is_less_safe_or_cannot_be_dialled_is_left_alone() {
         let took = start.elapsed();
         assert!(took < Duration::from_secs(5), "the telephone dialled elsewhere first, for {took:?}");
     });
+}
+
+#[test]
+fn a_person_at_a_terminal_sees_why_a_link_was_lost_and_how_long_the_telephone_was_away() {
+    let (mut relay, origin) = (Relay::with(NO_GRACE), Origin::start());
+    let hop = Hop::before(relay.addr());
+    let (url, token, backend) = (hop.url(), relay.token(&["/a"]), origin.url());
+    for name in ["telephone", "telephone-smol"] {
+        let program = bins::path(name);
+        let program = program.to_str().expect("UTF-8");
+        let dial = [program, "--plugboard", &url, "--mount", "/a", "--backend", &backend];
+        let variables = [("TELEPHONE_TOKEN", token.as_str()), ("NO_COLOR", "1"), ("INSTANCE", name)];
+        let sidecar = OnTerminal::start(None, &dial, &variables);
+        sidecar.wait_for("connected");
+        assert!(hop.cut(Cut::Reset) > 0);
+        let lost = sidecar.wait_for("the link was lost: the connection was closed");
+        assert!(lost.contains("WARN") && lost.contains("its session waits up to "), "{lost}");
+        assert!(lost.contains("its requests wait with it; dialling again "), "{lost}");
+        let back = sidecar.wait_for("connected again after ");
+        assert!(back.contains("INFO") && back.contains(" s: the session goes on"), "{back}");
+        relay.kill();
+        relay.restart();
+        let back = sidecar.wait_for("connected after ");
+        assert!(back.contains("INFO") && back.contains("mounts=[\"/a\"]"), "{back}");
+    }
 }

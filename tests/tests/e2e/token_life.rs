@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use telephone_driver::core::wire::RefusedCode;
 use telephone_tests::bins;
@@ -194,5 +195,52 @@ fn a_refused_renewal_is_told_once_with_its_reason_and_repeats_back_off() {
         file(&relay, &token(&relay, &["/m"], 3600));
         sidecar.process().wait_stderr("the token was renewed", SOON);
         wait::until_true("the error is mended", PATIENCE, || uplink(&sidecar)["last_error"].is_null());
+    });
+}
+
+/// The token file changes to one that ends the session, and SIGHUP has it presented.
+fn present(sidecar: &Sidecar, relay: &Relay, token: &str) {
+    file(relay, token);
+    sidecar.process().signal(Signal::HUP);
+}
+
+#[test]
+fn a_new_token_that_covers_no_mount_ends_the_session_with_its_reason_and_the_last_good_one_serves() {
+    both_at_once(|program| {
+        let (relay, origin) = (Relay::with(NO_GRACE), Origin::start());
+        let path = file(&relay, &relay.token(&["/m"]));
+        let dial = with_file(program.dial(&relay).mount("/m").backend(&origin.url()), &path);
+        let mut sidecar = dial.ready();
+        present(&sidecar, &relay, &relay.token(&["/other"]));
+        let told = sidecar.process().wait_stderr("the plugboard ended the session", PATIENCE);
+        assert!(told.contains("the new token is another subject's, or covers none of the mounts"), "{told}");
+        assert!(told.contains("dialling again with another token, or in 1 min"), "{told}");
+        assert!(told.contains("a token of the same subject"), "{told}");
+        let told = sidecar.process().wait_stderr("does not cover the mount /m", PATIENCE);
+        assert!(told.contains("dialling again at once."), "{told}");
+        sidecar.wait_ready(SOON);
+        let error = uplink(&sidecar)["last_error"].clone();
+        let error = error.as_str().unwrap_or_default();
+        assert!(error.contains("does not cover the mount /m"), "{error}");
+        assert!(error.contains("the last good token is in use"), "{error}");
+        assert_eq!(get(relay.addr(), "/m/x").status(), 200);
+    });
+}
+
+#[test]
+fn a_new_token_of_another_subject_ends_the_session_and_begins_one_of_its_own() {
+    both_at_once(|program| {
+        let (relay, origin) = (Relay::with(NO_GRACE), Origin::start());
+        let path = file(&relay, &relay.token(&["/m"]));
+        let dial = with_file(program.dial(&relay).mount("/m").backend(&origin.url()), &path);
+        let mut sidecar = dial.ready();
+        let before = uplink(&sidecar)["session"].clone();
+        present(&sidecar, &relay, &token(&relay, &["/m"], 3600));
+        let told = sidecar.process().wait_stderr("the plugboard ended the session", PATIENCE);
+        assert!(told.contains("the new token is another subject's"), "{told}");
+        sidecar.wait_ready(SOON);
+        let line = uplink(&sidecar);
+        assert_ne!(line["session"], before);
+        assert_eq!(line["last_error"], Value::Null);
     });
 }

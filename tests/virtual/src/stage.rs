@@ -353,6 +353,12 @@ impl Stage {
         clients.into_iter().all(|group| self.executor.tasks(group) == 0)
     }
 
+    /// Why a telephone has no link, as its status says.
+    pub fn last_error(&self, seat: usize) -> Option<String> {
+        let handle = self.lock().telephones[seat].as_ref().map(|process| process.handle.clone());
+        handle.and_then(|handle| handle.status().lines.into_iter().find_map(|line| line.last_error))
+    }
+
     /// Whether every telephone takes itself for connected, and the plugboard agrees. A session is the telephone's
     /// only when it has its welcome.
     #[must_use]

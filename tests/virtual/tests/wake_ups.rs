@@ -112,3 +112,19 @@ fn a_telephone_that_fell_asleep_between_two_dials_or_in_one_dials_when_it_wakes_
         }
     }
 }
+
+#[test]
+fn a_dial_that_a_wake_up_cuts_short_reports_the_time_that_it_took() {
+    let stage = Stage::at_rest(1, []);
+    stage.net.set_weather(LINK_PORT, Weather { fate: Fate::Swallowed, ..Weather::default() });
+    stage.net.cut_all(LINK_PORT, Cut::Reset);
+    stage.executor.run_for(3 * SECOND);
+    stand_still(&stage, 20 * SECOND, TimerClock::StoodStill, || {});
+    let error = || stage.last_error(0).filter(|error| error.contains("did not answer"));
+    assert!(stage.executor.run_until(stage.executor.now() + 4 * SECOND, || error().is_some()));
+    let error = error().unwrap_or_default();
+    let seconds = error.split(" within ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok());
+    assert!(seconds.is_some_and(|seconds| (5..=6).contains(&seconds)), "{error}");
+    stage.net.set_weather(LINK_PORT, Weather::default());
+    stage.end();
+}

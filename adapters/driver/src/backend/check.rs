@@ -4,12 +4,21 @@ use std::io;
 
 use bytes::{Buf as _, BytesMut};
 use futures_lite::{AsyncReadExt as _, AsyncWriteExt as _};
-use telephone_core::http1::{Client, ClientEvent};
+use telephone_core::http1::{Client, ClientEvent, ResponseError};
 use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, RequestHead};
 
 use super::BackendConnector;
 use crate::runtime::Runtime;
+
+/// Something answered a check, and not as it must.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadAnswer {
+    #[error("GET {path} was answered with {status}")]
+    Status { path: String, status: u16 },
+    #[error("GET {path} was answered with what is not HTTP: {error}")]
+    NotHttp { path: String, error: ResponseError },
+}
 
 impl<R: Runtime> BackendConnector<R> {
     /// Connects once. With a path, asks for it and reads the head of the answer, which must be a 2xx or 3xx.
@@ -28,11 +37,14 @@ impl<R: Runtime> BackendConnector<R> {
         let (mut input, mut piece, mut is_eof) = (BytesMut::new(), vec![0; 4096], false);
         loop {
             let event = if is_eof { client.handle_eof(&mut input) } else { client.poll_event(&mut input) };
-            match event.map_err(io::Error::other)? {
+            let not_http = |error| io::Error::other(BadAnswer::NotHttp { path: path.to_owned(), error });
+            match event.map_err(not_http)? {
                 Some(ClientEvent::Head { head, .. }) => {
-                    let is_good = (200..400).contains(&head.status);
-                    let answer = format!("GET {path} was answered with {}", head.status);
-                    return if is_good { Ok(()) } else { Err(io::Error::other(answer)) };
+                    if (200..400).contains(&head.status) {
+                        return Ok(());
+                    }
+                    let answer = BadAnswer::Status { path: path.to_owned(), status: head.status };
+                    return Err(io::Error::other(answer));
                 }
                 Some(_) => {}
                 None => {

@@ -10,10 +10,12 @@ use std::time::SystemTime;
 use event_listener::Event;
 use futures_lite::future;
 use telephone_core::backend_health::{Attempt, BackendHealth, HealthEvent};
+use telephone_core::hint::Hint;
 use telephone_core::limits::BACKEND_CHECK_TIMEOUT;
 use telephone_core::log_limit::{Due, LineKind, LineSource};
 use telephone_core::time::Timestamp;
 
+use super::check::BadAnswer;
 use crate::file_table;
 use crate::log::{self, Log};
 use crate::runtime::Runtime;
@@ -36,7 +38,13 @@ struct State {
     health: BackendHealth,
     since: SystemTime,
     /// Why the latest attempt failed, while it is down.
-    why: Option<String>,
+    why: Option<Failure>,
+}
+
+/// A failed attempt, for people.
+struct Failure {
+    text: String,
+    hint: Hint,
 }
 
 impl Watch {
@@ -53,8 +61,12 @@ impl Watch {
         self.lock().health.is_ready()
     }
 
-    /// Notes what came of an attempt.
+    /// Notes what came of an attempt to connect.
     pub(crate) fn note(&self, by: Attempt, failed: Option<&dyn Display>, now: Timestamp) {
+        self.note_as(by, failed.map(|why| (why, Hint::NotRunning)), now);
+    }
+
+    fn note_as(&self, by: Attempt, failed: Option<(&dyn Display, Hint)>, now: Timestamp) {
         let mut state = self.lock();
         let was_ready = state.health.is_ready();
         match failed {
@@ -62,8 +74,8 @@ impl Watch {
             Some(_) => state.health.handle_failed(by, now),
         }
         let is_ready = state.health.is_ready();
-        if let Some(why) = failed {
-            state.why = Some(log::shown(why.to_string()));
+        if let Some((why, hint)) = failed {
+            state.why = Some(Failure { text: log::shown(why.to_string()), hint });
         }
         if is_ready {
             state.why = None;
@@ -80,7 +92,7 @@ impl Watch {
             backend: self.backend.clone(),
             is_ready: state.health.is_ready(),
             since: state.since,
-            last_error: state.why.clone(),
+            last_error: state.why.as_ref().map(|why| why.text.clone()),
         }
     }
 
@@ -125,7 +137,8 @@ impl Watch {
         let failed = future::or(probe(), late).await.err();
         // What this process lacks is not the application's fault.
         let failed = failed.filter(|error| !(file_table::is_full(error) && self.is_ready()));
-        self.note(Attempt::Probe, failed.as_ref().map(|error| error as &dyn Display), runtime.now());
+        let failed = failed.as_ref().map(|error| (error as &dyn Display, hint(error)));
+        self.note_as(Attempt::Probe, failed, runtime.now());
     }
 
     fn report(&self, log: &Log, event: HealthEvent, now: Timestamp) {
@@ -135,11 +148,19 @@ impl Watch {
             HealthEvent::Probe => {}
             HealthEvent::BecameDown => {
                 if let Some(Due { suppressed, .. }) = line(LineKind::BackendDown) {
-                    let why = self.lock().why.clone().unwrap_or_default();
-                    tracing::warn!(
-                        suppressed,
-                        "cannot reach the application at {backend}: {why}; is it running there? it is tried again until it is back"
-                    );
+                    match &self.lock().why {
+                        Some(Failure { text, hint: hint @ Hint::CheckFailed }) => tracing::warn!(
+                            suppressed,
+                            "the application at {backend} failed its check: {text}; it is checked again until it passes. {}",
+                            hint.text()
+                        ),
+                        why => tracing::warn!(
+                            suppressed,
+                            "cannot reach the application at {backend}: {}; it is tried again until it is back. {}",
+                            why.as_ref().map(|why| &why.text[..]).unwrap_or_default(),
+                            Hint::NotRunning.text()
+                        ),
+                    }
                 }
             }
             HealthEvent::BecameReady { after } => {
@@ -149,4 +170,10 @@ impl Watch {
             }
         }
     }
+}
+
+/// What to do about an application that failed an attempt.
+fn hint(error: &io::Error) -> Hint {
+    let has_answered = error.get_ref().is_some_and(|inner| inner.is::<BadAnswer>());
+    if has_answered { Hint::CheckFailed } else { Hint::NotRunning }
 }

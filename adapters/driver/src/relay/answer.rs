@@ -247,7 +247,7 @@ impl Refused {
             (ResetCode::Coding, _) => {
                 (502, Cause::TransferCoding, "The application's answer has a broken transfer coding.")
             }
-            // Whoever refuses what it has touched contradicts itself: that it may be sent again is not believed.
+            // A telephone that refuses what it has touched contradicts itself: such a request is not sent again.
             (
                 ResetCode::Unreachable
                 | ResetCode::Refused
@@ -305,6 +305,23 @@ mod tests {
             let behind = if cause == Cause::BackendBroke { Cause::ResponseAborted } else { cause };
             assert_eq!(Refused::behind_head(code), behind, "{code:?}");
         }
+    }
+
+    /// A telephone's line of a request names it.
+    #[test]
+    fn the_status_of_a_failed_application_follows_from_the_cause() {
+        let mut causes = std::collections::BTreeSet::new();
+        for code in (0..16).map(ResetCode::from_wire) {
+            for touched in [Touched::No, Touched::Yes, Touched::Unknown] {
+                let refused = Refused::from_reset(Reset { code, touched }, None);
+                if let Some(status) = refused.cause().backend_failure_status() {
+                    assert_eq!(refused.answer.status(), status, "{:?}", refused.cause());
+                    causes.insert(refused.cause());
+                }
+            }
+        }
+        let all = Cause::ALL.iter().filter(|cause| cause.backend_failure_status().is_some());
+        assert_eq!(causes, all.copied().collect());
     }
 
     #[test]

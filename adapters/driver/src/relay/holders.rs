@@ -21,8 +21,8 @@ pub(super) async fn check<R: Runtime>(relay: &Arc<Inner<R>>, identity: &Identity
     if rivals.is_empty() {
         return;
     }
-    let keys = rivals.iter().map(|(key, _)| *key).collect();
-    let mut check = HolderCheck::new(keys, relay.runtime.now());
+    let holders = rivals.iter().map(|(key, session)| (*key, session.answer_delay()));
+    let mut check = HolderCheck::new(holders, relay.runtime.now());
     for (_, session) in &rivals {
         session.act(telephone_core::recording::Recorded::ping);
     }

@@ -103,9 +103,13 @@ impl<R> Default for TelephoneBuilder<R> {
 }
 
 impl<R> TelephoneBuilder<R> {
-    /// Adds a plugboard, `ws://` or `wss://`. A session is held to each.
+    /// Adds a plugboard, `ws://` or `wss://`. A session is held to each. A URL that was added before is left out, with a
+    /// line in the log: one identity has one session at a plugboard.
     pub fn url(mut self, url: &str) -> Self {
-        match url.parse() {
+        match url.parse::<PlugboardUrl>() {
+            Ok(url) if self.urls.contains(&url) => {
+                tracing::warn!("the plugboard {url} is given more than once; one session is held to it");
+            }
             Ok(url) => self.urls.push(url),
             Err(error) => self.blame(error),
         }
@@ -286,7 +290,7 @@ impl<R> TelephoneBuilder<R> {
         self
     }
 
-    /// How long the backend of requests may take: to accept a connection, to begin its answer, and between two octets of
+    /// How long the backend of requests may take: to accept a connection, to begin its answer, and between two bytes of
     /// a body of declared length. By default 5 s, 60 s and 300 s.
     pub const fn backend_timeouts(mut self, connect: Duration, answer: Duration, idle: Duration) -> Self {
         self.backend_limits.connect_timeout = connect;
@@ -464,4 +468,22 @@ fn raw_probe<R: Runtime>(runtime: R, endpoint: Endpoint) -> HealthProbe {
 /// Milliseconds since 1970.
 fn now_in_millis() -> u64 {
     as_millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::capture::Capture;
+
+    #[test]
+    fn a_plugboard_that_is_given_twice_is_dialled_once_and_the_log_names_it() {
+        let (log, _guard) = Capture::start();
+        let same = ["ws://127.0.0.1:4000", "http://127.1:4000/", "ws://127.0.0.1:4000/.well-known/telephone"];
+        let builder = same.iter().fold(TelephoneBuilder::<()>::default(), |builder, url| builder.url(url));
+        assert_eq!(builder.urls.len(), 1);
+        assert_eq!(log.lines("ws://127.0.0.1:4000/.well-known/telephone is given more than once").len(), 2);
+        let builder =
+            builder.url("ws://127.0.0.1:4001").url("wss://127.0.0.1:4000").url("ws://127.0.0.1:4000/x");
+        assert_eq!(builder.urls.len(), 4, "another port, scheme or path is another plugboard");
+    }
 }

@@ -32,10 +32,11 @@ use crate::socket::Socket;
 pub(super) enum DialError {
     #[error("cannot reach the plugboard: {0}")]
     Unreachable(io::Error),
-    #[error("the plugboard did not answer within {} s", HANDSHAKE_TIMEOUT.as_secs())]
-    TimedOut,
-    #[error("the plugboard did not answer within {} s through the proxy {}", HANDSHAKE_TIMEOUT.as_secs(), .0)]
-    TimedOutBehind(Proxy),
+    /// With the time that it was waited for.
+    #[error("the plugboard did not answer within {:.0} s", .0.as_secs_f64())]
+    TimedOut(Duration),
+    #[error("the plugboard did not answer within {:.0} s through the proxy {}", .0.as_secs_f64(), .1)]
+    TimedOutBehind(Duration, Proxy),
     #[cfg(feature = "tls")]
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),
@@ -65,7 +66,7 @@ impl DialError {
     /// What the dialer makes of it.
     pub(super) fn failure(&self) -> DialFailure {
         match self {
-            Self::Unreachable(_) | Self::TimedOut | Self::TimedOutBehind(_) | Self::Link(_) => {
+            Self::Unreachable(_) | Self::TimedOut(_) | Self::TimedOutBehind(..) | Self::Link(_) => {
                 DialFailure::Unreachable
             }
             // A relay that restarts, or the balancer before it, may end a connection before it answers.
@@ -93,7 +94,7 @@ impl DialError {
         match self {
             Self::Unreachable(error) if error.kind() == io::ErrorKind::NotFound => Hint::Name,
             Self::Unreachable(_) => Hint::Unreachable,
-            Self::TimedOut | Self::TimedOutBehind(_) | Self::Link(_) => Hint::NoAnswer,
+            Self::TimedOut(_) | Self::TimedOutBehind(..) | Self::Link(_) => Hint::NoAnswer,
             #[cfg(feature = "tls")]
             Self::Tls(error) => error.fault().hint(),
             Self::NotAPlugboard { status, is_plugboard, .. } => Hint::of_answer(*status, *is_plugboard),
@@ -131,16 +132,19 @@ pub(super) async fn dial<R: Runtime>(
     (url, patience): (&PlugboardUrl, Duration),
     wanted: Wanted,
 ) -> Result<Established<BoxedSocket>, DialError> {
-    let deadline = runtime.now() + HANDSHAKE_TIMEOUT;
+    let start = runtime.now();
     let late = async {
         // A dial from before this machine was suspended is as good as lost.
         let woken = async {
             config.wake_ups.next().await;
             runtime.sleep_until(runtime.now() + WAKE_DIAL_TIME).await;
         };
-        future::or(runtime.sleep_until(deadline), woken).await;
-        let proxy = config.proxies.on_way_to(url).cloned();
-        Err(proxy.map_or(DialError::TimedOut, DialError::TimedOutBehind))
+        future::or(runtime.sleep_until(start + HANDSHAKE_TIMEOUT), woken).await;
+        let waited = runtime.now().since(start);
+        Err(match config.proxies.on_way_to(url).cloned() {
+            Some(proxy) => DialError::TimedOutBehind(waited, proxy),
+            None => DialError::TimedOut(waited),
+        })
     };
     future::or(attempt(runtime, config, (url, patience), wanted), late).await
 }

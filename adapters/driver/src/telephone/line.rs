@@ -87,6 +87,8 @@ struct Standing {
     was_held: bool,
     /// How the latest links ended.
     idle_cuts: IdleCuts,
+    /// When the line lost its latest link, while there is no other.
+    away_since: Option<Timestamp>,
 }
 
 impl Live {
@@ -237,32 +239,32 @@ impl<R: Runtime> Line<R> {
         parting: &Parting<'a>,
     ) -> Result<(), Failure> {
         let url = self.next_url(standing, dialer.attempts()).clone();
+        self.status.dial(self.index, &url);
         let wanted = self.wanted(standing);
         let mounts = wanted.mounts.clone();
-        let Standing { live, elsewhere, was_registered, was_held, idle_cuts } = standing;
         let patience = dial_race::patience(dialer.attempts());
-        let Some(dialled) = self.dial((&url, patience), wanted, live.as_ref()).await else {
-            *live = None;
+        let Some(dialled) = self.dial((&url, patience), wanted, standing.live.as_ref()).await else {
+            standing.live = None;
             return Ok(());
         };
         let Established { link, welcome } = match dialled {
             Ok(established) => established,
             Err(error) => {
                 // By turns, for the other subject may leave.
-                *was_held = !*was_held && error.is_held();
+                standing.was_held = !standing.was_held && error.is_held();
                 return Err(self.fail(dialer, &url, &error));
             }
         };
-        *was_held = false;
+        standing.was_held = false;
         dialer.handle_established(welcome.spread(), self.runtime.now());
-        let Some(id) = self.take_up(live, &welcome, mounts) else {
+        let Some(id) = self.take_up(standing, &welcome, mounts) else {
             // It may say so once more, to a telephone that has nothing to go on with.
             dialer.handle_lost(None, self.runtime.now());
             return Err("the plugboard goes on with a session that is over here".into());
         };
-        (*elsewhere, *was_registered) = (None, true);
+        (standing.elsewhere, standing.was_registered) = (None, true);
         parting.confirm();
-        let Some(one) = live.as_ref() else { return Ok(()) };
+        let Some(one) = standing.live.as_ref() else { return Ok(()) };
         let (session, asked) = (one.session.clone(), one.asked.clone());
         let position = session.position();
         let mut running = Box::pin({
@@ -282,16 +284,16 @@ impl<R: Runtime> Line<R> {
         match ended {
             Ok(reason) => {
                 self.status.lose(self.index);
-                self.report_idle_cut(&session, idle_cuts);
-                self.on_link_over(dialer, live, reason)
+                self.report_idle_cut(&session, &mut standing.idle_cuts);
+                self.on_link_over(dialer, standing, reason)
             }
             Err(order) => {
                 self.report_move(&order);
                 // Another line is there already, and one identity has one session at a plugboard.
                 let told = order.url.as_deref().and_then(|url| self.followed(url));
-                *elsewhere = told.filter(|url| !self.others.contains(url));
+                standing.elsewhere = told.filter(|url| !self.others.contains(url));
                 dialer.handle_move(order.within(), self.runtime.now());
-                if let Some(one) = live.take() {
+                if let Some(one) = standing.live.take() {
                     parting.add(one.session, one.ending, running, |reason| self.on_moved_over(reason));
                 }
                 Ok(())
@@ -328,8 +330,8 @@ impl<R: Runtime> Line<R> {
         self.config.log.line(kind, LineSource::Process, self.runtime.now())
     }
 
-    /// Where to dial next: the plugboard that has the session, and when that one stays away, by turns, whoever the
-    /// URL leads to. Likewise where the next session is wanted, by turns from the first time on.
+    /// Where to dial next: the plugboard that has the session, and while that one does not answer, by turns, the URL that was
+    /// given. Likewise where the next session is wanted, by turns from the first time on.
     fn next_url<'a>(&'a self, standing: &'a Standing, attempts: u32) -> &'a PlugboardUrl {
         let (told, is_by_turns) = match &standing.live {
             Some(live) => {
@@ -367,7 +369,8 @@ impl<R: Runtime> Line<R> {
 
     /// Goes on with the session that the welcome is for, which may be a new one with these mounts. `None` if it is one that
     /// ended here.
-    fn take_up(&self, live: &mut Option<Live>, welcome: &Welcome, mounts: Vec<String>) -> Option<LinkId> {
+    fn take_up(&self, standing: &mut Standing, welcome: &Welcome, mounts: Vec<String>) -> Option<LinkId> {
+        let live = &mut standing.live;
         let id = match (welcome.resumed, live.as_ref()) {
             (Some(position), Some(one)) => {
                 let resumed = one.session.resume(position);
@@ -386,12 +389,8 @@ impl<R: Runtime> Line<R> {
         if self.shutdown.is_raised() {
             self.status.leave(self.index, LeaveCode::Draining);
         }
-        tracing::info!(
-            plugboard = %self.url,
-            session = format_args!("{:016x}", welcome.session),
-            mounts = ?self.scope(),
-            "{}", if welcome.resumed.is_some() { "connected again" } else { "connected" }
-        );
+        let away = standing.away_since.take().map(|since| self.runtime.now().since(since));
+        self.report_link(welcome, away);
         self.on_token_taken(welcome.expires_in(), Taken::Dial);
         Some(id)
     }
@@ -428,23 +427,28 @@ impl<R: Runtime> Line<R> {
     fn on_link_over(
         &self,
         dialer: &mut Dialer,
-        live: &mut Option<Live>,
+        standing: &mut Standing,
         reason: Option<CloseReason>,
     ) -> Result<(), Failure> {
         let now = self.runtime.now();
+        standing.away_since = Some(now);
         let Some(reason) = reason else {
-            if let Some(one) = live {
-                one.lost_at = Some(now);
-            }
-            let until = live.as_ref().and_then(|one| one.session.resumable_until());
-            dialer.handle_lost(until, now);
-            return Err("the link was lost; its session waits".into());
+            let Some(one) = &mut standing.live else {
+                dialer.handle_lost(None, now);
+                return Err("the link was lost".into());
+            };
+            one.lost_at = Some(now);
+            dialer.handle_lost(one.session.resumable_until(), now);
+            return Err(self.lost_link(&one.session));
         };
-        *live = None;
+        standing.live = None;
         if self.shutdown.is_raised() {
             return Ok(());
         }
         dialer.handle_session_over(reason, now);
+        if reason == CloseReason::Received(LeaveCode::Forbidden) {
+            self.on_session_refused();
+        }
         let failure = Failure::from(reason);
         self.status
             .tell(self.index, |plugboard| TelephoneEvent::Ended { plugboard, reason: failure.text.clone() });

@@ -23,7 +23,7 @@ use crate::socket::Socket;
 use exempt::Exempt;
 use socks5::SocksError;
 
-/// Octets of the head of a proxy's answer.
+/// Bytes of the head of a proxy's answer.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +124,7 @@ pub enum ProxyError {
         is_temporary: bool,
     },
     /// A SOCKS5 proxy wants credentials, or others.
-    #[error("the proxy {proxy} refused the login: write socks5://USER:PASSWORD@HOST:PORT in its variable")]
+    #[error("the proxy {proxy} refused the login")]
     Login {
         /// Which proxy.
         proxy: Proxy,
@@ -144,7 +144,10 @@ impl ProxyError {
         match self {
             Self::Unreachable { error, .. } if error.kind() == io::ErrorKind::NotFound => Hint::ProxyName,
             Self::Unreachable { .. } => Hint::ProxyUnreachable,
-            Self::Refused { status: 407, .. } | Self::Login { .. } => Hint::ProxyLogin,
+            Self::Refused { status: 407, proxy } | Self::Login { proxy } => match proxy.credentials {
+                Some(_) => Hint::ProxyLoginRefused,
+                None => Hint::ProxyLogin,
+            },
             Self::Refused { status: 500.., .. } | Self::NotConnected { is_temporary: true, .. } => {
                 Hint::ProxyRoute
             }
@@ -287,7 +290,7 @@ impl Proxy {
     }
 }
 
-/// The head of an answer, and not an octet behind it: those are the plugboard's.
+/// The head of an answer, and not a byte behind it: those are the plugboard's.
 async fn read_head<S: Socket>(socket: &mut S) -> io::Result<Vec<u8>> {
     let (mut head, mut octet) = (Vec::new(), [0]);
     while head.len() < HEAD_BYTES_MAX && !head.ends_with(b"\r\n\r\n") {

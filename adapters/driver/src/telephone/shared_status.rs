@@ -12,7 +12,7 @@ use super::events::{Readers, TelephoneEvent};
 use super::readiness::Readiness;
 use crate::plugboard_url::PlugboardUrl;
 use crate::shared::SharedSession;
-use crate::status::{LineStatus, State, Status};
+use crate::status::{LineStatus, MissingMount, State, Status};
 
 struct LineState {
     status: LineStatus,
@@ -50,8 +50,10 @@ impl SharedStatus {
         let line = |url: &PlugboardUrl| LineState {
             status: LineStatus {
                 plugboard: url.to_string(),
+                dialled: url.to_string(),
                 state: State::Connecting,
                 mounts: Vec::new(),
+                missing: Vec::new(),
                 urls: Vec::new(),
                 session: None,
                 since: SystemTime::now(),
@@ -126,6 +128,11 @@ impl SharedStatus {
             }
             _ => {}
         }
+    }
+
+    /// A dial begins, to `url`.
+    pub(super) fn dial(&self, index: usize, url: &PlugboardUrl) {
+        self.change(index, |line| line.status.dialled = url.to_string());
     }
 
     pub(super) fn connect(
@@ -215,7 +222,10 @@ impl SharedStatus {
     /// A line's link is gone; its session may be, too.
     pub(super) fn lose(&self, index: usize) {
         self.enter(index, State::Connecting);
-        self.change(index, |line| line.session = line.session.take().filter(|one| one.closed().is_none()));
+        self.change(index, |line| {
+            line.session = line.session.take().filter(|one| one.closed().is_none());
+            line.status.missing.iter_mut().for_each(|mount| mount.asked_again = None);
+        });
     }
 
     /// A session that was moved is over: if nothing took its place, the line has none.
@@ -236,6 +246,11 @@ impl SharedStatus {
             self.tell(index, |plugboard| TelephoneEvent::Narrowed { plugboard, mounts: mounts.clone() });
         }
         self.change(index, |line| line.status.mounts = mounts);
+    }
+
+    /// The line's session lacks these mounts.
+    pub(super) fn set_missing(&self, index: usize, missing: Vec<MissingMount>) {
+        self.change(index, |line| line.status.missing = missing);
     }
 
     /// Where the line's mounts are public. Tells what was known of that before.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderMap, header};
 use ring::hmac;
+use telephone_driver::file::Reading;
 use telephone_driver::is_file_table_full;
 use telephone_sidecar::Usage;
 
@@ -26,7 +27,7 @@ impl AdminToken {
     /// The file cannot be read, or holds no token of 32 printable bytes or more.
     pub fn open(path: PathBuf) -> Result<Self, Usage> {
         let named = format!("--admin-token-file {}", path.display());
-        let token = Secret::read(&path).map_err(|why| Usage::new(&named, why))?;
+        let token = Secret::read(&path, Reading::First).map_err(|why| Usage::new(&named, why))?;
         if !token.expose().iter().all(u8::is_ascii_graphic) {
             return Err(Usage::new(
                 &named,
@@ -47,7 +48,7 @@ impl AdminToken {
     /// # Errors
     /// The file holds no token any more: then no request shows it.
     pub(super) fn is_shown(&self, headers: &HeaderMap) -> Result<bool, BadSecret> {
-        let token = self.current(Secret::read(&self.path))?;
+        let token = self.current(Secret::read(&self.path, Reading::Again))?;
         let mut fields = headers.get_all(header::AUTHORIZATION).iter();
         let (Some(field), None) = (fields.next(), fields.next()) else { return Ok(false) };
         Ok(bearer(field.as_bytes()).is_some_and(|shown| is_same(shown, token.expose())))

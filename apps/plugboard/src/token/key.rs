@@ -4,12 +4,13 @@ mod pem;
 mod public;
 
 use std::path::Path;
-use std::{fmt, fs, io};
+use std::{fmt, io};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use ring::hmac;
 use telephone_core::router::AffinityKey;
 use telephone_core::text::{ForeignEncoding, foreign_encoding};
+use telephone_driver::file::{Reading, open_named};
 
 use super::provider;
 use crate::secret::Secret;
@@ -101,14 +102,14 @@ impl Key {
         Self::new(DecodingKey::from_secret(secret.expose()), Algorithm::HS256, secret.expose())
     }
 
-    /// RS256, ES256 or EdDSA, whichever the one public key in the PEM file at `path` is for.
+    /// RS256, ES256 or EdDSA, whichever the one public key in the PEM file at `path` is for, which is opened as [`open_named`] has it.
     ///
     /// # Errors
     /// The file cannot be read, holds no usable key, or something besides it.
-    pub fn read(path: &Path) -> Result<Self, BadKey> {
+    pub fn read(path: &Path, reading: Reading) -> Result<Self, BadKey> {
         use io::Read;
         let mut pem = Vec::new();
-        fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut pem)?;
+        open_named(path, reading)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut pem)?;
         if pem.len() as u64 > FILE_BYTES_MAX {
             return Err(BadKey::TooLong);
         }

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
+use telephone_driver::file::Reading;
 
 use super::provider;
 use crate::scratch::Scratch;
@@ -34,7 +35,7 @@ pub(crate) fn now() -> SystemTime {
 }
 
 pub(crate) fn secret() -> Secret {
-    Secret::read(Scratch::file(b"a secret for tests, 32 octets or more").path()).unwrap()
+    Secret::read(Scratch::file(b"a secret for tests, 32 octets or more").path(), Reading::First).unwrap()
 }
 
 pub(crate) fn signer() -> EncodingKey {
@@ -52,7 +53,7 @@ pub(crate) fn sign(algorithm: Algorithm, key: &EncodingKey, claims: &Value) -> S
     jsonwebtoken::encode(&Header::new(algorithm), claims, key).unwrap()
 }
 
-/// A token with any header and any payload octets, signed with `key` by HMAC-SHA256 over exactly those.
+/// A token with any header and any payload bytes, signed with `key` by HMAC-SHA256 over exactly those.
 pub(crate) fn sign_raw(header: &str, payload: &str, key: &EncodingKey) -> String {
     provider::install();
     let message = format!("{}.{}", base64(header.as_bytes()), base64(payload.as_bytes()));
@@ -60,7 +61,7 @@ pub(crate) fn sign_raw(header: &str, payload: &str, key: &EncodingKey) -> String
     format!("{message}.{signature}")
 }
 
-/// The payload of a token, whoever signed it.
+/// The payload of a token, whatever its signature.
 pub(crate) fn payload(token: &str) -> Value {
     jsonwebtoken::dangerous::insecure_decode_claims(token).unwrap()
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use async_signal::{Signal, Signals};
 use futures_lite::{Stream, StreamExt};
 use smol::Executor;
-use telephone_sidecar::{Builders, Exit, Stop, Terminal};
+use telephone_sidecar::{Builders, Terminal};
 use telephone_smol::SmolRuntime;
 
 static EXECUTOR: Executor<'static> = Executor::new();
@@ -19,10 +19,10 @@ const BUILDERS: Builders<SmolRuntime> =
 pub fn main() -> ExitCode {
     telephone_sidecar::main("telephone-smol", |command| {
         let terminal = Terminal::at_start();
-        let cannot_start = |error: io::Error| Stop::new(Exit::Failed, error);
-        let stops = signals(&[Signal::Term, Signal::Int]).map_err(cannot_start)?;
-        let hangups = signals(&[Signal::Hup]).map_err(cannot_start)?;
-        let signals = telephone_sidecar::signals(terminal, stops, hangups);
+        let signals = || {
+            let (stops, hangups) = (signals(&[Signal::Term, Signal::Int])?, signals(&[Signal::Hup])?);
+            Ok(telephone_sidecar::signals(terminal, stops, hangups))
+        };
         // One thread for tasks and sockets: smol's own executor has another one, and each request would cross over.
         let runtime = SmolRuntime::on(&EXECUTOR);
         let running = EXECUTOR.spawn(telephone_sidecar::run(runtime, BUILDERS, command, signals));

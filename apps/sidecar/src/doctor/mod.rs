@@ -8,10 +8,8 @@ mod report;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
-use std::pin::pin;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use futures_lite::{Stream, StreamExt as _, future};
 use telephone_core::mount::Mount;
 use telephone_driver::{BackendTrust, BackendUrl, PlugboardUrl, Proxies, Runtime};
 
@@ -37,12 +35,12 @@ Examples:
 It looks at DNS, TCP, a proxy (HTTPS_PROXY, ALL_PROXY, NO_PROXY), TLS, the upgrade to a
 WebSocket, the token, and the clock against the plugboard's, in this order, and then whether the
 application answers GET / in a way that a telephone passes on; if not, it names the rule, the field
-and the value. A stage that depends on one that failed is skipped. The plugboard judges
+and the value. With --backend-check it asks for that path, and fails unless a 2xx or 3xx comes. A stage that depends on one that failed is skipped. The plugboard judges
 the token without registering anything: a telephone that is running keeps its mounts. No secret is
 shown. Exit codes: 0 if nothing failed, 1 if something did, 2 for bad usage.";
 
 /// The options of a telephone that it looks at, by their ids. It takes all of them.
-const USED: [&str; 11] = [
+const USED: [&str; 12] = [
     "plugboard",
     "token",
     "token_file",
@@ -51,6 +49,7 @@ const USED: [&str; 11] = [
     "tcp",
     "port",
     "backend",
+    "backend_check",
     "backend_ca",
     "backend_insecure",
     "ca",
@@ -79,6 +78,7 @@ pub struct DoctorSettings {
     token: Option<TokenOrigin>,
     mounts: Vec<Mount>,
     backend: Option<BackendUrl>,
+    backend_check: Option<String>,
     backend_trust: BackendTrust,
     ca: Option<PathBuf>,
     proxies: Proxies,
@@ -107,6 +107,7 @@ impl DoctorSettings {
             token,
             mounts,
             backend,
+            backend_check: options.backend_check,
             backend_trust,
             ca: options.line.ca,
             proxies: proxies(),
@@ -115,27 +116,16 @@ impl DoctorSettings {
     }
 }
 
-/// Looks at everything and says what it found; a signal ends it before.
+/// Looks at everything and says what it found.
 ///
 /// # Errors
 /// The roots for TLS cannot be loaded.
-pub(crate) async fn run<R: Runtime>(
-    runtime: R,
-    settings: DoctorSettings,
-    signals: impl Stream<Item = ()>,
-) -> Result<Exit, Stop> {
-    let mut signals = pin!(signals);
-    let stopped = async {
-        if signals.next().await.is_none() {
-            future::pending::<()>().await;
-        }
-        Err(Stop::new(Exit::Failed, "stopped before all was looked at"))
-    };
-    let report = future::or(examine(&runtime, &settings), stopped).await?;
+pub(crate) async fn run<R: Runtime>(runtime: R, settings: DoctorSettings) -> Result<Exit, Stop> {
+    let report = examine(&runtime, &settings).await?;
     let mut out = io::stdout();
     let text =
         if settings.is_json { format!("{}\n", report.to_json()) } else { report.to_text(out.is_terminal()) };
-    // Whoever closed the pipe does not want to read it.
+    // A reader that closed the pipe needs no more.
     let _ = out.write_all(text.as_bytes());
     Ok(if report.has_failed() { Exit::Failed } else { Exit::Clean })
 }
@@ -146,7 +136,7 @@ async fn examine<R: Runtime>(runtime: &R, settings: &DoctorSettings) -> Result<R
         ways.push((url.to_string(), Box::pin(checks::plugboard(runtime, settings, url)).await?));
     }
     if let Some(backend) = &settings.backend {
-        ways.push((backend.to_string(), checks::backend(runtime, backend, &settings.backend_trust).await?));
+        ways.push((backend.to_string(), checks::backend(runtime, backend, settings).await?));
     }
     Ok(Report(ways))
 }

@@ -2,7 +2,6 @@
 //! environment.
 
 use super::*;
-use crate::exit::Exit;
 use crate::line::TokenOrigin;
 use telephone_driver::BackendTrust;
 
@@ -317,4 +316,29 @@ fn variables_alone_are_as_good_as_flags_and_errors_name_those_that_were_read() {
         let stop = with(&variables).unwrap_err();
         assert!(stop.text().contains(part) && !stop.text().contains("can ary"), "{}", stop.text());
     }
+}
+
+#[test]
+fn a_missing_port_whose_variable_is_a_service_link_names_both() {
+    let line = "telephone --plugboard ws://a --mount /a --token a.b.c";
+    let told = |variables: &[(&str, &str)]| {
+        let environment = |name: &str| {
+            variables.iter().find(|variable| variable.0 == name).map(|variable| OsString::from(variable.1))
+        };
+        let stop = parse("telephone", line.split_whitespace().map(OsString::from), &environment).unwrap_err();
+        assert_eq!(stop.exit(), Exit::Usage);
+        stop.text().to_owned()
+    };
+    let text = told(&[("BACKEND_PORT", "tcp://10.96.0.12:80")]);
+    assert!(
+        text.starts_with("error: --port N (BACKEND_PORT): it is missing; give it or --backend URL"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\nnote: BACKEND_PORT=tcp://10.96.0.12:80 is ignored: Kubernetes sets it"),
+        "{text}"
+    );
+    let text = told(&[("TELEPHONE_LOCAL_PORT", "udp://10.96.0.12:53")]);
+    assert!(text.contains("\nnote: TELEPHONE_LOCAL_PORT=udp://"), "{text}");
+    assert!(!told(&[]).contains("note: "));
 }

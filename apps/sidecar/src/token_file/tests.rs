@@ -143,3 +143,31 @@ fn neither_debug_nor_the_log_shows_a_token() {
     assert!(!log.lines().concat().contains("canary\""));
     assert!(!log.lines().concat().contains("eyJcanary"));
 }
+
+/// To open a FIFO waits for its writer: the test would not end.
+#[test]
+fn a_fifo_is_no_token_file_and_in_the_place_of_one_it_is_waited_for_by_nobody() {
+    let file = Scratch::new("fifo", OLD);
+    let source = TokenFile::open(&file.0).unwrap();
+    std::fs::remove_file(&file.0).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file.0).status().unwrap();
+    assert!(made.success());
+    let log = Log::default();
+    log.record(|| assert_eq!(source.token().unwrap(), OLD));
+    let lines = log.lines();
+    assert!(lines.len() == 1 && lines[0].contains("it is a FIFO and not a regular file"), "{lines:?}");
+    let refused = TokenFile::open(&file.0).unwrap_err().to_string();
+    assert_eq!(refused, "it is a FIFO and not a regular file");
+}
+
+#[test]
+fn a_pipe_that_the_program_was_started_with_gives_its_token_once() {
+    let (reader, mut writer) = io::pipe().unwrap();
+    writeln!(writer, "{OLD}").unwrap();
+    drop(writer);
+    let path = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader));
+    let source = TokenFile::open(Path::new(&path)).unwrap();
+    let log = Log::default();
+    log.record(|| assert_eq!(source.token().unwrap(), OLD));
+    assert!(source.is_fixed() && log.lines().is_empty(), "{:?}", log.lines());
+}

@@ -26,8 +26,7 @@ pub fn main() -> ExitCode {
             .build()
             .map_err(cannot_start)?;
         let result = tokio.block_on(async {
-            let (stops, hangups) = (stop_signals().map_err(cannot_start)?, hangups().map_err(cannot_start)?);
-            let signals = telephone_sidecar::signals(terminal, stops, hangups);
+            let signals = || Ok(telephone_sidecar::signals(terminal, stop_signals()?, hangups()?));
             // A task of its own: what runs under `block_on` itself is woken by way of the kernel.
             let running =
                 tokio::spawn(telephone_sidecar::run(TokioRuntime::new(), BUILDERS, command, signals));

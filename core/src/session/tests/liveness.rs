@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 
-use super::pair::{OnLink as _, Pair, SECOND, events, lone, message, said, session, tcp};
+use super::pair::{OnLink as _, Pair, SECOND, events, lone, message, resumable, said, session, tcp};
 use crate::error::{CloseReason, LeaveCode};
 use crate::limits::SessionLimits;
 use crate::session::{Event, OpenError, Role, Session};
@@ -52,6 +52,26 @@ fn an_idle_link_is_dead_after_30_s_of_silence() {
     assert_eq!(silent_end(&mut session), at(30));
     assert_eq!(events(&mut session), [Event::Closed(CloseReason::Silent)]);
     assert_eq!(session.poll_timeout(), None);
+}
+
+/// A front that closes an idle link says so. Silence alone is also a lost network or a suspended machine, so that it neither counts
+/// towards a run of [idle cuts](crate::idle_cut) nor breaks one.
+#[test]
+fn a_link_that_was_closed_tells_its_silence_and_one_that_fell_silent_tells_none() {
+    let limits = SessionLimits::default();
+    let resumable = || resumable(Role::Telephone, &limits, &limits, 1, 60 * SECOND);
+    let mut closed = resumable();
+    said(&mut closed, Timestamp::ZERO);
+    closed.lose(at(10));
+    assert_eq!(closed.silence_of_closed_link(at(10)), Some(10 * SECOND));
+    let mut silent = resumable();
+    let mut now = Timestamp::ZERO;
+    while silent.link().is_some() {
+        said(&mut silent, now);
+        now = silent.poll_timeout().expect("a deadline");
+        silent.handle_timeout(now);
+    }
+    assert_eq!((silent.closed(), silent.silence_of_closed_link(now)), (None, None));
 }
 
 #[test]
@@ -220,7 +240,7 @@ fn a_renewal_in_the_grace_opens_the_session_again() {
 fn an_end_that_only_listens_says_that_it_is_there() {
     let mut pair = Pair::new();
     pair.pass(SECOND);
-    // Octets of a message that takes long come in, and nothing is due.
+    // Bytes of a message that takes long come in, and nothing is due.
     for _ in 0..18 {
         pair.now = pair.now + SECOND;
         pair.plugboard.stir(pair.now);
@@ -235,7 +255,7 @@ fn an_idle_session_pings_from_one_end_at_a_time() {
     let mut pair = Pair::new();
     let before = pair.telephone.stats().bytes_sent;
     pair.pass(SECOND * 1500);
-    // One message each way in each interval of 12 to 18 s, a ping or a pong of 4 octets at most.
+    // One message each way in each interval of 12 to 18 s, a ping or a pong of 4 bytes at most.
     let sent = pair.telephone.stats().bytes_sent - before;
     assert!(sent <= 4 * 1500 / 12, "{sent} octets");
 }
@@ -255,7 +275,7 @@ fn a_long_message_is_no_silence_to_either_end() {
     let mut pair = Pair::new();
     pair.exchange();
     pair.settle();
-    // What the telephone says waits in one message that takes minutes, octet by octet.
+    // What the telephone says waits in one message that takes minutes, byte by byte.
     for _ in 0..600 {
         pair.now = pair.now + SECOND / 2;
         pair.plugboard.stir(pair.now);

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::pair::{OnLink as _, Pair, SECOND, message, resumable, said};
 use crate::error::CloseReason;
-use crate::limits::{SessionLimits, WAKE_PATIENCE, WAKE_SETTLE};
+use crate::limits::{SessionLimits, WAKE_PATIENCE, WAKE_PATIENCE_SLOW, WAKE_SETTLE};
 use crate::session::{Role, Session};
 use crate::time::Timestamp;
 use crate::wire::Frame;
@@ -82,8 +82,29 @@ fn a_long_round_trip_has_longer_and_a_short_one_less() {
         let now = now + round_trip.min(SECOND - MOMENT);
         session.hear(message(&[Frame::Pong(ping)]), now);
         session.liveness.set_round_trip(round_trip);
+        session.liveness.set_delay(Duration::ZERO);
         session.handle_woken(STOOD_STILL, now);
         assert_eq!(lasts(&mut session, now), patience, "{round_trip:?}");
+    }
+}
+
+#[test]
+fn a_link_whose_answers_are_slow_has_twice_their_delay() {
+    for (delay, patience) in [
+        (Duration::from_millis(400), SECOND),
+        (Duration::from_millis(1500), 3 * SECOND),
+        (4 * SECOND, 8 * SECOND),
+        (7 * SECOND, WAKE_PATIENCE_SLOW),
+        // Learnt from an answer that waited while the process stood still.
+        (STOOD_STILL, SECOND),
+    ] {
+        let limits = SessionLimits::default();
+        let mut session = resumable(Role::Telephone, &limits, &limits, 1, 60 * SECOND);
+        let now = Timestamp::ZERO + 5 * SECOND;
+        session.liveness.set_delay(delay);
+        session.handle_woken(STOOD_STILL, now);
+        said(&mut session, now);
+        assert_eq!(lasts(&mut session, now), patience, "{delay:?}");
     }
 }
 

@@ -1,17 +1,20 @@
 //! The mounts of a line's session: those that the plugboard left it, and when the others are presented again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use event_listener::Event;
 use futures_lite::future;
 use telephone_core::log_limit::{Due, LineKind};
 use telephone_core::missing_mounts::MissingMounts;
 use telephone_core::mount::Mount;
+use telephone_core::time::Timestamp;
 
 use super::Line;
 use crate::log;
 use crate::runtime::Runtime;
 use crate::shared::SharedSession;
+use crate::status::MissingMount;
 
 /// Of the mounts that a telephone serves those of its present session.
 pub(in crate::telephone) struct Scope {
@@ -29,6 +32,15 @@ impl Scope {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Why a plugboard may not serve a mount.
+fn reason_for_missing(mount: &str) -> &'static str {
+    if mount.starts_with("tcp:") {
+        "the plugboard cannot open the port or does not offer it, the token does not cover it, or another telephone has it; the plugboard's log says which"
+    } else {
+        "the token does not cover it, or another telephone has it; the plugboard's log says which"
+    }
 }
 
 fn without(mounts: &[String], others: &[String]) -> Vec<String> {
@@ -85,6 +97,19 @@ impl<R: Runtime> Line<R> {
         }
     }
 
+    /// Shows in the status which mounts the session lacks, and when they are presented again.
+    fn show_missing(&self, deadline: Option<Timestamp>) {
+        let held = self.scope();
+        let is_missing = |mount: &String| !held.contains(mount);
+        let asked_again = deadline.map(|at| SystemTime::now() + at.since(self.runtime.now()));
+        let missing = |mount: String| {
+            let reason = reason_for_missing(&mount);
+            MissingMount { mount, reason, asked_again }
+        };
+        let all = self.config.served.as_slice().iter().map(ToString::to_string);
+        self.status.set_missing(self.index, all.filter(is_missing).map(missing).collect());
+    }
+
     /// Presents all mounts again whenever that is due. Never ready.
     pub(super) async fn present_missing<T>(&self, session: &SharedSession) -> T {
         loop {
@@ -96,6 +121,7 @@ impl<R: Runtime> Line<R> {
             if is_due {
                 self.config.readiness.present_to(session);
             }
+            self.show_missing(deadline);
             let due = async {
                 match deadline {
                     Some(deadline) => self.runtime.sleep_until(deadline).await,

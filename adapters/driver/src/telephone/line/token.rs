@@ -26,6 +26,8 @@ struct Known {
     presented: String,
     /// The one that the plugboard took last, in case the next one is refused.
     last_good: String,
+    /// Why the token was refused that there is, if the latest dial presents the last good one in its place.
+    displaced: Option<String>,
     /// How often it was to be read again when it was read for the latest dial.
     reloads: u64,
 }
@@ -42,7 +44,8 @@ fn id(token: &str) -> TokenId {
 impl Tokens {
     pub(in crate::telephone) fn new(is_fixed: bool) -> Self {
         let life = TokenLife::new(is_fixed);
-        Self(Mutex::new(Known { life, presented: String::new(), last_good: String::new(), reloads: 0 }))
+        let (presented, last_good) = (String::new(), String::new());
+        Self(Mutex::new(Known { life, presented, last_good, displaced: None, reloads: 0 }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -85,6 +88,7 @@ impl<R: Runtime> Line<R> {
             known.presented = known.last_good.clone();
         } else {
             known.presented = read;
+            known.displaced = None;
         }
         Ok(known.presented.clone())
     }
@@ -99,9 +103,12 @@ impl<R: Runtime> Line<R> {
         self.config.token.token().is_ok_and(|read| self.tokens.lock().life.is_news(id(&read)))
     }
 
-    /// The dial was refused for its token. Says whether to dial at once with the last good one.
-    pub(super) fn on_token_refused(&self) -> bool {
-        self.tokens.lock().life.handle_refused_dial(self.runtime.now())
+    /// The dial was refused for its token, because of `why`. Says whether to dial at once with the last good one.
+    pub(super) fn on_token_refused(&self, why: &str) -> bool {
+        let mut known = self.tokens.lock();
+        let wants_last_good = known.life.handle_refused_dial(self.runtime.now());
+        known.displaced = wants_last_good.then(|| why.to_owned());
+        wants_last_good
     }
 
     /// What to add to a refusal as expired of a token that by this machine's clock has not.
@@ -131,6 +138,7 @@ impl<R: Runtime> Line<R> {
         if !self.is_fixed() {
             known.last_good = known.presented.clone();
         }
+        let displaced = known.displaced.take();
         drop(known);
         let expires = expires_in.map(|life| SystemTime::now() + life);
         self.status.expire(expires);
@@ -141,6 +149,9 @@ impl<R: Runtime> Line<R> {
             self.status.expire_token(self.index, OVER);
         } else {
             self.status.renew(self.index);
+            if let Some(why) = displaced {
+                self.status.complain(self.index, &format!("{why}; the last good token is in use"));
+            }
         }
         if how == Taken::Dial && !has_moved {
             return;
@@ -189,6 +200,11 @@ impl<R: Runtime> Line<R> {
         {
             session.renew(token);
         }
+    }
+
+    /// The plugboard ended the session for a renewal.
+    pub(super) fn on_session_refused(&self) {
+        self.tokens.lock().life.handle_session_ended();
     }
 
     /// The plugboard refused a renewal.

@@ -145,3 +145,19 @@ fn only_a_whole_head_of_http_has_a_status() {
         assert_eq!(status(head), None);
     }
 }
+
+#[test]
+fn a_refused_login_asks_for_credentials_only_if_none_were_given() {
+    for (url, hint) in [("http://a:1", Hint::ProxyLogin), ("http://user:canary@a:1", Hint::ProxyLoginRefused)]
+    {
+        let proxy = || parse(url).unwrap();
+        for error in
+            [ProxyError::Refused { proxy: proxy(), status: 407 }, ProxyError::Login { proxy: proxy() }]
+        {
+            assert_eq!(error.hint(), hint, "{url}");
+            assert!(!error.to_string().contains("USER") && !error.to_string().contains("canary"), "{error}");
+        }
+        let refused = ProxyError::Refused { proxy: proxy(), status: 403 };
+        assert_eq!(refused.hint(), Hint::ProxyRefusal, "{url}");
+    }
+}

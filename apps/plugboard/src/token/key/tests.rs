@@ -140,7 +140,7 @@ fn nothing_of_a_file_is_passed_over() {
         ("a".repeat(64 * 1024 + 1), "right one"),
     ] {
         let file = Scratch::file(pem.as_bytes());
-        let error = Key::read(file.path()).expect_err(&pem).to_string();
+        let error = Key::read(file.path(), Reading::First).expect_err(&pem).to_string();
         assert!(error.contains(part), "{part}: {error}\n{pem}");
     }
     for good in [format!("\n{ed}\n \n"), ed.replace('\n', "\r\n"), ed.trim().to_owned()] {

@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Value, json};
+use telephone_driver::file::Reading;
 
 use super::super::vectors::{self, NOW, good_claims, now, secret};
 use super::super::{Expectations, Key, Verifier};
@@ -31,7 +32,7 @@ const fn malformed(what: &'static str) -> Result<(), AuthError> {
 }
 
 fn verifier() -> Verifier {
-    let public = |pem: &str| Key::read(Scratch::file(pem.as_bytes()).path()).unwrap();
+    let public = |pem: &str| Key::read(Scratch::file(pem.as_bytes()).path(), Reading::First).unwrap();
     let keys = vec![
         Key::from_secret(&secret()),
         public(vectors::RSA_PUBLIC),

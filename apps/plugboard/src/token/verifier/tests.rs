@@ -2,6 +2,7 @@
 
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
+use telephone_driver::file::Reading;
 
 use super::super::vectors::{self, NOW, base64, good_claims, now, secret, sign, sign_raw, signer};
 use super::*;
@@ -10,7 +11,7 @@ use crate::scratch::Scratch;
 const HS256: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
 fn public(pem: &str) -> Key {
-    Key::read(Scratch::file(pem.as_bytes()).path()).unwrap()
+    Key::read(Scratch::file(pem.as_bytes()).path(), Reading::First).unwrap()
 }
 
 /// A verifier with a key of each kind, so that a token has the most to choose from.

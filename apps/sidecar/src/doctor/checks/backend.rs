@@ -9,8 +9,9 @@ use telephone_core::http1::{Client, ClientEvent, ResponseError};
 use telephone_core::limits::HttpLimits;
 use telephone_core::message::{Headers, RequestHead};
 use telephone_core::time::Timestamp;
-use telephone_driver::{BackendConnector, BackendTrust, BackendUrl, Endpoint, Runtime};
+use telephone_driver::{BackendConnector, BackendUrl, Endpoint, Runtime};
 
+use super::super::DoctorSettings;
 use super::super::report::Findings;
 use super::{STEP_TIMEOUT, in_time_or_failed, too_late};
 use crate::exit::Exit;
@@ -30,20 +31,21 @@ enum Outcome {
     Refused { error: ResponseError, offence: String },
 }
 
-/// Asks the application for `/`, as a telephone does.
+/// Asks the application for `/`, or for the path of its check, as a telephone does.
 ///
 /// # Errors
 /// The roots for TLS cannot be loaded, or this program has no TLS.
 pub(in super::super) async fn backend<R: Runtime>(
     runtime: &R,
     backend: &BackendUrl,
-    trust: &BackendTrust,
+    settings: &DoctorSettings,
 ) -> Result<Findings, Stop> {
     let mut findings = Findings::default();
-    let connector = BackendConnector::new(runtime.clone(), backend.clone(), trust)
+    let connector = BackendConnector::new(runtime.clone(), backend.clone(), &settings.backend_trust)
         .map_err(|why| Stop::new(Exit::Usage, format!("--backend {backend}: {why}")))?;
-    match exchange(runtime, &connector, backend.endpoint()).await {
-        Ok(Outcome::Answered { status, oddity }) => answered(&mut findings, status, oddity),
+    let check = settings.backend_check.as_deref();
+    match exchange(runtime, &connector, request(backend.endpoint(), check.unwrap_or("/"))).await {
+        Ok(Outcome::Answered { status, oddity }) => answered(&mut findings, status, oddity, check),
         Ok(Outcome::Refused { error, offence }) => {
             findings.fail(STAGE, format!("{error} ({}){offence}", error.clause()), hint(error));
         }
@@ -56,9 +58,13 @@ pub(in super::super) async fn backend<R: Runtime>(
     Ok(findings)
 }
 
-fn answered(findings: &mut Findings, status: u16, oddity: Option<String>) {
-    let facts = format!("it answered {status} to GET /");
-    if let Some(oddity) = oddity {
+fn answered(findings: &mut Findings, status: u16, oddity: Option<String>, check: Option<&str>) {
+    let facts = format!("it answered {status} to GET {}", check.unwrap_or("/"));
+    if check.is_some() && !(200..400).contains(&status) {
+        let hint = "Only a 2xx or 3xx passes --backend-check; until then the telephone is not ready. Correct the application, or \
+                    give the path of its health check.";
+        findings.fail(STAGE, facts, hint);
+    } else if let Some(oddity) = oddity {
         let hint = "Such answers pass, on a new connection each: correct the application or its server.";
         findings.warn(STAGE, format!("{facts}; odd about it: {oddity}"), hint);
     } else if status >= 500 {
@@ -86,11 +92,11 @@ const fn hint(error: ResponseError) -> &'static str {
 async fn exchange<R: Runtime>(
     runtime: &R,
     connector: &BackendConnector<R>,
-    endpoint: &Endpoint,
+    request: RequestHead,
 ) -> io::Result<Outcome> {
     let mut socket = in_time_or_failed(runtime, connector.connect()).await?;
     let mut client = Client::new(HttpLimits::default());
-    client.request(&request(endpoint), true).map_err(io::Error::other)?;
+    client.request(&request, true).map_err(io::Error::other)?;
     let waiting = client.output().remaining();
     let written = client.output().copy_to_bytes(waiting);
     in_time_or_failed(runtime, async {
@@ -126,13 +132,13 @@ async fn exchange<R: Runtime>(
     }
 }
 
-fn request(endpoint: &Endpoint) -> RequestHead {
+fn request(endpoint: &Endpoint, path: &str) -> RequestHead {
     let mut headers = Headers::new();
     headers.push("Host", endpoint.authority());
     headers.push("User-Agent", "telephone-doctor");
     RequestHead {
         method: "GET".into(),
-        target: "/".into(),
+        target: path.to_owned().into(),
         headers,
         length: None,
         upgrade: None,
