@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::client::{Answer, Client};
 use crate::net::free_addr;
@@ -147,6 +148,15 @@ impl Sidecar {
     /// Its answer to GET on the health address, if it has one.
     pub fn health(&self, path: &str) -> Option<Answer> {
         ask_health(self.health, path)
+    }
+
+    /// What its health page tells; null if nobody answers.
+    ///
+    /// # Panics
+    /// If that is no JSON.
+    pub fn page(&self) -> Value {
+        let page = self.health("/healthz");
+        page.map_or(Value::Null, |page| serde_json::from_str(&page.text()).expect("JSON"))
     }
 
     /// Whether a session has a link.

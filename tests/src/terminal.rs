@@ -15,6 +15,8 @@ import os, pty, signal, sys, threading
 output, program = sys.argv[1], sys.argv[2:]
 pid, terminal = pty.fork()
 if pid == 0:
+    # The tests themselves may run under nohup.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if output:
         os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT, 0o600), 2)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -4,7 +4,7 @@
 //! `.await`. A caller that leaves something to send wakes the link.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -98,6 +98,16 @@ fn open_told(
 #[derive(Clone)]
 pub(crate) struct SharedSession(Arc<Shared>);
 
+/// A session for somebody who does not keep it: its recording ends when the last one who does is gone.
+pub(crate) struct WeakSession(Weak<Shared>);
+
+impl WeakSession {
+    /// The session, unless nobody has it any more.
+    pub(crate) fn upgrade(&self) -> Option<SharedSession> {
+        self.0.upgrade().map(SharedSession)
+    }
+}
+
 struct Shared {
     state: Mutex<State>,
     /// Whether there is a link, for those who only want to know that.
@@ -116,6 +126,10 @@ impl SharedSession {
         static SESSIONS: AtomicU64 = AtomicU64::new(0);
         let number = SESSIONS.fetch_add(1, Ordering::Relaxed);
         Self(Arc::new(Shared { state: Mutex::new(state), is_up, clock, number }))
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakSession {
+        WeakSession(Arc::downgrade(&self.0))
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -48,8 +48,7 @@ fn a_refusal_is_text_in_the_log_on_the_health_page_in_status_and_in_the_doctors_
             let log = sidecar.process().wait_stderr(shown, PATIENCE);
             assert_plain("the log", &log);
             let page = wait::until("the page tells of it", PATIENCE, || {
-                let page: Value = serde_json::from_str(&sidecar.health("/healthz")?.text()).ok()?;
-                let error = page["plugboards"][0]["last_error"].as_str()?.to_owned();
+                let error = sidecar.page()["plugboards"][0]["last_error"].as_str()?.to_owned();
                 error.contains(shown).then_some(error)
             });
             assert_plain("the health page", &page);

@@ -10,8 +10,7 @@ use telephone_tests::wait::{PATIENCE, until};
 /// The URLs of the health page, once there are so many.
 fn urls(sidecar: &Sidecar, count: usize) -> Vec<String> {
     until("URLs on the health page", PATIENCE, || {
-        let page: Value = serde_json::from_str(&sidecar.health("/healthz")?.text()).ok()?;
-        let urls = page["plugboards"][0]["urls"].as_array()?.clone();
+        let urls = sidecar.page()["plugboards"][0]["urls"].as_array()?.clone();
         let text = |one: &Value| one["url"].as_str().unwrap_or_default().to_owned();
         (urls.len() == count).then(|| urls.iter().map(text).collect())
     })
@@ -80,10 +79,8 @@ fn a_mount_that_a_newer_process_took_over_has_no_url_any_more() {
         let newer = start(&["/b"]);
         assert_eq!(urls(&older, 1), [format!("http://{}/a", relay.addr())]);
         assert_eq!(urls(&newer, 1), [format!("http://{}/b", relay.addr())]);
-        let page: Value =
-            serde_json::from_str(&older.health("/healthz").expect("a page").text()).expect("JSON");
         let one = json!([{"mount": "/a", "url": format!("http://{}/a", relay.addr())}]);
-        assert_eq!(page["plugboards"][0]["urls"], one);
+        assert_eq!(older.page()["plugboards"][0]["urls"], one);
     });
 }
 

@@ -30,11 +30,6 @@ fn readiness(sidecar: &Sidecar) -> u16 {
     sidecar.health("/readyz").map_or(0, |answer| answer.status())
 }
 
-fn page(sidecar: &Sidecar) -> Value {
-    let page = sidecar.health("/healthz").expect("a page");
-    serde_json::from_str(&page.text()).expect("JSON")
-}
-
 /// The exit code of `telephone status`, and what it prints.
 fn status(sidecar: &Sidecar) -> (Option<i32>, String) {
     let health = sidecar.health_addr().to_string();
@@ -67,7 +62,7 @@ fn an_application_that_is_down_is_said_once_and_its_telephone_is_not_ready_until
                 "none is ready: one of them is asked all the same"
             );
         }
-        let page_down = page(&sidecar);
+        let page_down = sidecar.page();
         assert_eq!(
             (&page_down["state"], &page_down["backends"][0]["ready"]),
             (&"connected".into(), &false.into())
@@ -109,7 +104,7 @@ fn while_the_application_of_one_replica_is_down_the_other_one_gets_all_requests(
             get(relay.addr(), "/m/x");
             readiness(&first) == 503
         });
-        let taken = || page(&first)["requests"].as_u64().expect("a number");
+        let taken = || first.page()["requests"].as_u64().expect("a number");
         wait::until_true("the plugboard knows", PATIENCE, || {
             let before = taken();
             (0..10).all(|_| get(relay.addr(), "/m/x").status() == 200) && taken() == before
@@ -180,7 +175,7 @@ fn a_port_that_is_taken_or_not_offered_is_refused_alone_and_served_once_it_is_fr
             "{refused}"
         );
 
-        let missing = || page(&sidecar)["plugboards"][0]["missing_mounts"].clone();
+        let missing = || sidecar.page()["plugboards"][0]["missing_mounts"].clone();
         wait::until_true("both are shown, with the time of the next attempt", PATIENCE, || {
             missing().as_array().is_some_and(|missing| {
                 let is_told = |one: &Value| {
@@ -201,7 +196,7 @@ fn a_port_that_is_taken_or_not_offered_is_refused_alone_and_served_once_it_is_fr
         wait::until_true("the other one is still shown", PATIENCE, || {
             missing().as_array().is_some_and(|missing| missing.len() == 1 && missing[0]["mount"] == mounts[1])
         });
-        let held = page(&sidecar)["plugboards"][0]["mounts"].to_string();
+        let held = sidecar.page()["plugboards"][0]["mounts"].to_string();
         assert!(held.contains(&mounts[0]) && !held.contains(&mounts[1]), "{held}");
     });
 }

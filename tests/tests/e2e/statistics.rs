@@ -8,14 +8,9 @@ use telephone_tests::parts;
 use telephone_tests::process::Plan;
 use telephone_tests::relay::Relay;
 use telephone_tests::request::Request;
-use telephone_tests::sidecar::{Program, Sidecar};
+use telephone_tests::sidecar::Program;
 use telephone_tests::wait::{self, PATIENCE};
 use telephone_tests::{bins, net};
-
-fn page(sidecar: &Sidecar) -> Value {
-    let answer = sidecar.health("/healthz").expect("a health page");
-    serde_json::from_str(&answer.text()).expect("JSON")
-}
 
 /// `status` of the program, for whatever listens on that address.
 fn status(program: Program, health: &str) -> (Option<i32>, String, String) {
@@ -36,7 +31,7 @@ fn both_ends_of_a_session_tell_the_same_numbers() {
         assert_eq!(get(relay.addr(), "/m/x").status(), 200);
         // The plugboard is asked by the first look, and once a second at most.
         let page = wait::until("the plugboard tells its numbers", PATIENCE, || {
-            let page = page(&sidecar);
+            let page = sidecar.page();
             (page["plugboards"][0]["plugboard_stats"]["requests"] == 6).then_some(page)
         });
         let line = &page["plugboards"][0];

@@ -141,6 +141,36 @@ fn a_token_that_has_ended_by_the_plugboards_clock_alone_is_presented_again() {
     });
 }
 
+/// A clock that is half an hour slow, for one program. (libfaketime)
+fn with_a_slow_clock(dial: Dial) -> Dial {
+    let libraries = std::fs::read_dir("/usr/lib").expect("a directory").flatten();
+    let found =
+        libraries.map(|entry| entry.path().join("faketime/libfaketime.so.1")).find(|path| path.exists());
+    let library = found.expect("libfaketime");
+    dial.env("LD_PRELOAD", library.to_str().expect("UTF-8"))
+        .env("FAKETIME", "-30m")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+}
+
+#[test]
+fn a_telephone_whose_clock_is_slow_tells_both_clocks_and_dials_again() {
+    both_at_once(|program| {
+        let (relay, origin) = (Relay::with(NO_GRACE), Origin::start());
+        let dial = program.dial(&relay).mount("/m").backend(&origin.url());
+        let mut sidecar = with_a_slow_clock(dial.token(&token(&relay, &["/m"], -600))).start();
+        let told = sidecar.process().wait_stderr("set the one that is wrong", PATIENCE);
+        let line = told.lines().find(|line| line.contains("set the one that is wrong")).unwrap_or_default();
+        let clock = |start: &str| {
+            let (_, rest) = line.split_once(start).expect(line);
+            httpdate::parse_http_date(&rest[..29]).expect(line)
+        };
+        let apart = clock("the plugboard's ").duration_since(clock("the clock here says "));
+        let apart = apart.expect("the plugboard's is ahead").as_secs();
+        assert!((1790..=1810).contains(&apart), "{apart} s apart: {line}");
+        assert!(sidecar.is_running());
+    });
+}
+
 #[test]
 fn a_token_file_that_changes_after_a_refusal_is_dialled_with_at_once() {
     both_at_once(|program| {

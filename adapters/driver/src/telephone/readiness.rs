@@ -6,14 +6,14 @@ use telephone_core::mount::Mount;
 use telephone_core::wire::Mounts;
 
 use crate::backend::Watch;
-use crate::shared::SharedSession;
+use crate::shared::{SharedSession, WeakSession};
 use crate::status::BackendStatus;
 
 /// The mounts, each with what watches its application, and the sessions that have them.
 pub(super) struct Readiness {
     mounts: Vec<(Mount, Option<Arc<Watch>>)>,
     watches: Vec<Arc<Watch>>,
-    sessions: Mutex<Vec<SharedSession>>,
+    sessions: Mutex<Vec<WeakSession>>,
 }
 
 impl Readiness {
@@ -33,16 +33,16 @@ impl Readiness {
         mounts
     }
 
-    fn sessions(&self) -> MutexGuard<'_, Vec<SharedSession>> {
+    fn sessions(&self) -> MutexGuard<'_, Vec<WeakSession>> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.retain(|session| session.closed().is_none());
+        sessions.retain(|session| session.upgrade().is_some_and(|session| session.closed().is_none()));
         sessions
     }
 
     /// A session begins, for which its plugboard takes all mounts for ready. It is told if they are not, now and later.
     pub(super) fn join(&self, session: &SharedSession) {
         let mut sessions = self.sessions();
-        sessions.push(session.clone());
+        sessions.push(session.downgrade());
         let mounts = self.presented();
         if !mounts.not_ready.is_empty() {
             session.act(|session| session.present_mounts(mounts));
@@ -59,7 +59,7 @@ impl Readiness {
 
     /// Tells all plugboards what has changed.
     pub(super) fn present(&self) {
-        for session in self.sessions().iter() {
+        for session in self.sessions().iter().filter_map(WeakSession::upgrade) {
             let mounts = self.presented();
             session.act(|session| session.present_mounts(mounts));
         }
