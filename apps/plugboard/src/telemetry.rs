@@ -27,8 +27,6 @@ const SECONDS: &[f64] =
     &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 /// The status classes, a label.
 const CLASSES: [&str; 7] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx", "other"];
-/// The place of 2xx.
-const OK: usize = 2;
 /// What the program was built with.
 const FEATURES: &str = if cfg!(feature = "tls") { "tls" } else { "" };
 /// The recorder keeps each sample until it is summed up, so it is summed up after so many requests,
@@ -44,12 +42,13 @@ pub struct Telemetry {
     /// Octets of messages of sessions that are over.
     link_bytes_in: AtomicU64,
     link_bytes_out: AtomicU64,
-    /// The series that each request counts in, and the one for most of them: to look them up costs more than to count.
+    /// The series that each request counts in, and those of whole answers: to look them up costs more than to count.
     series: Series,
 }
 
 struct Series {
-    completed: Counter,
+    /// Whole answers of applications, by status class.
+    completed: [Counter; CLASSES.len()],
     bytes_in: Counter,
     bytes_out: Counter,
     /// By status class.
@@ -87,7 +86,10 @@ impl Telemetry {
                 "rustc" => env!("PLUGBOARD_RUSTC"), "features" => FEATURES)
             .set(1.0);
             Series {
-                completed: counter!("plugboard_requests_total", "outcome" => Cause::Complete.word(), "class" => "2xx"),
+                completed: array::from_fn(|class| {
+                    let complete = Cause::Complete.word();
+                    counter!("plugboard_requests_total", "outcome" => complete, "class" => CLASSES[class])
+                }),
                 bytes_in: counter!("plugboard_body_bytes_total", "direction" => "in"),
                 bytes_out: counter!("plugboard_body_bytes_total", "direction" => "out"),
                 seconds: array::from_fn(
@@ -156,8 +158,8 @@ impl Telemetry {
     fn count(&self, record: &AccessRecord<'_>) {
         let class = class(record.status);
         let series = &self.series;
-        if class == OK && record.cause == Cause::Complete {
-            series.completed.increment(1);
+        if record.cause == Cause::Complete {
+            series.completed[class].increment(1);
         } else {
             let (outcome, class) = (record.cause.word(), CLASSES[class]);
             self.with(|| {

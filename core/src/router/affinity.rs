@@ -50,7 +50,7 @@ impl fmt::Debug for AffinityKey {
 pub(super) struct Preference {
     address: AddressBlock,
     cookies: Vec<Cookie>,
-    avoided: Option<SessionKey>,
+    pub(super) avoided: Option<SessionKey>,
     /// Whether it waits for a session that has lost its link.
     pub(super) is_patient: bool,
 }

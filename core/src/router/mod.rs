@@ -23,7 +23,7 @@ use self::affinity::Rendezvous;
 use self::identities::Identities;
 use self::mounts::Mounts;
 use self::parking::{Parking, Wanted};
-use self::sessions::{New, Sessions};
+use self::sessions::{New, Rank, Sessions};
 use self::table::{Ambiguous, MountId};
 pub use self::types::{
     Awaited, Client, Identity, Reduced, Refusal, RegisterError, Registered, Registration, ResumeSecret,
@@ -265,6 +265,14 @@ impl Router {
     pub fn has_other(&self, key: SessionKey, mount: &Mount) -> bool {
         let members = self.mounts.find(mount).map_or(&[][..], |id| self.mounts.members(id));
         members.iter().any(|&member| member != key && self.sessions.load(member).is_some())
+    }
+
+    /// Whether a mount of this session has another one that takes requests and is ready.
+    #[must_use]
+    pub fn has_other_ready(&self, key: SessionKey, mount: &Mount) -> bool {
+        let Some(id) = self.mounts.find(mount) else { return false };
+        let is_ready = |member: SessionKey| self.sessions.rank(member, id).is_some_and(Rank::is_ready);
+        self.mounts.members(id).iter().any(|&member| member != key && is_ready(member))
     }
 
     /// Since when a session that waits for its next link has had none.

@@ -99,7 +99,8 @@ impl Router {
     /// Decides on a request for a mount that is known.
     fn decide_mount(&mut self, id: MountId, client: Option<&Client<'_>>, now: Timestamp) -> Route {
         let is_sticky = self.mounts.sticky(id).is_some();
-        let mut preference = client.filter(|_| is_sticky).map(Preference::from);
+        let matters = |client: &&Client<'_>| is_sticky || client.avoided.is_some();
+        let mut preference = client.filter(matters).map(Preference::from);
         if let Some(preference) = &mut preference {
             preference.is_patient = self.parking.has_room(&Place::Mount(id), &self.limits);
         }
@@ -133,7 +134,10 @@ impl Router {
         let chosen = match choice {
             Choice::To(key) => self.mounts.mount(id).map(|mount| (key, Arc::clone(mount))),
             Choice::Hold(until) => return Assigned::Held(until),
-            Choice::Any => self.mounts.choose(id, |key| self.sessions.rank(key, id)),
+            Choice::Any => {
+                let avoided = preference.and_then(|preference| preference.avoided);
+                self.mounts.choose(id, |key| Some(self.sessions.rank(key, id)?.avoid(avoided == Some(key))))
+            }
         };
         let Some((session, mount)) = chosen else { return Assigned::Nobody };
         self.sessions.begin_exchange(session);

@@ -15,7 +15,7 @@ use telephone_core::cause::Cause;
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::isolation;
 use telephone_core::limits::{DARK_TIME, REQUEST_ATTEMPTS_MAX};
-use telephone_core::retry::{may_move, may_repeat};
+use telephone_core::retry::{may_move, may_repeat, may_try_ready};
 use telephone_core::router::{self, SessionKey};
 use telephone_core::session::OpenError;
 use telephone_core::target;
@@ -318,7 +318,7 @@ async fn carry<R: Runtime>(
         Ended::Complete => Attempt::Over(ControlFlow::Continue(())),
         Ended::Reset(reset) | Ended::Stopped(reset) if account.status.is_none() => {
             let refused = relay.given_up(reset, &chosen.session);
-            if !relay.stopping.is_raised() && may_repeat(&request.head, request.end, reset) {
+            if !relay.stopping.is_raised() && may_go_on(relay, request, chosen, reset) {
                 // What never started is free.
                 let attempt = if reset.touched == Touched::No { Attempt::Again } else { Attempt::Repeat };
                 return attempt(refused);
@@ -341,6 +341,12 @@ async fn carry<R: Runtime>(
         }
         Ended::Lost(ClientLoss::Unsendable) => Attempt::Over(refuse(client, Refused::unsendable(), account)),
     }
+}
+
+/// Whether a request whose stream was reset ahead of an answer may be given to another session.
+fn may_go_on<R: Runtime>(relay: &Inner<R>, request: &Request, chosen: &Chosen, reset: Reset) -> bool {
+    may_repeat(&request.head, request.end, reset)
+        || (may_try_ready(request.end, reset) && relay.registry.has_other_ready(chosen.key, &chosen.mount))
 }
 
 /// Ends the exchange of a client whose token was revoked; `is_closed` if its WebSocket has been.

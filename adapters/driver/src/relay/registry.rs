@@ -304,6 +304,11 @@ impl Registry {
         self.lock().router.has_other(key, mount)
     }
 
+    /// Whether another session of a mount takes requests and is ready.
+    pub(super) fn has_other_ready(&self, key: SessionKey, mount: &Mount) -> bool {
+        self.lock().router.has_other_ready(key, mount)
+    }
+
     /// A session takes no new requests any more.
     pub(super) fn suspend(&self, key: SessionKey, now: Timestamp) {
         self.with(|state| state.router.suspend(key, now));

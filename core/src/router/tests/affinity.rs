@@ -328,10 +328,13 @@ fn of_telephones_that_disagree_the_last_to_register_with_a_wish_decides() {
 
 #[test]
 fn a_session_that_did_not_take_a_request_is_avoided_while_there_is_another() {
-    for sticky in [Sticky::Address, Sticky::Cookie] {
-        let mut relay = Relay::pool(sticky, 2);
+    for sticky in [Some(Sticky::Address), Some(Sticky::Cookie), None] {
+        let mut relay = Relay::new();
+        (1..=2).for_each(|key| relay.bind(key, &format!("a/{key}"), sticky));
         let mut visitor = Visitor::at(1);
         let own = relay.visit(&mut visitor);
+        // However busy the other one is.
+        (0..3).filter(|_| sticky.is_none()).for_each(|_| drop(relay.to(MOUNT)));
         visitor.avoided = Some(SessionKey::new(own));
         assert_eq!(relay.visit(&mut visitor.clone()), 3 - own);
         relay.remove(3 - own);
