@@ -2,7 +2,7 @@
 //! the programs and for `telephone doctor`.
 
 use crate::error::LeaveCode;
-use crate::wire::RefusedCode;
+use crate::wire::{Refused, RefusedCode};
 
 /// Declares [`Hint`] with one line for each: its name and its text.
 macro_rules! hints {
@@ -93,6 +93,8 @@ hints! {
     TokenForeign = "Write a token of the same subject into the file, for at least one of these mounts.";
     /// The plugboard refuses the token.
     TokenRefused = "Make one as this plugboard wants it: with its key (--secret-file, --public-key-file), for its --audience, by its --issuer, for these mounts, and for a subject that was not revoked.";
+    /// A port of the plugboard.
+    TcpPort = "Choose a port that the plugboard offers (`serve --tcp-ports`) and that no other program on its machine uses, and make a token for it, or have its operator offer this one.";
     /// A clock.
     Clock = "Set this machine's clock, or the plugboard's: let NTP run. Tokens are judged by the plugboard's.";
     /// Not now.
@@ -131,10 +133,11 @@ impl Hint {
         }
     }
 
-    /// About a hello that was refused.
+    /// About a hello that was refused. The code does not tell a port from a token, but the reason, which is for people, does.
     #[must_use]
-    pub const fn of_refusal(code: RefusedCode) -> Self {
-        match code {
+    pub fn of_refusal(refused: &Refused) -> Self {
+        match refused.code {
+            RefusedCode::Forbidden | RefusedCode::Busy if is_about_port(&refused.reason) => Self::TcpPort,
             RefusedCode::Expired => Self::TokenExpired,
             RefusedCode::Busy => Self::Busy,
             RefusedCode::Leaving => Self::Leaving,
@@ -159,6 +162,17 @@ impl Hint {
             | LeaveCode::Other(_) => None,
         }
     }
+}
+
+/// Whether a plugboard names a port of its own in a reason.
+fn is_about_port(reason: &str) -> bool {
+    [
+        "the plugboard does not open the port",
+        "the plugboard cannot open the port",
+        "the plugboard opens no TCP ports",
+    ]
+    .iter()
+    .any(|start| reason.starts_with(start))
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ pub mod cause;
 pub mod claims;
 pub mod connections;
 pub mod dial_race;
+pub mod dial_report;
 pub mod dialer;
 pub mod error;
 pub mod follow;

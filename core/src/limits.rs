@@ -214,12 +214,21 @@ pub const STATS_INTERVAL: Duration = Duration::from_secs(1);
 /// A source may cause one more line of a kind in the log in this time, beside its burst (systemd-journald: 10,000 lines in
 /// 30 s for a whole service).
 pub const LOG_LINES_INTERVAL: Duration = Duration::from_secs(1);
+/// Likewise for lines about the requests of one mount that wait: as long as two requests in a row may.
+pub const WAIT_LINES_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a request waits before the log has a line about it, and its row in the access log the time: longer than a
+/// telephone takes to be back after a lost link.
+pub const WAIT_TOLD: Duration = Duration::from_secs(1);
 /// Sources whose lines are counted one by one: some 400 KiB.
 pub const LOG_SOURCES_MAX: usize = 4_096;
 /// Likewise for all sources of one kind of line together: 50 lines a second.
 pub const LOG_KIND_LINES_INTERVAL: Duration = Duration::from_millis(20);
 /// Lines of one kind that all sources together may cause at once: a fleet that is back after a restart.
 pub const LOG_KIND_LINES_BURST: u32 = 500;
+/// Lines about failed dials of one kind, before they become fewer: the third names `telephone doctor`.
+pub const DIAL_LINES_FIRST: u32 = 3;
+/// Between two lines about failed dials of one kind behind these: the longest delay between dials by default.
+pub const DIAL_LINES_INTERVAL: Duration = Duration::from_secs(30);
 /// Bytes that a log line shows of what a stranger chose, before escapes.
 pub const LOG_FIELD_BYTES_MAX: usize = 512;
 /// Bytes of the program's log that may wait while nobody reads standard error: some thousand lines, the last minutes of a

@@ -11,9 +11,12 @@
 //! bucket of its kind alone.
 
 use alloc::collections::BTreeMap;
+use core::time::Duration;
 
 use crate::address::AddressBlock;
-use crate::limits::{LOG_KIND_LINES_BURST, LOG_KIND_LINES_INTERVAL, LOG_LINES_INTERVAL, LOG_SOURCES_MAX};
+use crate::limits::{
+    LOG_KIND_LINES_BURST, LOG_KIND_LINES_INTERVAL, LOG_LINES_INTERVAL, LOG_SOURCES_MAX, WAIT_LINES_INTERVAL,
+};
 use crate::time::Timestamp;
 
 /// Whose doing a line is.
@@ -25,6 +28,8 @@ pub enum LineSource {
     Address(AddressBlock),
     /// A port that the relay opens for telephones.
     Port(u16),
+    /// A mount, by a number that stands for it.
+    Mount(u64),
     /// Nobody in particular: all lines of the kind are of one source.
     Process,
 }
@@ -42,12 +47,17 @@ macro_rules! kinds {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// Lines that one source may cause at once. One more comes back each second.
+            /// Lines that one source may cause at once.
             #[must_use]
             pub const fn burst(self) -> u32 {
                 match self {
                     $(Self::$name => $burst,)*
                 }
+            }
+
+            /// The time in which one more comes back.
+            const fn interval(self) -> Duration {
+                if matches!(self, Self::RequestsWait) { WAIT_LINES_INTERVAL } else { LOG_LINES_INTERVAL }
             }
         }
     };
@@ -130,6 +140,8 @@ kinds! {
     RecordingResumed = 4;
     /// Access lines cannot be written.
     AccessLogFailed = 4;
+    /// Requests of a mount wait for a session.
+    RequestsWait = 1;
 }
 
 /// A line is to be written.
@@ -150,11 +162,11 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn has_token(&self, burst: u32, interval: core::time::Duration, now: Timestamp) -> bool {
+    fn has_token(&self, burst: u32, interval: Duration, now: Timestamp) -> bool {
         self.full_at <= now + interval * burst.saturating_sub(1)
     }
 
-    fn take(&mut self, interval: core::time::Duration, now: Timestamp) {
+    fn take(&mut self, interval: Duration, now: Timestamp) {
         self.full_at = self.full_at.max(now) + interval;
     }
 
@@ -202,11 +214,11 @@ impl LogLimit {
             return Some(Due { suppressed: None, suppressed_elsewhere: all.tell() });
         }
         let own = self.sources.entry(key).or_default();
-        if !has_room || !own.has_token(kind.burst(), LOG_LINES_INTERVAL, now) {
+        if !has_room || !own.has_token(kind.burst(), kind.interval(), now) {
             own.untold += 1;
             return None;
         }
-        own.take(LOG_LINES_INTERVAL, now);
+        own.take(kind.interval(), now);
         all.take(LOG_KIND_LINES_INTERVAL, now);
         Some(Due { suppressed: own.tell(), suppressed_elsewhere: all.tell() })
     }

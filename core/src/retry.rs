@@ -26,6 +26,13 @@ pub fn may_repeat(head: &RequestHead, is_whole: bool, reset: Reset) -> bool {
     (is_whole || cfg!(planted = "half-a-request-repeated")) && (is_untouched || is_lost)
 }
 
+/// Whether a request is worth another session that is ready, since the application of its own accepted no connection: it is
+/// certain that nothing of the request was seen, and the next check of the application's health is still to come.
+#[must_use]
+pub fn may_try_ready(is_whole: bool, reset: Reset) -> bool {
+    is_whole && reset.code == ResetCode::Unreachable && reset.touched == Touched::No
+}
+
 /// Whether a request may be given to another session while it may still be under way on the first.
 #[must_use]
 pub fn may_move(head: &RequestHead, is_whole: bool) -> bool {
@@ -108,6 +115,14 @@ mod tests {
             upgrade: None,
             wants_trailers: false,
         }
+    }
+
+    #[test]
+    fn a_request_whose_connection_was_refused_is_worth_another_session_if_it_is_whole() {
+        let down = Reset { code: ResetCode::Unreachable, touched: Touched::No };
+        assert!(may_try_ready(true, down) && !may_try_ready(false, down));
+        assert!(!may_try_ready(true, Reset { touched: Touched::Unknown, ..down }));
+        assert!(!may_try_ready(true, Reset { code: ResetCode::TimedOut, ..down }));
     }
 
     #[test]

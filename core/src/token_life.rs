@@ -9,7 +9,8 @@
 //!
 //! The session's timer says when to look ([`Event::RenewalDue`](crate::session::Event::RenewalDue)); this machine says what
 //! follows. A token that the plugboard has is not presented again: it could not move its end. One that was refused is
-//! presented again after a back-off, for the refusal may have been the plugboard's clock or its load.
+//! presented again after a back-off, for the refusal may have been the plugboard's clock or its load. Never are two renewals
+//! without an answer at a time, unless the plugboard does not answer: an older one does not if it refuses.
 
 use core::time::Duration;
 
@@ -45,6 +46,8 @@ struct Presented {
     id: TokenId,
     times: u32,
     at: Timestamp,
+    /// Until then an answer to the latest time is awaited; `None` if it has come.
+    awaited_until: Option<Timestamp>,
     next_at: Timestamp,
     /// The log was told that it is refused.
     is_told: bool,
@@ -72,6 +75,8 @@ pub struct TokenLife {
     is_ending_told: bool,
     is_over_told: bool,
     presented: Option<Presented>,
+    /// A token was to be presented while another one waited for its answer.
+    is_put_off: bool,
     dialled: Option<TokenId>,
     refused_dial: Option<RefusedDial>,
     /// The one that ended a session as a renewal: it is another subject's, or covers no mount.
@@ -91,6 +96,7 @@ impl TokenLife {
             is_ending_told: false,
             is_over_told: false,
             presented: None,
+            is_put_off: false,
             dialled: None,
             refused_dial: None,
             ended_session: None,
@@ -167,10 +173,16 @@ impl TokenLife {
         self.presented.map(|presented| presented.id)
     }
 
-    /// A renewal is due, and this token was read. Says whether to present it.
+    /// A renewal is due, and this token was read. Says whether to present it. While the answer to a renewal is awaited no other
+    /// one is presented, for answers do not say which token they are about; see [`take_put_off`](Self::take_put_off).
     #[must_use]
     pub fn handle_due(&mut self, read: TokenId, now: Timestamp) -> bool {
         if self.is_fixed || self.taken == Some(read) || self.ended_session == Some(read) {
+            return false;
+        }
+        let is_awaited = |presented: Presented| presented.awaited_until.is_some_and(|until| now < until);
+        if self.presented.is_some_and(is_awaited) {
+            self.is_put_off |= self.presented() != Some(read);
             return false;
         }
         let earlier = self.presented.filter(|presented| presented.id == read);
@@ -182,9 +194,21 @@ impl TokenLife {
         let is_told = earlier.is_some_and(|presented| presented.is_told);
         // An answer is awaited since the first time.
         let at = earlier.map_or(now, |presented| presented.at);
-        self.presented =
-            Some(Presented { id: read, times: times.saturating_add(1), at, next_at: now + wait, is_told });
+        self.presented = Some(Presented {
+            id: read,
+            times: times.saturating_add(1),
+            at,
+            awaited_until: Some(now + RENEWAL_ANSWER_TIME),
+            next_at: now + wait,
+            is_told,
+        });
         true
+    }
+
+    /// Whether a token was to be presented meanwhile, now that the plugboard has answered: then a renewal is due again.
+    #[must_use]
+    pub const fn take_put_off(&mut self) -> bool {
+        core::mem::replace(&mut self.is_put_off, false)
     }
 
     /// The plugboard ended the session for the token of the renewal. It is not presented as one again: what is wrong with it
@@ -197,7 +221,10 @@ impl TokenLife {
     #[must_use]
     pub const fn handle_refused(&mut self) -> bool {
         match &mut self.presented {
-            Some(presented) => !core::mem::replace(&mut presented.is_told, true),
+            Some(presented) => {
+                presented.awaited_until = None;
+                !core::mem::replace(&mut presented.is_told, true)
+            }
             None => false,
         }
     }

@@ -411,6 +411,7 @@ impl Pair {
                     assert_eq!(self.model.waiting.remove(first).ticket, ticket, "the oldest goes first");
                     self.begin(session, &mount);
                 }
+                RouterEvent::Rescheduled { ticket } => panic!("no client is bound: {ticket:?}"),
                 RouterEvent::Refused { ticket, .. } => {
                     let at = self.model.waiting.iter().position(|waiting| waiting.ticket == ticket);
                     let waiting = self.model.waiting.remove(at.expect("it waits"));

@@ -184,8 +184,10 @@ impl Relay {
         self.process.wait_exit(wait::PATIENCE).code()
     }
 
-    /// Starts it again on the same ports with the same secret, and returns the moment at which it listened.
+    /// Ends it at once if it runs, starts it again on the same ports with the same secret, and returns the moment at which it
+    /// listened.
     pub fn restart(&mut self) -> Instant {
+        self.kill();
         let addresses = (self.public, self.admin);
         self.process = plan(addresses, self.directory.path(), &self.options, self.descriptors).start();
         let public = self.public;

@@ -129,6 +129,21 @@ impl AuthError {
         matches!(self, Self::NotYetValid)
     }
 
+    /// All values of [`label`](Self::label).
+    pub const LABELS: [&str; 11] = [
+        "missing",
+        "too_long",
+        "malformed",
+        "bad_signature",
+        "expired",
+        "not_yet_valid",
+        "lives_too_long",
+        "wrong_audience",
+        "wrong_issuer",
+        "revoked",
+        "not_claimed",
+    ];
+
     /// A word for metrics and logs.
     #[must_use]
     pub const fn label(self) -> &'static str {

@@ -28,6 +28,8 @@ pub struct AccessRecord<'a> {
     pub bytes_out: u64,
     /// From when the head was whole to the end.
     pub duration: Duration,
+    /// How much of that it waited in the plugboard: for a session of its mount, or for a stream of one.
+    pub waited: Duration,
     /// The client's socket.
     pub peer: SocketAddr,
     /// The mount that was chosen, if one was.
@@ -54,6 +56,7 @@ impl<'a> AccessRecord<'a> {
             bytes_in: 0,
             bytes_out: 0,
             duration: Duration::ZERO,
+            waited: Duration::ZERO,
             peer,
             mount: None,
             subject: None,
@@ -63,6 +66,40 @@ impl<'a> AccessRecord<'a> {
         }
     }
 }
+
+/// The values of `outcome` in [`Observer::handshake_ended`].
+pub const HANDSHAKE_OUTCOMES: [&str; 12] = [
+    "new",
+    "resumed",
+    "forbidden",
+    "expired",
+    "held",
+    "stale",
+    "busy",
+    "malformed",
+    "leaving",
+    "other",
+    "broken",
+    "silent",
+];
+/// The values of `reason` in [`Observer::session_ended`].
+pub const SESSION_ENDS: [&str; 13] = [
+    "left",
+    "link_lost",
+    "silent",
+    "misbehaved",
+    "stopped",
+    "dismissed",
+    "draining",
+    "replaced",
+    "expired",
+    "revoked",
+    "calm_down",
+    "forbidden",
+    "other",
+];
+/// The values of `outcome` in [`Observer::request_waited`].
+pub const WAIT_OUTCOMES: [&str; 4] = ["served", "refused", "client_left", "revoked"];
 
 /// Is told what happens, on the event loop: it must neither block nor fail. What it does not ask for, it
 /// ignores.
@@ -92,18 +129,17 @@ pub trait Observer: Send + Sync + 'static {
         let _ = subject;
     }
 
-    /// A session ended, with these numbers; `reason` is one of a fixed, small set. Each one that started comes here
-    /// once.
+    /// A session ended, with these numbers; `reason` is one of [`SESSION_ENDS`]. Each one that started comes here once.
     fn session_ended(&self, subject: &str, reason: &'static str, stats: &Stats) {
         let _ = (subject, reason, stats);
     }
 
-    /// A telephone's first message was judged, or there was none: `outcome` is one of a fixed, small set.
+    /// A telephone's first message was judged, or there was none: `outcome` is one of [`HANDSHAKE_OUTCOMES`].
     fn handshake_ended(&self, outcome: &'static str) {
         let _ = outcome;
     }
 
-    /// A request waited so long for a session; `outcome` is one of a fixed, small set.
+    /// A request waited so long for a session; `outcome` is one of [`WAIT_OUTCOMES`].
     fn request_waited(&self, outcome: &'static str, time: Duration) {
         let _ = (outcome, time);
     }

@@ -340,6 +340,11 @@ impl SharedSession {
         self.act(Recorded::abandon);
     }
 
+    /// The bytes of messages that it keeps until the peer acknowledges them.
+    pub(crate) fn kept(&self) -> u64 {
+        self.lock().session.kept() as u64
+    }
+
     pub(crate) fn stats(&self) -> SessionStats {
         self.lock().session.stats()
     }

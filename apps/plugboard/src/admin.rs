@@ -44,6 +44,9 @@ pub trait Sessions: Send + Sync + 'static {
     /// How many connections are open, those of telephones among them.
     fn connections(&self) -> usize;
 
+    /// Bytes of messages that sessions keep until their telephones acknowledge them.
+    fn replay_bytes(&self) -> u64;
+
     /// The numbers of all sessions that there are.
     fn stats(&self) -> Stats;
 }
@@ -131,6 +134,7 @@ async fn metrics(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Respons
         requests: sessions.requests(),
         waiting: sessions.waiting(),
         connections: sessions.connections(),
+        replay_bytes: sessions.replay_bytes(),
         sessions: sessions.stats(),
     };
     let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());

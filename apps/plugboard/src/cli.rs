@@ -24,7 +24,7 @@ use telephone_sidecar::{Exit, LogFormat, Stop, Usage, exposure};
 use crate::access_log::Destination;
 use crate::bench::{self, BenchOptions};
 use crate::secret::Secret;
-use crate::settings::{self, ServeSettings};
+use crate::settings::{self, SecretVariable, ServeSettings};
 use crate::token::{Order, Right, mint};
 
 /// The longest life that a token can be given: a token that outlives its use should be revocable by
@@ -309,7 +309,7 @@ where
 {
     let parsed = variables::parse(Line::command(), args.into_iter().collect(), &NAMING, environment)?;
     // No option shows it.
-    let secret = environment("PLUGBOARD_SECRET").filter(|secret| !secret.is_empty());
+    let secret = SecretVariable::from(environment("PLUGBOARD_SECRET"));
     match Line::from_arg_matches(&parsed.matches)?.verb {
         Verb::Serve(options) => {
             let settings = ServeSettings::new(*options, secret);
@@ -326,7 +326,7 @@ where
     }
 }
 
-fn token(options: TokenOptions, secret: Option<OsString>) -> Result<Command, Stop> {
+fn token(options: TokenOptions, secret: SecretVariable) -> Result<Command, Stop> {
     let mounts = [options.mount, options.room].concat();
     if mounts.is_empty() && options.connect.is_empty() {
         let why = "give at least one, such as --mount /api, --room ID or --connect db:5432";
@@ -340,11 +340,12 @@ fn token(options: TokenOptions, secret: Option<OsString>) -> Result<Command, Sto
         // Standard output is the token's.
         let _ = writeln!(io::stderr(), "warning: {warning}");
     }
-    let secret = settings::secret(file, secret, Reading::First)?;
+    let blank = secret.blank_note();
+    let secret = settings::secret(file, secret.given(), Reading::First)?;
     let secret = secret.ok_or_else(|| {
         Usage::new(
             "--secret-file (PLUGBOARD_SECRET_FILE)",
-            "it is missing; `plugboard secret` prints a secret",
+            format!("it is missing; {blank}`plugboard secret` prints a secret"),
         )
     })?;
     let right = match (options.client, options.client_tokens) {

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_lite::{Stream, StreamExt, future};
 use ipnet::IpNet;
 use telephone_core::limits::{ConnectionLimits, connections_of};
-use telephone_driver::{Listener, Plugboard, RelayConfig, Runtime, Stats, TcpPorts, WhenFull, accept_loop};
+use telephone_driver::{
+    Drained, Listener, Plugboard, RelayConfig, Runtime, Stats, TcpPorts, WhenFull, accept_loop,
+};
 use telephone_sidecar::{
     Exit, Signal, Stop, Terminal, cannot_listen, raise_descriptor_limit, signals, stops, warn_if_exposed,
 };
@@ -99,7 +101,8 @@ pub async fn run(settings: ServeSettings) -> Result<Exit, Stop> {
             let _ = stop.send(());
             let _ = accepting.await;
         };
-        relay.drain(&settings.drain, close).await;
+        let Drained { sessions, moved, refused_dials, cut_off } = relay.drain(&settings.drain, close).await;
+        tracing::info!(sessions, moved, refused_dials, cut_off, "drained");
     };
     Ok(until_stopped(stops, drain).await)
 }
@@ -223,6 +226,10 @@ impl Sessions for RelaySessions {
 
     fn connections(&self) -> usize {
         self.0.connections()
+    }
+
+    fn replay_bytes(&self) -> u64 {
+        self.0.replay_bytes()
     }
 
     fn stats(&self) -> Stats {

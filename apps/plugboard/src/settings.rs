@@ -79,8 +79,43 @@ pub struct ServeSettings {
     pub log_format: LogFormat,
 }
 
+/// The variable `PLUGBOARD_SECRET`.
+pub(crate) enum SecretVariable {
+    Missing,
+    /// Set, to nothing but white space: as if it were missing, as for all variables.
+    Blank,
+    Given(OsString),
+}
+
+impl From<Option<OsString>> for SecretVariable {
+    fn from(value: Option<OsString>) -> Self {
+        match value {
+            None => Self::Missing,
+            Some(value) if value.to_string_lossy().trim().is_empty() => Self::Blank,
+            Some(value) => Self::Given(value),
+        }
+    }
+}
+
+impl SecretVariable {
+    /// What an error about a missing key says of it, in front of the rest.
+    pub(crate) const fn blank_note(&self) -> &'static str {
+        match self {
+            Self::Blank => "PLUGBOARD_SECRET is set but blank, which counts as not set; ",
+            Self::Missing | Self::Given(_) => "",
+        }
+    }
+
+    pub(crate) fn given(self) -> Option<OsString> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Missing | Self::Blank => None,
+        }
+    }
+}
+
 impl ServeSettings {
-    pub(crate) fn new(options: ServeOptions, secret_variable: Option<OsString>) -> Result<Self, Usage> {
+    pub(crate) fn new(options: ServeOptions, secret: SecretVariable) -> Result<Self, Usage> {
         if options.listen == options.admin && options.listen.port() != 0 {
             let why = "it is the same address as --listen; the admin port needs one of its own";
             return Err(Usage::new(&format!("--admin {}", options.admin), why));
@@ -89,12 +124,15 @@ impl ServeSettings {
             let why = "it is about trusted peers, and there are none without --trust";
             return Err(Usage::new("--trust-header (PLUGBOARD_TRUST_HEADER)", why));
         }
-        let sources = KeySources::new(options.secret_file.clone(), secret_variable, options.public_key_file)?;
+        let blank = secret.blank_note();
+        let sources = KeySources::new(options.secret_file.clone(), secret.given(), options.public_key_file)?;
         let keys = sources.read(Reading::First)?;
         if keys.is_empty() {
             return Err(Usage::new(
                 "--secret-file (PLUGBOARD_SECRET_FILE)",
-                "a key is missing; give it, PLUGBOARD_SECRET or --public-key-file (`plugboard secret` prints a secret)",
+                format!(
+                    "a key is missing; {blank}give it, PLUGBOARD_SECRET or --public-key-file (`plugboard secret` prints a secret)"
+                ),
             ));
         }
         let affinity_key = keys.first().map(Key::affinity).unwrap_or_default();

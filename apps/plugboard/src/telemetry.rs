@@ -3,6 +3,7 @@
 mod describe;
 mod openmetrics;
 mod process;
+mod zero;
 
 use std::array;
 use std::fmt;
@@ -26,8 +27,6 @@ const SECONDS: &[f64] =
     &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 /// The status classes, a label.
 const CLASSES: [&str; 7] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx", "other"];
-/// The place of 2xx.
-const OK: usize = 2;
 /// What the program was built with.
 const FEATURES: &str = if cfg!(feature = "tls") { "tls" } else { "" };
 /// The recorder keeps each sample until it is summed up, so it is summed up after so many requests,
@@ -43,12 +42,13 @@ pub struct Telemetry {
     /// Octets of messages of sessions that are over.
     link_bytes_in: AtomicU64,
     link_bytes_out: AtomicU64,
-    /// The series that each request counts in, and the one for most of them: to look them up costs more than to count.
+    /// The series that each request counts in, and those of whole answers: to look them up costs more than to count.
     series: Series,
 }
 
 struct Series {
-    completed: Counter,
+    /// Whole answers of applications, by status class.
+    completed: [Counter; CLASSES.len()],
     bytes_in: Counter,
     bytes_out: Counter,
     /// By status class.
@@ -65,6 +65,8 @@ pub struct Present {
     pub waiting: usize,
     /// Open connections.
     pub connections: usize,
+    /// Bytes of messages that sessions keep until their telephones acknowledge them.
+    pub replay_bytes: u64,
     /// The numbers of all sessions that there are.
     pub sessions: Stats,
 }
@@ -79,14 +81,15 @@ impl Telemetry {
         let [samples, link_bytes_in, link_bytes_out] = Default::default();
         let series = with_local_recorder(&recorder, || {
             describe::all();
-            // A series that is there from the start is a zero and not a gap.
-            gauge!("plugboard_sessions").set(0.0);
-            gauge!("plugboard_links").set(0.0);
+            zero::all();
             gauge!("plugboard_build_info", "version" => env!("CARGO_PKG_VERSION"),
                 "rustc" => env!("PLUGBOARD_RUSTC"), "features" => FEATURES)
             .set(1.0);
             Series {
-                completed: counter!("plugboard_requests_total", "outcome" => Cause::Complete.word(), "class" => "2xx"),
+                completed: array::from_fn(|class| {
+                    let complete = Cause::Complete.word();
+                    counter!("plugboard_requests_total", "outcome" => complete, "class" => CLASSES[class])
+                }),
                 bytes_in: counter!("plugboard_body_bytes_total", "direction" => "in"),
                 bytes_out: counter!("plugboard_body_bytes_total", "direction" => "out"),
                 seconds: array::from_fn(
@@ -102,7 +105,7 @@ impl Telemetry {
     #[must_use]
     pub fn render(&self, present: &Present) -> String {
         let dropped = self.log.as_ref().map_or(0, AccessLog::dropped);
-        let Present { requests, waiting, connections, sessions } = present;
+        let Present { requests, waiting, connections, replay_bytes, sessions } = present;
         let [requests, waiting, connections] =
             [requests, waiting, connections].map(|count| u32::try_from(*count).unwrap_or(u32::MAX));
         self.with(|| {
@@ -110,6 +113,7 @@ impl Telemetry {
             gauge!("plugboard_requests_in_progress").set(f64::from(requests));
             gauge!("plugboard_requests_waiting").set(f64::from(waiting));
             gauge!("plugboard_connections").set(f64::from(connections));
+            gauge!("plugboard_replay_bytes").set(*replay_bytes as f64);
             gauge!("plugboard_streams_open").set(sessions.streams_open as f64);
             let link_bytes = |direction, live, ended: &AtomicU64| {
                 let total = ended.load(Ordering::Relaxed).saturating_add(live);
@@ -154,8 +158,8 @@ impl Telemetry {
     fn count(&self, record: &AccessRecord<'_>) {
         let class = class(record.status);
         let series = &self.series;
-        if class == OK && record.cause == Cause::Complete {
-            series.completed.increment(1);
+        if record.cause == Cause::Complete {
+            series.completed[class].increment(1);
         } else {
             let (outcome, class) = (record.cause.word(), CLASSES[class]);
             self.with(|| {

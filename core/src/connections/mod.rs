@@ -67,6 +67,9 @@ pub enum Shed {
 }
 
 impl Shed {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Refused, Self::Idle, Self::Waiting, Self::Exchange, Self::Slow];
+
     /// The word for metrics.
     #[must_use]
     pub const fn label(self) -> &'static str {

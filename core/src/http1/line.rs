@@ -1,4 +1,4 @@
-//! The request line of what was refused, as far as it can be read: for logs, which are to say what was refused.
+//! The request line of what was refused, and its trace, as far as they can be read: for logs, which are to say what was refused.
 
 use alloc::string::{String, ToString as _};
 use bytes::Bytes;
@@ -7,17 +7,20 @@ use super::error::RequestError;
 use super::scan::is_token;
 use crate::limits::{LOG_FIELD_BYTES_MAX, METHOD_BYTES_MAX};
 use crate::target::Target;
+use crate::traceparent::TraceParent;
 
 /// Octets of a target that are kept: more than a log shows, so that it can say that it is cut.
 const TARGET_BYTES_MAX: usize = LOG_FIELD_BYTES_MAX + 1;
 
-/// Method and target of a request that was refused. Nothing else is to be done with them than to show them.
+/// Method, target and trace of a request that was refused. Nothing else is to be done with them than to show them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedLine {
     /// The method token.
     pub method: Bytes,
     /// The target as it came, without a user's name and password, cut behind what a log shows of it.
     pub target: Bytes,
+    /// Its `traceparent`, if it has one that is valid.
+    pub trace: Option<TraceParent>,
 }
 
 impl RefusedLine {
@@ -29,7 +32,11 @@ impl RefusedLine {
         let target = words.next().filter(|target| !target.is_empty())?;
         let target = without_user(target);
         let target = target.get(..TARGET_BYTES_MAX).unwrap_or(target);
-        Some(Self { method: Bytes::copy_from_slice(method), target: Bytes::copy_from_slice(target) })
+        Some(Self {
+            method: Bytes::copy_from_slice(method),
+            target: Bytes::copy_from_slice(target),
+            trace: trace(input),
+        })
     }
 }
 
@@ -44,6 +51,17 @@ impl RequestError {
         let broken = origin_form.and_then(|target| Target::read(target).err());
         broken.map_or_else(|| self.reason().into(), |error| error.to_string())
     }
+}
+
+/// The `traceparent` among the lines of a head. `None` if it is not the only one.
+fn trace(input: &[u8]) -> Option<TraceParent> {
+    let whole = input.split_inclusive(|octet| *octet == b'\n').filter_map(|line| line.strip_suffix(b"\n"));
+    let mut values = whole.filter_map(|line| {
+        let (name, value) = line.split_at_checked(line.iter().position(|octet| *octet == b':')?)?;
+        let value = value.strip_prefix(b":")?;
+        name.eq_ignore_ascii_case(b"traceparent").then(|| value.trim_ascii())
+    });
+    values.next().and_then(TraceParent::parse).filter(|_| values.next().is_none())
 }
 
 /// The path of a target and what is behind it, also of one in absolute form.
@@ -91,9 +109,30 @@ mod tests {
     }
 
     #[test]
+    fn the_trace_of_a_bad_head_is_read_if_there_is_one_that_is_valid() {
+        let value = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let trace = |fields: &str| {
+            RefusedLine::read(alloc::format!("GET /%zz HTTP/1.1\r\n{fields}").as_bytes())
+                .expect("a line")
+                .trace
+        };
+        let told = trace(&alloc::format!("Bad Name: x\r\nTraceParent: {value} \r\n\r\n"));
+        assert_eq!(told.map(|trace| trace.to_string()), Some(value.into()));
+        let field = alloc::format!("traceparent: {value}\r\n");
+        for none in [
+            [&field[..], &field].concat(),
+            field.replace('4', "X"),
+            field.replace("\r\n", ""),
+            "a: b\r\n".into(),
+        ] {
+            assert_eq!(trace(&none), None, "{none}");
+        }
+    }
+
+    #[test]
     fn the_rule_of_a_target_is_the_one_that_it_broke() {
         let rule = |error: RequestError, text: &'static str| {
-            let line = RefusedLine { method: "GET".into(), target: text.into() };
+            let line = RefusedLine { method: "GET".into(), target: text.into(), trace: None };
             error.rule_for(Some(&line))
         };
         assert_eq!(rule(RequestError::Target, "/a/..%2fb"), "the path hides a dot segment");

@@ -158,3 +158,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_requests_of_a_mount_that_wait_have_a_line_each_ten_seconds() {
+    let mut limit = LogLimit::default();
+    let mut lines = |mount, second| {
+        let now = Timestamp::ZERO + Duration::from_secs(second);
+        limit.handle_line(LineKind::RequestsWait, LineSource::Mount(mount), now)
+    };
+    let written: Vec<u64> = (0..25).filter(|second| lines(1, *second).is_some()).collect();
+    assert_eq!(written, [0, 10, 20]);
+    assert_eq!(lines(2, 25), Some(Due::default()), "another mount has lines of its own");
+    assert_eq!(lines(1, 30).and_then(|due| due.suppressed), Some(4));
+}

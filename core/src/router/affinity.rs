@@ -50,7 +50,7 @@ impl fmt::Debug for AffinityKey {
 pub(super) struct Preference {
     address: AddressBlock,
     cookies: Vec<Cookie>,
-    avoided: Option<SessionKey>,
+    pub(super) avoided: Option<SessionKey>,
     /// Whether it waits for a session that has lost its link.
     pub(super) is_patient: bool,
 }
@@ -59,6 +59,13 @@ impl From<&Client<'_>> for Preference {
     fn from(client: &Client<'_>) -> Self {
         let Client { address, headers, avoided } = *client;
         Self { address, cookies: Cookie::all_of(headers), avoided, is_patient: true }
+    }
+}
+
+impl Preference {
+    /// The cookie that names a session with this tag.
+    pub(super) fn cookie_of(&self, tag: u64) -> Option<Cookie> {
+        self.cookies.iter().copied().find(|cookie| cookie.session == tag)
     }
 }
 
@@ -114,7 +121,7 @@ impl Rendezvous {
 
     /// How a client with these cookies is bound to the session that has its request.
     pub(super) fn bind(&mut self, tag: u64, preference: &Preference) -> Binding {
-        if let Some(&cookie) = preference.cookies.iter().find(|cookie| cookie.session == tag) {
+        if let Some(cookie) = preference.cookie_of(tag) {
             return Binding { cookie, is_new: false };
         }
         let client = preference.cookies.first().map_or_else(|| self.next_client(), |cookie| cookie.client);
@@ -138,9 +145,7 @@ impl Rendezvous {
         let client = match sticky {
             Sticky::Address => self.key.hash([&preference.address.to_bits().to_le_bytes()[..]]),
             Sticky::Cookie => {
-                let named = |candidate: &&Candidate| {
-                    preference.cookies.iter().any(|cookie| cookie.session == candidate.tag)
-                };
+                let named = |candidate: &&Candidate| preference.cookie_of(candidate.tag).is_some();
                 let named = candidates.iter().find(named);
                 if let Some(choice) = named.and_then(|candidate| keep(candidate, preference)) {
                     return choice;

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::Router;
 use super::parking::Place;
 use super::sessions::Sessions;
+use super::table::MountId;
 use super::types::{Identity, Refusal, SessionKey};
 use crate::mount::Mount;
 use crate::time::Timestamp;
@@ -35,6 +36,13 @@ impl Router {
     /// answer to those that nobody takes.
     pub fn handle_token(&mut self, key: SessionKey, is_expired: bool) {
         self.sessions.set_expired(key, is_expired);
+    }
+
+    /// Whether a request of a mount has nothing to wait for: the tokens of all its sessions are over, and each has a link, over
+    /// which its telephone would have renewed the token by now.
+    pub(super) fn is_out_of_tokens(&self, id: MountId) -> bool {
+        let members = self.mounts.members(id);
+        is_expired(members, &self.sessions) && !members.iter().any(|&key| self.waiting.has(key))
     }
 
     /// Ends the waits that have been long enough, each for the reason why nobody took the request.

@@ -23,11 +23,11 @@ use self::affinity::Rendezvous;
 use self::identities::Identities;
 use self::mounts::Mounts;
 use self::parking::{Parking, Wanted};
-use self::sessions::{New, Sessions};
+use self::sessions::{New, Rank, Sessions};
 use self::table::{Ambiguous, MountId};
 pub use self::types::{
-    Client, Identity, Reduced, Refusal, RegisterError, Registered, Registration, ResumeSecret, Route,
-    RouterCounts, RouterEvent, SessionKey, Ticket,
+    Awaited, Client, Identity, Reduced, Refusal, RegisterError, Registered, Registration, ResumeSecret,
+    Route, RouterCounts, RouterEvent, SessionKey, Ticket,
 };
 use self::waiting::Waiting;
 use crate::limits::{EPOCH_AHEAD_MAX, MOUNTS_MAX, RouterLimits};
@@ -62,7 +62,8 @@ use crate::wire::Resume;
 /// requests wait. A busy session keeps its clients.
 ///
 /// **Who waits.** A request whose mount has no linked session, and in the first moments of a relay one
-/// whose mount is not known yet, for [`RouterLimits::park_time`]. A mount that lost its last session is
+/// whose mount is not known yet, for [`RouterLimits::park_time`]. One is refused at once if all sessions of its mount have a
+/// link and a token that is over. A mount that lost its last session is
 /// remembered and still hides shorter ones, so that a restart hands no request to another application.
 ///
 /// Inputs may come in any order and about any session; those about unknown ones change nothing. After
@@ -79,7 +80,7 @@ pub struct Router {
     rendezvous: Rendezvous,
     /// Mounts whose waiting requests may have somewhere to go, and the first of those that were not looked at.
     ready: BTreeMap<MountId, Ticket>,
-    /// Requests that no longer wait for one session.
+    /// Requests that no longer wait for one session, or whose wait ends earlier.
     unparked: VecDeque<RouterEvent>,
     /// The latest time of an input.
     now: Timestamp,
@@ -266,6 +267,14 @@ impl Router {
         members.iter().any(|&member| member != key && self.sessions.load(member).is_some())
     }
 
+    /// Whether a mount of this session has another one that takes requests and is ready.
+    #[must_use]
+    pub fn has_other_ready(&self, key: SessionKey, mount: &Mount) -> bool {
+        let Some(id) = self.mounts.find(mount) else { return false };
+        let is_ready = |member: SessionKey| self.sessions.rank(member, id).is_some_and(Rank::is_ready);
+        self.mounts.members(id).iter().any(|&member| member != key && is_ready(member))
+    }
+
     /// Since when a session that waits for its next link has had none.
     #[must_use]
     pub fn dark_since(&self, key: SessionKey) -> Option<Timestamp> {
@@ -355,12 +364,12 @@ impl Router {
         self.parking.cancel(ticket);
     }
 
-    /// The next request whose wait has ended.
+    /// The next request whose wait has ended, or ends earlier than it was to.
     pub fn poll_event(&mut self) -> Option<RouterEvent> {
         if let Some((ticket, refusal)) = self.parking.poll_refused() {
             return Some(RouterEvent::Refused { ticket, refusal });
         }
-        self.unparked.pop_front().or_else(|| self.poll_unparked())
+        self.unparked.pop_front().or_else(|| self.poll_unparked()).or_else(|| self.unparked.pop_front())
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.
@@ -373,6 +382,14 @@ impl Router {
     #[must_use]
     pub fn wake_at(&self, ticket: Ticket) -> Option<Timestamp> {
         self.parking.wake_at(ticket)
+    }
+
+    /// What a request waits for; `None` if its wait is over, or its mount is not known yet.
+    #[must_use]
+    pub fn awaited(&self, ticket: Ticket) -> Option<Awaited> {
+        let id = self.parking.mount_of(ticket)?;
+        let mount = Arc::clone(self.mounts.mount(id)?);
+        Some(Awaited { mount, number: id.0, waiting: self.parking.count(id) })
     }
 
     /// Ends the waits that have been long enough. The next deadline lies after `now`.

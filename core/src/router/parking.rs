@@ -57,7 +57,7 @@ impl Parking {
     pub(super) fn has_room(&self, place: &Place, limits: &RouterLimits) -> bool {
         let is_mount_full = match *place {
             Place::Mount(_) if cfg!(planted = "parking-unbounded") => false,
-            Place::Mount(id) => self.by_mount.range(all(id)).count() >= limits.parked_per_mount,
+            Place::Mount(id) => self.count(id) >= limits.parked_per_mount,
             Place::Unknown(_) => false,
         };
         !is_mount_full && self.len() < limits.parked
@@ -119,6 +119,19 @@ impl Parking {
             }
         });
         due.collect()
+    }
+
+    /// The mount that a request waits for, if that is known.
+    pub(super) fn mount_of(&self, ticket: Ticket) -> Option<MountId> {
+        match self.waiting.get(&ticket)?.place {
+            Place::Mount(id) => Some(id),
+            Place::Unknown(_) => None,
+        }
+    }
+
+    /// Requests that wait for a mount.
+    pub(super) fn count(&self, id: MountId) -> usize {
+        self.by_mount.range(all(id)).count()
     }
 
     /// Whether a request has waited as long as any may.

@@ -10,7 +10,7 @@ use super::parking::{Place, Wanted};
 use super::sessions::Rank;
 use super::table::{Ambiguous, MountId};
 use super::types::{Client, Refusal, Route, RouterEvent, SessionKey, Ticket};
-use crate::affinity::{Binding, Sticky};
+use crate::affinity::{Binding, Cookie, Sticky};
 use crate::limits::DARK_TIME;
 use crate::mount::{Mount, host_name};
 use crate::time::Timestamp;
@@ -99,12 +99,16 @@ impl Router {
     /// Decides on a request for a mount that is known.
     fn decide_mount(&mut self, id: MountId, client: Option<&Client<'_>>, now: Timestamp) -> Route {
         let is_sticky = self.mounts.sticky(id).is_some();
-        let mut preference = client.filter(|_| is_sticky).map(Preference::from);
+        let matters = |client: &&Client<'_>| is_sticky || client.avoided.is_some();
+        let mut preference = client.filter(matters).map(Preference::from);
         if let Some(preference) = &mut preference {
             preference.is_patient = self.parking.has_room(&Place::Mount(id), &self.limits);
         }
         match self.assign(id, preference.as_ref()) {
             Assigned::To { session, mount, binding } => Route::To { session, mount, binding },
+            Assigned::Held(_) | Assigned::Nobody if self.is_out_of_tokens(id) => {
+                Route::Refuse(Refusal::TokenExpired { retry_after: self.limits.retry_after })
+            }
             Assigned::Held(until) => {
                 let route = self.park(Place::Mount(id), None, now);
                 if let Route::Park(ticket) = route {
@@ -130,7 +134,10 @@ impl Router {
         let chosen = match choice {
             Choice::To(key) => self.mounts.mount(id).map(|mount| (key, Arc::clone(mount))),
             Choice::Hold(until) => return Assigned::Held(until),
-            Choice::Any => self.mounts.choose(id, |key| self.sessions.rank(key, id)),
+            Choice::Any => {
+                let avoided = preference.and_then(|preference| preference.avoided);
+                self.mounts.choose(id, |key| Some(self.sessions.rank(key, id)?.avoid(avoided == Some(key))))
+            }
         };
         let Some((session, mount)) = chosen else { return Assigned::Nobody };
         self.sessions.begin_exchange(session);
@@ -168,17 +175,32 @@ impl Router {
         self.sessions.rank(key, id).zip(best).is_some_and(|(own, best)| own.is_ready() || !best.is_ready())
     }
 
-    /// How a client is bound to the session that has its request, if that is by a cookie.
+    /// How a client is bound to the session that has its request, if that is by a cookie. A client whose own session is only not
+    /// ready keeps the cookie of that: another session stands in for it until it is ready again.
     pub(super) fn binding(
         &mut self,
         id: MountId,
         key: SessionKey,
         preference: &Preference,
     ) -> Option<Binding> {
+        let tag = self.sessions.session(key)?.tag;
         match self.mounts.sticky(id)? {
-            Sticky::Cookie => Some(self.rendezvous.bind(self.sessions.session(key)?.tag, preference)),
+            Sticky::Cookie if preference.cookie_of(tag).is_none() => {
+                let kept =
+                    self.cookie_of_not_ready(id, preference).map(|cookie| Binding { cookie, is_new: false });
+                Some(kept.unwrap_or_else(|| self.rendezvous.bind(tag, preference)))
+            }
+            Sticky::Cookie => Some(self.rendezvous.bind(tag, preference)),
             Sticky::Address => None,
         }
+    }
+
+    /// A client's cookie that names a session of the mount which is up, and not ready.
+    fn cookie_of_not_ready(&self, id: MountId, preference: &Preference) -> Option<Cookie> {
+        let is_waiting =
+            |key: &&SessionKey| self.sessions.rank(**key, id).is_some_and(|rank| !rank.is_ready());
+        let waiting = self.mounts.members(id).iter().filter(is_waiting);
+        waiting.filter_map(|&key| preference.cookie_of(self.sessions.session(key)?.tag)).next()
     }
 
     /// Goes by what the sessions of a mount want for its clients.
@@ -202,7 +224,7 @@ impl Router {
                     return Some(RouterEvent::Unparked { ticket, session, mount, binding });
                 }
                 Assigned::Held(until) => {
-                    self.parking.hold(ticket, preference, Some(until));
+                    self.hold(ticket, preference, until);
                     self.ready.insert(id, ticket.next());
                 }
                 Assigned::Nobody => {
@@ -232,8 +254,17 @@ impl Router {
                 self.parking.take(ticket);
                 self.unparked.push_back(RouterEvent::Unparked { ticket, session, mount, binding });
             }
-            Assigned::Held(until) => self.parking.hold(ticket, preference, Some(until)),
+            Assigned::Held(until) => self.hold(ticket, preference, until),
             Assigned::Nobody => self.parking.hold(ticket, preference, None),
+        }
+    }
+
+    /// Lets a request that waits for any session wait for the one that it prefers. Its caller has a timer for the other wait.
+    fn hold(&mut self, ticket: Ticket, preference: Option<Preference>, until: Timestamp) {
+        let before = self.parking.wake_at(ticket);
+        self.parking.hold(ticket, preference, Some(until));
+        if self.parking.wake_at(ticket) < before {
+            self.unparked.push_back(RouterEvent::Rescheduled { ticket });
         }
     }
 }

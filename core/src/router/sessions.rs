@@ -54,10 +54,16 @@ pub(super) struct New {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     is_not_ready: bool,
+    is_avoided: bool,
     load: u64,
 }
 
 impl Rank {
+    /// Behind all others that are as ready, if `is_avoided`.
+    pub(super) const fn avoid(self, is_avoided: bool) -> Self {
+        Self { is_avoided, ..self }
+    }
+
     pub(super) const fn is_ready(self) -> bool {
         !self.is_not_ready
     }
@@ -221,7 +227,7 @@ impl Sessions {
     pub(super) fn rank(&self, key: SessionKey, id: MountId) -> Option<Rank> {
         let session = self.taking(key)?;
         let is_not_ready = session.not_ready.contains(&id) && !cfg!(planted = "readiness-ignored");
-        Some(Rank { is_not_ready, load: session.load })
+        Some(Rank { is_not_ready, is_avoided: false, load: session.load })
     }
 
     pub(super) fn begin_exchange(&mut self, key: SessionKey) {

@@ -266,6 +266,22 @@ pub enum RouterEvent {
         /// Why.
         refusal: Refusal,
     },
+    /// It waits on, and [its wait](crate::router::Router::wake_at) ends earlier than it was to.
+    Rescheduled {
+        /// The request.
+        ticket: Ticket,
+    },
+}
+
+/// What a request waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaited {
+    /// The mount.
+    pub mount: Arc<Mount>,
+    /// Stands for the mount.
+    pub number: u64,
+    /// Requests that wait for it.
+    pub waiting: usize,
 }
 
 /// How much of everything there is, for metrics.

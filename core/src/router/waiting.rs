@@ -36,6 +36,11 @@ impl Waiting {
         self.waiters.insert(turn, Waiter { key, octets });
     }
 
+    /// Whether a session waits.
+    pub(super) fn has(&self, key: SessionKey) -> bool {
+        self.turns.contains_key(&key)
+    }
+
     /// A session waits no more.
     pub(super) fn end(&mut self, key: SessionKey) {
         let waiter = self.turns.remove(&key).and_then(|turn| self.waiters.remove(&turn));

@@ -48,7 +48,12 @@ fn a_fixed_token_is_never_presented_again() {
 #[test]
 fn a_refused_token_is_presented_again_after_ever_longer_waits_and_another_one_at_once() {
     let mut life = hour();
-    let presented: Vec<u64> = (0..200).filter(|now| life.handle_due(SECOND, at(*now))).collect();
+    let mut refused = |now: &u64| {
+        let is_presented = life.handle_due(SECOND, at(*now));
+        let _is_first = is_presented && life.handle_refused();
+        is_presented
+    };
+    let presented: Vec<u64> = (0..200).filter(|now| refused(now)).collect();
     assert_eq!(presented, [0, 5, 15, 35, 75, 135, 195]);
     assert!(life.handle_due(THIRD, at(200)), "it waits for the back-off of another token");
     assert!(!life.handle_due(THIRD, at(201)));
@@ -187,4 +192,27 @@ fn a_token_is_expired_for_good_only_by_both_clocks() {
 fn of_a_hundred_refusals_seven_are_told() {
     let told: Vec<u64> = (1..=100).filter(|count| is_refusal_told(*count)).collect();
     assert_eq!(told, [1, 2, 4, 8, 16, 32, 64]);
+}
+
+#[test]
+fn while_a_renewal_is_awaited_another_token_is_put_off_until_the_answer() {
+    let [first, second] = [TokenId(2), TokenId(3)];
+    for is_refused in [false, true] {
+        let mut life = hour();
+        assert!(life.handle_due(first, at(10)) && !life.take_put_off());
+        assert!(!life.handle_due(second, at(12)), "its answer could not be told from the first one's");
+        assert_eq!(life.presented(), Some(first));
+        if is_refused {
+            assert!(life.handle_refused());
+        } else {
+            life.handle_taken(first, Some(seconds(3600)), Duration::ZERO, at(13));
+        }
+        assert!(life.take_put_off() && !life.take_put_off());
+        assert!(life.handle_due(second, at(13)));
+        assert_eq!(life.presented(), Some(second));
+    }
+    // The same token alone is not put off, and a plugboard that does not answer is not waited for.
+    let mut life = hour();
+    assert!(life.handle_due(first, at(10)) && !life.handle_due(first, at(16)) && !life.take_put_off());
+    assert!(!life.handle_due(second, at(19)) && life.handle_due(second, at(20)));
 }

@@ -227,7 +227,7 @@ impl Relay {
                 RouterEvent::Unparked { session, mount, .. } => {
                     self.open(session, &mount, Bytes::from_static(b"/"));
                 }
-                RouterEvent::Refused { .. } => {}
+                RouterEvent::Refused { .. } | RouterEvent::Rescheduled { .. } => {}
             }
         }
         for (key, line) in &mut self.lines {

@@ -9,10 +9,12 @@ use std::time::Instant;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use serde_json::{Value, json};
 use telephone_tests::bins;
-use telephone_tests::client::get;
+use telephone_tests::client::{ask, get};
+use telephone_tests::line::{Line, both_at_once};
 use telephone_tests::process::{Finished, Plan};
 use telephone_tests::puppet::Puppet;
 use telephone_tests::relay::{NO_GRACE, Relay};
+use telephone_tests::request::Request;
 use telephone_tests::sidecar::Program;
 use telephone_tests::wait::{self, PATIENCE};
 
@@ -240,5 +242,94 @@ fn a_record_directory_that_others_can_write_to_is_refused_by_each_program() {
         assert_eq!(ended.code, Some(2), "{ended:?}");
         let wanted = [format!("--record {path}"), "mode 0775".to_owned(), format!("chmod 700 {path}")];
         assert!(wanted.iter().all(|text| ended.stderr.contains(text)), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_drain_has_one_line_for_all_dials_that_it_refuses_at_each_end() {
+    both_at_once(|program| {
+        let mut line = Line::with(program, NO_GRACE, &[]);
+        let release = line.origin.hold("/m/held");
+        let client = line.connect();
+        client.send(Request::get("/m/held").to_vec());
+        wait::until_true("the request is there", PATIENCE, || line.origin.counts().requests > 0);
+        line.relay().terminate();
+        // It has nowhere else to go, and dials again and again.
+        let refused = || line.relay().metric("plugboard_handshakes_total{outcome=\"leaving\"}");
+        wait::until_true("some dials are refused", PATIENCE, || refused() >= 6);
+        drop(release);
+        assert_eq!(line.relay_mut().wait_exit(), Some(0));
+
+        let said = line.relay().process().stderr();
+        assert!(!said.contains("refused a telephone"), "{said}");
+        let drained = said.lines().find(|line| line.ends_with(" cut_off=0") && line.contains("drained"));
+        let drained = drained.unwrap_or_else(|| panic!("no line about its end: {said}"));
+        assert!(count_in(drained, "sessions") == 1 && count_in(drained, "moved") == 0, "{drained}");
+        assert!(count_in(drained, "refused_dials") >= 6, "{drained}");
+
+        line.sidecar().process().wait_stderr("cannot reach the plugboard", PATIENCE);
+        let said = line.sidecar().process().stderr();
+        let lines: Vec<&str> =
+            said.lines().filter(|line| line.contains("the plugboard is leaving; d")).collect();
+        assert_eq!(lines.len(), 1, "{said}");
+        assert!(lines[0].contains(" INFO "), "a session serves meanwhile: {}", lines[0]);
+        let next =
+            said.lines().find(|line| line.contains("cannot reach the plugboard")).expect("it is there");
+        assert!(count_in(next, "suppressed") >= 5, "{next}");
+    });
+}
+
+#[test]
+fn requests_that_wait_have_one_line_for_their_mount_and_each_its_time_in_the_access_log() {
+    both_at_once(|program| {
+        let mut line = Line::with(program, &[NO_GRACE, &["--limit", "park-time=10m"]].concat(), &[]);
+        line.sidecar_mut().kill();
+        line.relay().process().wait_stderr("lost its link", PATIENCE);
+        let clients: Vec<_> = (0..3).map(|_| line.connect()).collect();
+        clients.iter().for_each(|client| client.send(Request::get("/m/x").to_vec()));
+        let told = line.relay().process().wait_stderr("requests wait: ", PATIENCE);
+        line.replace_sidecar();
+        for mut client in clients {
+            assert_eq!(client.head().status(), 200);
+        }
+        assert!(told.contains("mount=/m ") && told.contains(" waiting="), "{told}");
+        let of_requests = || {
+            let lines = access_lines(line.relay());
+            (lines.len() >= 3).then_some(lines)
+        };
+        wait::until_true("each request has its line", PATIENCE, || of_requests().is_some());
+        for line in of_requests().expect("they are there") {
+            let [waited, duration] = ["waited_ms", "duration_ms"].map(|name| line[name].as_f64());
+            assert!(waited > Some(0.0) && waited <= duration, "{line}");
+        }
+        let said = line.relay().process().stderr();
+        assert_eq!(said.matches("requests wait: ").count(), 1, "{said}");
+    });
+}
+
+#[test]
+fn each_answer_of_the_plugboards_own_names_the_trace_that_its_access_line_has() {
+    let relay = Relay::with(NO_GRACE);
+    let given = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let field = format!("00-{given}-00f067aa0ba902b7-01");
+    let own = |target: &str| Request::get(target).field("traceparent", &field);
+    let bad = Request::raw("GET", "GET /bad HTTP/1.1\r\nHost: a\r\nHost: b\r\n");
+    let requests = [
+        (503, Request::get("/nobody")),
+        (405, Request::new("TRACE", "/method")),
+        (426, Request::get("/.well-known/telephone")),
+        (503, own("/own")),
+        (400, bad.clone()),
+        (400, bad.field("traceparent", &field)),
+    ];
+    for (at, (status, request)) in requests.iter().enumerate() {
+        let answer = ask(relay.addr(), request);
+        assert_eq!(answer.status(), *status, "{}", answer.text());
+        let told = answer.head.value("traceresponse").expect("a trace");
+        let line = wait::until("its line", PATIENCE, || access_lines(&relay).get(at).cloned());
+        let trace = line["trace"].as_str().expect("a trace").to_owned();
+        assert!(told.starts_with(&format!("00-{trace}-")), "{told}: {line}");
+        let has_own = String::from_utf8_lossy(&request.to_vec()).contains("traceparent");
+        assert_eq!(trace == given, has_own, "{line}");
     }
 }

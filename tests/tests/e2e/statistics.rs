@@ -105,6 +105,9 @@ fn prometheus_reads_the_metrics_in_both_formats() {
         "plugboard_request_duration_seconds_count{class=\"4xx\"} 1",
         "plugboard_handshakes_total{outcome=\"new\"} 1",
         "plugboard_build_info{",
+        "plugboard_replay_bytes ",
+        "plugboard_sessions_ended_total{reason=\"replaced\"} 0",
+        "plugboard_connections_shed_total{reason=\"refused\"} 0",
         "process_open_fds ",
     ];
     wait::until_true("the first ping is answered", PATIENCE, || {

@@ -1,7 +1,7 @@
 //! Raw connections: a port of the plugboard, and an endpoint that only `telephone connect` reaches.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -137,17 +137,33 @@ fn a_port_that_is_not_offered_or_not_claimed_is_refused_for_good_with_the_reason
     both_programs(|program| {
         let relay = Relay::with(&["--tcp-ports", "5400-5499"]);
         let closed = Relay::start();
-        for (relay, claim, part) in [
-            (&relay, "tcp:5300", "5400 to 5499"),
-            (&relay, "tcp:5401", "does not cover"),
-            (&closed, "tcp:5300", "--tcp-ports"),
+        for (relay, claim, part, next) in [
+            (&relay, "tcp:5300", "5400 to 5499", "Choose a port that the plugboard offers"),
+            (&relay, "tcp:5401", "does not cover", "Make one as this plugboard wants it"),
+            (&closed, "tcp:5300", "--tcp-ports", "Choose a port that the plugboard offers"),
         ] {
             let token = relay.token(&[claim]);
             let mut sidecar = program.dial(relay).token(&token).args(&["--tcp", "5300=127.0.0.1:1"]).start();
             assert_eq!(sidecar.wait_exit(PATIENCE), Some(3), "{claim}");
             let said = sidecar.process().stderr();
-            assert!(said.contains(part), "{claim}: {said}");
+            assert!(said.contains(part) && said.contains(next), "{claim}: {said}");
         }
+    });
+}
+
+#[test]
+fn a_port_that_another_program_has_is_asked_for_again_and_the_line_has_the_next_step() {
+    both_programs(|program| {
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = taken.local_addr().expect("an address").port();
+        let relay = Relay::with(&["--tcp-ports", &format!("{port}-{port}")]);
+        let token = relay.token(&[&format!("tcp:{port}")]);
+        let sidecar =
+            program.dial(&relay).token(&token).args(&["--tcp", &format!("{port}=127.0.0.1:1")]).start();
+        let said = sidecar.process().wait_stderr("cannot open the port", PATIENCE);
+        assert!(said.contains("Choose a port that the plugboard offers"), "{said}");
+        drop(taken);
+        sidecar.process().wait_stderr("connected", PATIENCE);
     });
 }
 

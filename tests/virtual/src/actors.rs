@@ -14,11 +14,11 @@ use telephone_sim::content::Direction;
 
 /// One client: its requests one after the other, on one connection while that lasts.
 pub(crate) async fn client(runtime: VirtualRuntime, ledger: Ledger, relay: Endpoint, ids: Vec<u64>) {
-    let mut kept = None;
+    let (mut kept, mut cookie) = (None, None);
     for plan in ids.into_iter().filter_map(|id| ledger.plan(id)) {
         runtime.executor().sleep(plan.delay).await;
         ledger.begin(plan.id);
-        let asking = ask(&runtime, &relay, kept.take(), &plan);
+        let asking = ask(&runtime, &relay, (kept.take(), &mut cookie), &plan);
         let leaving = async {
             match plan.patience {
                 Some(patience) => runtime.executor().sleep(patience).await,
@@ -39,12 +39,14 @@ pub(crate) async fn client(runtime: VirtualRuntime, ledger: Ledger, relay: Endpo
 }
 
 type Kept = Option<(Reader, Writer)>;
+/// What a client sends in `Cookie`: the pair of the last `Set-Cookie`. No backend sets one.
+type Jar = Option<String>;
 
 /// Carries one request out. The connection comes back if it can serve another.
 async fn ask(
     runtime: &VirtualRuntime,
     relay: &Endpoint,
-    kept: Kept,
+    (kept, jar): (Kept, &mut Jar),
     plan: &Plan,
 ) -> (Result<Outcome, Fault>, Kept) {
     let (mut reader, mut writer) = match kept {
@@ -54,15 +56,16 @@ async fn ask(
             Err(_) => return (Ok(Outcome::Aborted), None),
         },
     };
+    let head = request_head(plan, jar.as_deref());
     let asked = if plan.is_upgrade {
-        upgrade(&mut reader, &mut writer, plan).await
+        upgrade(&mut reader, &mut writer, &head, plan).await
     } else {
         // Whoever is refused early may still be writing.
         let writing = async {
-            let _ = write_request(&mut writer, plan).await;
+            let _ = write_request(&mut writer, &head, plan).await;
             future::pending().await
         };
-        future::or(read_answer(&mut reader, plan), writing).await
+        future::or(read_answer(&mut reader, jar, plan), writing).await
     };
     match asked {
         Ok((outcome, true)) => (Ok(outcome), Some((reader, writer))),
@@ -71,14 +74,16 @@ async fn ask(
     }
 }
 
-fn request_head(plan: &Plan) -> String {
+fn request_head(plan: &Plan, cookie: Option<&str>) -> String {
     let framing = match (plan.is_upgrade, plan.up, plan.is_up_chunked) {
         (true, _, _) => "Connection: Upgrade\r\nUpgrade: echo\r\n".into(),
         (false, 0, false) if plan.method == "GET" => String::new(),
         (false, _, true) => "Transfer-Encoding: chunked\r\n".into(),
         (false, up, false) => format!("Content-Length: {up}\r\n"),
     };
-    format!("{} /m{}/{} HTTP/1.1\r\nHost: plugboard\r\n{framing}\r\n", plan.method, plan.mount, plan.id)
+    let cookie = cookie.map(|pair| format!("Cookie: {pair}\r\n")).unwrap_or_default();
+    let Plan { method, mount, id, .. } = plan;
+    format!("{method} /m{mount}/{id} HTTP/1.1\r\nHost: plugboard\r\n{cookie}{framing}\r\n")
 }
 
 fn up_framing(plan: &Plan) -> Framing {
@@ -89,8 +94,8 @@ fn up_framing(plan: &Plan) -> Framing {
     }
 }
 
-async fn write_request(writer: &mut Writer, plan: &Plan) -> std::io::Result<()> {
-    writer.text(&request_head(plan)).await?;
+async fn write_request(writer: &mut Writer, head: &str, plan: &Plan) -> std::io::Result<()> {
+    writer.text(head).await?;
     writer.body(up_framing(plan), plan.content(Direction::Up), plan.up, plan.up_pace).await
 }
 
@@ -100,11 +105,14 @@ fn status(head: &Head) -> Result<u16, Fault> {
 }
 
 /// Reads an answer; true if the connection stays.
-async fn read_answer(reader: &mut Reader, plan: &Plan) -> Result<(Outcome, bool), Fault> {
+async fn read_answer(reader: &mut Reader, jar: &mut Jar, plan: &Plan) -> Result<(Outcome, bool), Fault> {
     let head = reader.head().await?.ok_or(Fault::CutOff)?;
     let status = status(&head)?;
     if status != 200 {
         return Ok((refused(status)?, false));
+    }
+    if let Some((pair, _)) = head.field("set-cookie").and_then(|value| value.split_once(';')) {
+        *jar = Some(pair.to_owned());
     }
     let length = reader.body(head.framing()?, plan.content(Direction::Down), plan.read_pace).await?;
     if length != plan.down {
@@ -124,8 +132,13 @@ fn refused(status: u16) -> Result<Outcome, Fault> {
 }
 
 /// Upgrades, then writes and reads at once until both directions have ended.
-async fn upgrade(reader: &mut Reader, writer: &mut Writer, plan: &Plan) -> Result<(Outcome, bool), Fault> {
-    writer.text(&request_head(plan)).await?;
+async fn upgrade(
+    reader: &mut Reader,
+    writer: &mut Writer,
+    head: &str,
+    plan: &Plan,
+) -> Result<(Outcome, bool), Fault> {
+    writer.text(head).await?;
     let head = reader.head().await?.ok_or(Fault::CutOff)?;
     let status = status(&head)?;
     if status != 101 {
@@ -157,15 +170,15 @@ async fn duplex(reader: &mut Reader, writer: &mut Writer, plan: &Plan, ours: Dir
 }
 
 /// A backend: executes whatever comes.
-pub(crate) async fn backend(runtime: VirtualRuntime, ledger: Ledger, address: SocketAddr) {
+pub(crate) async fn backend(runtime: VirtualRuntime, ledger: Ledger, seat: usize, address: SocketAddr) {
     let Ok(listener) = runtime.bind(address) else { return ledger.violate("a backend's address is in use") };
     while let Ok((socket, _)) = listener.accept().await {
-        let serving = serve(runtime.clone(), ledger.clone(), socket);
+        let serving = serve(runtime.clone(), ledger.clone(), seat, socket);
         runtime.spawn(serving);
     }
 }
 
-async fn serve(runtime: VirtualRuntime, ledger: Ledger, socket: VirtualSocket) {
+async fn serve(runtime: VirtualRuntime, ledger: Ledger, seat: usize, socket: VirtualSocket) {
     let (mut reader, mut writer) = wire::split(runtime.executor(), socket);
     loop {
         let head = match reader.head().await {
@@ -176,7 +189,7 @@ async fn serve(runtime: VirtualRuntime, ledger: Ledger, socket: VirtualSocket) {
         let Some(plan) = plan_of(&ledger, &head) else {
             return ledger.violate(format!("a backend was asked {:?}", head.first_line));
         };
-        ledger.execute(&plan);
+        ledger.execute(&plan, seat);
         match execute(&mut reader, &mut writer, &head, &plan).await {
             Ok(()) if !plan.is_upgrade && plan.after == After::Keep => {}
             Ok(()) | Err(Fault::CutOff) => return,

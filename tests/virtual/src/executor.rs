@@ -385,9 +385,11 @@ impl State {
     /// Puts a group's timers off by the time that its clock stood still: those that were `due` meanwhile, and those to come.
     fn put_off(&mut self, group: Group, due: Vec<((Timestamp, u64), Waker)>, time: Duration) {
         let due = due.into_iter().map(|(key, waker)| (key, Due::Wake(Some(group), waker)));
-        let of_group = |_: &_, due: &mut Due| matches!(due, Due::Wake(Some(one), _) if *one == group);
-        let timers: Vec<_> = due.chain(self.timers.extract_if(.., of_group)).collect();
-        self.timers.extend(timers.into_iter().map(|((at, number), due)| ((at + time, number), due)));
+        let timers = std::mem::take(&mut self.timers).into_iter();
+        let (own, others): (BTreeMap<_, _>, _) =
+            timers.partition(|(_, due)| matches!(due, Due::Wake(Some(one), _) if *one == group));
+        self.timers = others;
+        self.timers.extend(due.chain(own).map(|((at, number), due)| ((at + time, number), due)));
         if let Some(process) = self.processes.get_mut(group.0) {
             process.behind += time;
         }

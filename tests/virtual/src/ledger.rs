@@ -121,6 +121,8 @@ pub enum Outcome {
 #[derive(Default)]
 struct Entry {
     executions: u32,
+    /// The seat of the backend that executed it last.
+    seat: Option<usize>,
     begun: Option<Timestamp>,
     time: Duration,
     outcome: Option<Outcome>,
@@ -196,18 +198,25 @@ impl Ledger {
     }
 
     /// A backend has read a request's head. (I31, I32)
-    pub(crate) fn execute(&self, plan: &Plan) {
+    pub(crate) fn execute(&self, plan: &Plan, seat: usize) {
         self.executor.trace(&[7, plan.id]);
         let executions = {
             let mut state = self.lock();
             let entry = state.entries.entry(plan.id).or_default();
             entry.executions += 1;
+            entry.seat = Some(seat);
             entry.executions
         };
         let most = if plan.method == "POST" { 1 } else { EXECUTIONS_MAX };
         if executions > most {
             self.violate(format!("request {} ({}) executed {executions} times (I31)", plan.id, plan.method));
         }
+    }
+
+    /// The seat of the backend that executed a request last.
+    #[must_use]
+    pub fn executed_in(&self, id: u64) -> Option<usize> {
+        self.lock().entries.get(&id).and_then(|entry| entry.seat)
     }
 
     /// Requests that have not ended.

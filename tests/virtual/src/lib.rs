@@ -18,6 +18,7 @@ mod runtime;
 mod scenario;
 mod socket;
 mod stage;
+mod tokens;
 mod wire;
 mod world;
 
@@ -29,5 +30,6 @@ pub use runtime::VirtualRuntime;
 pub use scenario::{Fault, Level, Scenario};
 pub use socket::{VirtualListener, VirtualSocket};
 pub use stage::{BACKEND_PORT, LINK_PORT, PUBLIC_PORT, Seat, Stage};
+pub use tokens::{Issuer, TOKEN_LIFE};
 pub use wire::Pace;
 pub use world::{Report, run, run_scenario};

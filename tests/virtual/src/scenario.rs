@@ -99,9 +99,9 @@ impl Scenario {
         let mut draw = Draw(fastrand::Rng::with_seed(seed));
         let level = if draw.percent(50) { Level::Gentle } else { Level::Rough };
         let mounts = draw.0.usize(1..=2);
-        let mut seats: Vec<Seat> = (0..mounts).map(|mount| Seat { mount, instance: 0 }).collect();
+        let mut seats: Vec<Seat> = (0..mounts).map(|mount| Seat { mount, ..Seat::default() }).collect();
         if draw.percent(30) {
-            seats.push(Seat { mount: 0, instance: 1 });
+            seats.push(Seat { instance: 1, ..Seat::default() });
         }
         let (links, lines) = (weather(&mut draw, 40_000), weather(&mut draw, 1_000));
         let storm = stormy(&mut draw, &links, level);

@@ -1,16 +1,16 @@
 //! The processes of a world: one plugboard, telephones with their backends, clients. They come and go.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use telephone_driver::core::affinity::Sticky;
 use telephone_driver::core::limits::HttpLimits;
 use telephone_driver::core::router::RouterCounts;
 use telephone_driver::{
-    AccessRecord, AuthError, Authority, DrainConfig, Endpoint, Grant, Handle, Observer, Plugboard,
-    RelayConfig, Runtime as _, Telephone, TokenSource, WhenFull, accept_loop,
+    AccessRecord, AuthError, DrainConfig, Endpoint, Handle, Observer, Plugboard, RelayConfig, Runtime as _,
+    Telephone, WhenFull, accept_loop,
 };
 
 use crate::actors;
@@ -18,6 +18,7 @@ use crate::executor::{Executor, Group, TimerClock};
 use crate::ledger::{Ledger, Plan};
 use crate::net::Net;
 use crate::runtime::VirtualRuntime;
+use crate::tokens::Issuer;
 
 /// Where clients connect.
 pub const PUBLIC_PORT: u16 = 80;
@@ -26,40 +27,8 @@ pub const LINK_PORT: u16 = 8080;
 /// Where backends listen.
 pub const BACKEND_PORT: u16 = 3000;
 
-/// The token of a subject, which allows it every mount of its own.
-fn token(subject: &str) -> String {
-    format!("token-of-{subject}")
-}
-
-/// Knows every token of the world.
-struct Tokens;
-
-impl Authority for Tokens {
-    fn verify(&self, token: &str) -> Result<Grant, AuthError> {
-        let (name, _) = token.split_once('#').unwrap_or((token, ""));
-        let subject = name.strip_prefix("token-of-").ok_or(AuthError::BadSignature)?;
-        Ok(Grant {
-            subject: subject.into(),
-            token_id: None,
-            mounts: vec![format!("/{subject}")],
-            connect: Vec::new(),
-            client_tokens: false,
-            good_for: Some(Duration::from_secs(3600)),
-        })
-    }
-}
-
-/// A file whose token is replaced each time that it is read.
-struct Fresh {
-    name: String,
-    count: AtomicUsize,
-}
-
-impl TokenSource for Fresh {
-    fn token(&self) -> io::Result<String> {
-        Ok(format!("{}#{}", self.name, self.count.fetch_add(1, Ordering::Relaxed)))
-    }
-}
+/// The epochs of telephones count from here.
+const FIRST_EPOCH: u64 = 1_700_000_000_000;
 
 /// Counts what plugboards report.
 #[derive(Default)]
@@ -67,6 +36,7 @@ struct Watcher {
     requests: AtomicU64,
     sessions: AtomicUsize,
     resumes: AtomicUsize,
+    refusals: AtomicUsize,
 }
 
 impl Observer for Watcher {
@@ -76,6 +46,10 @@ impl Observer for Watcher {
 
     fn link_up(&self, is_resume: bool) {
         self.resumes.fetch_add(usize::from(is_resume), Ordering::Relaxed);
+    }
+
+    fn token_refused(&self, _: AuthError) {
+        self.refusals.fetch_add(1, Ordering::Relaxed);
     }
 
     fn session_started(&self, _: &str) {
@@ -91,12 +65,14 @@ struct Relay {
 }
 
 /// One telephone's place in the world: what stays the same when its process is started again.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Seat {
     /// Which of the mounts it serves.
     pub mount: usize,
     /// Which instance of that mount's subject it is.
     pub instance: usize,
+    /// How it has clients bound to it.
+    pub sticky: Option<Sticky>,
 }
 
 struct Process {
@@ -124,6 +100,8 @@ pub struct Stage {
     pub net: Net,
     /// Its requests.
     pub ledger: Ledger,
+    /// Who gives out its tokens.
+    pub issuer: Issuer,
     seats: Arc<Vec<Seat>>,
     watcher: Arc<Watcher>,
     processes: Arc<Mutex<Processes>>,
@@ -151,7 +129,8 @@ impl Stage {
             ..Processes::default()
         };
         let processes = Arc::new(Mutex::new(processes));
-        Self { executor, net, ledger, seats: Arc::new(seats), watcher: Arc::default(), processes }
+        let issuer = Issuer::new(executor.clone());
+        Self { executor, net, ledger, issuer, seats: Arc::new(seats), watcher: Arc::default(), processes }
     }
 
     fn lock(&self) -> MutexGuard<'_, Processes> {
@@ -174,11 +153,19 @@ impl Stage {
     /// If they are not linked within an hour.
     #[must_use]
     pub fn at_rest(telephones: usize, plans: impl IntoIterator<Item = Plan>) -> Self {
+        Self::at_rest_in((0..telephones).map(|mount| Seat { mount, ..Seat::default() }).collect(), plans)
+    }
+
+    /// The same with telephones in these seats.
+    ///
+    /// # Panics
+    /// Likewise.
+    #[must_use]
+    pub fn at_rest_in(seats: Vec<Seat>, plans: impl IntoIterator<Item = Plan>) -> Self {
         fastrand::seed(7);
         let executor = Executor::new();
         let net = Net::new(executor.clone(), 7);
         let ledger = Ledger::new(executor.clone(), plans);
-        let seats = (0..telephones).map(|mount| Seat { mount, instance: 0 }).collect();
         let stage = Self::new(executor.clone(), net, ledger, seats);
         stage.start();
         let is_linked = executor.run_until(executor.now() + Duration::from_secs(3600), || stage.is_linked());
@@ -214,8 +201,12 @@ impl Stage {
     fn start_relay_at(&self, address: IpAddr) {
         let runtime = self.runtime("plugboard".into(), address);
         let doors = self.runtime("plugboard's doors".into(), address);
-        let plugboard =
-            Plugboard::new(runtime.clone(), relay_config(), Arc::new(Tokens), self.watcher.clone());
+        let plugboard = Plugboard::new(
+            runtime.clone(),
+            relay_config(),
+            Arc::new(self.issuer.clone()),
+            self.watcher.clone(),
+        );
         for port in [PUBLIC_PORT, LINK_PORT] {
             let Ok(listener) = doors.bind(SocketAddr::new(address, port)) else {
                 self.ledger.violate(format!("the port {port} is still in use"));
@@ -271,20 +262,33 @@ impl Stage {
 
     /// Starts a telephone's process.
     pub fn start_telephone(&self, seat: usize) {
-        let Seat { mount, instance } = self.seats[seat];
-        let runtime = self.runtime(format!("telephone {seat}"), seat_host(seat));
         let starts = {
             let mut processes = self.lock();
             processes.starts += 1;
             processes.starts
         };
+        self.start_telephone_of(seat, FIRST_EPOCH + starts);
+    }
+
+    /// Starts a telephone's process with a clock that is behind that of all processes before it.
+    pub fn start_telephone_behind(&self, seat: usize) {
+        self.start_telephone_of(seat, FIRST_EPOCH - 1);
+    }
+
+    fn start_telephone_of(&self, seat: usize, epoch: u64) {
+        let Seat { mount, instance, sticky } = self.seats[seat];
+        let runtime = self.runtime(format!("telephone {seat}"), seat_host(seat));
         let backend = Endpoint::Tcp { host: seat_host(seat).to_string(), port: BACKEND_PORT };
-        let built = Telephone::builder()
+        let mut builder = Telephone::builder();
+        if let Some(sticky) = sticky {
+            builder = builder.sticky(sticky);
+        }
+        let built = builder
             .url(&format!("ws://plugboard:{LINK_PORT}"))
             .mount(&format!("/m{mount}"))
-            .token_source(Fresh { name: token(&format!("m{mount}")), count: AtomicUsize::new(0) })
+            .token_source(self.issuer.file(&format!("m{mount}")))
             .instance(format!("instance-{instance}"))
-            .epoch(1_700_000_000_000 + starts)
+            .epoch(epoch)
             .backend(runtime.clone(), backend);
         let telephone = match built {
             Ok(telephone) => telephone,
@@ -325,7 +329,7 @@ impl Stage {
     pub fn start_backend(&self, seat: usize) {
         let address = SocketAddr::new(seat_host(seat), BACKEND_PORT);
         let runtime = self.runtime(format!("backend {seat}"), address.ip());
-        runtime.spawn(actors::backend(runtime.clone(), self.ledger.clone(), address));
+        runtime.spawn(actors::backend(runtime.clone(), self.ledger.clone(), seat, address));
         self.lock().backends[seat] = Some(runtime.group());
     }
 
@@ -339,8 +343,13 @@ impl Stage {
 
     /// Starts a client that carries out these requests.
     pub fn start_client(&self, ids: Vec<u64>) {
+        self.start_client_at(host(200), ids);
+    }
+
+    /// Starts a client with this address that carries out these requests.
+    pub fn start_client_at(&self, address: IpAddr, ids: Vec<u64>) {
         let number = self.lock().clients.len();
-        let runtime = self.runtime(format!("client {number}"), host(200));
+        let runtime = self.runtime(format!("client {number}"), address);
         let relay = Endpoint::Tcp { host: "plugboard".into(), port: PUBLIC_PORT };
         runtime.spawn(actors::client(runtime.clone(), self.ledger.clone(), relay, ids));
         self.lock().clients.push(runtime.group());
@@ -397,6 +406,12 @@ impl Stage {
     #[must_use]
     pub fn resumes(&self) -> usize {
         self.watcher.resumes.load(Ordering::Relaxed)
+    }
+
+    /// Tokens that plugboards refused.
+    #[must_use]
+    pub fn refusals(&self) -> usize {
+        self.watcher.refusals.load(Ordering::Relaxed)
     }
 
     /// The tasks of the plugboard, and of all telephones.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use telephone_virtual::{Cut, Fate, LINK_PORT, Outcome, Pace, Plan, Stage, Weather};
+use telephone_virtual::{Cut, Fate, LINK_PORT, Outcome, Pace, Plan, Stage, TOKEN_LIFE, Weather};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -21,6 +21,29 @@ fn a_session_outlives_its_tokens() {
     run_clients(&stage, Duration::from_secs(1));
     assert_eq!(stage.ledger.outcomes().get(&Outcome::Whole), Some(&1));
     assert_eq!((stage.sessions_started(), stage.resumes()), (1, 0));
+    stage.end();
+}
+
+#[test]
+fn a_token_that_nobody_renews_costs_few_refusals_and_the_next_one_is_dialled_with_at_once() {
+    let stage = Stage::at_rest(1, [Plan::get(1, 0, 10), Plan::get(2, 0, 10)]);
+    stage.issuer.set_away(true);
+    stage.start_client(vec![1]);
+    run_clients(&stage, Duration::from_secs(1));
+    stage.executor.run_for(TOKEN_LIFE);
+    assert_eq!(stage.resumes() + stage.sessions_started(), 1, "until its end the token serves");
+    stage.executor.run_for(DAY);
+    assert!(!stage.is_linked());
+    assert_eq!(stage.last_error(0).as_deref(), Some("refused: the token has expired"));
+    let refusals = stage.refusals();
+    stage.issuer.set_away(false);
+    let deadline = stage.executor.now() + Duration::from_secs(2);
+    assert!(stage.executor.run_until(deadline, || stage.is_linked()), "the file is looked at each second");
+    assert_eq!(stage.refusals(), refusals);
+    stage.start_client(vec![2]);
+    run_clients(&stage, Duration::from_secs(1));
+    assert_eq!(stage.ledger.outcomes().get(&Outcome::Whole), Some(&2));
+    assert!(refusals < 1_500, "{refusals} refusals in a day: one a minute");
     stage.end();
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use telephone_core::cause::Cause;
 use telephone_core::http1::{AbortCause, RequestError};
@@ -32,6 +33,8 @@ pub(super) struct Account {
     /// The rule that a body broke.
     rule: Option<&'static str>,
     pub(super) moved: Moved,
+    /// How long it waited for a session and for a stream.
+    pub(super) waited: Duration,
     /// Where the time went until the answer's head, if that was measured.
     pub(super) stages: Option<Stages>,
     pub(super) trace: Option<TraceParent>,
@@ -50,6 +53,7 @@ impl Account {
             cause: Cause::Complete,
             rule: None,
             moved: Moved::default(),
+            waited: Duration::ZERO,
             stages: None,
             trace: None,
             chosen: None,
@@ -91,6 +95,7 @@ pub(super) fn report<R: Runtime>(
         bytes_in: account.moved.inbound,
         bytes_out: account.moved.outbound,
         duration: relay.runtime.now().since(account.started),
+        waited: account.waited,
         peer: client.peer,
         mount: chosen.map(|(_, mount)| mount.as_str()),
         subject: chosen.map(|(subject, _)| subject.as_ref()),
@@ -114,5 +119,8 @@ pub(super) fn report_refused<R: Runtime>(relay: &Inner<R>, client: &Client<R>, e
     // A token may stand in the query of a room's client.
     let target = if relay.config.rooms.is_some() && room::is_visit(target) { path(target) } else { target };
     let record = AccessRecord::bare(method, target, peer, error.cause());
-    relay.observer.request_refused(&AccessRecord { status: Some(error.status()), ..record }, &rule);
+    relay.observer.request_refused(
+        &AccessRecord { status: Some(error.status()), trace: client.server.trace(), ..record },
+        &rule,
+    );
 }

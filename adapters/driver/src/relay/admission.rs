@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_lite::future;
@@ -81,6 +82,9 @@ pub(super) async fn greet<R: Runtime>(
         }
         Err(refused) => {
             relay.observer.handshake_ended(code_label(refused.refused.code));
+            if refused.refused.code == RefusedCode::Leaving {
+                relay.turned_away.fetch_add(1, Ordering::Relaxed);
+            }
             if refused.is_logged {
                 report::refused(relay, (client, peer), &refused.refused.reason);
             }
@@ -156,7 +160,9 @@ struct Verdict {
 
 impl From<Refused> for Verdict {
     fn from(refused: Refused) -> Self {
-        Self { refused, is_logged: true }
+        // Of those that a relay refuses since it leaves, its last line has the count.
+        let is_logged = refused.code != RefusedCode::Leaving;
+        Self { refused, is_logged }
     }
 }
 
@@ -434,6 +440,14 @@ fn welcome<R: Runtime>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::HANDSHAKE_OUTCOMES;
+
+    #[test]
+    fn each_refusal_has_a_label_that_metrics_show_from_the_start() {
+        for code in (0..=7).map(RefusedCode::from) {
+            assert!(HANDSHAKE_OUTCOMES.contains(&code_label(code)), "{code:?}");
+        }
+    }
 
     #[test]
     fn a_refusal_without_a_check_asks_for_the_wait_that_is_due_and_for_some_jitter() {

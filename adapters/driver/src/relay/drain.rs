@@ -52,6 +52,19 @@ impl Default for DrainConfig {
     }
 }
 
+/// What came of a drain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Sessions that there were when it began.
+    pub sessions: usize,
+    /// Those of them whose telephones have another session elsewhere.
+    pub moved: usize,
+    /// Dials of telephones that were refused meanwhile.
+    pub refused_dials: u64,
+    /// Requests that were not over when the grace was.
+    pub cut_off: usize,
+}
+
 /// How many exchanges are in flight.
 #[derive(Debug, Default)]
 pub(super) struct Exchanges {
@@ -101,9 +114,9 @@ impl<R: Runtime> Plugboard<R> {
     /// until then is answered. `close` is to close the listener, which comes last but for what is still in flight then.
     ///
     /// Dropping the future leaves the relay as it is at that moment.
-    pub async fn drain(&self, config: &DrainConfig, close: impl Future<Output = ()>) {
+    pub async fn drain(&self, config: &DrainConfig, close: impl Future<Output = ()>) -> Drained {
         let relay = &*self.0;
-        let start = relay.runtime.now();
+        let (start, sessions) = (relay.runtime.now(), relay.registry.counts().sessions);
         let grace_end = start + config.delay + config.grace;
         let within = spread(relay).min(MOVE_WITHIN_MAX);
         let within_ms = as_millis(within);
@@ -129,7 +142,8 @@ impl<R: Runtime> Plugboard<R> {
         self.wait_until(grace_end, || relay.exchanges.all() == 0).await;
         self.wait_until(relay.runtime.now() + LAST_TIME, || relay.exchanges.later() == 0).await;
 
-        let code = if relay.exchanges.all() == 0 {
+        let cut_off = relay.exchanges.all();
+        let code = if cut_off == 0 {
             LeaveCode::Draining
         } else {
             relay.stopping.raise();
@@ -138,6 +152,8 @@ impl<R: Runtime> Plugboard<R> {
         relay.registry.leave_where(code, |_, _| true);
         let is_empty = || relay.exchanges.all() == 0 && relay.registry.counts().sessions == 0;
         self.wait_until(relay.runtime.now() + FAREWELL_TIME, is_empty).await;
+        let refused_dials = relay.turned_away.load(Ordering::Relaxed);
+        Drained { sessions, moved: relay.registry.moved(), refused_dials, cut_off }
     }
 
     /// Waits until the requests that came before have been over for `time`.

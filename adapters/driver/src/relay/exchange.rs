@@ -15,7 +15,7 @@ use telephone_core::cause::Cause;
 use telephone_core::error::{Reset, ResetCode, Touched};
 use telephone_core::isolation;
 use telephone_core::limits::{DARK_TIME, REQUEST_ATTEMPTS_MAX};
-use telephone_core::retry::{may_move, may_repeat};
+use telephone_core::retry::{may_move, may_repeat, may_try_ready};
 use telephone_core::router::{self, SessionKey};
 use telephone_core::session::OpenError;
 use telephone_core::target;
@@ -67,8 +67,7 @@ pub(super) async fn serve<R: Runtime>(
     client.set_client(relay, stamped.client, request.at);
     request.is_timed = stamped.is_timed;
     (account.client, account.is_timed) = (stamped.client, request.is_timed);
-    let start = TraceParent::start(fastrand::u128(..), fastrand::u64(..));
-    account.trace = Some(TraceParent::settle(&mut request.head.headers, start));
+    settle_trace(client, request, &mut account);
     account.is_measured = relay.is_measured(request.at);
     let is_visit = rooms::is_visit(relay, &request.head);
     // In a box, for few requests are for rooms.
@@ -84,14 +83,27 @@ pub(super) async fn serve<R: Runtime>(
     flow
 }
 
+/// Gives a request its trace, which is in its answer if that is the plugboard's own, and in the access log.
+fn settle_trace<R: Runtime>(client: &mut Client<R>, request: &mut Request, account: &mut Account) {
+    let trace = TraceParent::settle(&mut request.head.headers, trace_start());
+    client.server.set_trace(trace);
+    account.trace = Some(trace);
+}
+
+/// A trace for a request that has none.
+pub(super) fn trace_start() -> TraceParent {
+    TraceParent::start(fastrand::u128(..), fastrand::u64(..))
+}
+
 /// Answers a request that is for telephones and comes from none.
 pub(super) fn refuse_upgrade<R: Runtime>(
     relay: &Inner<R>,
     client: &mut Client<R>,
-    request: &Request,
+    request: &mut Request,
     refused: Refused,
 ) {
     let mut account = Account::new(request, client.peer.ip());
+    settle_trace(client, request, &mut account);
     let _goes_on = refuse(client, refused, &mut account);
     report(relay, client, (&request.head, target::path(&request.head.target)), &account);
 }
@@ -104,7 +116,10 @@ async fn serve_stamped<R: Runtime>(
 ) -> ControlFlow<()> {
     let (mut now, mut avoided) = (request.at, None);
     for attempt in 1..=REQUEST_ATTEMPTS_MAX {
-        let chosen = match route(relay, client, (request, account.client, avoided), &mut now).await {
+        let since = now;
+        let routed = route(relay, client, (request, account.client, avoided), &mut now).await;
+        account.waited += now.since(since);
+        let chosen = match routed {
             Ok(chosen) => chosen,
             Err(refused) => return refuse_or_leave(client, refused, account),
         };
@@ -146,7 +161,7 @@ fn refuse_or_leave<R: Runtime>(
 fn refuse<R: Runtime>(client: &mut Client<R>, refused: Refused, account: &mut Account) -> ControlFlow<()> {
     account.status = Some(refused.answer.status());
     account.cause = refused.cause();
-    let answer = account.trace.map_or(refused.answer, |trace| refused.answer.trace(trace));
+    let answer = refused.answer;
     let timed = account.is_timed.then(|| answer.relay_time(client.alarm.now().since(account.started)));
     client.server.refuse(&timed.unwrap_or(answer));
     ControlFlow::Continue(())
@@ -238,7 +253,8 @@ async fn open<R: Runtime>(
     };
     let told = client.login.told(chosen.key, &request.head.headers);
     let left = client_left(relay, client);
-    let opened = unless_revoked(request, turn::open(relay, (chosen, told, now), opening, end, left)).await;
+    let turn = turn::open(relay, (chosen, told, now), &mut account.waited, opening, end, left);
+    let opened = unless_revoked(request, turn).await;
     let opened = opened.map_err(|refused| Attempt::Over(refuse(client, refused, account)))?;
     opened.map(|stream| (stream, end)).map_err(|error| match error {
         None => Attempt::Over(client_lost(client, account)),
@@ -302,7 +318,7 @@ async fn carry<R: Runtime>(
         Ended::Complete => Attempt::Over(ControlFlow::Continue(())),
         Ended::Reset(reset) | Ended::Stopped(reset) if account.status.is_none() => {
             let refused = relay.given_up(reset, &chosen.session);
-            if !relay.stopping.is_raised() && may_repeat(&request.head, request.end, reset) {
+            if !relay.stopping.is_raised() && may_go_on(relay, request, chosen, reset) {
                 // What never started is free.
                 let attempt = if reset.touched == Touched::No { Attempt::Again } else { Attempt::Repeat };
                 return attempt(refused);
@@ -325,6 +341,12 @@ async fn carry<R: Runtime>(
         }
         Ended::Lost(ClientLoss::Unsendable) => Attempt::Over(refuse(client, Refused::unsendable(), account)),
     }
+}
+
+/// Whether a request whose stream was reset ahead of an answer may be given to another session.
+fn may_go_on<R: Runtime>(relay: &Inner<R>, request: &Request, chosen: &Chosen, reset: Reset) -> bool {
+    may_repeat(&request.head, request.end, reset)
+        || (may_try_ready(request.end, reset) && relay.registry.has_other_ready(chosen.key, &chosen.mount))
 }
 
 /// Ends the exchange of a client whose token was revoked; `is_closed` if its WebSocket has been.

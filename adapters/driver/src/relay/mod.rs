@@ -59,8 +59,8 @@ use crate::runtime::Runtime;
 use crate::shared::SharedSession;
 use crate::socket::Socket;
 use connections::{Connections, Permit};
-pub use drain::DrainConfig;
 use drain::Exchanges;
+pub use drain::{DrainConfig, Drained};
 use ports::Ports;
 pub use ports::TcpPorts;
 use registry::Registry;
@@ -175,6 +175,8 @@ struct Inner<R: Runtime> {
     /// What is in flight is cut off.
     stopping: Flag,
     exchanges: Exchanges,
+    /// Telephones that were refused since it leaves.
+    turned_away: AtomicU64,
     /// Client connections that it has had.
     clients: AtomicU64,
     /// What telephones and clients cause of the log.
@@ -235,6 +237,7 @@ impl<R: Runtime> Plugboard<R> {
             closing: Flag::default(),
             stopping: Flag::default(),
             exchanges: Exchanges::default(),
+            turned_away: AtomicU64::new(0),
             clients: AtomicU64::new(0),
             log: Log::default(),
             measured: Mutex::new(measured),
@@ -291,6 +294,12 @@ impl<R: Runtime> Plugboard<R> {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.0.registry.sessions().iter().map(SharedSession::report).fold(Stats::default(), add)
+    }
+
+    /// Bytes of messages that all sessions keep until their telephones acknowledge them, with what each message costs beside.
+    #[must_use]
+    pub fn replay_bytes(&self) -> u64 {
+        self.0.registry.sessions().iter().map(SharedSession::kept).sum()
     }
 
     /// How much of everything there is.

@@ -86,7 +86,9 @@ pub(super) async fn serve<R: Runtime>(
 ) -> Option<Upgraded<R>> {
     let is_trusted = (relay.config.trust)(peer.ip().to_canonical());
     let interims = Interims::towards(is_trusted, relay.config.early_hints);
-    let server = Server::new(relay.config.http.clone(), relay.runtime.now()).with_interims(interims);
+    let server = Server::new(relay.config.http.clone(), relay.runtime.now())
+        .with_interims(interims)
+        .with_trace_start(exchange::trace_start());
     let alarm = Alarm::new(relay.runtime.clone());
     let observed = Observed { peer: peer.ip().into(), scheme: Scheme::Http, is_trusted };
     let mut client = Client {
@@ -112,7 +114,7 @@ pub(super) async fn serve<R: Runtime>(
                     let site = SiteUrl::dialled(&request.head.headers);
                     return client.flush(relay, profile, (stamped.client, site)).await;
                 }
-                Err(refused) => exchange::refuse_upgrade(relay, &mut client, &request, refused),
+                Err(refused) => exchange::refuse_upgrade(relay, &mut client, &mut request, refused),
             }
         } else if exchange::serve(relay, &mut client, &mut request).await.is_break() {
             break;

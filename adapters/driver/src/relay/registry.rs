@@ -1,10 +1,11 @@
 //! The router with the sessions that it chooses among, and the requests that wait for it.
 
 mod choice;
+mod waits;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use telephone_core::claims::Claims;
@@ -24,8 +25,9 @@ use super::site::Site;
 use crate::authority::Grant;
 use crate::log;
 use crate::shared::SharedSession;
+use choice::choose;
 pub(super) use choice::{Chosen, Decision};
-use choice::{Settled, choose};
+use waits::Waiting;
 
 /// A registered session.
 struct Registered {
@@ -76,13 +78,6 @@ pub(super) enum Renewed {
     Narrowed,
 }
 
-/// A request that waits for a session, or whose wait has ended.
-#[derive(Default)]
-struct Waiting {
-    settled: Option<Settled>,
-    waker: Option<Waker>,
-}
-
 struct State {
     router: Router,
     /// In order, so that whoever is told something is told in the same order in every run.
@@ -90,8 +85,8 @@ struct State {
     waiting: HashMap<Ticket, Waiting>,
     next_key: u64,
     retries: RetryBudget,
-    /// Some telephone has moved.
-    has_moved: bool,
+    /// Telephones that have moved.
+    moved: usize,
     /// Which sessions that are given up or lose mounts are logged.
     log: LogLimit,
 }
@@ -143,7 +138,7 @@ impl Registry {
     pub(super) fn new(limits: RouterLimits, key: AffinityKey, now: Timestamp) -> Self {
         Self(Mutex::new(State {
             retries: RetryBudget::new(&limits, now),
-            has_moved: false,
+            moved: 0,
             router: Router::new(limits, now).with_affinity_key(key),
             sessions: BTreeMap::new(),
             waiting: HashMap::new(),
@@ -168,6 +163,10 @@ impl Registry {
                     (ticket, Ok((session, mount, binding)))
                 }
                 RouterEvent::Refused { ticket, refusal } => (ticket, Err(refusal)),
+                RouterEvent::Rescheduled { ticket } => {
+                    wakers.extend(state.waiting.get_mut(&ticket).and_then(|waiting| waiting.waker.take()));
+                    continue;
+                }
             };
             match state.waiting.get_mut(&ticket) {
                 Some(waiting) => {
@@ -305,6 +304,11 @@ impl Registry {
         self.lock().router.has_other(key, mount)
     }
 
+    /// Whether another session of a mount takes requests and is ready.
+    pub(super) fn has_other_ready(&self, key: SessionKey, mount: &Mount) -> bool {
+        self.lock().router.has_other_ready(key, mount)
+    }
+
     /// A session takes no new requests any more.
     pub(super) fn suspend(&self, key: SessionKey, now: Timestamp) {
         self.with(|state| state.router.suspend(key, now));
@@ -344,11 +348,9 @@ impl Registry {
 
     /// A session's telephone has another one elsewhere.
     pub(super) fn set_moved(&self, key: SessionKey) {
-        let mut state = self.lock();
-        state.has_moved = true;
-        if let Some(one) = state.sessions.get_mut(&key) {
-            one.has_moved = true;
-        }
+        let state = &mut *self.lock();
+        let Some(one) = state.sessions.get_mut(&key) else { return };
+        state.moved += usize::from(!std::mem::replace(&mut one.has_moved, true));
     }
 
     /// Whether every telephone that is still here has another session elsewhere.
@@ -358,7 +360,12 @@ impl Registry {
 
     /// Whether no telephone is to be waited for: all have moved, or none ever has, for then there is nowhere to go.
     pub(super) fn is_nobody_moving(&self) -> bool {
-        !self.lock().has_moved || self.has_all_moved()
+        self.moved() == 0 || self.has_all_moved()
+    }
+
+    /// How many telephones have another session elsewhere, those that have left meanwhile too.
+    pub(super) fn moved(&self) -> usize {
+        self.lock().moved
     }
 
     /// A session is over.
@@ -434,38 +441,6 @@ impl Registry {
                 Route::Refuse(refusal) => Decision::Refuse(refusal),
             }
         })
-    }
-
-    /// Whether the wait of `ticket` has ended; if not, the task is woken when it does.
-    pub(super) fn poll_wait(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Decision> {
-        let mut state = self.lock();
-        let Some(waiting) = state.waiting.get_mut(&ticket) else { return Poll::Pending };
-        let Some(settled) = waiting.settled.take() else {
-            waiting.waker = Some(cx.waker().clone());
-            return Poll::Pending;
-        };
-        state.waiting.remove(&ticket);
-        Poll::Ready(match settled {
-            Ok(settled) => choose(&mut state, settled),
-            Err(refusal) => Decision::Refuse(refusal),
-        })
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) is due for a request that waits.
-    pub(super) fn wake_at(&self, ticket: Ticket) -> Option<Timestamp> {
-        self.lock().router.wake_at(ticket)
-    }
-
-    /// Gives up a request that may still wait; one whose wait has ended is not concerned.
-    pub(super) fn cancel(&self, ticket: Ticket) {
-        self.with(|state| {
-            let settled = state.waiting.remove(&ticket).and_then(|waiting| waiting.settled);
-            match settled {
-                Some(Ok((key, ..))) => state.router.finish(key),
-                Some(Err(_)) => {}
-                None => state.router.cancel(ticket),
-            }
-        });
     }
 
     /// An exchange with a chosen session has ended.

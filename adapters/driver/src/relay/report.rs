@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use telephone_core::error::CloseReason;
 use telephone_core::log_limit::{Due, LineKind, LineSource};
-use telephone_core::router::SessionKey;
+use telephone_core::router::{Awaited, SessionKey};
 
 use super::Inner;
 use crate::authority::AuthError;
@@ -54,6 +54,24 @@ pub(super) fn unchecked<R: Runtime>(relay: &Inner<R>, address: IpAddr) {
     let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
     let what = "refused a token unchecked: too many of the address failed, or wait";
     tracing::info!(%address, suppressed, suppressed_elsewhere, "{what}");
+}
+
+/// A request has waited for a session for [some time](telephone_core::limits::WAIT_TOLD). Others of its mount wait, too.
+pub(super) fn waiting<R: Runtime>(relay: &Inner<R>, awaited: Option<Awaited>) {
+    // At the start of a relay the mount is not known, and what a client names is not shown.
+    let source = awaited.as_ref().map_or(LineSource::Process, |awaited| LineSource::Mount(awaited.number));
+    let due = relay.log.line(LineKind::RequestsWait, source, relay.runtime.now());
+    let Some(Due { suppressed, suppressed_elsewhere }) = due else { return };
+    match awaited {
+        Some(Awaited { mount, waiting, .. }) => {
+            let what = "requests wait: no telephone of the mount takes any";
+            tracing::info!(%mount, waiting, suppressed, suppressed_elsewhere, "{what}");
+        }
+        None => {
+            let what = "requests wait for mounts that have no telephone since the plugboard's start";
+            tracing::info!(suppressed, suppressed_elsewhere, "{what}");
+        }
+    }
 }
 
 /// A telephone opened a raw stream that its token does not allow.

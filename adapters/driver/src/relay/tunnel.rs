@@ -196,3 +196,25 @@ const fn end_label(reason: CloseReason) -> &'static str {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use telephone_core::error::CloseReason::{Left, LinkLost, Received, Sent, Silent};
+
+    use super::*;
+    use crate::observe::SESSION_ENDS;
+
+    #[test]
+    fn each_end_of_a_session_has_a_label_that_metrics_show_from_the_start() {
+        use LeaveCode::{
+            CalmDown, Draining, Expired, Forbidden, Misbehaved, Other, Replaced, Revoked, Stopped,
+        };
+        let codes =
+            [CalmDown, Draining, Expired, Forbidden, Misbehaved, Other(99), Replaced, Revoked, Stopped];
+        let sent = codes.into_iter().map(Sent);
+        let rest = [Left, LinkLost, Silent, Received(LeaveCode::Stopped), Received(LeaveCode::Draining)];
+        for reason in sent.chain(rest) {
+            assert!(SESSION_ENDS.contains(&end_label(reason)), "{reason:?}");
+        }
+    }
+}

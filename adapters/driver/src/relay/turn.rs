@@ -3,16 +3,18 @@
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_lite::future;
+use telephone_core::limits::WAIT_TOLD;
 use telephone_core::retry::slot_deadline;
 use telephone_core::router::{SessionKey, Ticket};
 use telephone_core::session::OpenError;
 use telephone_core::time::Timestamp;
 use telephone_core::wire::Opening;
 
-use super::Inner;
 use super::registry::{Chosen, Decision};
+use super::{Inner, report};
 use crate::alarm::Alarm;
 use crate::runtime::Runtime;
 use crate::stream::StreamHandle;
@@ -54,20 +56,30 @@ pub(super) async fn wait_for_session<R: Runtime>(
     left: impl Future<Output = ()>,
 ) -> Option<Decision> {
     let _place = Place { relay, ticket };
-    let settled = async { Some(poll_fn(|cx| relay.registry.poll_wait(ticket, cx)).await) };
     // With a clock of its own for each, none is woken for another's end.
-    let clock = async {
-        while let Some(due) = relay.registry.wake_at(ticket) {
-            relay.runtime.sleep_until(due).await;
-            relay.registry.handle_timeout(relay.runtime.now());
+    let mut alarm = Alarm::new(relay.runtime.clone());
+    let mut told_at = Some(relay.runtime.now() + WAIT_TOLD);
+    let settled = poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(decision) = relay.registry.poll_wait(ticket, cx) {
+                return Poll::Ready(Some(decision));
+            }
+            // Asked behind it: the wait may have become shorter.
+            let (due, now) = (relay.registry.wake_at(ticket), relay.runtime.now());
+            if !alarm.poll(due.into_iter().chain(told_at).min(), now, cx) {
+                return Poll::Pending;
+            }
+            if told_at.take_if(|at| *at <= now).is_some() {
+                report::waiting(relay, relay.registry.awaited(ticket));
+            }
+            relay.registry.handle_timeout(now);
         }
-        future::pending().await
-    };
+    });
     let left = async {
         left.await;
         None
     };
-    future::or(settled, future::or(clock, left)).await
+    future::or(settled, left).await
 }
 
 /// How a wait for a session ended, in a word for metrics.
@@ -81,10 +93,11 @@ pub(super) const fn outcome<E>(decided: &Result<Option<Decision>, E>) -> &'stati
 }
 
 /// Opens a stream, waiting for as long as [`slot_deadline`] says if the session has as many as its telephone takes: a slot
-/// comes back only some time after its exchange. `Err(None)` if `left` was ready first.
+/// comes back only some time after its exchange. Adds that time to `waited`. `Err(None)` if `left` was ready first.
 pub(super) async fn open<R: Runtime>(
     relay: &Arc<Inner<R>>,
     (chosen, client, now): (&Chosen, Option<u64>, Timestamp),
+    waited: &mut Duration,
     opening: impl Fn() -> Opening,
     end: bool,
     left: impl Future<Output = ()>,
@@ -116,5 +129,7 @@ pub(super) async fn open<R: Runtime>(
         left.await;
         Err(None)
     };
-    future::or(opened, left).await
+    let opened = future::or(opened, left).await;
+    *waited += relay.runtime.now().since(now);
+    opened
 }

@@ -101,7 +101,7 @@ impl DialError {
             Self::Upgrade(_) | Self::Misbehaved(_) => Hint::NoHttp,
             Self::Proxy(error) => error.hint(),
             Self::Token(_) => Hint::TokenFile,
-            Self::Refused(refused, _) => Hint::of_refusal(refused.code),
+            Self::Refused(refused, _) => Hint::of_refusal(refused),
         }
     }
 }

@@ -36,7 +36,7 @@ use crate::shared::{Clock, Ending, SharedSession};
 use crate::socket::Socket;
 use crate::status::State;
 use follow::ReportedUrls;
-use report::Failure;
+use report::{Failure, Shown};
 pub(in crate::telephone) use scope::Scope;
 use token::Taken;
 pub(super) use token::Tokens;
@@ -152,7 +152,7 @@ impl<R: Runtime> Line<R> {
 
     async fn serve_on<'a>(&'a self, parting: &Parting<'a>) -> Result<(), ServeError> {
         let mut dialer = Dialer::new(self.config.dialer.clone(), fastrand::u64(..), self.runtime.now());
-        let (mut last_error, mut shown) = (String::new(), None);
+        let (mut last_error, mut shown) = (String::new(), Shown::default());
         let mut standing = Standing::default();
         while standing.live.is_some() || !self.shutdown.is_raised() {
             let wake_ups = self.config.wake_ups.count();
@@ -162,9 +162,9 @@ impl<R: Runtime> Line<R> {
                         self.status.enter(self.index, State::Connecting);
                     }
                     match self.dial_once(&mut dialer, &mut standing, parting).await {
-                        Ok(()) => shown = None,
+                        Ok(()) => shown.handle_established(),
                         Err(failure) => {
-                            self.report(&dialer, &failure, &mut shown);
+                            self.report(&dialer, &failure, parting.is_up(), &mut shown);
                             last_error = failure.text;
                         }
                     }
@@ -462,8 +462,14 @@ impl<R: Runtime> Line<R> {
             Event::RenewalDue if asked.is_set() => self.renew_moved(session),
             Event::Renewed(_) | Event::RenewalRefused(_) if asked.is_set() => {}
             Event::RenewalDue => self.on_renewal_due(session),
-            Event::Renewed(expires_in) => self.on_token_taken(expires_in, Taken::Renewal),
-            Event::RenewalRefused(refused) => self.on_renewal_refused(&refused),
+            Event::Renewed(expires_in) => {
+                self.on_token_taken(expires_in, Taken::Renewal);
+                self.present_put_off(session);
+            }
+            Event::RenewalRefused(refused) => {
+                self.on_renewal_refused(&refused);
+                self.present_put_off(session);
+            }
             Event::ScopeLeft(mounts) if !asked.is_set() => self.on_scope(mounts),
             // The successor goes by its own token.
             Event::ScopeLeft(_) => {}

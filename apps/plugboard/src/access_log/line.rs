@@ -37,6 +37,10 @@ pub(super) fn write_line(
     decimal(out, record.bytes_out, 1);
     out.extend_from_slice(b",\"duration_ms\":");
     milliseconds(out, record.duration);
+    if !record.waited.is_zero() {
+        out.extend_from_slice(b",\"waited_ms\":");
+        milliseconds(out, record.waited);
+    }
     out.extend_from_slice(b",\"mount\":");
     is_truncated |= field(out, record.mount.map(str::as_bytes));
     out.extend_from_slice(b",\"subject\":");
@@ -204,6 +208,15 @@ mod tests {
              \"host\":\"example.com\",\"target\":\"/a?b=c\",\"status\":200,\"bytes_in\":1,\"bytes_out\":2,\
              \"duration_ms\":1.5,\"mount\":\"/a\",\"subject\":\"shop\",\"cause\":\"complete\"}\n"
         );
+    }
+
+    #[test]
+    fn a_request_that_waited_tells_how_long() {
+        let mut record = record(b"/");
+        assert!(!String::from_utf8(line(&record, None, UNIX_EPOCH)).unwrap().contains("waited_ms"));
+        record.waited = Duration::from_micros(2_345_600);
+        let value: Value = serde_json::from_slice(&line(&record, None, UNIX_EPOCH)).unwrap();
+        assert_eq!(value["waited_ms"], 2345.6);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::SystemTime;
 
 use telephone_driver::AccessRecord;
-use telephone_driver::core::limits::LOG_FIELD_BYTES_MAX;
+use telephone_driver::core::limits::{LOG_FIELD_BYTES_MAX, WAIT_TOLD};
 use telephone_driver::core::text::printable;
 use telephone_sidecar::readable_duration;
 
@@ -28,12 +28,15 @@ pub(super) fn write_row(
     // Writing to a vector cannot fail.
     let _ = write!(out, "{time} {method:<7} {status:>3} {duration:>9}  {target}  {cause}");
     let _ = rule.map(|rule| write!(out, ": {rule}"));
+    if record.waited >= WAIT_TOLD {
+        let _ = write!(out, ", waited {}", readable_duration(record.waited));
+    }
     out.push(b'\n');
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::super::tests::record;
     use super::*;
@@ -47,6 +50,11 @@ mod tests {
     #[test]
     fn a_row_has_what_people_look_for_in_columns() {
         assert_eq!(row(&record(b"/a/b"), None), "00:00:00Z GET     200    1.5 ms  /a/b  complete\n");
+        let mut waited = record(b"/a/b");
+        (waited.duration, waited.waited) = (Duration::from_millis(2_400), Duration::from_millis(2_300));
+        assert_eq!(row(&waited, None), "00:00:00Z GET     200     2.4 s  /a/b  complete, waited 2.3 s\n");
+        waited.waited = Duration::from_millis(999);
+        assert!(row(&waited, None).ends_with("complete\n"), "it waited for a moment only");
         let mut refused = record(b"/%zz");
         (refused.status, refused.method) = (None, b"DELETE");
         let text = row(&refused, Some("a broken escape"));

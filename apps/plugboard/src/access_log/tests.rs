@@ -16,6 +16,7 @@ pub(crate) fn record(target: &[u8]) -> AccessRecord<'_> {
         bytes_in: 1,
         bytes_out: 2,
         duration: Duration::from_micros(1500),
+        waited: Duration::ZERO,
         peer: "192.0.2.1:5000".parse().unwrap(),
         mount: Some("/a"),
         subject: Some("shop"),

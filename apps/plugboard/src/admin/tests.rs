@@ -28,6 +28,10 @@ impl Sessions for TwoSessions {
         4
     }
 
+    fn replay_bytes(&self) -> u64 {
+        6
+    }
+
     fn stats(&self) -> Stats {
         Stats { streams_open: 5, ..Stats::default() }
     }

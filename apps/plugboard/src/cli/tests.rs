@@ -186,12 +186,14 @@ fn a_bad_line_ends_with_2_and_names_what_is_wrong() {
 #[test]
 fn without_a_key_nothing_starts_and_the_error_says_how_to_get_one() {
     for line in ["serve", "token --mount /a"] {
-        for variable in [None, Some("")] {
+        for variable in [None, Some(""), Some(" \n")] {
             let stop = parsed_with(line, variable).unwrap_err();
             assert_eq!(stop.exit(), Exit::Usage);
             for part in ["--secret-file", "PLUGBOARD_SECRET", "plugboard secret"] {
                 assert!(stop.text().contains(part), "{}", stop.text());
             }
+            let is_told = stop.text().contains("set but blank, which counts as not set");
+            assert_eq!(is_told, variable.is_some(), "{}", stop.text());
         }
     }
 }

@@ -23,6 +23,10 @@ pub(super) fn all() {
         "plugboard_connections_shed_total",
         "Connections that were refused or closed because there were too many, by what they were used for"
     );
+    describe_gauge!(
+        "plugboard_replay_bytes",
+        "Bytes of messages that sessions keep until their telephones acknowledge them"
+    );
     describe_gauge!("plugboard_streams_open", "Streams that are open, of all sessions");
     describe_histogram!("plugboard_round_trip_seconds", "Round trips of pings over links");
     describe_gauge!("plugboard_requests_waiting", "Requests that wait for a session");

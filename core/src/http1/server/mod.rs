@@ -2,12 +2,12 @@
 
 mod clock;
 mod reading;
+mod trace;
 mod writing;
 
 use bytes::{Bytes, BytesMut};
 
 use self::clock::{Clock, Verdict};
-use super::answer::OwnAnswer;
 use super::body::BodyDecoder;
 use super::encode::BodyEncoder;
 use super::error::RequestError;
@@ -20,6 +20,7 @@ use crate::limits::HttpLimits;
 use crate::message::{Headers, RequestHead};
 use crate::output::Output;
 use crate::time::Timestamp;
+use crate::traceparent::TraceParent;
 use core::time::Duration;
 
 /// What a client said or did.
@@ -154,6 +155,10 @@ pub struct Server {
     owed: Option<ServerEvent>,
     /// What was refused, at the end of the connection.
     refused: Option<RefusedLine>,
+    /// The trace of a head that has none of its own and is refused.
+    trace_start: Option<TraceParent>,
+    /// The trace of the latest request, which an answer of the plugboard's own names.
+    trace: Option<TraceParent>,
     clock: Clock,
     closing: Closing,
     is_eof: bool,
@@ -176,6 +181,8 @@ impl Server {
             exchange: Exchange::none(),
             owed: None,
             refused: None,
+            trace_start: None,
+            trace: None,
             clock: Clock::new(now, &limits),
             closing: Closing::Open,
             is_eof: false,
@@ -411,7 +418,8 @@ impl Server {
 
     /// Answers a head that is no request. Nothing behind it is interpreted (I20).
     fn refuse_head(&mut self, error: RequestError) -> ServerEvent {
-        OwnAnswer::from(error).write(&mut self.output, Some("close"), true);
+        self.trace = self.refused.as_ref().and_then(|line| line.trace).or(self.trace_start);
+        self.traced(error.into()).write(&mut self.output, Some("close"), true);
         self.close();
         ServerEvent::Refused(error)
     }
@@ -423,7 +431,7 @@ impl Server {
         match (self.writing, cause) {
             (Writing::Owed, AbortCause::Body(error)) => {
                 let has_body = !self.exchange.is_head;
-                OwnAnswer::from(error).write(&mut self.output, Some("close"), has_body);
+                self.traced(error.into()).write(&mut self.output, Some("close"), has_body);
                 self.close();
             }
             (Writing::Idle | Writing::Done, _) => self.close(),

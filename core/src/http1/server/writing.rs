@@ -211,7 +211,7 @@ impl Server {
         }
         self.exchange.is_kept_alive &= matches!(self.reading, Reading::Whole) && !self.is_close_announced;
         let connection = self.connection_option();
-        answer.write(&mut self.output, connection, !self.exchange.is_head);
+        self.traced(*answer).write(&mut self.output, connection, !self.exchange.is_head);
         self.on_exchange_complete();
     }
 

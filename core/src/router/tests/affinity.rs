@@ -156,7 +156,8 @@ fn relays_with_one_key_choose_alike_and_with_another_key_otherwise() {
     let chosen = |key: [u8; 16]| {
         let router =
             Router::new(RouterLimits::default(), Timestamp::ZERO).with_affinity_key(AffinityKey::new(key));
-        let mut relay = Relay { router, now: Timestamp::from_micros(60_000_000) };
+        let now = Timestamp::from_micros(60_000_000);
+        let mut relay = Relay { router, now, rescheduled: Vec::new() };
         (1..=3).for_each(|session| relay.bind(session, &format!("a/{session}"), Sticky::Address));
         visit_all(&mut relay, &mut visitors())
     };
@@ -287,6 +288,23 @@ fn a_relay_that_has_just_started_waits_for_the_session_that_a_cookie_names() {
 }
 
 #[test]
+fn a_request_whose_wait_ends_earlier_than_it_was_to_is_rescheduled() {
+    let mut relay = Relay::pool(Sticky::Cookie, 2);
+    let mut visitor = Visitor::at(1);
+    let own = relay.visit(&mut visitor);
+
+    // At the start of a relay the request waits for any session of an unknown mount, and then for the one of its cookie.
+    let mut restarted = Relay::just_started(RouterLimits::default());
+    restarted.pass(3_000);
+    let waiting = restarted.waits(&visitor);
+    assert_eq!(restarted.router.wake_at(waiting), Some(Timestamp::from_micros(8_000_000)));
+    restarted.bind(13 - own, &format!("a/{}", 3 - own), Sticky::Cookie);
+    assert_eq!(restarted.events(), (Vec::new(), Vec::new()));
+    assert_eq!(restarted.rescheduled, [waiting]);
+    assert_eq!(restarted.router.wake_at(waiting), Some(Timestamp::from_micros(5_000_000)));
+}
+
+#[test]
 fn of_telephones_that_disagree_the_last_to_register_with_a_wish_decides() {
     let mut relay = Relay::new();
     relay.bind(1, "a/1", None);
@@ -310,10 +328,13 @@ fn of_telephones_that_disagree_the_last_to_register_with_a_wish_decides() {
 
 #[test]
 fn a_session_that_did_not_take_a_request_is_avoided_while_there_is_another() {
-    for sticky in [Sticky::Address, Sticky::Cookie] {
-        let mut relay = Relay::pool(sticky, 2);
+    for sticky in [Some(Sticky::Address), Some(Sticky::Cookie), None] {
+        let mut relay = Relay::new();
+        (1..=2).for_each(|key| relay.bind(key, &format!("a/{key}"), sticky));
         let mut visitor = Visitor::at(1);
         let own = relay.visit(&mut visitor);
+        // However busy the other one is.
+        (0..3).filter(|_| sticky.is_none()).for_each(|_| drop(relay.to(MOUNT)));
         visitor.avoided = Some(SessionKey::new(own));
         assert_eq!(relay.visit(&mut visitor.clone()), 3 - own);
         relay.remove(3 - own);
@@ -333,4 +354,28 @@ fn a_login_goes_back_to_its_session_and_its_client_is_bound_there() {
     assert!(
         matches!(route, Route::To { session, binding: Some(Binding { is_new: true, .. }), .. } if session == other)
     );
+}
+
+#[test]
+fn a_client_whose_session_is_only_not_ready_keeps_its_cookie_and_returns() {
+    let mut relay = Relay::pool(Sticky::Cookie, 3);
+    let mut visitor = Visitor::at(1);
+    let own = relay.visit(&mut visitor);
+    let cookie = visitor.cookie;
+    let mount = mounts(MOUNT);
+    relay.router.present(SessionKey::new(own), &mount, &mount, &mount, relay.now);
+    let stand_ins = [(); 5].map(|()| match relay.ask_as(&visitor) {
+        Route::To { session, binding: Some(Binding { cookie, is_new: false }), .. } => {
+            (session, Some(cookie))
+        }
+        other => panic!("{other:?}"),
+    });
+    assert!(stand_ins.iter().all(|one| *one == stand_ins[0]), "one stands in: {stand_ins:?}");
+    assert!(stand_ins[0].0.number() != own && stand_ins[0].1 == cookie);
+    relay.router.present(SessionKey::new(own), &mount, &[], &mount, relay.now);
+    assert_eq!((relay.visit(&mut visitor), visitor.cookie), (own, cookie));
+    // A session that is gone does not keep its clients.
+    relay.remove(own);
+    assert_ne!(relay.visit(&mut visitor), own);
+    assert_ne!(visitor.cookie, cookie);
 }

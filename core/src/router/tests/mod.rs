@@ -51,6 +51,8 @@ type Refused = (Ticket, Refusal);
 struct Relay {
     router: Router,
     now: Timestamp,
+    /// Those whose wait ends earlier than it was to, each time.
+    rescheduled: Vec<Ticket>,
 }
 
 impl Relay {
@@ -66,7 +68,7 @@ impl Relay {
     }
 
     fn just_started(limits: RouterLimits) -> Self {
-        Self { router: Router::new(limits, Timestamp::ZERO), now: Timestamp::ZERO }
+        Self { router: Router::new(limits, Timestamp::ZERO), now: Timestamp::ZERO, rescheduled: Vec::new() }
     }
 
     fn pass(&mut self, millis: u64) {
@@ -139,6 +141,7 @@ impl Relay {
             match event {
                 RouterEvent::Unparked { ticket, session, .. } => unparked.push((ticket, session.number())),
                 RouterEvent::Refused { ticket, refusal } => refused.push((ticket, refusal)),
+                RouterEvent::Rescheduled { ticket } => self.rescheduled.push(ticket),
             }
         }
         (unparked, refused)

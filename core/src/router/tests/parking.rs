@@ -93,6 +93,22 @@ fn too_many_waiting_requests_for_one_mount_leave_room_for_another() {
 }
 
 #[test]
+fn what_a_request_waits_for_is_told_while_it_waits() {
+    let mut relay = Relay::new();
+    relay.register(1, "a", "/api");
+    relay.link_down(1);
+    let tickets = [(); 2].map(|()| relay.parks("/api/x"));
+    let awaited = relay.router.awaited(tickets[0]).unwrap();
+    assert_eq!((awaited.mount.to_string(), awaited.waiting), ("/api".to_string(), 2));
+    relay.link_up(1);
+    relay.events();
+    assert_eq!(relay.router.awaited(tickets[0]), None);
+    let mut started = Relay::just_started(RouterLimits::default());
+    let ticket = started.parks("/unknown");
+    assert_eq!(started.router.awaited(ticket), None);
+}
+
+#[test]
 fn a_session_that_loses_its_link_again_before_the_poll_gets_nothing() {
     let mut relay = Relay::new();
     relay.register(1, "a", "/api");
@@ -136,7 +152,19 @@ fn a_request_for_a_mount_whose_tokens_are_all_over_is_refused_for_that() {
         assert_eq!(refusal(&mut relay), NOBODY, "the token of one session is good");
         relay.router.handle_token(SessionKey::new(key), true);
     }
-    assert_eq!(refusal(&mut relay), Refusal::TokenExpired { retry_after: RETRY_AFTER });
+    let expired = Refusal::TokenExpired { retry_after: RETRY_AFTER };
+    assert_eq!(relay.refuses("/api"), expired, "there is nothing to wait for");
+
+    // A telephone without a link may come back with another token.
+    let wait = |relay: &mut Relay, held| relay.router.handle_waiting(SessionKey::new(2), held);
+    assert_eq!(wait(&mut relay, Some(0)), []);
+    assert_eq!(refusal(&mut relay), expired);
+    let ticket = relay.parks("/api");
+    assert_eq!(wait(&mut relay, None), []);
     relay.router.handle_token(SessionKey::new(2), false);
+    relay.link_up(2);
+    assert_eq!(relay.events().0, [(ticket, 2)]);
+
+    relay.link_down(2);
     assert_eq!(refusal(&mut relay), NOBODY);
 }

@@ -90,3 +90,18 @@ fn a_session_that_leaves_or_is_over_presents_nothing() {
     }
     assert_eq!(relay.refuses("/z"), NOBODY);
 }
+
+#[test]
+fn another_session_that_is_not_ready_is_no_way_out() {
+    let mut relay = Relay::new();
+    relay.register(1, "a/one", "/x");
+    let (key, mount) = (SessionKey::new(1), mounts("/x").remove(0));
+    assert!(!relay.router.has_other_ready(key, &mount));
+    relay.register(2, "a/two", "/x");
+    assert!(relay.router.has_other_ready(key, &mount));
+    relay.present(2, "", "/x", "/x");
+    assert!(!relay.router.has_other_ready(key, &mount));
+    relay.present(2, "/x", "", "/x");
+    relay.link_down(2);
+    assert!(!relay.router.has_other_ready(key, &mount));
+}

@@ -94,6 +94,8 @@ impl Plugboard {
                     }
                     None => self.router.finish(session),
                 },
+                // The timer below is for the first wait that ends.
+                RouterEvent::Rescheduled { .. } => {}
                 RouterEvent::Refused { ticket, refusal } => {
                     if let Some(request) = self.tickets.remove(&ticket) {
                         self.refuse(request, refusal, stage);

@@ -1,11 +1,14 @@
 //! What renewals and their absence do to a registered session.
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake};
 use std::time::Duration;
 
 use telephone_core::address::AddressBlock;
+use telephone_core::affinity::Sticky;
 use telephone_core::message::Headers;
-use telephone_core::router::{Identity, ResumeSecret};
+use telephone_core::router::{Identity, Refusal, ResumeSecret};
 
 use super::*;
 use crate::log::capture::Capture;
@@ -72,16 +75,17 @@ fn a_renewal_that_meets_the_expiry_keeps_the_session_in_use() {
 }
 
 #[test]
-fn a_request_that_waits_for_a_renewal_goes_on_with_it() {
+fn a_request_behind_a_tokens_end_is_refused_at_once_and_waits_only_for_a_link() {
     let (registry, session) = registered(&["/m"]);
     session.with_link(|session| session.handle_timeout(NOW + LIFE));
     registry.settle_line(KEY, NOW);
-    let Decision::Wait(ticket) = route(&registry, "/m") else { panic!("the request waits") };
+    let refused = route(&registry, "/m");
+    assert!(matches!(refused, Decision::Refuse(Refusal::TokenExpired { .. })), "the request waits");
 
-    session.with(|session, now| session.confirm_renewal(Some(LIFE), now));
+    let link = session.link().expect("a link");
+    session.with(|session, now| session.handle_disconnect(link, now));
     registry.settle_line(KEY, NOW);
-    let mut cx = Context::from_waker(Waker::noop());
-    assert!(matches!(registry.poll_wait(ticket, &mut cx), Poll::Ready(Decision::To(_))));
+    assert!(matches!(route(&registry, "/m"), Decision::Wait(_)), "another link may bring another token");
 }
 
 #[test]
@@ -173,4 +177,39 @@ fn mounts_that_change_hands_over_and_over_have_four_lines_and_short_ones() {
     let lines = log.lines("took mounts over");
     assert_eq!(lines.len(), 4, "{lines:?}");
     assert!(lines.iter().all(|line| line.len() < 1_000 && line.contains("left=")), "{lines:?}");
+}
+
+/// Counts how often a task is woken.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_request_that_is_to_wait_shorter_than_before_is_woken_to_set_its_timer_again() {
+    let registry = Registry::new(RouterLimits::default(), AffinityKey::default(), NOW);
+    let address = AddressBlock::of(Ipv4Addr::LOCALHOST.into());
+    let cookie = format!("plugboard_sticky={:032x}", 7);
+    let headers: Headers = [("Cookie", cookie)].into_iter().collect();
+    let later = NOW + Duration::from_secs(3);
+    let client = Client { address, headers: &headers, avoided: None };
+    let Decision::Wait(ticket) = registry.route(&client, None, b"/m", later) else { panic!("it waits") };
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(wakes.clone());
+    assert!(registry.poll_wait(ticket, &mut Context::from_waker(&waker)).is_pending());
+    let before = registry.wake_at(ticket);
+
+    let identity = Identity::new("shop".to_owned(), "one".to_owned());
+    let registration =
+        Registration { sticky: Some(Sticky::Cookie), ..registration(identity, vec!["/m".parse().unwrap()]) };
+    let session = crate::shared::tests::session();
+    registry
+        .register(KEY, registration, &grant("shop", &["/m"]), Vec::new(), (session, None), later)
+        .unwrap();
+    assert!(registry.wake_at(ticket) < before, "it does not wait for the session of its cookie");
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
 }

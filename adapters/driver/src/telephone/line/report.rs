@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use telephone_core::dial_report::DialReport;
 use telephone_core::dialer::{DialFailure, Dialer};
 use telephone_core::error::CloseReason;
 use telephone_core::hint::Hint;
+use telephone_core::limits::DIAL_LINES_FIRST;
 use telephone_core::log_limit::{Due, LineKind};
 use telephone_core::text::{readable, told_delay, told_time};
 use telephone_core::wire::Welcome;
@@ -15,8 +17,20 @@ use crate::plugboard_url::PlugboardUrl;
 use crate::runtime::Runtime;
 use crate::shared::SharedSession;
 
-/// Failures in a row behind which the log names `telephone doctor`.
-const DOCTOR_ATTEMPTS: u32 = 3;
+/// What the lines about failed dials have said.
+#[derive(Default)]
+pub(super) struct Shown {
+    hint: Option<Hint>,
+    report: DialReport,
+}
+
+impl Shown {
+    /// A dial succeeded.
+    pub(super) fn handle_established(&mut self) {
+        self.hint = None;
+        self.report.handle_established();
+    }
+}
 
 /// Why there is no session, or no link, at the moment.
 #[derive(Debug)]
@@ -50,29 +64,40 @@ impl From<CloseReason> for Failure {
 }
 
 impl<R: Runtime> Line<R> {
-    /// Writes one line about a failure. It has the hint if the line before had another one, and names the doctor once.
-    pub(super) fn report(&self, dialer: &Dialer, failure: &Failure, shown: &mut Option<Hint>) {
+    /// Writes a line about a failure, unless there are enough of its kind. It has the hint if the line before had another one,
+    /// and names the doctor once. Nothing is wrong yet while a session that was moved serves the mounts (`is_served`).
+    pub(super) fn report(&self, dialer: &Dialer, failure: &Failure, is_served: bool, shown: &mut Shown) {
         let Failure { text, hint, is_link_lost } = failure;
         let attempts = dialer.attempts();
         self.status.fail(self.index, attempts, text);
-        // The pace of dials bounds the other lines. A link that holds for a moment each time resets that.
-        let due = if *is_link_lost { self.log(LineKind::LinkLost) } else { Some(Due::default()) };
-        let Some(Due { suppressed, .. }) = due else { return };
-        let is_new = std::mem::replace(shown, *hint) != *hint;
+        // A link that holds for a moment each time begins the count of failed dials anew.
+        let due = if *is_link_lost {
+            self.log(LineKind::LinkLost)
+        } else {
+            shown.report.handle_failed(text, is_served, self.runtime.now())
+        };
+        let Some(Due { suppressed, .. }) = due.or_else(|| dialer.delay().is_none().then(Due::default)) else {
+            return;
+        };
+        let is_new = std::mem::replace(&mut shown.hint, *hint) != *hint;
         let mut next = String::new();
-        if let Some(hint) = hint.filter(|_| is_new || attempts == DOCTOR_ATTEMPTS) {
+        if let Some(hint) = hint.filter(|_| is_new || attempts == DIAL_LINES_FIRST) {
             next = format!(" {}", hint.text());
             if hint == Hint::SameInstance {
                 next.push_str(&format!(" It is {:?} here.", self.config.instance));
             }
         }
-        if attempts == DOCTOR_ATTEMPTS {
+        if attempts == DIAL_LINES_FIRST {
             next.push_str(" `telephone doctor` with the same options examines each step.");
         }
         match dialer.delay().map(told_delay) {
             Some(delay) if dialer.is_awaiting_token() => tracing::warn!(
-                plugboard = %self.url, attempts,
+                plugboard = %self.url, attempts, suppressed,
                 "{text}; dialling again with another token, or {delay}.{next} Put a good one into the token file."
+            ),
+            Some(delay) if is_served => tracing::info!(
+                plugboard = %self.url, attempts, suppressed,
+                "{text}; dialling again {delay}, served meanwhile.{next}"
             ),
             Some(delay) => {
                 tracing::warn!(plugboard = %self.url, attempts, suppressed, "{text}; dialling again {delay}.{next}");

@@ -193,6 +193,14 @@ impl<R: Runtime> Line<R> {
         }
     }
 
+    /// The plugboard has answered a renewal: presents a token that came meanwhile.
+    pub(super) fn present_put_off(&self, session: &SharedSession) {
+        let is_due = self.tokens.lock().life.take_put_off();
+        if is_due {
+            self.on_renewal_due(session);
+        }
+    }
+
     /// Presents the token that there is to a session that was asked to move.
     pub(super) fn renew_moved(&self, session: &SharedSession) {
         if let Ok(token) = self.config.token.token().map(Bytes::from)

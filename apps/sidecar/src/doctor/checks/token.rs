@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use telephone_core::hint::Hint;
-use telephone_core::wire::RefusedCode;
+use telephone_core::wire::{Refused, RefusedCode};
 use telephone_driver::{Runtime, TokenSource as _, Upgraded};
 
 use super::super::DoctorSettings;
@@ -51,7 +51,7 @@ impl<R: Runtime> Way<'_, R> {
             },
             Some(Ok(Err(refused))) => {
                 let facts = format!("{told}; the plugboard refuses it: {}", refused.reason);
-                self.findings.fail(STAGE, facts, refusal_hint(refused.code, standing, is_narrow));
+                self.findings.fail(STAGE, facts, refusal_hint(&refused, standing, is_narrow));
             }
             Some(Err(error)) => {
                 let hint =
@@ -101,8 +101,8 @@ const fn own_hint(standing: Standing, is_narrow: bool) -> Option<&'static str> {
 }
 
 /// What to do about a token that the plugboard refused.
-const fn refusal_hint(code: RefusedCode, standing: Standing, is_narrow: bool) -> &'static str {
-    match code {
+fn refusal_hint(refused: &Refused, standing: Standing, is_narrow: bool) -> &'static str {
+    match refused.code {
         RefusedCode::Expired => match standing {
             Standing::Expired => MAKE_NEW,
             Standing::Ending | Standing::Good | Standing::NotYet => {
@@ -110,7 +110,7 @@ const fn refusal_hint(code: RefusedCode, standing: Standing, is_narrow: bool) ->
             }
         },
         RefusedCode::Forbidden if is_narrow => MAKE_WIDER,
-        code => Hint::of_refusal(code).text(),
+        _ => Hint::of_refusal(refused).text(),
     }
 }
 
@@ -118,14 +118,18 @@ const fn refusal_hint(code: RefusedCode, standing: Standing, is_narrow: bool) ->
 mod tests {
     use super::*;
 
+    fn hint(code: RefusedCode, standing: Standing, is_narrow: bool) -> &'static str {
+        refusal_hint(&Refused { code, reason: "no".into(), retry_after_ms: None }, standing, is_narrow)
+    }
+
     #[test]
     fn a_refusal_is_explained_by_its_reason_and_not_by_what_else_the_token_lacks() {
-        let expired = refusal_hint(RefusedCode::Expired, Standing::Expired, true);
+        let expired = hint(RefusedCode::Expired, Standing::Expired, true);
         assert!(expired.contains("--ttl") && !expired.contains("clock"));
-        assert!(refusal_hint(RefusedCode::Expired, Standing::Good, true).contains("clock"));
-        assert!(refusal_hint(RefusedCode::Busy, Standing::Good, true).contains("clock"));
-        assert!(refusal_hint(RefusedCode::Forbidden, Standing::Expired, true).contains("--mount"));
-        let fallback = refusal_hint(RefusedCode::Forbidden, Standing::Ending, false);
+        assert!(hint(RefusedCode::Expired, Standing::Good, true).contains("clock"));
+        assert!(hint(RefusedCode::Busy, Standing::Good, true).contains("clock"));
+        assert!(hint(RefusedCode::Forbidden, Standing::Expired, true).contains("--mount"));
+        let fallback = hint(RefusedCode::Forbidden, Standing::Ending, false);
         for word in ["--secret-file", "--audience", "--issuer", "revoked"] {
             assert!(fallback.contains(word), "{word}");
         }
