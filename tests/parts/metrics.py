@@ -1,5 +1,5 @@
 """Reads metrics from standard input with Prometheus' own parser, as the format that the argument names, and prints each family's
-name and type."""
+name and type, and the trace of each exemplar."""
 
 import sys
 
@@ -10,4 +10,6 @@ parse = {"text": parser.text_string_to_metric_families, "openmetrics": openmetri
 for family in parse[sys.argv[1]](sys.stdin.read()):
     for sample in family.samples:
         float(sample.value)
+        if sample.exemplar:
+            print("exemplar", sample.exemplar.labels["trace_id"])
     print(family.name, family.type)

@@ -1,6 +1,7 @@
 //! Counts what the relay does, and logs each request. docs/metrics.md lists what it counts.
 
 mod describe;
+mod exemplars;
 mod openmetrics;
 mod process;
 mod zero;
@@ -8,7 +9,7 @@ mod zero;
 use std::array;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use metrics::{Counter, Histogram, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusRecorder};
@@ -19,6 +20,7 @@ use telephone_driver::{AccessRecord, AuthError, Observer, Stats};
 
 use crate::access_log::AccessLog;
 
+use exemplars::Exemplars;
 pub use openmetrics::{OPENMETRICS, TEXT, is_wanted as wants_openmetrics};
 use process::Process;
 
@@ -44,6 +46,7 @@ pub struct Telemetry {
     link_bytes_out: AtomicU64,
     /// The series that each request counts in, and those of whole answers: to look them up costs more than to count.
     series: Series,
+    exemplars: Exemplars,
 }
 
 struct Series {
@@ -98,7 +101,15 @@ impl Telemetry {
                 round_trip: histogram!("plugboard_round_trip_seconds"),
             }
         });
-        Ok(Self { recorder, log, samples, link_bytes_in, link_bytes_out, series })
+        Ok(Self {
+            recorder,
+            log,
+            samples,
+            link_bytes_in,
+            link_bytes_out,
+            series,
+            exemplars: Exemplars::new(),
+        })
     }
 
     /// Everything in the text format of Prometheus.
@@ -127,10 +138,10 @@ impl Telemetry {
         text
     }
 
-    /// The same as OpenMetrics 1.0.
+    /// The same as OpenMetrics 1.0, with exemplars.
     #[must_use]
     pub fn render_openmetrics(&self, present: &Present) -> String {
-        openmetrics::from_text(&self.render(present))
+        openmetrics::from_text(&self.render(present), |sample| self.exemplars.behind(sample))
     }
 
     fn with<T>(&self, count: impl FnOnce() -> T) -> T {
@@ -169,6 +180,10 @@ impl Telemetry {
         series.bytes_in.increment(record.bytes_in);
         series.bytes_out.increment(record.bytes_out);
         series.seconds[class].record(record.duration);
+        let is_kept = record.stages.is_some() || Exemplars::is_notable(record.status, record.duration);
+        if let Some(trace) = record.trace.filter(|_| is_kept) {
+            self.exemplars.keep(class, trace, record.duration, SystemTime::now());
+        }
         if let Some(stages) = record.stages {
             self.count_stages(stages, CLASSES[class]);
         }

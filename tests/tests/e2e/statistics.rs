@@ -141,5 +141,10 @@ fn prometheus_reads_the_metrics_in_both_formats() {
         ] {
             assert!(families.lines().any(|one| one == family), "{format}: {family} in {families}");
         }
+        let exemplar = families.lines().find_map(|line| line.strip_prefix("exemplar "));
+        assert_eq!(exemplar.is_some(), format == "openmetrics", "{families}");
+        if let Some(trace) = exemplar {
+            relay.process().wait_stdout(&format!("\"trace\":\"{trace}\""), PATIENCE);
+        }
     }
 }

@@ -31,8 +31,8 @@ pub fn is_wanted(accept: &str) -> bool {
 }
 
 /// The same metrics as OpenMetrics: a counter's family has its name without `_total`, bounds of buckets are floats, no line is
-/// empty, and the end is marked.
-pub(super) fn from_text(text: &str) -> String {
+/// empty, and the end is marked. `exemplar` is what stands behind a sample, if something does.
+pub(super) fn from_text(text: &str, exemplar: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(text.len() + 64);
     // `HELP` stands in front of `TYPE`, and both must name the family.
     let mut help = None;
@@ -49,6 +49,7 @@ pub(super) fn from_text(text: &str) -> String {
             }
         } else {
             out.push_str(&with_float_bound(line));
+            out.push_str(&exemplar(line).unwrap_or_default());
             out.push('\n');
         }
     }
@@ -95,9 +96,9 @@ mod tests {
         let text = "# HELP a_total Of a\n# TYPE a_total counter\na_total{x=\"y\"} 2\n\n# TYPE b histogram\n\
                     b_bucket{le=\"0.5\"} 1\nb_bucket{le=\"10\"} 1\nb_bucket{le=\"+Inf\"} 1\nb_sum 0.1\nb_count 1\n\n";
         assert_eq!(
-            from_text(text),
+            from_text(text, |sample| sample.contains("0.5").then(|| " # {} 0.1".into())),
             "# TYPE a counter\n# HELP a Of a\na_total{x=\"y\"} 2\n# TYPE b histogram\n\
-             b_bucket{le=\"0.5\"} 1\nb_bucket{le=\"10.0\"} 1\nb_bucket{le=\"+Inf\"} 1\nb_sum 0.1\nb_count 1\n# EOF\n"
+             b_bucket{le=\"0.5\"} 1 # {} 0.1\nb_bucket{le=\"10.0\"} 1\nb_bucket{le=\"+Inf\"} 1\nb_sum 0.1\nb_count 1\n# EOF\n"
         );
     }
 }
