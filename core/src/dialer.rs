@@ -241,8 +241,9 @@ impl Dialer {
             }
             DialFailure::Forbidden => {
                 self.wait(REDIAL_FORBIDDEN_DELAY, REDIAL_FORBIDDEN_DELAY / 4, now);
-                let is_waiting = matches!(self.state, State::Waiting { .. });
-                self.watch_at = is_waiting.then(|| now + TOKEN_WATCH_INTERVAL);
+                // Telephones that were refused at one moment would look, and dial, in step.
+                let first = self.random.duration_up_to(TOKEN_WATCH_INTERVAL);
+                self.watch_at = matches!(self.state, State::Waiting { .. }).then(|| now + first);
             }
         }
     }

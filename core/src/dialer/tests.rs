@@ -304,9 +304,11 @@ fn a_refused_token_is_read_again_each_second_and_another_one_is_dialled_with_at_
     let mut telephone = Telephone::new(config, 1);
     assert_eq!(telephone.next(), Some(DialEvent::Dial));
     telephone.fail(DialFailure::Forbidden);
-    for _ in 0..30 {
+    let second = Duration::from_secs(1);
+    for look in 0..30 {
         let at = telephone.dialer.poll_timeout().expect("it waits");
-        assert_eq!(at.since(telephone.now), Duration::from_secs(1));
+        let wait = at.since(telephone.now);
+        assert!(wait == second || (look == 0 && wait < second), "{wait:?} before look {look}");
         telephone.now = at;
         telephone.dialer.handle_timeout(at);
         assert_eq!(telephone.dialer.poll_event(), Some(DialEvent::ReadToken));
@@ -315,6 +317,21 @@ fn a_refused_token_is_read_again_each_second_and_another_one_is_dialled_with_at_
     telephone.dialer.handle_token_changed(telephone.now);
     assert_eq!(telephone.dialer.poll_timeout(), Some(telephone.now));
     assert_eq!(telephone.next(), Some(DialEvent::Dial));
+}
+
+#[test]
+fn telephones_that_were_refused_at_one_moment_look_for_another_token_at_different_ones() {
+    let first_look = |seed| {
+        let config = DialerConfig { token_is_fixed: false, ..DialerConfig::default() };
+        let mut telephone = Telephone::new(config, seed);
+        assert_eq!(telephone.next(), Some(DialEvent::Dial));
+        telephone.fail(DialFailure::Forbidden);
+        telephone.dialer.poll_timeout()
+    };
+    let mut looks: Vec<_> = (0..50).map(first_look).collect();
+    looks.sort_unstable();
+    looks.dedup();
+    assert_eq!(looks.len(), 50);
 }
 
 #[test]
