@@ -1,3 +1,4 @@
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -298,12 +299,18 @@ fn a_token_that_may_be_replaced_is_tried_once_a_minute() {
     assert!(delays.iter().all(|delay| (minute..=minute * 5 / 4).contains(delay)), "{delays:?}");
 }
 
+/// A telephone whose first dial failed for this reason, and whose token may be replaced.
+fn failed(failure: DialFailure, seed: u64) -> Telephone {
+    let config = DialerConfig { token_is_fixed: false, ..DialerConfig::default() };
+    let mut telephone = Telephone::new(config, seed);
+    assert_eq!(telephone.next(), Some(DialEvent::Dial));
+    telephone.fail(failure);
+    telephone
+}
+
 #[test]
 fn a_refused_token_is_read_again_each_second_and_another_one_is_dialled_with_at_once() {
-    let config = DialerConfig { token_is_fixed: false, ..DialerConfig::default() };
-    let mut telephone = Telephone::new(config, 1);
-    assert_eq!(telephone.next(), Some(DialEvent::Dial));
-    telephone.fail(DialFailure::Forbidden);
+    let mut telephone = failed(DialFailure::Forbidden, 1);
     let second = Duration::from_secs(1);
     for look in 0..30 {
         let at = telephone.dialer.poll_timeout().expect("it waits");
@@ -321,25 +328,14 @@ fn a_refused_token_is_read_again_each_second_and_another_one_is_dialled_with_at_
 
 #[test]
 fn telephones_that_were_refused_at_one_moment_look_for_another_token_at_different_ones() {
-    let first_look = |seed| {
-        let config = DialerConfig { token_is_fixed: false, ..DialerConfig::default() };
-        let mut telephone = Telephone::new(config, seed);
-        assert_eq!(telephone.next(), Some(DialEvent::Dial));
-        telephone.fail(DialFailure::Forbidden);
-        telephone.dialer.poll_timeout()
-    };
-    let mut looks: Vec<_> = (0..50).map(first_look).collect();
-    looks.sort_unstable();
-    looks.dedup();
+    let first_look = |seed| failed(DialFailure::Forbidden, seed).dialer.poll_timeout();
+    let looks: BTreeSet<_> = (0..50).map(first_look).collect();
     assert_eq!(looks.len(), 50);
 }
 
 #[test]
 fn another_token_does_not_hasten_a_wait_for_something_else() {
-    let config = DialerConfig { token_is_fixed: false, ..DialerConfig::default() };
-    let mut telephone = Telephone::new(config, 1);
-    assert_eq!(telephone.next(), Some(DialEvent::Dial));
-    telephone.fail(DialFailure::Refused { retry_after: Some(Duration::from_secs(30)) });
+    let mut telephone = failed(DialFailure::Refused { retry_after: Some(Duration::from_secs(30)) }, 1);
     let until = telephone.dialer.poll_timeout();
     telephone.dialer.handle_token_changed(telephone.now);
     assert_eq!(telephone.dialer.poll_timeout(), until);
