@@ -184,18 +184,24 @@ impl Plugboard {
         let number = key.number();
         stage.note(Note::Handshake, number, || format!("wire {wire} begins session {number:x}"));
         stage.write(wire, Side::Plugboard, welcome(key, None, secret, grant, stage));
-        for Reduced { session, left } in registered.reduced {
-            // The one claim of a tenant covers all that it can have.
-            stage.oracle.check("I35", left.is_empty(), || format!("an older session kept {left:?}"));
-            let other = self.sessions.get(&session);
-            // One that was revoked takes no requests, though its last word may still be on its link.
-            let takes_requests = |held: &Held| held.line.wire().is_some() && held.line.session.is_open();
-            let is_dead = |held: &Held| held.epoch <= hello.epoch || !takes_requests(held);
-            let is_fair = other.is_none_or(is_dead) || cfg!(planted = "older-epoch-fences");
-            stage.oracle.check("I35", is_fair, || "an older process replaced one that takes requests".into());
-            self.dismiss(session, LeaveCode::Replaced, stage);
+        for reduced in registered.reduced {
+            self.judge_reduced(&reduced, hello.epoch, stage);
+            self.dismiss(reduced.session, LeaveCode::Replaced, stage);
         }
         Ok(key)
+    }
+
+    /// A process of this epoch takes mounts from others of its identity: from older ones, or from a newer one that takes no
+    /// requests. (I35)
+    fn judge_reduced(&self, reduced: &Reduced, epoch: u64, stage: &mut Stage<'_>) {
+        let Reduced { session, left } = reduced;
+        // The one claim of a tenant covers all that it can have.
+        stage.oracle.check("I35", left.is_empty(), || format!("an older session kept {left:?}"));
+        // One that was revoked takes no requests, though its last word may still be on its link.
+        let takes_requests = |held: &Held| held.line.wire().is_some() && held.line.session.is_open();
+        let is_dead = |held: &Held| held.epoch <= epoch || !takes_requests(held);
+        let is_fair = self.sessions.get(session).is_none_or(is_dead) || cfg!(planted = "older-epoch-fences");
+        stage.oracle.check("I35", is_fair, || "an older process replaced one that takes requests".into());
     }
 }
 
