@@ -71,15 +71,10 @@ impl TraceParent {
     }
 
     fn to_bytes(self) -> [u8; BYTES] {
-        let mut bytes = [b'-'; BYTES];
-        let digits = digits(0, 2)
-            .chain([b'-'])
-            .chain(digits(self.trace, 32))
-            .chain([b'-'])
-            .chain(digits(self.span.into(), 16))
-            .chain([b'-'])
-            .chain(digits(self.flags.into(), 2));
-        bytes.iter_mut().zip(digits).for_each(|(place, digit)| *place = digit);
+        let mut bytes = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        put_digits(bytes.get_mut(3..35), &self.trace.to_be_bytes());
+        put_digits(bytes.get_mut(36..52), &self.span.to_be_bytes());
+        put_digits(bytes.get_mut(53..), &[self.flags]);
         bytes
     }
 }
@@ -90,12 +85,12 @@ impl fmt::Display for TraceParent {
     }
 }
 
-/// So many hexadecimal digits of a number.
-fn digits(number: u128, count: u32) -> impl Iterator<Item = u8> {
-    (0..count).rev().map(move |place| {
-        let digit = (number >> (4 * place)) as u8 & 0xF;
-        digit + if digit < 10 { b'0' } else { b'a' - 10 }
-    })
+/// Writes two hexadecimal digits for each byte of a number.
+fn put_digits(places: Option<&mut [u8]>, number: &[u8]) {
+    let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
+    for (pair, byte) in places.unwrap_or_default().chunks_exact_mut(2).zip(number) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 0xF)]);
+    }
 }
 
 /// A number of so many hexadecimal digits, in lower case alone (§3.2.1).
