@@ -119,11 +119,8 @@ impl Rendezvous {
         self.key.hash([&tag.to_le_bytes()[..], &client.to_le_bytes()])
     }
 
-    /// How a client with these cookies is bound to the session that has its request.
+    /// Binds a client with these cookies, none of which names it, to a session.
     pub(super) fn bind(&mut self, tag: u64, preference: &Preference) -> Binding {
-        if let Some(cookie) = preference.cookie_of(tag) {
-            return Binding { cookie, is_new: false };
-        }
         let client = preference.cookies.first().map_or_else(|| self.next_client(), |cookie| cookie.client);
         Binding { cookie: Cookie { session: tag, client }, is_new: true }
     }

@@ -263,16 +263,20 @@ impl Router {
     /// Whether a mount of this session has another one that takes requests.
     #[must_use]
     pub fn has_other(&self, key: SessionKey, mount: &Mount) -> bool {
-        let members = self.mounts.find(mount).map_or(&[][..], |id| self.mounts.members(id));
-        members.iter().any(|&member| member != key && self.sessions.load(member).is_some())
+        self.others(key, mount).next().is_some()
     }
 
     /// Whether a mount of this session has another one that takes requests and is ready.
     #[must_use]
     pub fn has_other_ready(&self, key: SessionKey, mount: &Mount) -> bool {
-        let Some(id) = self.mounts.find(mount) else { return false };
-        let is_ready = |member: SessionKey| self.sessions.rank(member, id).is_some_and(Rank::is_ready);
-        self.mounts.members(id).iter().any(|&member| member != key && is_ready(member))
+        self.others(key, mount).any(Rank::is_ready)
+    }
+
+    /// The other sessions of a mount that take requests.
+    fn others(&self, key: SessionKey, mount: &Mount) -> impl Iterator<Item = Rank> {
+        let id = self.mounts.find(mount);
+        let members = id.into_iter().flat_map(|id| self.mounts.members(id).iter().map(move |&one| (one, id)));
+        members.filter(move |(one, _)| *one != key).filter_map(|(one, id)| self.sessions.rank(one, id))
     }
 
     /// Since when a session that waits for its next link has had none.

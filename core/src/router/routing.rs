@@ -185,12 +185,11 @@ impl Router {
     ) -> Option<Binding> {
         let tag = self.sessions.session(key)?.tag;
         match self.mounts.sticky(id)? {
-            Sticky::Cookie if preference.cookie_of(tag).is_none() => {
-                let kept =
-                    self.cookie_of_not_ready(id, preference).map(|cookie| Binding { cookie, is_new: false });
+            Sticky::Cookie => {
+                let kept = preference.cookie_of(tag).or_else(|| self.cookie_of_not_ready(id, preference));
+                let kept = kept.map(|cookie| Binding { cookie, is_new: false });
                 Some(kept.unwrap_or_else(|| self.rendezvous.bind(tag, preference)))
             }
-            Sticky::Cookie => Some(self.rendezvous.bind(tag, preference)),
             Sticky::Address => None,
         }
     }
