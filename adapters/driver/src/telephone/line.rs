@@ -69,8 +69,6 @@ struct Live {
     secret: [u8; 16],
     /// Where this very plugboard can be reached again, if it said so.
     url: Option<PlugboardUrl>,
-    /// When the latest link was lost.
-    lost_at: Option<Timestamp>,
     /// Whether it is to move.
     asked: Arc<Asked>,
 }
@@ -335,7 +333,7 @@ impl<R: Runtime> Line<R> {
     fn next_url<'a>(&'a self, standing: &'a Standing, attempts: u32) -> &'a PlugboardUrl {
         let (told, is_by_turns) = match &standing.live {
             Some(live) => {
-                let away = live.lost_at.map(|at| self.runtime.now().since(at));
+                let away = standing.away_since.map(|since| self.runtime.now().since(since));
                 (live.url.as_ref(), away.is_some_and(|away| away > RESUME_ALONE_TIME))
             }
             None => (standing.elsewhere.as_ref(), true),
@@ -418,7 +416,6 @@ impl<R: Runtime> Line<R> {
             number: welcome.session,
             secret: welcome.secret,
             url: welcome.resume_url.as_deref().and_then(|url| self.followed(url)),
-            lost_at: None,
             asked: Arc::default(),
         }
     }
@@ -433,11 +430,10 @@ impl<R: Runtime> Line<R> {
         let now = self.runtime.now();
         standing.away_since = Some(now);
         let Some(reason) = reason else {
-            let Some(one) = &mut standing.live else {
+            let Some(one) = &standing.live else {
                 dialer.handle_lost(None, now);
                 return Err("the link was lost".into());
             };
-            one.lost_at = Some(now);
             dialer.handle_lost(one.session.resumable_until(), now);
             return Err(self.lost_link(&one.session));
         };
