@@ -1,7 +1,7 @@
 //! Files under names that may be something else's: a FIFO that nobody serves must not hold a program up.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 
 /// Opens a regular file for reading. Never waits.
@@ -39,6 +39,16 @@ pub fn open_named(path: &Path, reading: Reading) -> io::Result<File> {
         Reading::First if is_descriptor(path) => File::open(path),
         Reading::First | Reading::Again => open_regular(path),
     }
+}
+
+/// At most so many bytes of a file, opened as [`open_named`] has it.
+///
+/// # Errors
+/// It cannot be opened or read.
+pub fn read_named(path: &Path, reading: Reading, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_named(path, reading)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Whether the path names a descriptor of this process.

@@ -1,6 +1,6 @@
 //! TLS towards plugboards and backends, once for both runtimes.
 
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -22,7 +22,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use telephone_core::hint::Hint;
 use telephone_core::text::{ForeignEncoding, foreign_encoding};
 
-use crate::file::{Reading, open_named};
+use crate::file::{Reading, read_named};
 use crate::socket::{ReadSocket, Socket, WriteSocket};
 use crate::telephone::{Certificate, TlsFault};
 
@@ -278,9 +278,8 @@ fn version(path: &Path) -> Option<FileVersion> {
 fn roots_in(path: &Path, reading: Reading) -> Result<RootCertStore, RootsError> {
     let unreadable = |reason| RootsError::Unreadable { path: path.to_owned(), reason };
     let mut roots = RootCertStore::empty();
-    let mut bytes = Vec::new();
-    let read = open_named(path, reading).and_then(|mut file| file.read_to_end(&mut bytes));
-    read.map_err(|error| unreadable(rustls_pki_types::pem::Error::Io(error)))?;
+    let bytes = read_named(path, reading, u64::MAX)
+        .map_err(|error| unreadable(rustls_pki_types::pem::Error::Io(error)))?;
     if let Some(encoding) = foreign_encoding(&bytes) {
         return Err(RootsError::Encoding { path: path.to_owned(), encoding });
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::{fmt, io};
 
 use telephone_core::text::{ForeignEncoding, foreign_encoding};
-use telephone_driver::file::{Reading, open_named};
+use telephone_driver::file::{Reading, read_named};
 
 /// Octets of the shortest secret: an HMAC key must be as long as the hash (RFC 7518 §3.2).
 pub const SECRET_BYTES_MIN: usize = 32;
@@ -39,14 +39,12 @@ pub enum BadSecret {
 }
 
 impl Secret {
-    /// Reads a secret from a file, as [`open_named`] has it; the file's last line end is not part of it.
+    /// Reads a secret from a file, as [`read_named`] has it; the file's last line end is not part of it.
     ///
     /// # Errors
     /// The file cannot be read or holds no sound secret.
     pub fn read(path: &Path, reading: Reading) -> Result<Self, BadSecret> {
-        use io::Read;
-        let mut octets = Vec::new();
-        open_named(path, reading)?.take(SECRET_BYTES_MAX + 1).read_to_end(&mut octets)?;
+        let octets = read_named(path, reading, SECRET_BYTES_MAX + 1)?;
         if octets.len() as u64 > SECRET_BYTES_MAX {
             return Err(BadSecret::TooLong);
         }

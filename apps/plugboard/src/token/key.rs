@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use ring::hmac;
 use telephone_core::router::AffinityKey;
 use telephone_core::text::{ForeignEncoding, foreign_encoding};
-use telephone_driver::file::{Reading, open_named};
+use telephone_driver::file::{Reading, read_named};
 
 use super::provider;
 use crate::secret::Secret;
@@ -102,14 +102,12 @@ impl Key {
         Self::new(DecodingKey::from_secret(secret.expose()), Algorithm::HS256, secret.expose())
     }
 
-    /// RS256, ES256 or EdDSA, whichever the one public key in the PEM file at `path` is for, which is opened as [`open_named`] has it.
+    /// RS256, ES256 or EdDSA, whichever the one public key in the PEM file at `path` is for, which is read as [`read_named`] has it.
     ///
     /// # Errors
     /// The file cannot be read, holds no usable key, or something besides it.
     pub fn read(path: &Path, reading: Reading) -> Result<Self, BadKey> {
-        use io::Read;
-        let mut pem = Vec::new();
-        open_named(path, reading)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut pem)?;
+        let pem = read_named(path, reading, FILE_BYTES_MAX + 1)?;
         if pem.len() as u64 > FILE_BYTES_MAX {
             return Err(BadKey::TooLong);
         }
