@@ -108,7 +108,7 @@ impl Telemetry {
             link_bytes_in,
             link_bytes_out,
             series,
-            exemplars: Exemplars::new(),
+            exemplars: Exemplars::default(),
         })
     }
 

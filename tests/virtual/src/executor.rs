@@ -30,7 +30,7 @@ struct Task {
 
 /// What a timer does.
 enum Due {
-    /// Wakes whoever waits by the clock of this group.
+    /// Wakes a task of this group.
     Wake(Option<Group>, Waker),
     Run(Box<dyn FnOnce() + Send>),
 }

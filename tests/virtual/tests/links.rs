@@ -38,7 +38,7 @@ fn a_token_that_nobody_renews_costs_few_refusals_and_the_next_one_is_dialled_wit
     let refusals = stage.refusals();
     stage.issuer.set_away(false);
     let deadline = stage.executor.now() + Duration::from_secs(2);
-    assert!(stage.executor.run_until(deadline, || stage.is_linked()), "the file is looked at each second");
+    assert!(stage.executor.run_until(deadline, || stage.is_linked()), "the file is read each second");
     assert_eq!(stage.refusals(), refusals);
     stage.start_client(vec![2]);
     run_clients(&stage, Duration::from_secs(1));

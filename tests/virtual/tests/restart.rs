@@ -23,6 +23,14 @@ fn await_link(stage: &Stage, within: Duration) {
     println!("linked after {:?}", stage.executor.now().since(start));
 }
 
+/// Starts the process with the older epoch, which serves in the place of the one before.
+fn replace_within(stage: &Stage, within: Duration) {
+    stage.start_telephone_behind(0);
+    await_link(stage, within);
+    request(stage, 1, SECOND);
+    assert_eq!((stage.sessions_started(), stage.counts().map(|counts| counts.sessions)), (2, Some(1)));
+}
+
 /// Sends a request and waits for its answer.
 fn request(stage: &Stage, id: u64, within: Duration) {
     stage.start_client(vec![id]);
@@ -37,10 +45,7 @@ fn a_process_with_an_older_epoch_replaces_one_whose_link_is_down_at_once() {
     stage.kill_telephone(0);
     stage.executor.run_for(SECOND / 10);
     assert_eq!(stage.counts().map(|counts| counts.linked), Some(0), "the link's end was not noticed");
-    stage.start_telephone_behind(0);
-    await_link(&stage, SECOND);
-    request(&stage, 1, SECOND);
-    assert_eq!((stage.sessions_started(), stage.counts().map(|counts| counts.sessions)), (2, Some(1)));
+    replace_within(&stage, SECOND);
     stage.end();
 }
 
@@ -49,10 +54,7 @@ fn a_process_with_an_older_epoch_replaces_one_whose_link_is_dark_within_seconds(
     let stage = world();
     stage.net.cut_all(LINK_PORT, DARK);
     stage.kill_telephone(0);
-    stage.start_telephone_behind(0);
-    await_link(&stage, SERVES_WITHIN);
-    request(&stage, 1, SECOND);
-    assert_eq!((stage.sessions_started(), stage.counts().map(|counts| counts.sessions)), (2, Some(1)));
+    replace_within(&stage, SERVES_WITHIN);
     stage.end();
 }
 

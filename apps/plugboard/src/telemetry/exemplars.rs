@@ -1,6 +1,5 @@
 //! For each bucket of the durations of requests the latest request in it, by its trace (OpenMetrics 1.0, "Exemplars").
 
-use std::array;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +13,7 @@ const BUCKET: &str = "plugboard_request_duration_seconds_bucket{";
 const SLOW: Duration = Duration::from_secs(1);
 
 /// Few requests come here, for each takes a lock: those whose phases were measured, slow ones and failed ones.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Exemplars(Mutex<[Row; CLASSES.len()]>);
 
 /// By the bucket's place, the last one being that without a bound.
@@ -28,10 +27,6 @@ struct Exemplar {
 }
 
 impl Exemplars {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(array::from_fn(|_| [None; SECONDS.len() + 1])))
-    }
-
     /// Whether a request that nobody measured is worth being kept.
     pub(super) fn is_notable(status: Option<u16>, duration: Duration) -> bool {
         duration >= SLOW || status.is_none_or(|status| status >= 500)
@@ -86,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_bucket_has_the_latest_request_that_falls_into_it() {
-        let exemplars = Exemplars::new();
+        let exemplars = Exemplars::default();
         let at = UNIX_EPOCH + Duration::from_millis(1_700_000_000_250);
         let keep = |class, trace, millis| {
             exemplars.keep(class, TraceParent::start(trace, 1), Duration::from_millis(millis), at);
